@@ -1,0 +1,1 @@
+"""Applications: the command line and, later, the web page. Thin: generated from the step definitions."""

@@ -1,0 +1,1 @@
+"""Writing results (placeholder module, replaced within the foundation work)."""

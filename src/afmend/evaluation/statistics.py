@@ -1,0 +1,1 @@
+"""Statistics of a height map (placeholder module, replaced within the foundation work)."""

@@ -1,0 +1,80 @@
+"""A recipe: an ordered list of steps with their parameters, readable and writable as YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from afmend.errors import BadRecipeError
+
+
+class StepUse(BaseModel):
+    """One step of a recipe: its id and the parameters that differ from the defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    step: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class Recipe(BaseModel):
+    """An ordered list of steps. A step is switched off by leaving it out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    description: str = ""
+    steps: tuple[StepUse, ...]
+
+    @classmethod
+    def from_mapping(cls, data: object, where: str = "") -> Recipe:
+        """Check plain data (from YAML or JSON) and make a recipe of it."""
+        if not isinstance(data, Mapping):
+            raise BadRecipeError(
+                "a recipe is a mapping with the keys name, description and steps", where=where,
+                now="See `afmend recipe show auto` for an example.",
+            )  # fmt: skip
+        try:
+            return cls.model_validate(dict(data))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise BadRecipeError(
+                f"{place}: {first['msg']}", where=where, now="See `afmend recipe show auto` for an example."
+            ) from error
+
+    @classmethod
+    def from_yaml(cls, text: str, where: str = "") -> Recipe:
+        """Read a recipe from YAML text."""
+        try:
+            data = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            problem = " ".join(str(error).split())
+            raise BadRecipeError(f"not valid YAML: {problem}", where=where, now="Mend the file.") from error
+        except RecursionError as error:
+            raise BadRecipeError("the YAML is nested too deeply", where=where, now="Mend the file.") from error
+        return cls.from_mapping(data, where)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Recipe:
+        """Read a recipe from a YAML file."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadRecipeError(f"cannot be read ({error})", where=str(path), now="Check the path.") from error
+        return cls.from_yaml(text, where=path.name)
+
+    def to_yaml(self) -> str:
+        """Write the recipe as YAML; `from_yaml` gives the same recipe back."""
+        data = {
+            "name": self.name,
+            "description": self.description,
+            "steps": [_plain(use) for use in self.steps],
+        }
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _plain(use: StepUse) -> dict[str, Any]:
+    return {"step": use.step, "params": use.params} if use.params else {"step": use.step}
