@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -162,6 +163,11 @@ def _writer(path: Path, form: str | None) -> FileFormat:
     )
 
 
+def temporary_prefix() -> str:
+    """Names of unfinished files start so; the host and process say whether somebody still writes them."""
+    return f".afmend-{platform.node()[:40]}-{os.getpid()}-"
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` and move it there at the end: readers see the old or the new file.
@@ -170,7 +176,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(), suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise WriteError(

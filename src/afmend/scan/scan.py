@@ -152,6 +152,16 @@ class Scan:
         """Return the channel that `find` names."""
         return self.channels[self.find(wish)]
 
+    @property
+    def main(self) -> Channel:
+        """The channel a single-channel file or picture shows: the last one worked on, else the topography, else the
+        first.
+        """
+        if self.history and self.history[-1].channel in self.channels:
+            return self.channels[self.history[-1].channel]
+        heights = [key for key in self.channels if key.kind in HEIGHT_KINDS]
+        return self.channels[min(heights, key=_preference)] if heights else next(iter(self.channels.values()))
+
     def opposite(self, key: ChannelKey) -> Channel | None:
         """Return the same kind of channel in the other direction, or None."""
         other: dict[str, Direction] = {"trace": "retrace", "retrace": "trace"}

@@ -1,0 +1,76 @@
+"""The journal: one small file per finished input, written after its outputs, so that a run can be taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import xxhash
+
+from afmend import __version__
+from afmend.apps.batch.job import Job, JobResult
+from afmend.apps.batch.plan import PRIVATE
+from afmend.formats.register import replacing
+
+CHUNK = 1 << 22
+
+
+class Journal:
+    """Remembers finished jobs in ``out/.afmend/journal``."""
+
+    def __init__(self, out: Path) -> None:
+        self._folder = out / PRIVATE / "journal"
+
+    def recall(self, job: Job) -> JobResult | None:
+        """Return the result of the same job on the same bytes, if all its outputs still exist and it was good."""
+        try:
+            kept = json.loads(self._file(job).read_text(encoding="ascii"))
+            if kept["fingerprint"] != fingerprint(job):
+                return None
+            result = JobResult.from_json(kept["result"], reused=True)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        needed = [name for scan in result.scans for name in (*scan.outputs, *([scan.card] if scan.card else []))]
+        return result if result.good and all(Path(name).is_file() for name in needed) else None
+
+    def keep(self, job: Job, result: JobResult) -> None:
+        """Write down a finished job, whole or not at all."""
+        try:
+            mark = fingerprint(job)
+        except OSError:
+            return  # the input is gone or unreadable: there is nothing to take up again
+        with replacing(self._file(job)) as temporary:
+            temporary.write_text(json.dumps({"fingerprint": mark, "result": result.to_json()}), encoding="ascii")
+
+    def _file(self, job: Job) -> Path:
+        return self._folder / f"{xxhash.xxh3_128_hexdigest(os.fsencode(job.stem))}.json"
+
+
+def fingerprint(job: Job) -> str:
+    """Hash of everything a job's outputs depend on: the input's bytes, the order and afmend's version."""
+    state = xxhash.xxh3_128(json.dumps([__version__, job.to_json()], sort_keys=True).encode())
+    with Path(job.path).open("rb") as file:
+        while chunk := file.read(CHUNK):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def sweep(out: Path) -> None:
+    """Remove unfinished files of processes of this machine that no longer run (after a kill)."""
+    start = f".afmend-{platform.node()[:40]}-"
+    for path in out.rglob(f"{start}*"):
+        owner = path.name[len(start) :].partition("-")[0]
+        if owner.isdigit() and not _runs(int(owner)):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

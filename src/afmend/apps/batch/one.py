@@ -1,0 +1,113 @@
+"""Doing one job: read, mend, write, describe. Runs in a worker process."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from afmend.apps.batch.job import Job, JobResult, ScanResult
+from afmend.catalogue import find_step
+from afmend.errors import AfmendError
+from afmend.pipeline import Recipe, StepUse, run_recipe
+from afmend.scan import ChannelKey, Scan
+
+UNEXPECTED_NOW = "This is a bug in afmend: please report it with this file."
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Turn an error into JSON: kind, what, where, now."""
+    if isinstance(error, AfmendError):
+        return {"kind": error.kind, "what": error.what, "where": error.where, "now": error.now}
+    text = " ".join(str(error).split()) or "no message"
+    return {"kind": type(error).__name__, "what": text[:500], "where": "", "now": UNEXPECTED_NOW}
+
+
+def do_job(job: Job) -> JobResult:
+    """Do one job. Whatever happens becomes part of the result."""
+    from afmend.formats import read_all
+
+    started = time.perf_counter()
+    try:
+        scans = read_all(job.path)
+    except Exception as error:  # noqa: BLE001 (a batch never loses: one file's bug must not take the others along)
+        return JobResult(job.path, error=describe(error), seconds=time.perf_counter() - started)
+    results = []
+    for index, scan in enumerate(scans):
+        suffix = f"-{index:04d}" if len(scans) > 1 else ""
+        try:
+            results.append(_do_scan(job, scan, suffix))
+        except Exception as error:  # noqa: BLE001 (as above, for one image of a file)
+            results.append(ScanResult(_identity(job, scan), error=describe(error)))
+    return JobResult(job.path, tuple(results), seconds=time.perf_counter() - started)
+
+
+def _do_scan(job: Job, scan: Scan, suffix: str) -> ScanResult:
+    from afmend.evaluation.outputs import write
+
+    if job.mode == "convert":
+        mended, leveled, key = scan, None, scan.main.key
+        if job.channel is not None:
+            key = scan.find(job.channel)
+            mended = Scan(scan.grid, {key: scan.channels[key]}, (), scan.acquisition, scan.header, scan.source)
+    else:
+        key = scan.find(job.channel)
+        leveled, mended = _mend(job, scan, key)
+    outputs = [str(write(mended, Path(f"{job.stem}{suffix}.{ending}"))) for ending in job.write]
+    row = {**_identity(job, scan), "channel": str(key), **(_numbers(scan, mended, key) if leveled else {})}
+    card = None
+    if job.card is not None and leveled is not None:
+        card = _card(Path(job.card), suffix, scan, leveled, mended, key)
+    return ScanResult(row, tuple(outputs), card)
+
+
+def _mend(job: Job, scan: Scan, key: ChannelKey) -> tuple[Scan, Scan]:
+    """Return the scan just before its first fill, and the mended one."""
+    recipe = Recipe.from_yaml(job.recipe)
+    uses = [*(StepUse.model_validate(use) for use in job.before), *recipe.steps]
+    first_fill = next((i for i, use in enumerate(uses) if find_step(use.step).kind == "repair"), len(uses))
+    leveled = run_recipe(scan, recipe.model_copy(update={"steps": tuple(uses[:first_fill])}), find_step, channel=key)
+    if job.mode == "mark":
+        return leveled, leveled
+    rest = recipe.model_copy(update={"steps": tuple(uses[first_fill:])})
+    return leveled, run_recipe(leveled, rest, find_step, channel=key)
+
+
+def _identity(job: Job, scan: Scan) -> dict[str, Any]:
+    return {
+        "file": job.path,
+        "image": scan.source.index,
+        "format": scan.source.format,
+        "rows": scan.grid.rows,
+        "cols": scan.grid.cols,
+        "calibrated": scan.calibrated,
+    }
+
+
+def _numbers(scan: Scan, mended: Scan, key: ChannelKey) -> dict[str, Any]:
+    from afmend.evaluation.statistics import statistics
+
+    channel = mended.channels[key]
+    row: dict[str, Any] = {
+        "unit": channel.unit,
+        "invented_percent": 100.0 * float(channel.invented.mean()),
+        "missing_percent": 100.0 * float(channel.missing.mean()),
+        "artifact_percent": 100.0 * float(channel.artifact.mean()),
+        "artifacts": " ".join(sorted(channel.masks.artifact)),
+    }
+    for name, of, repaired in (("raw", scan, "with"), ("mended", mended, "with"), ("measured", mended, "without")):
+        numbers = statistics(of, key, repaired=repaired).to_json()
+        row.update({f"{stat}_{name}": numbers[stat] for stat in ("Sa", "Sq", "Ssk", "Sku", "Sz")})
+    return row
+
+
+def _card(path: Path, suffix: str, scan: Scan, leveled: Scan, mended: Scan, key: ChannelKey) -> str:
+    from afmend.evaluation.report import card
+    from afmend.formats.register import replacing
+
+    target = path.with_name(f"{path.stem}{suffix}.json")
+    data = card(scan, leveled, mended, key).to_json()
+    with replacing(target) as temporary:
+        temporary.write_text(json.dumps(data), encoding="utf-8")
+    return str(target)

@@ -1,0 +1,86 @@
+"""From what the user named to a list of jobs with distinct outputs, the same every time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from afmend.apps.batch.job import Job, Mode
+
+PRIVATE = ".afmend"
+"""Folder inside the output folder that holds the journal and the report's cards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user wants done with all files.
+
+    ``recipe`` is YAML text, so that the workers need no file; ``report`` asks for report.html.
+    """
+
+    out: Path
+    recipe: str = ""
+    channel: str | None = None
+    write: tuple[str, ...] = ("h5", "gwy", "png")
+    mode: Mode = "mend"
+    before: tuple[Mapping[str, Any], ...] = ()
+    report: bool = True
+    workers: int = 1
+    resume: bool = False
+    timeout_s: float = 600.0
+
+
+def plan(inputs: Iterable[Path], order: Order) -> list[Job]:
+    """List the jobs, sorted by input, each with its own output names.
+
+    A folder is searched whole (hidden files and the output folder left out, links to folders not followed).
+    """
+    taken: set[str] = set()
+    jobs = []
+    for path, relative in _found(inputs, order.out):
+        stem = _free(_printable(relative), taken)
+        card = str(order.out / PRIVATE / "cards" / f"{stem}.json") if order.report else None
+        target = str(order.out / stem)
+        jobs.append(
+            Job(str(path), target, order.recipe, order.channel, order.write, order.mode, order.before, card)
+        )
+    return jobs
+
+
+def _found(inputs: Iterable[Path], out: Path) -> list[tuple[Path, str]]:
+    found: dict[Path, str] = {}
+    skip = _resolved(out)
+    for given in inputs:
+        if not given.is_dir():
+            found.setdefault(given, given.name)
+            continue
+        for folder, names, files in os.walk(given):
+            here = Path(folder)
+            names[:] = sorted(n for n in names if not n.startswith(".") and _resolved(here / n) != skip)
+            for name in sorted(files):
+                if not name.startswith("."):
+                    found.setdefault(here / name, str((here / name).relative_to(given)))
+    return sorted(found.items(), key=lambda item: str(item[0]))
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _printable(relative: str) -> str:
+    """Make a name that every file system takes from one that perhaps none should have had."""
+    raw = os.fsencode(relative).decode("utf-8", "backslashreplace").replace("\\", "_")
+    parts = ("".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in part) for part in raw.split("/"))
+    return "/".join(part[:150] or "_" for part in parts)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    unique, n = name, 1
+    while unique.casefold() in taken:
+        n += 1
+        unique = f"{name}~{n}"
+    taken.add(unique.casefold())
+    return unique

@@ -1,0 +1,79 @@
+"""The summary of a run: summary.csv, summary.json, report.html. Always written."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from afmend import __version__
+from afmend.apps.batch.job import JobResult
+from afmend.apps.batch.plan import Order
+from afmend.formats.register import replacing
+
+LEADING = ("file", "image", "status", "error", "format", "channel", "rows", "cols", "calibrated")
+
+
+def rows_of(results: Sequence[JobResult]) -> list[dict[str, Any]]:
+    """Return one flat row per image, and one per file that gave none."""
+    rows: list[dict[str, Any]] = []
+    for result in results:
+        if result.error is not None:
+            rows.append({"file": result.path, "status": "failed", "error": sentence(result.error)})
+        for scan in result.scans:
+            state = {"status": "failed", "error": sentence(scan.error)} if scan.error else {"status": "good", "error": ""}
+            rows.append({**scan.row, **state})
+    return rows
+
+
+def sentence(error: Mapping[str, str]) -> str:
+    """Write an error's JSON as one line."""
+    where = f"{error['where']}: " if error["where"] else ""
+    return f"{error['kind']}: {where}{error['what']}. {error['now']}".strip()
+
+
+def write_summary(order: Order, results: Sequence[JobResult], planned: int) -> None:
+    """Write summary.csv, summary.json and, if ordered, report.html into the output folder."""
+    rows = rows_of(results)
+    columns = [*LEADING, *sorted({key for row in rows for key in row} - set(LEADING))]
+    with replacing(order.out / "summary.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows({key: _safe(value) for key, value in row.items()} for row in rows)
+    facts = {
+        "afmend": __version__,
+        "mode": order.mode,
+        "recipe": order.recipe,
+        "planned": planned,
+        "finished": len(results),
+        "good": sum(result.good for result in results),
+        "results": [{**result.to_json(), "reused": result.reused} for result in results],
+    }
+    with replacing(order.out / "summary.json") as temporary:
+        temporary.write_text(json.dumps(facts, indent=1), encoding="ascii")
+    if order.report:
+        _report(order, results)
+
+
+def _safe(value: Any) -> Any:
+    """Keep names with stray bytes writable, and keep spreadsheets from running a file name as a formula."""
+    if not isinstance(value, str):
+        return value
+    text = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _report(order: Order, results: Sequence[JobResult]) -> None:
+    from afmend.evaluation.report import Card, Failure, RunFacts, write_report
+
+    cards, failures = [], []
+    for result in results:
+        errors = [result.error, *(scan.error for scan in result.scans)]
+        failures += [Failure(result.path, sentence(error)) for error in errors if error is not None]
+        paths = [Path(scan.card) for scan in result.scans if scan.card]
+        cards += [Card.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    now = datetime.datetime.now(tz=datetime.UTC).astimezone().isoformat(timespec="seconds")
+    write_report(order.out / "report.html", cards, failures, RunFacts(recipe=order.recipe, date=now))
