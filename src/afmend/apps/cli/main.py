@@ -1,0 +1,193 @@
+"""``afmend``: the command line. Every command imports what it needs when it runs: ``--help`` is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from afmend.apps.cli.steps_group import LevelGroup, MaskGroup
+from afmend.errors import AfmendError
+
+app = typer.Typer(
+    name="afmend",
+    help="Mend scanning-probe (AFM/STM) images: read raw scans, level them, mark artifacts, repair them with error bars.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(typer.Typer(cls=LevelGroup, no_args_is_help=True), name="level", help="Level scans with one step.")
+app.add_typer(typer.Typer(cls=MaskGroup, no_args_is_help=True), name="mask", help="Mark artifacts and write the masks.")
+
+Inputs = Annotated[list[Path], typer.Argument(help="Scan files, or folders to search.", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", show_default=False)]
+Channel = Annotated[
+    str | None, typer.Option(help="Channel: height/trace, phase, a vendor's name ... (default: the topography).")
+]
+Write = Annotated[str, typer.Option(help="Comma-separated outputs: h5, gwy, gsf, txt, tiff, png, csv.")]
+Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes working side by side.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Keep what an earlier run of the same order finished.")]
+Timeout = Annotated[float, typer.Option(min=1, help="Give up on a file after this many seconds.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def _version(show: bool) -> None:
+    if show:
+        from afmend import __version__
+
+        sys.stdout.write(f"afmend {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 (handled by its callback)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def info(
+    files: Annotated[list[Path] | None, typer.Argument(help="Scan files.", show_default=False)] = None,
+    *,
+    as_json: AsJson = False,
+    formats: Annotated[bool, typer.Option("--formats", help="List the file formats.")] = False,
+) -> None:
+    """Say what is in a file: channels, sizes, units, how it was taken."""
+    from afmend.apps.cli.info import show_files, show_formats
+
+    if formats:
+        show_formats(as_json=as_json)
+    if files:
+        raise typer.Exit(show_files(files, as_json=as_json))
+    if not formats:
+        raise typer.BadParameter("name at least one file, or --formats")
+
+
+@app.command()
+def repair(
+    inputs: Inputs,
+    out: Out,
+    *,
+    recipe: Annotated[str, typer.Option(help="A built-in recipe, or a YAML file.")] = "auto",
+    channel: Channel = None,
+    write: Write = "h5,gwy,png",
+    exclude: Annotated[
+        Path | None, typer.Option(help="Polygons (JSON) or a mask image: areas that must not steer leveling.")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Change a parameter: STEP.PARAMETER=VALUE.")] = None,
+    workers: Workers = os.cpu_count() or 1,
+    resume: Resume = False,
+    timeout: Timeout = 600.0,
+    report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Level scans, mark their artifacts, fill them with error bars, and write results and a report."""
+    from afmend.apps.cli.batch import Wish, repair_files
+
+    wish = Wish(inputs, out, channel, write, workers, resume, timeout, as_json)
+    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report))
+
+
+@app.command()
+def convert(
+    inputs: Inputs,
+    out: Out,
+    *,
+    to: Write = "gwy",
+    channel: Channel = None,
+    workers: Workers = os.cpu_count() or 1,
+    resume: Resume = False,
+    timeout: Timeout = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Write scans in another format, as they are."""
+    from afmend.apps.cli.batch import Wish, convert_files
+
+    raise typer.Exit(convert_files(Wish(inputs, out, channel, to, workers, resume, timeout, as_json)))
+
+
+@app.command()
+def steps(
+    step: Annotated[str | None, typer.Argument(help="One step, to see its parameters.", show_default=False)] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List all steps, or the parameters of one."""
+    from afmend.apps.cli.describe import show_step, show_steps
+
+    if step is None:
+        show_steps(as_json=as_json)
+    else:
+        show_step(step, as_json=as_json)
+
+
+recipe_app = typer.Typer(no_args_is_help=True)
+app.add_typer(recipe_app, name="recipe", help="List, show and check recipes.")
+
+
+@recipe_app.command("list")
+def recipe_list() -> None:
+    """List the built-in recipes."""
+    from afmend.apps.cli.describe import show_recipes
+
+    show_recipes()
+
+
+@recipe_app.command("show")
+def recipe_show(name: Annotated[str, typer.Argument(help="A built-in recipe, or a YAML file.")]) -> None:
+    """Print a recipe as YAML."""
+    from afmend.recipes import load_recipe
+
+    sys.stdout.write(load_recipe(name).to_yaml())
+
+
+@recipe_app.command("check")
+def recipe_check(name: Annotated[str, typer.Argument(help="A built-in recipe, or a YAML file.")]) -> None:
+    """Say whether a recipe makes sense."""
+    from afmend.recipes import load_recipe
+
+    recipe = load_recipe(name)
+    sys.stdout.write(f"{recipe.name}: {len(recipe.steps)} steps, all known, all parameters in range.\n")
+
+
+@app.command()
+def replay(
+    result: Annotated[Path, typer.Argument(help="A result in afmend's HDF5.")],
+    raw: Annotated[Path, typer.Argument(help="The raw file it was made from.")],
+) -> None:
+    """Do everything again from the raw file and compare bit for bit."""
+    from afmend.apps.cli.replay import replay_file
+
+    replay_file(result, raw)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("afmend-demo")) -> None:
+    """Mend an example scan with a known surface, and name the report to open."""
+    from afmend.apps.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(out))
+
+
+def main() -> None:
+    """Run the command line; an afmend error becomes one line and exit code 2."""
+    try:
+        app()
+    except AfmendError as error:
+        from afmend.apps.cli.say import complain
+
+        complain(str(error))
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. Run again with --resume to go on.\n")
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
