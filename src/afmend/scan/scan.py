@@ -154,9 +154,7 @@ class Scan:
 
     @property
     def main(self) -> Channel:
-        """The channel a single-channel file or picture shows: the last one worked on, else the topography, else the
-        first.
-        """
+        """What a single-channel file or picture shows: the channel last worked on, else the topography, else the first."""
         if self.history and self.history[-1].channel in self.channels:
             return self.channels[self.history[-1].channel]
         heights = [key for key in self.channels if key.kind in HEIGHT_KINDS]

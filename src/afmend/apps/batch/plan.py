@@ -44,9 +44,7 @@ def plan(inputs: Iterable[Path], order: Order) -> list[Job]:
         stem = _free(_printable(relative), taken)
         card = str(order.out / PRIVATE / "cards" / f"{stem}.json") if order.report else None
         target = str(order.out / stem)
-        jobs.append(
-            Job(str(path), target, order.recipe, order.channel, order.write, order.mode, order.before, card)
-        )
+        jobs.append(Job(str(path), target, order.recipe, order.channel, order.write, order.mode, order.before, card))
     return jobs
 
 

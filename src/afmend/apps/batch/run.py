@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Self, TypeAlias
 
 from afmend.apps.batch.job import Job, JobResult
 from afmend.apps.batch.journal import Journal, sweep
@@ -85,7 +85,7 @@ class _Crew:
         self._processes: list[_Worker] = [_Worker(timeout_s) for _ in range(size)]
         self._threads = [threading.Thread(target=self._serve, args=(w,), daemon=True) for w in self._processes]
 
-    def __enter__(self) -> _Crew:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -124,7 +124,12 @@ class _Worker:
     def do(self, job: Job) -> JobResult:
         process = self._process or self._start()
         late = threading.Event()
-        timer = threading.Timer(self._timeout_s, lambda: (late.set(), process.kill()))
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(self._timeout_s, give_up)
         timer.daemon = True
         timer.start()
         try:
@@ -150,7 +155,7 @@ class _Worker:
 
     def _start(self) -> subprocess.Popen[str]:
         threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(  # noqa: S603 (our own module, in our own interpreter)
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "afmend.apps.batch.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import datetime
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,9 @@ def rows_of(results: Sequence[JobResult]) -> list[dict[str, Any]]:
         if result.error is not None:
             rows.append({"file": result.path, "status": "failed", "error": sentence(result.error)})
         for scan in result.scans:
-            state = {"status": "failed", "error": sentence(scan.error)} if scan.error else {"status": "good", "error": ""}
+            state = (
+                {"status": "failed", "error": sentence(scan.error)} if scan.error else {"status": "good", "error": ""}
+            )
             rows.append({**scan.row, **state})
     return rows
 
@@ -75,5 +77,5 @@ def _report(order: Order, results: Sequence[JobResult]) -> None:
         failures += [Failure(result.path, sentence(error)) for error in errors if error is not None]
         paths = [Path(scan.card) for scan in result.scans if scan.card]
         cards += [Card.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
-    now = datetime.datetime.now(tz=datetime.UTC).astimezone().isoformat(timespec="seconds")
+    now = dt.datetime.now(tz=dt.UTC).astimezone().isoformat(timespec="seconds")
     write_report(order.out / "report.html", cards, failures, RunFacts(recipe=order.recipe, date=now))

@@ -31,7 +31,9 @@ class Wish:
 
     def order(self, recipe: str, **rest: Any) -> Order:
         """Make the batch's order of it."""
-        endings = tuple(dict.fromkeys(part.strip().lower().lstrip(".") for part in self.write.split(",") if part.strip()))
+        endings = tuple(
+            dict.fromkeys(part.strip().lower().lstrip(".") for part in self.write.split(",") if part.strip())
+        )
         _check_endings(endings)
         return Order(
             self.out, recipe, self.channel, endings, workers=self.workers, resume=self.resume,

@@ -60,13 +60,15 @@ def knobs(step: Step[Any]) -> list[dict[str, Any]]:
     for name, spec in schema.get("properties", {}).items():
         low = spec.get("minimum", spec.get("exclusiveMinimum"))
         high = spec.get("maximum", spec.get("exclusiveMaximum"))
-        limits = None if low is None and high is None else f"{'' if low is None else low} .. {'' if high is None else high}"
+        limits = (
+            None if low is None and high is None else f"{'' if low is None else low} .. {'' if high is None else high}"
+        )
         found.append(
             {
                 "name": name,
                 "default": spec.get("default"),
                 "unit": spec.get("unit", ""),
-                "range": limits if limits else " | ".join(map(str, spec.get("enum", []))) or None,
+                "range": limits or " | ".join(map(str, spec.get("enum", []))) or None,
                 "recommended": spec.get("recommended"),
                 "advanced": spec.get("advanced", False),
                 "help": spec.get("description", ""),

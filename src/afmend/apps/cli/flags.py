@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import types
-
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
@@ -49,7 +48,9 @@ def _flag_type(annotation: Any) -> Any:
 def _help(field: FieldInfo) -> str:
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     notes = [str(extra["unit"])] if extra.get("unit") else []
-    notes += [f"{_SIGNS[type(m).__name__]} {next(iter(vars_of(m)))}" for m in field.metadata if type(m).__name__ in _SIGNS]
+    notes += [
+        f"{_SIGNS[type(m).__name__]} {next(iter(vars_of(m)))}" for m in field.metadata if type(m).__name__ in _SIGNS
+    ]
     band = extra.get("recommended")
     if isinstance(band, list):
         notes.append(f"usually {band[0]} to {band[1]}")
@@ -79,7 +80,9 @@ def changed(params: type[Params], given: dict[str, Any], where: str) -> dict[str
             try:
                 value = json.loads(value)
             except ValueError as error:
-                raise BadParameterError(f"{name}: {value!r} is not JSON", where=where, now="Quote it as JSON.") from error
+                raise BadParameterError(
+                    f"{name}: {value!r} is not JSON", where=where, now="Quote it as JSON."
+                ) from error
         if value != _plain(field.default):
             found[name] = value
     params.parse(found, where)
@@ -98,10 +101,10 @@ def override(text: str) -> tuple[str, str, Any]:
     name, sign, value = text.partition("=")
     step, dot, param = name.rpartition(".")
     if not (sign and dot and "." in step):
-        raise BadParameterError(f"--set {text!r} is not STEP.PARAMETER=VALUE", now="For example level.auto.max_degree=1.")
+        raise BadParameterError(
+            f"--set {text!r} is not STEP.PARAMETER=VALUE", now="For example level.auto.max_degree=1."
+        )
     try:
         return step, param, yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise BadParameterError(f"--set {text!r}: the value cannot be read", now="Quote it.") from error
-
-

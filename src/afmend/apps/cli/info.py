@@ -80,7 +80,9 @@ def _table(path: Path, scan: Scan) -> None:
     title = f"{say.printable(path.name)}: {scan.source.format}{of}, {grid.rows} lines of {grid.cols} pixels, {size}"
     console.print(title, markup=False, style="bold")
     if not scan.calibrated:
-        console.print("UNCALIBRATED: the file does not say how large the scan is or what its heights mean.", style="red")
+        console.print(
+            "UNCALIBRATED: the file does not say how large the scan is or what its heights mean.", style="red"
+        )
     facts = ", ".join(f"{name} {value}" for name, value in scan.acquisition.to_json().items())
     if facts:
         console.print(facts, markup=False)
@@ -88,7 +90,9 @@ def _table(path: Path, scan: Scan) -> None:
     for channel in scan.channels.values():
         row = _channel(channel)
         numbers = ["-" if row[key] is None else f"{row[key]:.5g}" for key in ("min", "max", "mean", "std")]
-        table.add_row(escape(str(channel.key)), escape(channel.name), escape(channel.unit), *numbers, str(row["missing"]))
+        table.add_row(
+            escape(str(channel.key)), escape(channel.name), escape(channel.unit), *numbers, str(row["missing"])
+        )
     console.print(table)
 
 

@@ -14,13 +14,15 @@ from afmend.errors import AfmendError
 
 app = typer.Typer(
     name="afmend",
-    help="Mend scanning-probe (AFM/STM) images: read raw scans, level them, mark artifacts, repair them with error bars.",
+    help="Mend scanning-probe (AFM/STM) images: read raw scans, level, mark artifacts, repair them with error bars.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(typer.Typer(cls=LevelGroup, no_args_is_help=True), name="level", help="Level scans with one step.")
 app.add_typer(typer.Typer(cls=MaskGroup, no_args_is_help=True), name="mask", help="Mark artifacts and write the masks.")
+
+CORES = os.cpu_count() or 1
 
 Inputs = Annotated[list[Path], typer.Argument(help="Scan files, or folders to search.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", show_default=False)]
@@ -44,7 +46,7 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 (handled by its callback)
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -81,7 +83,7 @@ def repair(
         Path | None, typer.Option(help="Polygons (JSON) or a mask image: areas that must not steer leveling.")
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change a parameter: STEP.PARAMETER=VALUE.")] = None,
-    workers: Workers = os.cpu_count() or 1,
+    workers: Workers = CORES,
     resume: Resume = False,
     timeout: Timeout = 600.0,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
@@ -101,7 +103,7 @@ def convert(
     *,
     to: Write = "gwy",
     channel: Channel = None,
-    workers: Workers = os.cpu_count() or 1,
+    workers: Workers = CORES,
     resume: Resume = False,
     timeout: Timeout = 600.0,
     as_json: AsJson = False,
@@ -168,7 +170,9 @@ def replay(
 
 
 @app.command()
-def demo(out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("afmend-demo")) -> None:
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("afmend-demo"),
+) -> None:
     """Mend an example scan with a known surface, and name the report to open."""
     from afmend.apps.cli.demo import run_demo
 

@@ -59,7 +59,13 @@ def progress(title: str, *, quiet: bool) -> Iterator[Watch | None]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[file]}"))
+    columns = (
+        TextColumn(title),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[file]}"),
+    )
     with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task(title, total=None, file="")
 

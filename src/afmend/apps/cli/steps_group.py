@@ -10,8 +10,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from afmend.catalogue import find_step, step_homes
-
 AUTO_MASK = "auto"
 
 
@@ -32,9 +30,9 @@ def _shared() -> list[inspect.Parameter]:
         option("to", str, "h5,gwy,png", "--write", text="Comma-separated outputs."),
         option("exclude_areas", Path | None, None, "--exclude", text="Polygons (JSON) or a mask image."),
         option("workers", int, os.cpu_count() or 1, "--workers", text="Processes side by side.", min=1, max=256),
-        option("resume", bool, False, "--resume", text="Keep what an earlier run finished."),  # noqa: FBT003
+        option("resume", bool, False, "--resume", text="Keep what an earlier run finished."),
         option("timeout", float, 600.0, "--timeout", text="Give up on a file after this many seconds.", min=1),
-        option("as_json", bool, False, "--json", text="Print JSON for machines."),  # noqa: FBT003
+        option("as_json", bool, False, "--json", text="Print JSON for machines."),
     ]
 
 
@@ -45,6 +43,8 @@ class _StepGroup(TyperGroup):
     extra: tuple[str, ...] = ()
 
     def list_commands(self, ctx: Any) -> list[str]:
+        from afmend.catalogue import step_homes
+
         del ctx
         names = (step_id.split(".", 1) for step_id in step_homes() if "." in step_id)
         return sorted({*self.extra, *(name for family, name in names if family == self.family)})
@@ -54,6 +54,8 @@ class _StepGroup(TyperGroup):
             return None
         if cmd_name in self.extra:
             return _command(cmd_name, "", f"Mark what the recipe {cmd_name!r} marks.")
+        from afmend.catalogue import find_step
+
         step_id = f"{self.family}.{cmd_name}"
         return _command(cmd_name, step_id, find_step(step_id).title)
 
@@ -73,6 +75,7 @@ class MaskGroup(_StepGroup):
 
 def _command(name: str, step_id: str, title: str) -> Any:
     from afmend.apps.cli.flags import parameters
+    from afmend.catalogue import find_step
 
     knobs = parameters(find_step(step_id).params) if step_id else []
     signature = inspect.Signature([*_shared(), *knobs])
