@@ -154,7 +154,7 @@ class Scan:
 
     @property
     def main(self) -> Channel:
-        """What a single-channel file or picture shows: the channel last worked on, else the topography, else the first."""
+        """The channel a picture shows: the one last worked on, else the topography, else the first."""
         if self.history and self.history[-1].channel in self.channels:
             return self.channels[self.history[-1].channel]
         heights = [key for key in self.channels if key.kind in HEIGHT_KINDS]

@@ -1,0 +1,160 @@
+"""A batch never loses: bad files are named, crashes survived, runs taken up again, results the same for any workers."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import afmend
+from afmend.apps.batch import Order, plan, run_batch
+from afmend.apps.batch.journal import sweep
+from afmend.formats.register import temporary_prefix
+from afmend.recipes import load_recipe
+from support import ROOT, rough, scan_of
+
+RECIPE = load_recipe("gwyddion").to_yaml()
+
+
+def make_inputs(folder, count=3):
+    folder.mkdir()
+    for i in range(count):
+        z = rough((40, 52), i) + np.linspace(0, 20, 52)
+        z[11 + i, 5:40] += 12
+        afmend.write(scan_of(z), folder / f"scan{i}.gwy")
+    (folder / "empty.spm").touch()
+    (folder / "foreign.spm").write_bytes(b"this is no scan at all" * 9)
+    (folder / "cut.gwy").write_bytes((folder / "scan0.gwy").read_bytes()[:3000])
+    (folder / "zeros.dat").write_bytes(bytes(100_000))
+    afmend.write(afmend.Scan.of(scan_of(rough()).grid, [afmend.Channel("phase", "trace", rough(), "deg")]),
+                 folder / "phase_only.gwy")  # fmt: skip
+
+
+def order(out, **changes):
+    return Order(out, RECIPE, write=("h5", "txt"), **changes)
+
+
+def rows(out):
+    with (out / "summary.csv").open(encoding="utf-8") as file:
+        return {row["file"].rsplit("/", 1)[-1]: row for row in csv.DictReader(file)}
+
+
+def contents(out):
+    return {p.name: p.read_bytes() for p in sorted(out.glob("*.txt"))}
+
+
+def test_bad_files_are_named_and_the_rest_goes_on(tmp_path):
+    make_inputs(tmp_path / "in")
+    outcome = run_batch([tmp_path / "in"], order(tmp_path / "out", workers=2))
+    assert outcome.exit_code == 1
+    found = rows(tmp_path / "out")
+    assert sorted(n for n, row in found.items() if row["status"] == "good") == ["scan0.gwy", "scan1.gwy", "scan2.gwy"]
+    assert "empty" in found["empty.spm"]["error"]
+    assert "UnknownFormatError" in found["foreign.spm"]["error"]
+    assert "CorruptFileError" in found["cut.gwy"]["error"]
+    assert "MissingChannelError" in found["phase_only.gwy"]["error"]
+    assert (tmp_path / "out" / "report.html").stat().st_size > 1000
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["planned"], summary["finished"], summary["good"]) == (8, 8, 3)
+
+
+def test_workers_do_not_change_results_and_resume_redoes_nothing(tmp_path):
+    make_inputs(tmp_path / "in")
+    run_batch([tmp_path / "in"], order(tmp_path / "one", workers=1))
+    run_batch([tmp_path / "in"], order(tmp_path / "two", workers=2))
+    assert contents(tmp_path / "one") == contents(tmp_path / "two") != {}
+    assert (tmp_path / "one/summary.csv").read_text() == (tmp_path / "two/summary.csv").read_text()
+    stamp = (tmp_path / "one/scan0.gwy.txt").stat().st_mtime_ns
+    (tmp_path / "one/scan1.gwy.txt").unlink()
+    again = run_batch([tmp_path / "in"], order(tmp_path / "one", workers=1, resume=True))
+    assert [r.reused for r in again.results if r.good] == [True, False, True]
+    assert (tmp_path / "one/scan0.gwy.txt").stat().st_mtime_ns == stamp
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_nothing_usable_and_nothing_found(tmp_path):
+    (tmp_path / "in").mkdir()
+    assert run_batch([tmp_path / "in"], order(tmp_path / "a")).exit_code == 2
+    (tmp_path / "in/x.spm").touch()
+    assert run_batch([tmp_path / "in", tmp_path / "absent.spm"], order(tmp_path / "b")).exit_code == 2
+    assert "absent.spm" in (tmp_path / "b/summary.csv").read_text()
+
+
+def test_outputs_never_collide(tmp_path):
+    names = [tmp_path / "a/x.spm", tmp_path / "b/x.spm", tmp_path / "b/X.SPM"]
+    for name in names:
+        name.parent.mkdir(exist_ok=True)
+        name.touch()
+    stems = [job.stem for job in plan(names, order(tmp_path / "out"))]
+    assert len({stem.casefold() for stem in stems}) == 3
+    folder_jobs = plan([tmp_path], order(tmp_path / "b"))
+    assert [job.path for job in folder_jobs] == [str(tmp_path / "a/x.spm")], "the output folder is not an input"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs file names that are not UTF-8")
+def test_unreadable_names(tmp_path):
+    (tmp_path / "in").mkdir()
+    afmend.write(scan_of(rough() + np.linspace(0, 5, 37)), tmp_path / "in/ok.gwy")
+    bad = os.path.join(os.fsencode(tmp_path / "in"), b"na\xefve\n.gwy")  # noqa: PTH118 (bytes path)
+    os.rename(tmp_path / "in/ok.gwy", bad)  # noqa: PTH104
+    outcome = run_batch([tmp_path / "in"], order(tmp_path / "out"))
+    assert outcome.exit_code == 0
+    assert len(list((tmp_path / "out").glob("*.h5"))) == 1
+
+
+def test_a_dying_or_endless_worker_costs_one_file(tmp_path, monkeypatch):
+    """The worker is made to kill itself, or to hang, on one file by a third-party step."""
+    make_inputs(tmp_path / "in", 2)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, time, afmend.formats as f\n"
+        "real = f.read_all\n"
+        "def read_all(path):\n"
+        "    if str(path).endswith('scan0.gwy'): os.kill(os.getpid(), 9)\n"
+        "    if str(path).endswith('scan1.gwy'): time.sleep(60)\n"
+        "    return real(path)\n"
+        "f.read_all = read_all\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT / "src")]))
+    (tmp_path / "in/scan2.gwy").write_bytes((tmp_path / "in/scan0.gwy").read_bytes())
+    wanted = [tmp_path / f"in/scan{i}.gwy" for i in range(3)]
+    outcome = run_batch(wanted, order(tmp_path / "out", timeout_s=8.0))
+    kinds = [result.error["kind"] if result.error else "good" for result in outcome.results]
+    assert kinds == ["CrashError", "TimeoutError", "good"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
+def test_kill_9_then_resume(tmp_path):
+    make_inputs(tmp_path / "in", 12)
+    command = [sys.executable, "-m", "afmend.apps.cli.main", "repair", tmp_path / "in", "--out", tmp_path / "out",
+               "--recipe", "gwyddion", "--write", "h5,txt", "--workers", "1"]  # fmt: skip
+    run = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
+    for _ in range(600):
+        if len(list((tmp_path / "out").glob("*.txt"))) >= 3:
+            break
+        time.sleep(0.05)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    time.sleep(0.5)
+    finished = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out/.afmend/journal").glob("*.json")}
+    assert 0 < len(finished) < 17
+    outcome = run_batch([tmp_path / "in"], Order(tmp_path / "out", RECIPE, write=("h5", "txt"), resume=True))
+    assert sum(r.reused for r in outcome.results) >= 3
+    assert sum(r.good for r in outcome.results) == 12
+    assert len(rows(tmp_path / "out")) == 17
+    assert len(list((tmp_path / "out").glob("*.txt"))) == 12
+    assert not list((tmp_path / "out").rglob(".afmend-*"))
+
+
+def test_sweep_spares_the_living(tmp_path):
+    mine = tmp_path / f"{temporary_prefix()}x.gwy"
+    dead = tmp_path / mine.name.replace(f"-{os.getpid()}-", "-4194305-")
+    mine.touch()
+    dead.touch()
+    sweep(tmp_path)
+    assert mine.exists()
+    assert not dead.exists()
