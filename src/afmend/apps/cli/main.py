@@ -119,11 +119,14 @@ def steps(
     step: Annotated[str | None, typer.Argument(help="One step, to see its parameters.", show_default=False)] = None,
     *,
     as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference page of all steps.")] = False,
 ) -> None:
     """List all steps, or the parameters of one."""
-    from afmend.apps.cli.describe import show_step, show_steps
+    from afmend.apps.cli.describe import reference, show_step, show_steps
 
-    if step is None:
+    if markdown:
+        sys.stdout.write(reference())
+    elif step is None:
         show_steps(as_json=as_json)
     else:
         show_step(step, as_json=as_json)
