@@ -1,0 +1,2 @@
+from afmend.formats.register import Verdict
+def recognise(head, path): return Verdict.NO
