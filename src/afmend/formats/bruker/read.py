@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from afmend.errors import CorruptFileError, NotAnImageError, UnsupportedFileError
@@ -73,10 +74,19 @@ def _image(
     factor, unit, known = _calibration(image, bits, parts, what)
     values = calibrated(raw[::-1], factor)
     direction = (image.get("Line Direction") or "").lower()
-    channel = Channel.from_raw(
-        kind_of(name), _direction(direction), values, unit, name=shown, calibrated=known
-    )  # fmt: skip
+    kind = kind_of(name) + ("_interleave" if _is_second_pass(image, scan_list) else "")
+    channel = Channel.from_raw(kind, _direction(direction), values, unit, name=shown, calibrated=known)
     return _grid(image, scan_list, (rows, cols)), channel
+
+
+def _is_second_pass(image: Section, scan_list: Section) -> bool:
+    """Say whether an image shows the second pass over each line (lift mode): another height than the first one.
+
+    With interleaving switched off, "Interleave" names a second capture of the same line.
+    """
+    mode, _ = selected(scan_list.get("@InterleaveList"))
+    interleaved = (image.get("Scan Line") or "").lower() == "interleave"
+    return interleaved and mode not in ("InterleaveOffMode", "Disabled", "")
 
 
 def _direction(text: str) -> Direction:
@@ -171,8 +181,7 @@ def _acquisition(parts: list[Section], scan_list: Section, image: Section) -> Ac
     setpoint, unit = _hard(scan_list, f"@2:{wanted}")
     direction = (image.get("Frame direction") or scan_list.get("Capture direction") or "").lower()
     integral, proportional = (
-        next((g for g in (_hard(scan_list, f"@2:{l}Fb{k}gain")[0] for l in (loop, "SPM")) if g is not None), None)
-        for k in "IP"
+        _first(_hard(scan_list, f"@2:{name}Fb{letter}gain")[0] for name in (loop, "SPM")) for letter in "IP"
     )
     return Acquisition(
         instrument=equipment.get("Microscope") or equipment.get("Description"),
@@ -184,8 +193,12 @@ def _acquisition(parts: list[Section], scan_list: Section, image: Section) -> Ac
         setpoint_unit=unit,
         integral_gain=integral,
         proportional_gain=proportional,
-        bias_v=_hard(scan_list, "@2:Sample Bias")[0] or _hard(scan_list, "@2:Bias")[0],
+        bias_v=_first(_hard(scan_list, f"@2:{key}")[0] for key in ("Sample Bias", "Bias")),
     )
+
+
+def _first(found: Iterable[float | None]) -> float | None:
+    return next((value for value in found if value is not None), None)
 
 
 def _hard(section: Section, key: str) -> tuple[float | None, str | None]:
