@@ -84,9 +84,7 @@ def measured(raw: NDArray[Any], factor: float = 1.0) -> Heights:
     return values
 
 
-def scans_of(
-    images: Iterable[tuple[Grid, Channel]], acquisition: Acquisition, header: Mapping[str, str]
-) -> list[Scan]:
+def scans_of(images: Iterable[tuple[Grid, Channel]], acquisition: Acquisition, header: Mapping[str, str]) -> list[Scan]:
     """Make one scan of all images that share a grid, in the order of the file.
 
     Raises
@@ -99,6 +97,4 @@ def scans_of(
         grouped.setdefault(grid, []).append(channel)
     if not grouped:
         raise NotAnImageError("holds no image", now="Force curves and spectra are not repaired by afmend.")
-    return [
-        Scan.of(grid, channels, acquisition=acquisition, header=dict(header)) for grid, channels in grouped.items()
-    ]
+    return [Scan.of(grid, channels, acquisition=acquisition, header=dict(header)) for grid, channels in grouped.items()]

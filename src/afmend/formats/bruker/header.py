@@ -34,7 +34,7 @@ class Section:
         return self._folded().get(key.casefold())
 
     def _folded(self) -> dict[str, str]:
-        folded = {_GROUP.sub("@", key).casefold(): value for key, value in reversed(self.entries.items())}
+        folded = {_GROUP.sub("@", key).casefold(): value for key, value in reversed(list(self.entries.items()))}
         return folded | {key.casefold(): value for key, value in self.entries.items()}
 
     def need(self, key: str) -> str:
@@ -69,7 +69,7 @@ def sections(data: bytes) -> list[Section]:
 
 
 def _split(text: str) -> Iterator[Section]:
-    name, entries = "", {}
+    name, entries = "", dict[str, str]()
     for line in text.splitlines():
         if line.startswith("\\*"):
             if entries:

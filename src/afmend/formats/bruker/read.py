@@ -63,9 +63,7 @@ def _merged(parts: list[Section], ending: str) -> Section:
     return Section(ending, {key: value for part in reversed(chosen) for key, value in part.entries.items()})
 
 
-def _image(
-    claims: Claims, image: Section, what: str, parts: list[Section], scan_list: Section
-) -> tuple[Grid, Channel]:
+def _image(claims: Claims, image: Section, what: str, parts: list[Section], scan_list: Section) -> tuple[Grid, Channel]:
     name, shown = selected(image.get("@Image Data") or image.get("Image data"))
     what = f"{what} ({shown})" if shown else what
     rows, cols = image.count("Number of lines"), image.count("Samps/line")

@@ -1,2 +1,5 @@
-from afmend.formats.register import Verdict
-def recognise(head, path): return Verdict.NO
+"""Createc STM and AFM images (.dat)."""
+
+from afmend.formats.createc.read import read, recognise
+
+__all__ = ["read", "recognise"]

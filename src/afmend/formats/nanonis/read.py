@@ -150,7 +150,6 @@ def _acquisition(header: dict[str, str]) -> Acquisition:
     when = f"{header.get('REC_DATE', '')} {header.get('REC_TIME', '')}"
     return Acquisition(
         instrument="Nanonis",
-        mode=loop.get("Name"),
         date=iso_date(when, "%d.%m.%Y %H:%M:%S"),
         scan_direction=direction if direction in ("up", "down") else None,
         line_rate_hz=1 / sum(seconds) if sum(seconds) > 1e-9 else None,

@@ -113,8 +113,8 @@ def _acquisition(header: dict[str, str]) -> Acquisition:
     direction = header.get("General Info/Y scanning direction", "").lower()
     when = header.get("General Info/Acquisition time")
     return Acquisition(
-        instrument=header.get("General Info/Head type"),
-        mode=header.get("Feedback settings/Input channel"),
+        instrument=header.get("Head Settings/Head Name") or "WSxM",
+        mode=header.get("General Info/Head type"),
         date=iso_date(when, "%d/%m/%Y, %H:%M:%S.%f", "%d/%m/%Y, %H:%M:%S"),
         scan_direction=direction if direction in ("up", "down") else None,
         line_rate_hz=fact(header.get("Control/X-Frequency")),
