@@ -1,4 +1,4 @@
-"""The text header of a Nanoscope file: sections of ``\\Key: value`` lines.
+r"""The text header of a Nanoscope file: sections of ``\Key: value`` lines.
 
 Described by Bruker in the NanoScope Command Reference Manual, appendix "Data file format", and by S. Manne,
 http://www.physics.arizona.edu/~smanne/DI/software/fileformats.html.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from afmend.errors import CorruptFileError
 from afmend.formats.hostile import number, whole
@@ -24,18 +24,20 @@ _GROUP = re.compile(r"@\d+:")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One ``\\*Name`` section; entries keep their spelling, look-ups do not care about case or group number."""
+    r"""One ``\*Name`` section; entries keep their spelling, look-ups do not care about case or group number."""
 
     name: str
     entries: Mapping[str, str]
+    _folded: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for key, value in self.entries.items():
+            self._folded.setdefault(_GROUP.sub("@", key).casefold(), value)
+        self._folded.update({key.casefold(): value for key, value in self.entries.items()})
 
     def get(self, key: str) -> str | None:
         """Return the entry, whatever its case; "@Z scale" also finds "@2:Z scale"."""
-        return self._folded().get(key.casefold())
-
-    def _folded(self) -> dict[str, str]:
-        folded = {_GROUP.sub("@", key).casefold(): value for key, value in reversed(list(self.entries.items()))}
-        return folded | {key.casefold(): value for key, value in self.entries.items()}
+        return self._folded.get(key.casefold())
 
     def need(self, key: str) -> str:
         """Return the entry, or raise `CorruptFileError`."""
@@ -83,6 +85,11 @@ def _split(text: str) -> Iterator[Section]:
             entries[line[1:start] + key] = value.strip()
     if entries:
         yield Section(name, entries)
+
+
+def merged(name: str, parts: list[Section]) -> Section:
+    """Return one section with the entries of all; the first of a name counts."""
+    return Section(name, {key: value for part in reversed(parts) for key, value in part.entries.items()})
 
 
 def flattened(parts: list[Section]) -> dict[str, str]:

@@ -7,13 +7,12 @@ from the bottom of the picture to its top, whatever the frame direction was.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from afmend.errors import CorruptFileError, NotAnImageError, UnsupportedFileError
 from afmend.formats.assemble import Claims, calibrated, scans_of
-from afmend.formats.bruker.header import Scaled, Section, flattened, old_scale, scaled, sections, selected
+from afmend.formats.bruker.header import Scaled, Section, flattened, merged, old_scale, scaled, sections, selected
 from afmend.formats.hostile import FileBytes, number, pixels
 from afmend.formats.kinds import kind_of
 from afmend.formats.quantity import fact, fact_with_unit, iso_date, length_nm, offset_nm
@@ -22,6 +21,7 @@ from afmend.scan import Acquisition, Channel, Direction, Grid, Scan
 from afmend.scan.channel import DIRECTIONS
 from afmend.scan.units import in_memory, si
 
+MAX_IMAGES = 256
 _FEEDBACK = {
     "TMMode": ("TM", "TMSetAmplitude"),
     "AFMMode": ("AFM", "AFMSetDeflection"),
@@ -47,29 +47,32 @@ def read(path: Path) -> list[Scan]:
     """
     file = FileBytes(path)
     parts = sections(file.data)
-    images = [part for part in parts if re.fullmatch(r"(?!.*\bforce\b).*\bimage list", part.name, re.IGNORECASE)]
+    images = [part for part in _ending(parts, "image list") if "force" not in part.name.lower()]
     if not images:
         if any("force" in part.name.lower() for part in parts):
             raise NotAnImageError("holds force curves, not an image", now="afmend repairs images only.")
         raise CorruptFileError("the header describes no image", now="Re-export it.")
-    scan_list = _merged(parts, "scan list")
+    if len(images) > MAX_IMAGES:
+        raise CorruptFileError(f"the header describes {len(images)} images", now="Re-export it.")
+    rest = [part for part in parts if part not in images]
+    scan_list = merged("scan list", _ending(rest, "scan list"))
+    everything = merged("header", rest)
     claims = Claims(file)
-    pairs = [_image(claims, image, f"image {n}", parts, scan_list) for n, image in enumerate(images, 1)]
-    return scans_of(pairs, _acquisition(parts, scan_list, images[0]), flattened(parts))
+    pairs = [_image(claims, image, f"image {n}", scan_list, everything) for n, image in enumerate(images, 1)]
+    return scans_of(pairs, _acquisition(rest, scan_list, images[0]), flattened(parts))
 
 
-def _merged(parts: list[Section], ending: str) -> Section:
-    chosen = [part for part in parts if part.name.lower().endswith(ending)]
-    return Section(ending, {key: value for part in reversed(chosen) for key, value in part.entries.items()})
+def _ending(parts: list[Section], ending: str) -> list[Section]:
+    return [part for part in parts if part.name.lower().endswith(ending)]
 
 
-def _image(claims: Claims, image: Section, what: str, parts: list[Section], scan_list: Section) -> tuple[Grid, Channel]:
+def _image(claims: Claims, image: Section, what: str, scan_list: Section, everything: Section) -> tuple[Grid, Channel]:
     name, shown = selected(image.get("@Image Data") or image.get("Image data"))
     what = f"{what} ({shown})" if shown else what
     rows, cols = image.count("Number of lines"), image.count("Samps/line")
     bits, dtype = _width(image, pixels(rows, cols))
     raw = claims.image(image.count("Data offset"), (rows, cols), dtype, what)
-    factor, unit, known = _calibration(image, bits, parts, what)
+    factor, unit, known = _calibration(image, bits, everything, what)
     values = calibrated(raw[::-1], factor)
     direction = (image.get("Line Direction") or "").lower()
     kind = kind_of(name) + ("_interleave" if _is_second_pass(image, scan_list) else "")
@@ -105,7 +108,7 @@ def _width(image: Section, count: int) -> tuple[int, str]:
     return 8 * declared, f"<i{stored}"
 
 
-def _calibration(image: Section, bits: int, parts: list[Section], what: str) -> tuple[float, str, bool]:
+def _calibration(image: Section, bits: int, everything: Section, what: str) -> tuple[float, str, bool]:
     """Return what one count is in the unit kept in memory, that unit, and whether the file really says so."""
     text = image.get("@Z scale")
     if text is None:
@@ -117,7 +120,7 @@ def _calibration(image: Section, bits: int, parts: list[Section], what: str) -> 
     if scale.soft is None:
         unit, to_memory = in_memory(scale.unit)
         return factor * to_memory, unit, bool(unit)
-    sensitivity = next((s for s in (part.get(f"@{scale.soft}") for part in parts) if s is not None), None)
+    sensitivity = everything.get(f"@{scale.soft}")
     if sensitivity is None:
         unit, to_memory = in_memory(scale.unit)
         return factor * to_memory, unit, False
@@ -173,7 +176,8 @@ def _aspect(text: str | None) -> float:
 
 
 def _acquisition(parts: list[Section], scan_list: Section, image: Section) -> Acquisition:
-    equipment = _merged(parts, "equipment list")
+    equipment = merged("equipment list", _ending(parts, "equipment list"))
+    file_list = merged("file list", _ending(parts, "file list"))
     mode, shown = selected(scan_list.get("@MicroscopeList"))
     loop, wanted = _FEEDBACK.get(mode, ("SPM", ""))
     setpoint, unit = _hard(scan_list, f"@2:{wanted}")
@@ -184,7 +188,7 @@ def _acquisition(parts: list[Section], scan_list: Section, image: Section) -> Ac
     return Acquisition(
         instrument=equipment.get("Microscope") or equipment.get("Description"),
         mode=shown or scan_list.get("Operating mode"),
-        date=iso_date(_merged(parts, "file list").get("Date"), "%I:%M:%S %p %a %b %d %Y"),
+        date=iso_date(file_list.get("Date"), "%I:%M:%S %p %a %b %d %Y"),
         scan_direction=direction if direction in ("up", "down") else None,
         line_rate_hz=fact(scan_list.get("Scan Rate")),
         setpoint=setpoint,

@@ -22,6 +22,7 @@ from afmend.scan import Acquisition, Channel, Direction, Grid, Scan
 from afmend.scan.units import in_memory
 
 MAX_HEADER = 1 << 20
+MAX_TEXT = 1 << 26
 KEY_WIDTH = 14
 _DATA = re.compile(rb"^data(?: {10}| *)([A-Z_0-9]*) *\r?\n", re.MULTILINE)
 _DTYPES = {"BINARY": "<i2", "": "<i2", "BINARY_32": "<i4"}
@@ -93,7 +94,9 @@ def _raws(file: FileBytes, start: int, encoding: str, shape: tuple[int, int], co
 def _text(file: FileBytes, start: int, shape: tuple[int, int], count: int) -> list[NDArray[Any]]:
     """Parse counts written as text. A number takes two bytes at least, so memory stays in proportion to the file."""
     size = pixels(*shape)
-    words = file.data[start:].split()
+    if file.size > MAX_TEXT:
+        raise UnsupportedFileError(f"{file.size} bytes of text are too many", now="Save it as BINARY in PicoView.")
+    words = file.data[start:].split(None, size * count)[: size * count]
     if len(words) < size * count:
         image, line = divmod(len(words) // shape[1], shape[0])
         raise CorruptFileError(
@@ -101,7 +104,7 @@ def _text(file: FileBytes, start: int, shape: tuple[int, int], count: int) -> li
             now="Copy it again from the instrument, or re-export it.",
         )
     try:
-        values = np.array([int(word) for word in words[: size * count]], dtype=np.int16)
+        values = np.array([int(word) for word in words], dtype=np.int16)
     except (ValueError, OverflowError) as error:
         raise UnsupportedFileError("the text data are not 16-bit counts", now="Save them as BINARY.") from error
     return list(values.reshape(count, *shape))

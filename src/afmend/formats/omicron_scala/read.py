@@ -24,7 +24,7 @@ from afmend.scan.units import in_memory
 MAX_PAR_BYTES = 1 << 20
 MAX_CHANNELS = 64
 _TITLE = re.compile(rb"omicron\s+spm\s+control", re.IGNORECASE)
-_DATA_SUFFIX = re.compile(r"\.[ts][fb]\d+", re.IGNORECASE)
+_DATA_SUFFIX = re.compile(r"\.t[fb]\d+", re.IGNORECASE)
 _LINES = ("direction", "min_count", "max_count", "min_value", "max_value", "resolution", "unit", "file")
 _DIRECTIONS: dict[str, Direction] = {"forward": "trace", "backward": "retrace"}
 _KINDS = {"Z": "height", "I": "current"}

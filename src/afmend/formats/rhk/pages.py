@@ -14,8 +14,8 @@ from afmend.errors import CorruptFileError
 from afmend.formats.hostile import FileBytes
 
 IMAGE = 0
-MAX_PAGES = 4096
-MAX_OBJECTS = 256
+MAX_PAGES = 1024
+MAX_OBJECTS = 64
 _INDEX_HEADER, _INDEX_ARRAY, _PAGE_HEADER, _PAGE_DATA, _STRINGS = 1, 2, 3, 4, 10
 _INTEGERS = (
     "page_type", "data_sub_source", "line_type", "x_corner", "y_corner", "width", "height", "image_type",
@@ -50,8 +50,8 @@ class Page:
 
 def pages(file: FileBytes) -> Iterator[Page]:
     """Walk the pages of a file; `CorruptFileError` if one points out of it."""
-    count = _unpack(file, "<I", 46)[0]
-    # Two reserved numbers follow the size of the fields.
+    # 2 bytes of size, 36 of signature, then: number of pages, of objects, their size, and two reserved numbers.
+    count = _unpack(file, "<I", 42)[0]
     top = _objects(file, 58, count, (_INDEX_HEADER,))
     at = top[_INDEX_HEADER][0]
     page_count, object_count = _unpack(file, "<2I", at)
