@@ -42,7 +42,16 @@ class FileFormat:
         return import_module(f"afmend.formats.{self.id}")
 
 
-FORMATS: tuple[FileFormat, ...] = ()
+FORMATS: tuple[FileFormat, ...] = (
+    FileFormat("bruker", "Bruker Nanoscope", (".spm", ".000", ".001", ".002")),
+    FileFormat("createc", "Createc", (".dat",)),
+    FileFormat("keysight", "Keysight PicoView", (".mi",)),
+    FileFormat("nanonis", "Nanonis", (".sxm",)),
+    FileFormat("nanosurf", "Nanosurf", (".nid",)),
+    FileFormat("omicron_scala", "Omicron SCALA", (".par", ".tf0", ".tf1", ".tb0", ".tb1")),
+    FileFormat("rhk", "RHK", (".sm4",)),
+    FileFormat("wsxm", "WSxM", (".stp", ".top")),
+)
 """All formats, in the order in which they are asked."""
 
 
