@@ -41,7 +41,14 @@ class FileFormat:
         return import_module(f"afmend.formats.{self.id}")
 
 
-FORMATS: tuple[FileFormat, ...] = ()
+FORMATS: tuple[FileFormat, ...] = (
+    FileFormat("afmend_h5", "afmend HDF5", (".h5",), writable=True),
+    FileFormat("asylum", "Asylum Research / Igor binary wave", (".ibw",)),
+    FileFormat("bcrf", "SPIP / Image Metrology BCR", (".bcr", ".bcrf")),
+    FileFormat("gsf", "Gwyddion Simple Field", (".gsf",), writable=True),
+    FileFormat("gwyddion", "Gwyddion", (".gwy",), writable=True),
+    FileFormat("surf", "Digital Surf", (".sur", ".pro")),
+)
 """All formats, in the order in which they are asked."""
 
 
