@@ -7,9 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from afmend.errors import AfmendError, CorruptFileError, UnsupportedFileError
+from afmend.errors import CorruptFileError, UnsupportedFileError
 from afmend.formats import hdf5
 from afmend.formats.afmend_h5.layout import FORMAT, GRID_NUMBERS, LAYOUT, SOURCE_NUMBERS, SOURCE_TEXTS, fingerprint
 from afmend.formats.hostile import pixels

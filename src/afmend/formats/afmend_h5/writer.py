@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afmend import __version__
 from afmend.errors import WriteError
@@ -21,7 +22,6 @@ from afmend.formats.afmend_h5.layout import (
     history_json,
 )
 from afmend.scan import Channel, Scan
-from afmend.scan.arrays import Heights, Mask
 from afmend.scan.units import on_disk
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _write_channel(home: h5py.Group, channel: Channel) -> None:
         _write_text(stored, "name", name)
 
 
-def _write_array(home: h5py.Group, name: str, values: Heights | Mask, unit: str) -> h5py.Dataset:
+def _write_array(home: h5py.Group, name: str, values: NDArray[Any], unit: str) -> h5py.Dataset:
     stored = home.create_dataset(name, data=values, chunks=values.shape, compression="gzip", compression_opts=1,
                                  shuffle=True)  # fmt: skip
     if unit:

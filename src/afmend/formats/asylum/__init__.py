@@ -10,7 +10,7 @@ from pathlib import Path
 
 from afmend.errors import NotAnImageError
 from afmend.formats.asylum.image import scan_of
-from afmend.formats.asylum.wave import is_wave, parse
+from afmend.formats.asylum.wave import Wave, is_wave, parse
 from afmend.formats.hostile import FileBytes
 from afmend.formats.register import Verdict
 from afmend.scan import Scan
@@ -34,10 +34,14 @@ def read(path: Path) -> list[Scan]:
         If it holds a force curve, another curve, or text.
     """
     wave = parse(FileBytes(path))
-    rows, cols = wave.dims[1], wave.dims[0]
-    if wave.version != 5 or rows < 2 or cols < 2 or "ForceDist" in wave.note or wave.dims[3] > 1:
+    if not _is_image(wave):
         size = " x ".join(str(n) for n in wave.dims if n) or "no"
         raise NotAnImageError(
             f"is an Igor wave of {size} points, a curve and not an image", now="Only images can be mended."
         )
     return [scan_of(wave)]
+
+
+def _is_image(wave: Wave) -> bool:
+    flat = wave.version == 5 and min(wave.dims[:2]) >= 2 and wave.dims[3] <= 1
+    return flat and not wave.columns and wave.units[0] != "s"

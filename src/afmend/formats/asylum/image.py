@@ -10,6 +10,7 @@ import numpy as np
 from afmend.errors import CorruptFileError
 from afmend.formats.asylum.wave import Wave
 from afmend.formats.kinds import kind_of, split_direction
+from afmend.formats.numbers import scaled
 from afmend.scan import Acquisition, Channel, Grid, Scan
 from afmend.scan.units import in_memory, is_length
 
@@ -56,12 +57,12 @@ def _channel(name: str, layer: np.ndarray, wave: Wave, header: dict[str, str]) -
     bare, direction = split_direction(name)
     said = _said_unit(bare, wave, header)
     unit, factor = in_memory(said)
-    values = layer.astype(np.float64) * factor
+    values = scaled(layer, factor)
     return Channel.from_raw(kind_of(bare), direction, values, unit, name=name, calibrated=bool(unit))
 
 
 def _said_unit(bare: str, wave: Wave, header: dict[str, str]) -> str:
-    """Unit of a channel: from the note, from the name, from the wave; "" if nothing says it."""
+    """Find the unit of a channel: from the note, from the name, from the wave; "" if nothing says it."""
     noted = header.get(f"{bare}Unit")
     if noted is not None:
         return noted
@@ -86,9 +87,13 @@ def _grid(wave: Wave, header: dict[str, str], shape: tuple[int, int]) -> Grid:
             raise CorruptFileError(f"the distance of its points is {step} nm", now="Save it again in Igor.")
         spacing.append(step)
     return Grid(
-        *shape, spacing[0], spacing[1], angle_deg=_number(header, "ScanAngle") or 0.0,
-        offset_slow_nm=(_number(header, "YOffset") or 0.0) * 1e9, offset_fast_nm=(_number(header, "XOffset") or 0.0) * 1e9,
-    )  # fmt: skip
+        *shape,
+        spacing[0],
+        spacing[1],
+        angle_deg=_number(header, "ScanAngle") or 0.0,
+        offset_slow_nm=(_number(header, "YOffset") or 0.0) * 1e9,
+        offset_fast_nm=(_number(header, "XOffset") or 0.0) * 1e9,
+    )
 
 
 def _number(header: dict[str, str], name: str) -> float | None:

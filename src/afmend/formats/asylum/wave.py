@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,8 @@ class Wave:
     units : tuple of str
         Of each dimension.
     data_unit : str
+    columns : list of str
+        Names of the points along y; an image has none, the columns of a force curve have.
     labels : list of str
         Names of the layers; empty if there are none.
     note : str
@@ -52,6 +55,7 @@ class Wave:
     steps: tuple[float, ...]
     units: tuple[str, ...]
     data_unit: str
+    columns: list[str]
     labels: list[str]
     note: str
 
@@ -96,7 +100,7 @@ def parse(data: FileBytes) -> Wave:
         return _parse_5(data, order, order + _TYPES[kind])
     points_at = _TYPE_AT[version] + 42
     points = struct.unpack_from(order + "i", data.data, points_at)[0]
-    return Wave(version, "", (points, 0, 0, 0), np.empty((0, 0, 0)), (), (), "", [], "")
+    return Wave(version, "", (points, 0, 0, 0), np.empty((0, 0, 0)), (), (), "", [], [], "")
 
 
 def _parse_5(data: FileBytes, order: str, dtype: str) -> Wave:
@@ -121,13 +125,14 @@ def _parse_5(data: FileBytes, order: str, dtype: str) -> Wave:
         steps=struct.unpack_from(order + "4d", head, 64 + 84),
         units=units,
         data_unit=long_unit or _text(head[64 + 148 : 64 + 152]),
+        columns=_labels(data.take(labels_at - sizes[9], sizes[9], "the names of columns")),
         labels=_labels(data.take(labels_at, sizes[10], "the channel names")),
         note=note,
     )
 
 
 def _layers(data: FileBytes, dims: tuple[int, ...], dtype: str, wave_bytes: int) -> NDArray[Any]:
-    if min(dims) < 0 or any(after and not before for before, after in zip(dims, dims[1:], strict=False)):
+    if min(dims) < 0 or any(after and not before for before, after in itertools.pairwise(dims)):
         raise CorruptFileError(f"its dimensions are {dims}", now="Copy it again from the instrument.")
     shape = (max(dims[2], 1), max(dims[1], 1), max(dims[0], 1))
     count = shape[0] * shape[1] * shape[2] * max(dims[3], 1)

@@ -13,6 +13,7 @@ import numpy as np
 from afmend.errors import CorruptFileError, NotAnImageError
 from afmend.formats.hostile import FileBytes, number, pixels, whole
 from afmend.formats.kinds import kind_of
+from afmend.formats.numbers import scaled
 from afmend.formats.register import Verdict
 from afmend.scan import Acquisition, Channel, Grid, Scan
 from afmend.scan.units import in_memory, is_length
@@ -46,7 +47,7 @@ def read(path: Path) -> list[Scan]:
         raise NotAnImageError("holds force curves", now="Only images can be mended.")
     shape = whole(header.get("ypixels", ""), "ypixels"), whole(header.get("xpixels", ""), "xpixels")
     pixels(*shape)
-    floats = header["fileformat"].startswith("bcrf")
+    floats = header.get("fileformat", "").startswith("bcrf")
     order = "<" if whole(header.get("intelmode", "1"), "intelmode") else ">"
     raw = data.array(size, shape, order + ("f4" if floats else "i2"))
     unit, factor = in_memory(header.get("zunit", "nm"))
@@ -54,7 +55,7 @@ def read(path: Path) -> list[Scan]:
     if not floats and "bit2nm" not in header:
         unit, factor = "", 1.0
     missing = _missing(raw, header, floats=floats)
-    values = (np.where(missing, 0, raw).astype(np.float64) * scale + _base(raw, missing, scale, header)) * factor
+    values = scaled(np.where(missing, 0, raw), scale * factor, _base(raw, missing, scale, header) * factor)
     name = header.get("zlabel", "")
     kind = "height" if is_length(unit) else kind_of(name)
     channel = Channel.from_raw(kind, "unknown", values, unit, name=name, calibrated=bool(unit), missing=missing)
@@ -75,7 +76,8 @@ def _header(data: FileBytes) -> tuple[int, dict[str, str]]:
 
 
 def _parse(text: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in text.split("\0")[0].splitlines() if "=" in line and line[0] not in "%#;")
+    lines = text.partition("\0")[0].splitlines()
+    pairs = (line.partition("=") for line in lines if "=" in line and line[0] not in "%#;")
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from afmend.errors import CorruptFileError
 from afmend.formats.hostile import FileBytes, number, pixels, whole
 from afmend.formats.kinds import kind_of, split_direction
+from afmend.formats.numbers import scaled
 from afmend.formats.register import Verdict
 from afmend.scan import Channel, Grid, Scan
 from afmend.scan.scan import HEIGHT_KINDS
@@ -47,9 +48,7 @@ def read(path: Path) -> list[Scan]:
     title = header.get("Title", "")
     bare, direction = split_direction(title)
     kind = "height" if not bare and is_length(unit) else kind_of(bare)
-    channel = Channel.from_raw(
-        kind, direction, raw.astype(np.float64) * factor, unit, name=title, calibrated=bool(unit)
-    )
+    channel = Channel.from_raw(kind, direction, scaled(raw, factor), unit, name=title, calibrated=bool(unit))
     return [Scan.of(_grid(header, shape), [channel], header=header)]
 
 
@@ -82,9 +81,7 @@ def write(scan: Scan, path: Path) -> None:
     heights = [key for key in scan.channels if key.kind in HEIGHT_KINDS]
     channel = scan.channel() if heights else next(iter(scan.channels.values()))
     lines = {**_geometry(scan.grid), "Title": _title(channel), "ZUnits": si(channel.unit)[0]}
-    for name, text in scan.header.items():
-        if name not in _OWN_KEYS and _fits(name, text):
-            lines[name] = text
+    lines |= {name: text for name, text in scan.header.items() if name not in _OWN_KEYS and _fits(name, text)}
     head = MAGIC + "".join(f"{name} = {value}\n" for name, value in lines.items()).encode("utf-8", "replace")
     values = channel.values.astype(np.float64)
     values = values / 1e9 if is_length(channel.unit) else values * si(channel.unit)[1]

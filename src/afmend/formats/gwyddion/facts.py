@@ -67,4 +67,5 @@ class Facts:
         known = {field.name for field in fields(Acquisition)}
         data = self.data.get("acquisition")
         items = data.items() if isinstance(data, dict) else ()
-        return Acquisition(**{k: v for k, v in items if k in known and isinstance(v, (str, int, float))})
+        found: dict[str, Any] = {k: v for k, v in items if k in known and isinstance(v, (str, int, float))}
+        return Acquisition(**found)

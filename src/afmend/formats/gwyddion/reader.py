@@ -16,6 +16,7 @@ from afmend.formats.gwyddion.facts import KEY, Facts
 from afmend.formats.gwyddion.tree import MAGIC, OLD_MAGIC, Node, parse
 from afmend.formats.hostile import FileBytes, pixels
 from afmend.formats.kinds import kind_of, split_direction
+from afmend.formats.numbers import scaled
 from afmend.formats.register import Verdict
 from afmend.scan import Channel, Grid, Masks, Scan
 from afmend.scan.arrays import Heights, Mask
@@ -122,7 +123,7 @@ def _values(node: Node, what: str) -> Heights:
         raise CorruptFileError(
             f"{what} promises {rows} x {cols} pixels, {data.size} are there", now="Save it again in Gwyddion."
         )
-    return data.reshape(rows, cols)
+    return np.asarray(data, np.float64).reshape(rows, cols)
 
 
 def _unit(node: Node, name: str) -> str:
@@ -156,7 +157,7 @@ def _grid(field: _Field) -> Grid:
 
 def _channel(field: _Field, layers: list[_Field]) -> Channel:
     unit, factor = in_memory(field.unit_z)
-    values = field.values if factor == 1.0 else field.values * factor
+    values = scaled(field.values, factor)
     if not field.facts.is_channel:
         bare, direction = split_direction(field.title)
         kind = "height" if not bare and is_length(unit) else kind_of(bare)
@@ -164,7 +165,7 @@ def _channel(field: _Field, layers: list[_Field]) -> Channel:
         return channel if field.mask is None else _masked(channel, field.mask)
     facts = field.facts
     if facts.text("dtype") == "float32":
-        values = values.astype(np.float32)
+        values = _single(values)
     masks, sigma = _layers(layers, factor)
     base = Channel.from_raw(
         facts.text("kind"), facts.data["direction"], values, unit,
@@ -173,6 +174,12 @@ def _channel(field: _Field, layers: list[_Field]) -> Channel:
     for role, name, mask in base.masks.items():
         masks = masks.with_added(role, name, mask)
     return base.evolve(masks=_edited(masks, field), uncertainty=sigma)
+
+
+def _single(values: Heights) -> Heights:
+    with np.errstate(over="ignore"):
+        single: Heights = values.astype(np.float32)  # type: ignore[assignment]
+    return single
 
 
 def _masked(channel: Channel, mask: Mask) -> Channel:
@@ -184,7 +191,7 @@ def _layers(layers: list[_Field], factor: float) -> tuple[Masks, Heights | None]
     for layer in layers:
         role = layer.facts.text("role")
         if role == "uncertainty":
-            sigma = np.where(layer.values < 0, np.inf, layer.values * factor)
+            sigma = np.where(layer.values < 0, np.inf, np.nan_to_num(scaled(layer.values, factor), nan=np.inf))
         elif role in ("missing", "artifact", "foreground"):
             masks = masks.with_added(role, layer.facts.text("mask"), layer.values > 0.5)  # type: ignore[arg-type]
     return masks, sigma

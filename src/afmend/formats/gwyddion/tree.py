@@ -28,7 +28,7 @@ Component: TypeAlias = tuple[str, str, Any]
 class Node:
     """A serialized object: its type name, and its components by name."""
 
-    type: str
+    type_name: str
     items: dict[str, Any] = field(default_factory=dict)
 
     def get(self, name: str, kind: type, default: Any) -> Any:
@@ -39,7 +39,7 @@ class Node:
     def node(self, name: str, type_name: str) -> Node | None:
         """Return a component that is an object of the given type, else None."""
         value = self.items.get(name)
-        return value if isinstance(value, Node) and value.type == type_name else None
+        return value if isinstance(value, Node) and value.type_name == type_name else None
 
 
 def parse(data: FileBytes) -> Node:
@@ -87,9 +87,9 @@ class _Cursor:
         node = Node(self.text())
         size = self.u32()
         if size > self.end - self.at:
-            raise _broken(f"object {node.type[:40]!r} promises {size} bytes, {self.end - self.at} are left")
+            raise _broken(f"object {node.type_name[:40]!r} promises {size} bytes, {self.end - self.at} are left")
         outer, self.end = self.end, self.at + size
-        typed = self.old and node.type == "GwyContainer"
+        typed = self.old and node.type_name == "GwyContainer"
         while self.at < self.end:
             self._component(node, depth, typed=typed)
         self.end = outer

@@ -15,6 +15,7 @@ import numpy as np
 from afmend.errors import CorruptFileError, NotAnImageError, UnsupportedFileError
 from afmend.formats.hostile import FileBytes, pixels
 from afmend.formats.kinds import kind_of
+from afmend.formats.numbers import scaled
 from afmend.formats.register import Verdict
 from afmend.scan import Acquisition, Channel, Grid, Scan
 from afmend.scan.units import in_memory, is_length
@@ -86,7 +87,7 @@ def _scan(data: FileBytes, fields: dict[str, float], header: dict[str, str], ord
     missing = raw == fields["z min"] - 2 if fields["special points"] == 1 else np.zeros(shape, np.bool_)
     unit, factor = in_memory(header["z spacing unit"])
     spacing, offset = _finite(fields, "z spacing"), _finite(fields, "z offset")
-    values = (raw * spacing + offset) * factor
+    values = scaled(raw, spacing * factor, offset * factor)
     name = header["z name"]
     kind = "height" if is_length(unit) else kind_of(name)
     channel = Channel.from_raw(kind, "unknown", values, unit, name=name, calibrated=bool(unit), missing=missing)
