@@ -51,6 +51,12 @@ FORMATS: tuple[FileFormat, ...] = (
     FileFormat("omicron_scala", "Omicron SCALA", (".par", ".tf0", ".tf1", ".tb0", ".tb1")),
     FileFormat("rhk", "RHK", (".sm4",)),
     FileFormat("wsxm", "WSxM", (".stp", ".top")),
+    FileFormat("afmend_h5", "afmend HDF5", (".h5",), writable=True),
+    FileFormat("asylum", "Asylum Research / Igor binary wave", (".ibw",)),
+    FileFormat("bcrf", "SPIP / Image Metrology BCR", (".bcr", ".bcrf")),
+    FileFormat("gsf", "Gwyddion Simple Field", (".gsf",), writable=True),
+    FileFormat("gwyddion", "Gwyddion", (".gwy",), writable=True),
+    FileFormat("surf", "Digital Surf", (".sur", ".pro")),
 )
 """All formats, in the order in which they are asked."""
 
