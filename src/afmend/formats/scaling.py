@@ -30,9 +30,7 @@ def scaled(raw: NDArray[Any], factor: float, offset: float, what: str) -> Height
         finite = np.isfinite(values)
         worst = float(np.max(np.abs(values), initial=0.0, where=finite))
         if worst * abs(factor) + abs(offset) > LARGEST:
-            raise CorruptFileError(
-                f"{what} reaches {worst * abs(factor) + abs(offset):.3g}", now="Re-export the file."
-            )
+            raise CorruptFileError(f"{what} reaches {worst * abs(factor) + abs(offset):.3g}", now="Re-export the file.")
         values *= factor
         values += offset
     return values

@@ -101,7 +101,7 @@ class _Source:
         name = wanted if wanted in names else names[0]
         promised = hdf5.stored(group, name).shape
         count = shape[0] * shape[1]
-        if promised is None or len(promised) != 2 or promised[0] != count or not 1 <= promised[1]:
+        if promised is None or len(promised) != 2 or promised[0] != count or promised[1] < 1:
             raise CorruptFileError(f"{group.name} has {promised} numbers for {count} pixels", now="Export it again.")
         self.frames = int(promised[1])
         self.data: NDArray[Any] = np.empty(0)
@@ -161,9 +161,7 @@ def _grid(facts: dict[str, Any], shape: tuple[int, int]) -> Grid:
 def _acquisition(facts: dict[str, Any], shape: tuple[int, int]) -> Acquisition:
     settings = "feedback-settings.setpoint-feedback-settings."
     relative = _number(facts, f"{settings}relative-setpoint")
-    reference = _number(
-        facts, "feedback-settings.adjust-reference-amplitude-feedback-settings.reference-amplitude"
-    )
+    reference = _number(facts, "feedback-settings.adjust-reference-amplitude-feedback-settings.reference-amplitude")
     known = relative is not None and reference is not None
     rate = _number(facts, "timing-settings.scanRate")
     return Acquisition(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -107,11 +108,11 @@ def _facts(page: Page) -> dict[str, float | str]:
     return {name: _plain(record[name]) for name in layout.names or ()}
 
 
-def _plain(value: np.bytes_ | np.number) -> float | str:
+def _plain(value: bytes | np.floating[Any] | np.integer[Any]) -> float | str:
     if isinstance(value, bytes):
         padded = value + b"\0" * (len(value) % 2)
         return padded.decode("utf-16-le", "replace").split("\0", 1)[0].strip()
-    return value.item()  # type: ignore[no-any-return]
+    return float(value) if isinstance(value, np.floating) else int(value)
 
 
 def _grid(facts: dict[str, float | str], shape: tuple[int, int]) -> Grid:
