@@ -57,6 +57,15 @@ FORMATS: tuple[FileFormat, ...] = (
     FileFormat("gsf", "Gwyddion Simple Field", (".gsf",), writable=True),
     FileFormat("gwyddion", "Gwyddion", (".gwy",), writable=True),
     FileFormat("surf", "Digital Surf", (".sur", ".pro")),
+    FileFormat("hsafm", "high-speed AFM movie", (".asd",)),
+    FileFormat("image", "plain picture", (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")),
+    FileFormat("jpk", "JPK image", (".jpk", ".jpk-qi-image")),
+    FileFormat("jpk_h5", "JPK movie", (".h5-jpk",)),
+    FileFormat("numpy_file", "NumPy array", (".npz", ".npy"), writable=True),
+    FileFormat("park", "Park Systems TIFF", (".tiff", ".tif")),
+    FileFormat("text", "matrix of numbers", (".txt", ".csv", ".asc", ".dat"), writable=True),
+    FileFormat("tiff", "calibrated TIFF", (".tif", ".tiff"), writable=True),
+    FileFormat("topostats", "TopoStats result", (".topostats",)),
 )
 """All formats, in the order in which they are asked."""
 
