@@ -1,0 +1,129 @@
+"""More than an offset per line: polynomials along the line, and facet tilts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.leveling import lines
+from afmend.leveling.moments import basis, line_curves, line_moments, products
+from afmend.leveling.row_offsets import raise_no_line
+from afmend.scan.arrays import Heights, Mask
+
+PROBES = 9
+"""Places along a line where the standard error of its fit is looked at."""
+WORST_LEVERAGE = 1.0
+"""A line's own fit stands while its standard error nowhere exceeds the noise of a single pixel."""
+
+
+def subtract_line_polynomials(heights: Heights, usable: Mask, degree: int) -> tuple[Heights, int]:
+    """Subtract from each line the polynomial through its usable pixels; keep the mean of the usable pixels.
+
+    A line whose usable pixels do not carry the polynomial (its standard error would somewhere exceed the noise of a
+    single pixel) borrows the shape of its neighbors, interpolated, and only its offset is fitted; a line with fewer
+    usable pixels than `lines.fewest_usable` borrows the offset, too.
+
+    Returns
+    -------
+    heights : (rows, cols)
+    borrowed : int
+        Number of lines that borrowed.
+    """
+    cols = heights.shape[1]
+    degree = min(degree, cols - 1)
+    data, mass = line_moments(heights, usable, degree)
+    counts = mass[:, 0]
+    own = _carried(mass, counts, degree, cols)
+    offset = counts >= min(lines.fewest_usable(cols), cols)
+    if not offset.any():
+        raise_no_line(min(lines.fewest_usable(cols), cols))
+    found = np.zeros((len(heights), degree + 1))
+    if own.any():
+        normal = np.einsum("ijk,rk->rij", products(degree), mass[own])
+        found[own] = np.linalg.solve(normal, data[own][..., None])[..., 0]
+        for k in range(1, degree + 1):
+            found[:, k] = lines.interpolated(found[:, k], own)
+    lone = offset & ~own
+    found[lone, 0] = (data[lone, 0] - np.sum(found[lone, 1:] * mass[lone, 1 : degree + 1], axis=1)) / counts[lone]
+    fitted = own | offset
+    found[:, 0] = lines.interpolated(found[:, 0], fitted)
+    found[:, 0] -= np.sum(data[fitted, 0]) / np.sum(counts[fitted])
+    return heights - line_curves(found, basis(cols, degree)), int(np.count_nonzero(~own))
+
+
+def _carried(mass: NDArray[np.float64], counts: NDArray[np.float64], degree: int, cols: int) -> NDArray[np.bool_]:
+    """Lines whose usable pixels carry a polynomial of ``degree`` from end to end."""
+    own = counts == cols
+    doubtful = np.flatnonzero((counts > degree) & ~own)
+    if doubtful.size:
+        normal = np.einsum("ijk,rk->rij", products(degree), mass[doubtful])
+        # A trace of ridge keeps hopeless lines invertible; it cannot bring one below the limit.
+        normal += 1e-12 * counts[doubtful, None, None] * np.eye(degree + 1)
+        places = np.linspace(0, cols - 1, PROBES).round().astype(np.int64)
+        probes = basis(cols, degree)[:, places]
+        solved = np.linalg.solve(normal, np.broadcast_to(probes, (doubtful.size, *probes.shape)))
+        leverage = np.sum(solved * probes, axis=1).max(axis=1)
+        own[doubtful] = leverage <= WORST_LEVERAGE
+    return own
+
+
+def subtract_line_polynomials_gwyddion(heights: Heights, usable: Mask, degree: int) -> Heights:
+    """Do as Gwyddion does: every line with more than ``degree`` usable pixels is fitted, however wildly.
+
+    The mean of the whole image, masked pixels included, is added to every line, also to those without a fit.
+    """
+    cols = heights.shape[1]
+    data, mass = line_moments(heights, usable, degree)
+    found = np.zeros((len(heights), degree + 1))
+    along = basis(cols, degree)
+    sound = mass[:, 0] == cols
+    normal = np.einsum("ijk,rk->rij", products(degree), mass)
+    doubtful = np.flatnonzero((mass[:, 0] > degree) & ~sound)
+    sound[doubtful] = np.linalg.cond(normal[doubtful]) < 1e4
+    found[sound] = np.linalg.solve(normal[sound], data[sound][..., None])[..., 0]
+    for line in doubtful[~sound[doubtful]]:
+        used = usable[line]
+        found[line] = np.linalg.lstsq(along[:, used].T, heights[line, used], rcond=None)[0]
+    found[:, 0] -= np.mean(heights)
+    return heights - line_curves(found, along)
+
+
+def subtract_facet_tilts(
+    heights: Heights, usable: Mask, pixel: float, *, rounds: int, stop: float, relative: bool
+) -> Heights:
+    """Turn each line about its middle until its most common slope is zero; offsets stay.
+
+    The slope is the mean of the slopes between neighboring pixels with weights exp(-v^2 / s), s = mean(v^2) / 200,
+    found by iteration.
+
+    Parameters
+    ----------
+    heights, usable : (rows, cols)
+    pixel : float
+        Distance of pixels along the line, in the unit of the heights.
+    rounds : int
+        Most iterations.
+    stop : float
+        Iteration ends when the slope is below this: absolute, or in units of the line's rms slope if ``relative``.
+    """
+    slopes = np.diff(heights, axis=1) / pixel
+    both = usable[:, 1:] & usable[:, :-1]
+    fewest = lines.fewest_usable(heights.shape[1])
+    active = np.flatnonzero(both.sum(axis=1) >= fewest)
+    counts = np.maximum(both.sum(axis=1), 1)
+    tilt = np.zeros(len(heights))
+    limit = np.full(len(heights), stop)
+    if relative:
+        limit *= np.sqrt(np.sum(np.square(slopes) * both, axis=1) / counts)
+    for _ in range(rounds):
+        if not active.size:
+            break
+        squares = np.square(slopes[active] - tilt[active, None]) * both[active]
+        spread = np.sum(squares, axis=1) / counts[active] / 200
+        weight = np.exp(-squares / np.where(spread > 0, spread, 1.0)[:, None]) * both[active]
+        total = np.sum(weight, axis=1)
+        turn = np.sum(weight * (slopes[active] - tilt[active, None]), axis=1) / np.where(total > 0, total, 1.0)
+        tilt[active] += turn
+        active = active[np.abs(turn) > limit[active]]
+    cols = heights.shape[1]
+    return heights - (tilt * pixel)[:, None] * (np.arange(cols) - (cols - 1) / 2)
