@@ -53,13 +53,17 @@ def modes(ordered: Heights, counts: NDArray[np.int64], *, upper: bool = False) -
     """Middle of the densest stretch of each sorted line.
 
     Shortest window of sqrt(n) values (the lowest of equals), mean of its middle third; the median below 9 values.
+    Windows count as equal within 1e-9 of the line's range, so that the unit of quantized heights does not choose
+    between them; with ``upper`` (Gwyddion) only exact equals do.
     """
     out = medians(ordered, counts, upper=upper)
     for line in np.flatnonzero(counts >= 9):
         n = int(counts[line])
         values = ordered[line, :n]
         width = math.floor(math.sqrt(n) + 0.5)
-        start = int(np.argmin(values[width - 1 :] - values[: n - width + 1]))
+        spans = values[width - 1 :] - values[: n - width + 1]
+        slack = 0.0 if upper else 1e-9 * (values[-1] - values[0])
+        start = int(np.argmax(spans <= spans.min() + slack))
         third = width // 3
         out[line] = np.mean(values[start + third : start + width - third])
     return out

@@ -19,6 +19,8 @@ WORST_CONDITION = 1e12
 """Beyond this condition number of the normal matrix the usable pixels do not determine the polynomial."""
 SOFT_CONDITION = 1e4
 """Beyond this one the fit is refined once from its own residual."""
+PROBES = 9
+"""Places along a line where the standard error of its fit is looked at."""
 
 
 def positions(count: int) -> NDArray[np.float64]:
@@ -101,7 +103,7 @@ def surface_coefficients(
     condition = _condition(matrix, float(moment[0, 0]))
     found = _solve(matrix, _right(across, data, terms, float(moment[0, 0])), terms)
     if condition > SOFT_CONDITION:
-        rest = heights - surface(found, heights.shape)
+        rest = without_surface(heights, found)
         again, _ = line_moments(rest, weights, fast)
         found = found + _solve(matrix, _right(across, again, terms, float(moment[0, 0])), terms)
     return found
@@ -133,15 +135,39 @@ def _condition(matrix: NDArray[np.float64], total: float) -> float:
     return float(values[-1] / values[0])
 
 
-def surface(coefficients: NDArray[np.float64], shape: tuple[int, int]) -> Heights:
-    """Return the surface that `surface_coefficients` describes."""
-    slow, fast = coefficients.shape[0] - 1, coefficients.shape[1] - 1
-    lines = np.einsum("ji,jr->ri", coefficients, basis(shape[0], slow))
-    return line_curves(lines, basis(shape[1], fast))
+def without_surface(heights: Heights, coefficients: NDArray[np.float64]) -> Heights:
+    """Return the heights minus the surface that `surface_coefficients` describes."""
+    across = basis(heights.shape[0], coefficients.shape[0] - 1)
+    return without_curves(heights, np.einsum("ji,jr->ri", coefficients, across))
 
 
-def line_curves(coefficients: NDArray[np.float64], along: NDArray[np.float64]) -> Heights:
-    """Return for each line the sum of its coefficients times the rows of ``along``."""
+def without_curves(heights: Heights, coefficients: NDArray[np.float64]) -> Heights:
+    """Return each line minus its polynomial, given by Legendre coefficients of shape (rows, degree + 1)."""
     from afmend.leveling import moment_kernels
 
-    return moment_kernels.line_curves(np.ascontiguousarray(coefficients), along)
+    along = basis(heights.shape[1], coefficients.shape[1] - 1)
+    return moment_kernels.without_curves(np.ascontiguousarray(heights), np.ascontiguousarray(coefficients), along)
+
+
+def line_fits(
+    heights: Heights, usable: Mask, degree: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Fit a polynomial to the usable pixels of each line.
+
+    Returns
+    -------
+    coefficients : (rows, degree + 1)
+        Zeros where the usable pixels do not determine them.
+    leverage : (rows,)
+        Largest variance of the fit along the line in units of one pixel's variance; infinite where undetermined.
+    data, mass
+        As from `line_moments`.
+    """
+    from afmend.leveling import moment_kernels
+
+    data, mass = line_moments(heights, usable, degree)
+    cols = heights.shape[1]
+    places = np.linspace(0, cols - 1, PROBES).round().astype(np.int64)
+    probes = np.ascontiguousarray(basis(cols, degree)[:, places])
+    found, leverage = moment_kernels.solve_lines(data, mass, products(degree), probes)
+    return found, leverage, data, mass

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.leveling.moments import surface, surface_coefficients
+from afmend.leveling.moments import surface_coefficients, without_surface
 from afmend.pipeline import Field, Knob, Leveled, Params, step
 from afmend.scan.arrays import Heights, Mask
 
@@ -49,7 +49,7 @@ def plane(field: Field, params: Plane) -> Leveled:
     facts = {"slope_fast_per_px": fast, "slope_slow_per_px": slow}
     if params.constant == "gwyddion":
         return Leveled(subtract_tilt(field.heights, slow, fast), facts=facts)
-    rest = field.heights - surface(coefficients, field.shape)
+    rest = without_surface(field.heights, coefficients)
     if params.method == "robust":
         rest -= np.mean(rest[field.usable])
     return Leveled(rest, facts=facts)
@@ -93,7 +93,7 @@ def _reweigh(
     heights: Heights, usable: Mask, found: NDArray[np.float64], rounds: int, *, redescending: bool
 ) -> NDArray[np.float64]:
     for _ in range(rounds):
-        size = heights - surface(found, heights.shape)
+        size = without_surface(heights, found)
         np.abs(size, out=size)
         sigma = 1.4826 * float(np.median(size[usable]))
         if sigma <= 0:

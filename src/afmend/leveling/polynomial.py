@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from afmend.leveling.moments import surface, surface_coefficients
+from afmend.leveling.moments import surface_coefficients, without_surface
 from afmend.pipeline import Field, Knob, Leveled, Params, step
 
 
@@ -40,4 +40,4 @@ def polynomial(field: Field, params: Polynomial) -> Leveled:
         slow = fast = max(slow, fast)
     i, j = np.arange(fast + 1), np.arange(slow + 1)[:, None]
     terms = i + j <= fast if params.degrees == "total" else np.ones((slow + 1, fast + 1), dtype=np.bool_)
-    return Leveled(field.heights - surface(surface_coefficients(field.heights, field.usable, terms), field.shape))
+    return Leveled(without_surface(field.heights, surface_coefficients(field.heights, field.usable, terms)))

@@ -95,7 +95,8 @@ def _matched(
 ) -> tuple[Offsets, NDArray[np.bool_]]:
     offset = below - above
     bend = np.diff(offset, axis=1)
-    pair = both[:, 1:] & both[:, :-1]
+    # Gwyddion asks the left pixel of a pair only, and drops the right one from the mean, not from its weight.
+    pair = both[:, :-1] if gwyddion else both[:, 1:] & both[:, :-1]
     bend *= pair
     count = pair.sum(axis=1)
     scale = np.abs(bend).sum(axis=1) / (max(bend.shape[1], 1) if gwyddion else np.maximum(count, 1))
@@ -103,7 +104,7 @@ def _matched(
     # Equal slopes everywhere: all pairs weigh the same.
     weight = np.exp(-np.square(bend) / np.where(scale > 0, width, 1.0)[:, None]) * pair
     total = weight.sum(axis=1)
-    mean = (offset[:, 1:] + offset[:, :-1]) / 2
+    mean = (offset[:, 1:] * both[:, 1:] + offset[:, :-1]) / 2
     found = np.sum(weight * mean, axis=1) / np.where(total > 0, total, 1.0)
     fewest = 1 if gwyddion else lines.fewest_usable(both.shape[1])
     return found, (count >= fewest) & (total > 0)

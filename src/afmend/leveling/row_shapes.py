@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling import lines
-from afmend.leveling.moments import basis, line_curves, line_moments, products
+from afmend.leveling.moments import basis, line_fits, without_curves
 from afmend.leveling.row_offsets import raise_no_line
 from afmend.scan.arrays import Heights, Mask
 
-PROBES = 9
-"""Places along a line where the standard error of its fit is looked at."""
 WORST_LEVERAGE = 1.0
 """A line's own fit stands while its standard error nowhere exceeds the noise of a single pixel."""
+SOUND_LEVERAGE = 10.0
+"""Beyond this, normal equations are too coarse a tool to repeat another program's digits."""
 
 
 def subtract_line_polynomials(heights: Heights, usable: Mask, degree: int) -> tuple[Heights, int]:
@@ -31,40 +31,21 @@ def subtract_line_polynomials(heights: Heights, usable: Mask, degree: int) -> tu
     """
     cols = heights.shape[1]
     degree = min(degree, cols - 1)
-    data, mass = line_moments(heights, usable, degree)
+    found, leverage, data, mass = line_fits(heights, usable, degree)
     counts = mass[:, 0]
-    own = _carried(mass, counts, degree, cols)
-    offset = counts >= min(lines.fewest_usable(cols), cols)
+    own = leverage <= WORST_LEVERAGE
+    fewest = min(lines.fewest_usable(cols), cols)
+    offset = counts >= fewest
     if not offset.any():
-        raise_no_line(min(lines.fewest_usable(cols), cols))
-    found = np.zeros((len(heights), degree + 1))
-    if own.any():
-        normal = np.einsum("ijk,rk->rij", products(degree), mass[own])
-        found[own] = np.linalg.solve(normal, data[own][..., None])[..., 0]
-        for k in range(1, degree + 1):
-            found[:, k] = lines.interpolated(found[:, k], own)
+        raise_no_line(fewest)
+    for k in range(1, degree + 1):
+        found[:, k] = lines.interpolated(found[:, k], own) if own.any() else 0.0
     lone = offset & ~own
     found[lone, 0] = (data[lone, 0] - np.sum(found[lone, 1:] * mass[lone, 1 : degree + 1], axis=1)) / counts[lone]
     fitted = own | offset
     found[:, 0] = lines.interpolated(found[:, 0], fitted)
     found[:, 0] -= np.sum(data[fitted, 0]) / np.sum(counts[fitted])
-    return heights - line_curves(found, basis(cols, degree)), int(np.count_nonzero(~own))
-
-
-def _carried(mass: NDArray[np.float64], counts: NDArray[np.float64], degree: int, cols: int) -> NDArray[np.bool_]:
-    """Lines whose usable pixels carry a polynomial of ``degree`` from end to end."""
-    own = counts == cols
-    doubtful = np.flatnonzero((counts > degree) & ~own)
-    if doubtful.size:
-        normal = np.einsum("ijk,rk->rij", products(degree), mass[doubtful])
-        # A trace of ridge keeps hopeless lines invertible; it cannot bring one below the limit.
-        normal += 1e-12 * counts[doubtful, None, None] * np.eye(degree + 1)
-        places = np.linspace(0, cols - 1, PROBES).round().astype(np.int64)
-        probes = basis(cols, degree)[:, places]
-        solved = np.linalg.solve(normal, np.broadcast_to(probes, (doubtful.size, *probes.shape)))
-        leverage = np.sum(solved * probes, axis=1).max(axis=1)
-        own[doubtful] = leverage <= WORST_LEVERAGE
-    return own
+    return without_curves(heights, found), int(np.count_nonzero(~own))
 
 
 def subtract_line_polynomials_gwyddion(heights: Heights, usable: Mask, degree: int) -> Heights:
@@ -72,20 +53,14 @@ def subtract_line_polynomials_gwyddion(heights: Heights, usable: Mask, degree: i
 
     The mean of the whole image, masked pixels included, is added to every line, also to those without a fit.
     """
-    cols = heights.shape[1]
-    data, mass = line_moments(heights, usable, degree)
-    found = np.zeros((len(heights), degree + 1))
-    along = basis(cols, degree)
-    sound = mass[:, 0] == cols
-    normal = np.einsum("ijk,rk->rij", products(degree), mass)
-    doubtful = np.flatnonzero((mass[:, 0] > degree) & ~sound)
-    sound[doubtful] = np.linalg.cond(normal[doubtful]) < 1e4
-    found[sound] = np.linalg.solve(normal[sound], data[sound][..., None])[..., 0]
-    for line in doubtful[~sound[doubtful]]:
+    found, leverage, _, mass = line_fits(heights, usable, degree)
+    along = basis(heights.shape[1], degree)
+    for line in np.flatnonzero((leverage > SOUND_LEVERAGE) & (mass[:, 0] > degree)):
         used = usable[line]
         found[line] = np.linalg.lstsq(along[:, used].T, heights[line, used], rcond=None)[0]
+    found[mass[:, 0] <= degree] = 0.0
     found[:, 0] -= np.mean(heights)
-    return heights - line_curves(found, along)
+    return without_curves(heights, found)
 
 
 def subtract_facet_tilts(
