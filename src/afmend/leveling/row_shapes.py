@@ -14,6 +14,8 @@ WORST_LEVERAGE = 1.0
 """A line's own fit stands while its standard error nowhere exceeds the noise of a single pixel."""
 SOUND_LEVERAGE = 10.0
 """Beyond this, normal equations are too coarse a tool to repeat another program's digits."""
+TILT_ROUNDS, TILT_STOP = 30, 1e-6
+"""Most iterations of a facet tilt, and the slope at which they end."""
 
 
 def subtract_line_polynomials(heights: Heights, usable: Mask, degree: int) -> tuple[Heights, int]:
@@ -63,23 +65,19 @@ def subtract_line_polynomials_gwyddion(heights: Heights, usable: Mask, degree: i
     return without_curves(heights, found)
 
 
-def subtract_facet_tilts(
-    heights: Heights, usable: Mask, pixel: float, *, rounds: int, stop: float, relative: bool
-) -> Heights:
+def subtract_facet_tilts(heights: Heights, usable: Mask, pixel: float, *, relative: bool) -> Heights:
     """Turn each line about its middle until its most common slope is zero; offsets stay.
 
     The slope is the mean of the slopes between neighboring pixels with weights exp(-v^2 / s), s = mean(v^2) / 200,
-    found by iteration.
+    found by iteration: it settles at once on facets, and slowly on noise, where the number of iterations decides.
 
     Parameters
     ----------
     heights, usable : (rows, cols)
     pixel : float
         Distance of pixels along the line, in the unit of the heights.
-    rounds : int
-        Most iterations.
-    stop : float
-        Iteration ends when the slope is below this: absolute, or in units of the line's rms slope if ``relative``.
+    relative : bool
+        Whether iteration ends at a slope of 1e-6 of the line's rms slope, or at a slope of 1e-6.
     """
     slopes = np.diff(heights, axis=1) / pixel
     both = usable[:, 1:] & usable[:, :-1]
@@ -87,10 +85,10 @@ def subtract_facet_tilts(
     active = np.flatnonzero(both.sum(axis=1) >= fewest)
     counts = np.maximum(both.sum(axis=1), 1)
     tilt = np.zeros(len(heights))
-    limit = np.full(len(heights), stop)
+    limit = np.full(len(heights), TILT_STOP)
     if relative:
         limit *= np.sqrt(np.sum(np.square(slopes) * both, axis=1) / counts)
-    for _ in range(rounds):
+    for _ in range(TILT_ROUNDS):
         if not active.size:
             break
         squares = np.square(slopes[active] - tilt[active, None]) * both[active]

@@ -83,10 +83,7 @@ def rows(field: Field, params: Rows) -> Leveled:
 def _leveled(heights: Heights, usable: Mask, params: Rows, pixel: float) -> tuple[Heights, int]:
     gwyddion = params.convention == "gwyddion"
     if params.method == "facet_tilt":
-        rounds, stop = (30, 1e-6) if gwyddion else (300, 1e-10)
-        return row_shapes.subtract_facet_tilts(
-            heights, usable, pixel, rounds=rounds, stop=stop, relative=not gwyddion
-        ), 0
+        return row_shapes.subtract_facet_tilts(heights, usable, pixel, relative=not gwyddion), 0
     if params.method == "polynomial" and not (gwyddion and params.degree == 0):
         if gwyddion:
             return row_shapes.subtract_line_polynomials_gwyddion(heights, usable, params.degree), 0
