@@ -1,0 +1,120 @@
+"""Compiled loops of `moments`: imported only when a fit runs, because numba takes its time to load."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+def line_moments(
+    heights: NDArray[np.float64], weights: NDArray[Any], along: NDArray[np.float64], wanted: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Per line: sum of weight * height * along[k] for k < wanted, and sum of weight * along[k] for all k."""
+    rows, cols = heights.shape
+    count = along.shape[0]
+    data = np.zeros((rows, wanted))
+    mass = np.zeros((rows, count))
+    whole = np.zeros(count)
+    for k in range(count):
+        for c in range(cols):
+            whole[k] += along[k, c]
+    used = np.empty(cols)
+    weight = np.empty(cols)
+    for r in range(rows):
+        every = True
+        for c in range(cols):
+            w = np.float64(weights[r, c])
+            weight[c] = w
+            used[c] = w * heights[r, c]
+            every &= w == 1.0
+        for k in range(wanted):
+            total = 0.0
+            for c in range(cols):
+                total += used[c] * along[k, c]
+            data[r, k] = total
+        for k in range(count):
+            if every:
+                mass[r, k] = whole[k]
+            else:
+                total = 0.0
+                for c in range(cols):
+                    total += weight[c] * along[k, c]
+                mass[r, k] = total
+    return data, mass
+
+
+@njit(cache=True)
+def solve_lines(
+    data: NDArray[np.float64], mass: NDArray[np.float64], product: NDArray[np.float64], probes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Per line: coefficients from its normal equations (Cholesky), and the largest leverage at the probes.
+
+    A line whose pixels do not determine the coefficients gets zeros and infinite leverage.
+    """
+    rows, count = data.shape
+    found = np.zeros((rows, count))
+    leverage = np.full(rows, np.inf)
+    low = np.zeros((count, count))
+    part = np.empty(count)
+    for r in range(rows):
+        sound = mass[r, 0] >= count
+        for i in range(count):
+            for j in range(i + 1):
+                if not sound:
+                    break
+                total = 0.0
+                for k in range(i - j, i + j + 1):
+                    total += product[i, j, k] * mass[r, k]
+                for k in range(j):
+                    total -= low[i, k] * low[j, k]
+                if i > j:
+                    low[i, j] = total / low[j, j]
+                elif total > 1e-12 * mass[r, 0]:
+                    low[i, i] = np.sqrt(total)
+                else:
+                    sound = False
+        if not sound:
+            continue
+        for i in range(count):
+            total = data[r, i]
+            for k in range(i):
+                total -= low[i, k] * part[k]
+            part[i] = total / low[i, i]
+        for i in range(count - 1, -1, -1):
+            total = part[i]
+            for k in range(i + 1, count):
+                total -= low[k, i] * found[r, k]
+            found[r, i] = total / low[i, i]
+        worst = 0.0
+        for p in range(probes.shape[1]):
+            size = 0.0
+            for i in range(count):
+                total = probes[i, p]
+                for k in range(i):
+                    total -= low[i, k] * part[k]
+                part[i] = total / low[i, i]
+                size += part[i] * part[i]
+            worst = max(worst, size)
+        leverage[r] = worst
+    return found, leverage
+
+
+@njit(cache=True)
+def without_curves(
+    heights: NDArray[np.float64], coefficients: NDArray[np.float64], along: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Per line: heights minus the sum over k of coefficients[r, k] * along[k]."""
+    rows, cols = heights.shape
+    out = np.empty((rows, cols))
+    for r in range(rows):
+        for x in range(cols):
+            out[r, x] = heights[r, x]
+        for k in range(along.shape[0]):
+            c = coefficients[r, k]
+            for x in range(cols):
+                out[r, x] -= c * along[k, x]
+    return out
