@@ -18,6 +18,11 @@ BUILT_IN: dict[str, str] = {
     # leveling
     "level.shift": "afmend.leveling.shift:shift",
     # masks and artifacts
+    "mark.features": "afmend.artifacts.thresholds:features",
+    "mark.outliers": "afmend.artifacts.thresholds:outliers",
+    "mark.scars_gwyddion": "afmend.artifacts.peer_scars:scars_gwyddion",
+    "mark.scars_topostats": "afmend.artifacts.peer_scars:scars_topostats",
+    "mark.threshold": "afmend.artifacts.thresholds:threshold",
     # repair
 }
 """Step id -> "module:function"."""
