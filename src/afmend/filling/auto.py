@@ -75,7 +75,7 @@ def auto(field: Field, params: Auto) -> Filled:
     facts: dict[str, Any] = {"method": method, "rmse": contest.rmse, "trials": contest.size, **model.facts}
     if method == "kriging":
         q = contest.q
-        heights[rows, cols], variance = model.predict(holes.known, rows, cols)
+        heights[rows, cols], variance = model.predict(heights, holes.known, rows, cols)
         found = q * np.sqrt(variance)
         facts["q"] = q
     else:
@@ -124,12 +124,13 @@ def _compare(model: Krige, holes: Holes, trials: list[Trial]) -> _Contest:
     distance, expected = [np.zeros(0)], [np.zeros(0)]
     for trial in trials:
         at = (trial.rows, trial.cols)
-        truth = holes.heights[at]
-        mean, variance = model.predict(trial.known, *at)
+        heights = holes.heights[trial.window]
+        truth = heights[at]
+        mean, variance = model.predict(heights, trial.known, *at)
         errors["kriging"].append(mean - truth)
         expected.append(np.sqrt(variance + model.noise_variance))
         distance.append(distance_to_data(trial.known)[at].astype(np.float64))
-        hidden = np.where(trial.held, holes.heights[trial.known][0], holes.heights)
+        hidden = np.where(trial.held, heights[trial.known][0], heights)
         for name, fill in OTHERS.items():
             errors[name].append(fill(hidden, trial.known, trial.held)[at] - truth)
     pooled = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in errors.items()}

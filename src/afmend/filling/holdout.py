@@ -7,6 +7,7 @@ and a mirrored image has the mirrored ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,17 @@ from numpy.typing import NDArray
 from afmend.filling.holes import label_holes
 from afmend.scan.arrays import Mask
 
+Window: TypeAlias = tuple[slice, slice]
 COVERED = 0.95
 TWO_SIDED = 1.959963984540054
 """A normal error stays within this many sigma with probability `COVERED`."""
 ENOUGH = 60
 """Hold-out pixels below which a 95 % quantile means nothing."""
 _MARGIN_PX = 2
+_SMALL_PX = 400_000
+"""Images up to this size take part in every trial as a whole; of larger ones each trial sees one quarter."""
+_WINDOW_PX = 768
+"""Side of the largest window: the cost of the trials does not grow with the image beyond it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +34,8 @@ class Trial:
 
     Attributes
     ----------
+    window : (slice, slice)
+        The part of the image that the arrays below belong to.
     known : (rows, cols) bool
         Pixels that a method may use.
     held : (rows, cols) bool
@@ -36,6 +44,7 @@ class Trial:
         Those of the held pixels that are compared.
     """
 
+    window: Window
     known: Mask
     held: Mask
     rows: NDArray[np.intp]
@@ -59,20 +68,35 @@ def move_holes(known: Mask, wanted: Mask, *, compare_px: int = 2000, held_px: in
     list of Trial
         Empty if no hole fits anywhere.
     """
-    labels, boxes = label_holes(wanted)
-    avoid = _near(~known)
+    grounds: dict[tuple[bool, bool], _Ground] = {}
     trials: list[Trial] = []
     found = 0
-    for moves in _moves(known.shape):
+    small = known.size <= _SMALL_PX
+    for moves in _moves(known.shape if small else (_WINDOW_PX, _WINDOW_PX)):
+        share = (compare_px // (2 * len(moves)), held_px // (2 * len(moves)))
         for move in moves:
-            share = (compare_px // (2 * len(moves)), held_px // (2 * len(moves)))
-            trial = _try(known, labels, boxes, avoid, move, share)
+            corner = (True, True) if small else (move[0] > 0, move[1] > 0)
+            if corner not in grounds:
+                window = np.s_[:, :] if small else _corner_window(known.shape, corner)
+                grounds[corner] = _Ground.of(window, known, wanted)
+            trial = grounds[corner].trial(move, share)
             if trial is not None:
                 trials.append(trial)
                 found += trial.rows.size
         if found >= compare_px // 4:
             break
     return trials
+
+
+def _corner_window(shape: tuple[int, ...], corner: tuple[bool, bool]) -> Window:
+    """A window in the middle of one quarter of the image; those of opposite quarters are mirror images."""
+    slices = []
+    for size, near in zip(shape, corner, strict=True):
+        half = (size + 1) // 2
+        start = max(0, half - _WINDOW_PX) // 2
+        stop = min(half, start + _WINDOW_PX)
+        slices.append(slice(start, stop) if near else slice(size - stop, size - start))
+    return (slices[0], slices[1])
 
 
 def _moves(shape: tuple[int, ...]) -> list[list[tuple[int, int]]]:
@@ -92,28 +116,37 @@ def _near(holes: Mask) -> Mask:
     return np.asarray(cv2.dilate(np.ascontiguousarray(holes).view(np.uint8), kernel), dtype=np.bool_)
 
 
-def _try(
-    known: Mask,
-    labels: NDArray[np.int32],
-    boxes: NDArray[np.int32],
-    avoid: Mask,
-    move: tuple[int, int],
-    share: tuple[int, int],
-) -> Trial | None:
-    """Move all holes by ``move``, keep those that land whole on good ground, compare up to ``share`` pixels."""
-    moved = np.roll(labels, move, axis=(0, 1))
-    fits = _stays_whole(boxes, known.shape, move)
-    fits[np.unique(moved[avoid])] = False
-    fits[0] = False
-    fits &= _picked(boxes, known.shape, move, fits, share[1])
-    if not fits.any():
-        return None
-    held = fits[moved]
-    rows, cols = np.nonzero(held)
-    if rows.size > share[0]:
-        kept = np.sort(np.argsort(_spread(rows, cols, known.shape), kind="stable")[: share[0]])
-        rows, cols = rows[kept], cols[kept]
-    return Trial(known & ~held, held, rows, cols)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ground:
+    """A window of the image: its good pixels, its holes with their boxes, and what lies too near to holes."""
+
+    window: Window
+    known: Mask
+    labels: NDArray[np.int32]
+    boxes: NDArray[np.int32]
+    avoid: Mask
+
+    @classmethod
+    def of(cls, window: Window, known: Mask, wanted: Mask) -> _Ground:
+        labels, boxes = label_holes(wanted[window])
+        return cls(window, known[window], labels, boxes, _near(~known[window]))
+
+    def trial(self, move: tuple[int, int], share: tuple[int, int]) -> Trial | None:
+        """Move all holes, keep those that land whole on good ground, compare up to ``share`` pixels."""
+        shape = self.known.shape
+        moved = np.roll(self.labels, move, axis=(0, 1))
+        fits = _stays_whole(self.boxes, shape, move)
+        fits[np.unique(moved[self.avoid])] = False
+        fits[0] = False
+        fits &= _picked(self.boxes, shape, move, fits, share[1])
+        if not fits.any():
+            return None
+        held = fits[moved]
+        rows, cols = np.nonzero(held)
+        if rows.size > share[0]:
+            kept = np.sort(np.argsort(_spread(rows, cols, shape), kind="stable")[: share[0]])
+            rows, cols = rows[kept], cols[kept]
+        return Trial(self.window, self.known & ~held, held, rows, cols)
 
 
 def _stays_whole(boxes: NDArray[np.int32], shape: tuple[int, ...], move: tuple[int, int]) -> NDArray[np.bool_]:

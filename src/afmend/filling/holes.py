@@ -11,6 +11,9 @@ from afmend.errors import StepError
 from afmend.pipeline import Field
 from afmend.scan.arrays import Heights, Mask
 
+_ENOUGH = 500_000
+"""Pixels beyond which more of them say nothing new about a variance."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Holes:
@@ -26,12 +29,15 @@ class Holes:
         Hole pixels to fill.
     left_open : (rows, cols) bool or None
         Hole pixels not to fill.
+    radius_px : float
+        Largest distance from a wanted pixel to data; 0 if `find_holes` was not asked for a limit.
     """
 
     heights: Heights
     known: Mask
     wanted: Mask
     left_open: Mask | None = None
+    radius_px: float = 0.0
 
     @property
     def empty(self) -> bool:
@@ -62,8 +68,10 @@ def find_holes(field: Field, max_gap_px: float | None = None) -> Holes:
     heights = np.where(known, field.heights, field.heights[known][0])
     if max_gap_px is None:
         return Holes(heights, known, holes)
-    too_wide = hole_radius(holes) > max_gap_px
-    return Holes(heights, known, holes & ~too_wide, too_wide if too_wide.any() else None)
+    radius = hole_radius(holes)
+    too_wide = radius > max_gap_px
+    widest = float(np.max(radius, where=~too_wide, initial=0.0))
+    return Holes(heights, known, holes & ~too_wide, too_wide if too_wide.any() else None, widest)
 
 
 def distance_to_data(known: Mask) -> NDArray[np.float32]:
@@ -89,6 +97,16 @@ def hole_radius(holes: Mask) -> NDArray[np.float32]:
     widest = np.zeros(len(boxes), dtype=np.float32)
     np.maximum.at(widest, labels[holes], distance[holes])
     return widest[labels]
+
+
+def some_lines(heights: Heights, known: Mask) -> tuple[Heights, Mask]:
+    """Every n-th line counted from the nearer edge, so that about half a million pixels remain: enough for a variance."""
+    every = heights.size // _ENOUGH
+    if every < 2:
+        return heights, known
+    rows = np.arange(heights.shape[0])
+    chosen = np.minimum(rows, rows[::-1]) % every == 0
+    return heights[chosen], known[chosen]
 
 
 def clear_of_zero(sigma: NDArray[np.float64], heights: Heights, known: Mask) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.filling.holdout import ENOUGH, Trial, move_holes, quantile_sigma
-from afmend.filling.holes import Holes, clear_of_zero, distance_to_data, find_holes
+from afmend.filling.holes import Holes, clear_of_zero, find_holes
 from afmend.filling.variogram import PowerVariogram, fit_variogram
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
@@ -56,8 +56,8 @@ def kriging(field: Field, params: Kriging) -> Filled:
     model = Krige.of(holes, field.pixel_nm, params.neighbors)
     rows, cols = np.nonzero(holes.wanted)
     heights = holes.heights.copy()
-    heights[rows, cols], variance = model.predict(holes.known, rows, cols)
-    q, compared = model.calibrate(move_holes(holes.known, holes.wanted)) if params.calibrate else (1.0, 0)
+    heights[rows, cols], variance = model.predict(heights, holes.known, rows, cols)
+    q, compared = model.calibrate(holes.heights, move_holes(holes.known, holes.wanted)) if params.calibrate else (1.0, 0)
     sigma = np.zeros(field.shape)
     sigma[rows, cols] = clear_of_zero(q * np.sqrt(variance), holes.heights, holes.known)
     return Filled(heights, sigma, holes.left_open, {**model.facts, "q": q, "trials": compared})
@@ -68,8 +68,6 @@ class Krige:
 
     Parameters
     ----------
-    heights : (rows, cols) float64
-        Nothing bad under the holes.
     variogram : PowerVariogram or None
         None = unknown: predictions are those of a linear variogram, variances are infinite.
     slow_px : float
@@ -80,12 +78,11 @@ class Krige:
     """
 
     def __init__(
-        self, heights: Heights, variogram: PowerVariogram | None, slow_px: float, neighbors: int, reach_px: int
+        self, variogram: PowerVariogram | None, slow_px: float, neighbors: int, reach_px: int
     ) -> None:
-        self.heights = heights
         self.variogram = variogram
         self._quota = max(2, neighbors // 4)
-        self._table, self._distance = _offsets(min(reach_px, max(heights.shape)), slow_px)
+        self._table, self._distance = _offsets(reach_px, slow_px)
         usable = variogram is not None and not variogram.flat
         self._power = variogram.power if usable and variogram is not None else 1.0
         self._nugget = variogram.nugget / variogram.slope if usable and variogram is not None else 0.0
@@ -96,9 +93,9 @@ class Krige:
     def of(cls, holes: Holes, pixel_nm: tuple[float, float], neighbors: int) -> Krige:
         """Fit the variogram and prepare for the widest hole to fill."""
         slow_px = pixel_nm[0] / pixel_nm[1]
-        radius = float(np.max(distance_to_data(~holes.wanted)))
         variogram = fit_variogram(holes.heights, holes.known, slow_px)
-        return cls(holes.heights, variogram, slow_px, neighbors, int(np.ceil(1.5 * radius)) + 8)
+        reach = min(int(np.ceil(1.5 * holes.radius_px)) + 8, max(holes.known.shape))
+        return cls(variogram, slow_px, neighbors, reach)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -113,30 +110,32 @@ class Krige:
         """Variance of one pixel's noise."""
         return self.variogram.nugget if self.variogram is not None else 0.0
 
-    def predict(self, known: Mask, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> tuple[Vector, Vector]:
+    def predict(
+        self, heights: Heights, known: Mask, rows: NDArray[np.intp], cols: NDArray[np.intp]
+    ) -> tuple[Vector, Vector]:
         """Predict pixels from the known ones: means and variances of the noise-free surface."""
         from afmend.filling.kriging_kernels import krige, patterns
 
-        base = float(self.heights[known][0])
+        base = float(heights[known][0])
         hashes = patterns(rows, cols, known, self._table, self._distance, self._quota)
         _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
         order = np.argsort(inverse, kind="stable")
         starts = np.concatenate([[0], np.cumsum(counts)])
         mean, variance = krige(
-            rows, cols, order, starts, self.heights - base, known, self._table, self._distance,
+            rows, cols, order, starts, heights - base, known, self._table, self._distance,
             self._rise, self._nugget, self._quota,
         )  # fmt: skip
         scale = self.variogram.slope if self.variogram is not None else np.inf
         return mean + base, np.maximum(variance, 0.0) * scale
 
-    def calibrate(self, trials: list[Trial]) -> tuple[float, int]:
+    def calibrate(self, heights: Heights, trials: list[Trial]) -> tuple[float, int]:
         """Return the factor q for the standard deviations, and the number of pixels it rests on (0: none, q = 1)."""
         if self.variogram is None or self.variogram.flat:
             return 1.0, 0
         scores = []
         for trial in trials:
-            mean, variance = self.predict(trial.known, trial.rows, trial.cols)
-            truth = self.heights[trial.rows, trial.cols]
+            mean, variance = self.predict(heights[trial.window], trial.known, trial.rows, trial.cols)
+            truth = heights[trial.window][trial.rows, trial.cols]
             # What is compared with is noisy itself.
             scores.append(np.abs(truth - mean) / np.sqrt(variance + self.noise_variance))
         pooled = np.concatenate(scores) if scores else np.zeros(0)

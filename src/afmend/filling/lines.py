@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.holes import clear_of_zero, find_holes
+from afmend.filling.holes import clear_of_zero, find_holes, some_lines
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
@@ -138,10 +138,10 @@ def interpolate(heights: Heights, known: Mask, axis: Axis) -> tuple[Heights, Hei
 
 def _bridge(filled: Heights, variance: Heights, done: Mask, way: int, scale: float) -> int:
     """Fill in place what lies between or beside done pixels along one axis; return how many pixels."""
+    from afmend.filling.line_kernels import brackets
+
     z, var, ok = (filled, variance, done) if way == 0 else (filled.T, variance.T, done.T)
-    before, after = nearest_done(ok)
-    r, c = np.nonzero(~ok)
-    i, j = before[r, c], after[r, c]
+    r, c, i, j = brackets(ok, ok.size - int(np.count_nonzero(ok)))
     reachable = (i >= 0) | (j < z.shape[0])
     r, c, i, j = r[reachable], c[reachable], i[reachable], j[reachable]
     # At an edge the one neighbor stands on both sides.
@@ -162,17 +162,10 @@ def _ratio(d1: Vector, d2: Vector) -> Vector:
     return np.divide(d1, d1 + d2, out=np.zeros_like(d1), where=both)
 
 
-def nearest_done(ok: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """For each pixel, the index along axis 0 of the nearest True at or before it (-1) and at or after it (n)."""
-    n = ok.shape[0]
-    index = np.arange(n)[:, None]
-    before = np.maximum.accumulate(np.where(ok, index, -1), axis=0)
-    after = np.minimum.accumulate(np.where(ok, index, n)[::-1], axis=0)[::-1]
-    return before, after
-
-
 def step_variance(heights: Heights, known: Mask, way: int) -> float:
     """Variance of the height steps between neighboring good pixels along an axis; inf if there are none."""
-    z, ok = (heights, known) if way == 0 else (heights.T, known.T)
+    # Whole lines are left out of large images: lines of the other axis, so that neighbors stay neighbors.
+    z, ok = some_lines(heights.T, known.T) if way == 0 else some_lines(heights, known)
+    z, ok = z.T, ok.T
     steps = (z[1:] - z[:-1])[ok[1:] & ok[:-1]]
     return float(np.var(steps)) if steps.size else float("inf")

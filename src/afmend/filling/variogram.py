@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.filling.holes import some_lines
 from afmend.scan.arrays import Heights, Mask
 
 _LAGS = 8
@@ -52,7 +53,7 @@ def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> PowerVariogr
     slow_px : float
         Distance between lines in units of the distance between the pixels of a line.
     """
-    lags, gammas = _empirical(heights, known)
+    lags, gammas = _empirical(*some_lines(heights, known))
     if lags.size == 0:
         lags, gammas = _empirical(heights.T, known.T)
         lags = lags * slow_px
