@@ -24,6 +24,17 @@ BUILT_IN: dict[str, str] = {
     "mark.scars_topostats": "afmend.artifacts.peer_scars:scars_topostats",
     "mark.threshold": "afmend.artifacts.thresholds:threshold",
     # repair
+    "fill.auto": "afmend.filling.auto:auto",
+    "fill.biharmonic": "afmend.filling.biharmonic:biharmonic",
+    "fill.directional": "afmend.filling.lines:directional",
+    "fill.kriging": "afmend.filling.kriging:kriging",
+    "fill.laplace": "afmend.filling.laplace:laplace",
+    "fill.linear": "afmend.filling.lines:linear",
+    "fill.median": "afmend.filling.windows:median",
+    "fill.navier_stokes": "afmend.filling.opencv:navier_stokes",
+    "fill.seed": "afmend.filling.seed:seed",
+    "fill.smooth": "afmend.filling.windows:smooth",
+    "fill.telea": "afmend.filling.opencv:telea",
 }
 """Step id -> "module:function"."""
 

@@ -1,0 +1,115 @@
+"""What every filling method needs to know about the holes: what is known, how wide a hole is, which stay open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.errors import StepError
+from afmend.pipeline import Field
+from afmend.scan.arrays import Heights, Mask
+
+_ENOUGH = 500_000
+"""Pixels beyond which more of them say nothing new about a variance."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Holes:
+    """The holes of a field, split into those to fill and those that are too wide.
+
+    Attributes
+    ----------
+    heights : (rows, cols) float64
+        A copy in which everything under the holes was replaced by one good height, so that nothing leaks.
+    known : (rows, cols) bool
+        Good pixels.
+    wanted : (rows, cols) bool
+        Hole pixels to fill.
+    left_open : (rows, cols) bool or None
+        Hole pixels not to fill.
+    radius_px : float
+        Largest distance from a wanted pixel to data; 0 if `find_holes` was not asked for a limit.
+    """
+
+    heights: Heights
+    known: Mask
+    wanted: Mask
+    left_open: Mask | None = None
+    radius_px: float = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Is there nothing to fill?"""
+        return not self.wanted.any()
+
+
+def find_holes(field: Field, max_gap_px: float | None = None) -> Holes:
+    """Read the holes off a field.
+
+    Parameters
+    ----------
+    field : Field
+    max_gap_px : float or None
+        A connected hole (8 neighbors) with a pixel farther than this from all data is left open. None = fill all.
+
+    Raises
+    ------
+    StepError
+        If there are holes but no good pixel to fill them from.
+    """
+    holes = field.excluded
+    known = ~holes
+    if not holes.any():
+        return Holes(field.heights, known, np.zeros(field.shape, dtype=np.bool_))
+    if not known.any():
+        raise StepError("every pixel is a hole: there is nothing to fill from", now="Shrink the masks.")
+    heights = np.where(known, field.heights, field.heights[known][0])
+    if max_gap_px is None:
+        return Holes(heights, known, holes)
+    radius = hole_radius(holes)
+    too_wide = radius > max_gap_px
+    widest = float(np.max(radius, where=~too_wide, initial=0.0))
+    return Holes(heights, known, holes & ~too_wide, too_wide if too_wide.any() else None, widest)
+
+
+def distance_to_data(known: Mask) -> NDArray[np.float32]:
+    """Euclidean distance in pixels from each pixel to the nearest known one (0 on known ones)."""
+    import cv2
+
+    distance = cv2.distanceTransform((~known).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance, dtype=np.float32)
+
+
+def label_holes(holes: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Label connected holes (8 neighbors): labels 1..n, and per label (left, top, width, height, area), row 0 = no hole."""
+    import cv2
+
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(holes).view(np.uint8), connectivity=8)
+    return np.asarray(labels, dtype=np.int32), np.asarray(boxes, dtype=np.int32)
+
+
+def hole_radius(holes: Mask) -> NDArray[np.float32]:
+    """For each hole pixel, the largest distance to data within its connected hole; 0 elsewhere."""
+    distance = distance_to_data(~holes)
+    labels, boxes = label_holes(holes)
+    widest = np.zeros(len(boxes), dtype=np.float32)
+    np.maximum.at(widest, labels[holes], distance[holes])
+    return widest[labels]
+
+
+def some_lines(heights: Heights, known: Mask) -> tuple[Heights, Mask]:
+    """Every n-th line counted from the nearer edge, so that about half a million pixels remain: enough for a variance."""
+    every = heights.size // _ENOUGH
+    if every < 2:
+        return heights, known
+    rows = np.arange(heights.shape[0])
+    chosen = np.minimum(rows, rows[::-1]) % every == 0
+    return heights[chosen], known[chosen]
+
+
+def clear_of_zero(sigma: NDArray[np.float64], heights: Heights, known: Mask) -> NDArray[np.float64]:
+    """Return error bars that are nowhere zero: at least rounding of the tallest height, at least the smallest number."""
+    tallest = float(np.max(np.abs(heights[known])))
+    return np.maximum(sigma, max(tallest * np.finfo(np.float64).eps, np.finfo(np.float64).tiny))
