@@ -16,7 +16,7 @@ from afmend.leveling.terraces import facet_polynomial
 from afmend.pipeline import Field, Knob, Leveled, Params, step
 from afmend.scan.arrays import Heights, Mask
 
-_GAUGE_DEGREE = 3
+_GAUGE_DEGREE = 2
 _TERRACE_GAIN = 0.15
 
 
@@ -26,7 +26,7 @@ class Auto(Params):
     line_model: Literal["auto", "offset", "offset_slope", "none"] = Knob(
         "auto", "What is removed from each line: nothing, an offset, an offset and a slope, or what the data show."
     )
-    max_degree: int = Knob(3, "Highest degree of the polynomial background; 0 removes a constant only.", ge=0, le=3)
+    max_degree: int = Knob(2, "Highest degree of the polynomial background; 0 removes a constant only.", ge=0, le=3)
     shrink: bool = Knob(True, "Remove only that part of the line offsets which topography cannot explain.")
     feature_sigmas: float = Knob(
         3.0, "Pixels farther from the ground than this are features.", unit="sigma", ge=1.5, le=10.0, step=0.1,
@@ -60,7 +60,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     rows, cols = field.shape
     x = background.centered(cols)
     z = field.heights - float(np.median(field.heights[~skip]))
-    lines = _find_lines(z, skip, x, params)
+    lines = _find_lines(z, skip, x, params, rows * field.pixel_nm[0] / (cols * field.pixel_nm[1]))
     z = kernels.residuals(z, lines.coefs, x)
     sums = background.collect(z, ~lines.background, params.max_degree)
     degree, _ = background.choose_degree(sums, params.max_degree)
@@ -83,7 +83,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     return Leveled(z, features, _facts(lines, degree, ground, features, terraces=terraces))
 
 
-def _find_lines(z: Heights, skip: Mask, x: NDArray[np.float64], params: Auto) -> _Lines:
+def _find_lines(z: Heights, skip: Mask, x: NDArray[np.float64], params: Auto, aspect: float) -> _Lines:
     """Estimate line offsets on heights from which all polynomials are gone, and judge them."""
     from afmend.leveling import line_kernels as kernels
 
@@ -100,7 +100,7 @@ def _find_lines(z: Heights, skip: Mask, x: NDArray[np.float64], params: Auto) ->
     with_slope = params.line_model == "offset_slope"
     path = line_model.follow(kernels.residuals(z, coefs, x), skip, usable, tests, with_slope=with_slope)
     if params.line_model == "auto":
-        slopes = judge(line_model._integrate(path.leak[:, 0]), line_model._integrate(path.leak[:, 1:]), degree=_GAUGE_DEGREE - 1, shrink=True)
+        slopes = judge(line_model._integrate(path.leak[:, 0]), line_model._integrate(path.leak[:, 1:]), aspect=aspect, degree=_GAUGE_DEGREE - 1, shrink=True)
         if slopes.noise > 0.5 * slopes.leak:
             with_slope = True
             path = line_model.follow(kernels.residuals(z, coefs, x), skip, usable, tests, with_slope=True)
@@ -120,12 +120,15 @@ def _find_lines(z: Heights, skip: Mask, x: NDArray[np.float64], params: Auto) ->
     coefs = _coarse(z1, skip, np.zeros((rows, _GAUGE_DEGREE + 1)), x)
     mask, r = _settle(z1, skip, coefs, x, params)
     anchored = line_model.anchor(path, r, ~mask, tests)
-    offsets = judge(anchored.offset, anchored.leaks, degree=_GAUGE_DEGREE, shrink=params.shrink)
+    import os
+    if os.environ.get('NOANCHOR'):
+        anchored = line_model.Anchored(path.offset, np.ones(usable.size), line_model._integrate(path.leak[:, 1:]))
+    offsets = judge(anchored.offset, anchored.leaks, aspect=aspect, degree=_GAUGE_DEGREE, shrink=params.shrink)
     out = np.zeros((rows, 2))
     out[:, 0] = line_model.spread(usable, offsets.correction, rows)
     slopes = None
     if with_slope:
-        slopes = judge(path.slope, line_model._integrate(path.leak[:, 1:]), degree=_GAUGE_DEGREE - 1, shrink=params.shrink)
+        slopes = judge(path.slope, line_model._integrate(path.leak[:, 1:]), aspect=aspect, degree=_GAUGE_DEGREE - 1, shrink=params.shrink)
         out[:, 1] = line_model.spread(usable, slopes.correction * per_x, rows)
     level = float(np.mean(anchored.variance))
     shape = anchored.variance / level if level > 0 else np.ones(usable.size)

@@ -62,7 +62,7 @@ def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     return (flat - np.einsum("ik,kp->ip", basis, np.einsum("ik,ip->kp", basis, flat))).reshape(paths.shape)
 
 
-def judge(path: Vector, leaks: NDArray[np.float64], *, degree: int, shrink: bool) -> Verdict:
+def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: int, shrink: bool) -> Verdict:
     """Split a path into line noise and topography.
 
     Parameters
@@ -84,12 +84,11 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, degree: int, shrink: bool
     from scipy.fft import dct, idct
 
     count = path.size
-    leaks = detrend(leaks, degree)
     if not shrink:
         correction = detrend(path, degree)
         variance = float(np.mean(leaks**2)) if leaks.size else 0.0
         return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
-    expected = np.mean(dct(leaks, axis=0, norm="ortho") ** 2, axis=1) if leaks.size else np.full(count, np.inf)
+    expected = _expected(dct(leaks, axis=0, norm="ortho") ** 2, aspect)
     sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1)) if leaks.size else np.full(count - 1, np.inf)
     rest = path
     jumped: NDArray[np.bool_] = np.zeros(max(count - 1, 0), dtype=np.bool_)
@@ -108,6 +107,30 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, degree: int, shrink: bool
             break
     return Verdict(path - rest, variance, noise + float(np.var(detrend(now, degree))),
                    float(np.sum(expected[1:]) / count), int(np.count_nonzero(jumped)))  # fmt: skip
+
+
+def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
+    """Power that topography leaks into each cosine order of the line offsets.
+
+    The offset at frequency q along the slow axis is compared with test function m (m half waves along the fast
+    axis) at that frequency q' at which sqrt(q'^2 + m^2) is the same, lengths counted equally along both axes.
+    """
+    count, tests = power.shape
+    order = np.arange(count, dtype=np.float64)
+    total = np.zeros(count)
+    weight = np.zeros(count)
+    padded = np.cumsum(np.concatenate([np.zeros((1, tests)), power]), axis=0)
+    for column in range(tests):
+        shift = (column + 2) * aspect
+        at = np.sqrt(np.maximum(order**2 - shift**2, 1.0))
+        half = 1.5
+        low = np.clip(np.round(at - half), 1, max(count - 3, 1)).astype(np.int64)
+        high = np.minimum(low + 3, count)
+        mean = (padded[high, column] - padded[low, column]) / np.maximum(high - low, 1)
+        good = (order > shift) if column else np.ones(count, dtype=np.bool_)
+        total += np.where(good, mean, 0.0)
+        weight += good
+    return total / weight
 
 
 def _jumps(path: Vector, sizes: Vector) -> Vector:

@@ -109,6 +109,26 @@ def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F, I]:
 
 
 @njit(cache=True)
+def core_scales(r: F, skip: B, lines: I) -> F:
+    """Scale of the densest quarter of each pair's differences: a Gaussian has 1, whatever the other pixels do."""
+    pairs = lines.size - 1
+    scale = np.zeros(pairs)
+    values = np.empty(r.shape[1])
+    where = np.empty(r.shape[1], np.int64)
+    for i in range(pairs):
+        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
+        reach = n // 4
+        if reach < 2:
+            continue
+        ordered = np.sort(values[:n])
+        least = np.inf
+        for k in range(n - reach):
+            least = min(least, ordered[k + reach] - ordered[k])
+        scale[i] = least / 0.637
+    return scale
+
+
+@njit(cache=True)
 def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float, int]:
     """Center and count of the fullest window of ``width``, farther than ``gap`` from ``avoid``.
 

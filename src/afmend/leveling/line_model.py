@@ -33,6 +33,7 @@ class Path:
     offset: Vector
     slope: Vector
     scale: Vector
+    widest: float
     leak: NDArray[np.float64]
 
 
@@ -61,24 +62,24 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
     from afmend.leveling import line_kernels as kernels
 
     middle, scale, count = kernels.pair_scales(r, skip, lines)
-    alive = count > 0
-    widest = float(np.median(scale[alive])) if alive.any() else 0.0
-    if widest == 0.0:
-        widest = np.inf
+    core = kernels.core_scales(r, skip, lines)
+    widest = _typical(core) or _typical(scale) or np.inf
     offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
-    return Path(lines, _integrate(offset), _integrate(slope), scale, leak)
+    return Path(lines, _integrate(offset), _integrate(slope), scale, widest, leak)
+
+
+def _typical(values: Vector) -> float:
+    """Median of the positive values, 0 if there is none."""
+    positive = values[values > 0]
+    return float(np.median(positive)) if positive.size else 0.0
 
 
 def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, with_slope: bool) -> Path:
     """Add what the differences of already aligned lines still show."""
     from afmend.leveling import line_kernels as kernels
 
-    positive = path.scale[path.scale > 0]
-    widest = float(np.median(path.scale)) if positive.size else 0.0
-    if widest == 0.0:
-        widest = np.inf
     guess = np.zeros(path.scale.size)
-    offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, path.scale, widest, tests, with_slope)
+    offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, path.scale, path.widest, tests, with_slope)
     return replace(path, offset=path.offset + _integrate(offset), slope=path.slope + _integrate(slope), leak=leak)
 
 
