@@ -1,0 +1,125 @@
+"""Polynomial backgrounds of low order: fitted from sums per tile, their degree chosen by leaving tiles out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.scan.arrays import Heights, Mask
+
+Vector = NDArray[np.float64]
+_TILES = 7
+
+
+def centered(count: int) -> Vector:
+    """Return pixel positions along an axis, from -1 to 1 (0 if there is one pixel)."""
+    return np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
+
+
+def mirror_edges(count: int, pieces: int) -> NDArray[np.int64]:
+    """Cut ``count`` pixels into an odd number of pieces, the same from either end."""
+    pieces = max(1, min(pieces, count))
+    pieces -= 1 - pieces % 2
+    half = np.arange((pieces + 1) // 2, dtype=np.int64) * count // pieces
+    return np.concatenate([half, count - half[::-1]])
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Normal equations of a polynomial background, one set per tile.
+
+    Attributes
+    ----------
+    powers : list of (a, b)
+        Each column of the design matrix is x**a y**b.
+    normal : (tiles, k, k)
+    right : (tiles, k)
+    squares, count : (tiles,)
+    """
+
+    powers: list[tuple[int, int]]
+    normal: NDArray[np.float64]
+    right: NDArray[np.float64]
+    squares: Vector
+    count: Vector
+
+
+def monomials(degree: int) -> list[tuple[int, int]]:
+    """Exponents (a, b) with a + b <= degree, by rising degree."""
+    return [(total - b, b) for total in range(degree + 1) for b in range(total + 1)]
+
+
+def collect(r: Heights, skip: Mask, degree: int) -> Sums:
+    """Sum up the normal equations of all polynomials up to ``degree``."""
+    from afmend.leveling import line_kernels as kernels
+
+    rows, cols = r.shape
+    x, y = centered(cols), centered(rows)
+    weights, heights, squares = kernels.tile_moments(r, skip, x, mirror_edges(cols, _TILES), degree)
+    cuts = mirror_edges(rows, _TILES)[:-1]
+    powers = monomials(degree)
+    lifted = y[:, None] ** np.arange(2 * degree + 1)
+
+    def tiled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.add.reduceat(values, cuts, axis=0).reshape(-1, *values.shape[2:])
+
+    normal_of = tiled(np.einsum("ipk,il->ipkl", weights, lifted))
+    right_of = tiled(np.einsum("ipk,il->ipkl", heights, lifted[:, : degree + 1]))
+    a = np.array([p[0] for p in powers])
+    b = np.array([p[1] for p in powers])
+    return Sums(powers, normal_of[:, a[:, None] + a, b[:, None] + b], right_of[:, a, b],
+                tiled(squares), normal_of[:, 0, 0])  # fmt: skip
+
+
+def solve(sums: Sums, degree: int) -> Vector:
+    """Coefficients of the least-squares polynomial of ``degree``; those of higher degree are 0."""
+    k = len(monomials(degree))
+    out = np.zeros(len(sums.powers))
+    out[:k] = _solve(sums.normal[:, :k, :k].sum(axis=0), sums.right[:, :k].sum(axis=0))
+    return out
+
+
+def _solve(normal: NDArray[np.float64], right: Vector) -> Vector:
+    """Solve by eigenvalues; directions that the pixels do not fix stay 0."""
+    scale = np.sqrt(np.maximum(np.diag(normal), np.finfo(np.float64).tiny))
+    values, vectors = np.linalg.eigh(normal / scale / scale[:, None])
+    known = values > 1e-10 * max(float(values[-1]), np.finfo(np.float64).tiny)
+    inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
+    return np.einsum("ij,j,kj,k->i", vectors, inverse, vectors, right / scale) / scale
+
+
+def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> tuple[int, list[float]]:
+    """Return the lowest degree that predicts left-out tiles almost as well as the best one, and all errors.
+
+    Neighboring pixels are correlated, so criteria that count pixels (BIC) would always take the highest degree;
+    whole tiles are left out instead (PRESS on tiles).
+    """
+    errors = [_left_out(sums, degree) for degree in range(highest + 1)]
+    good = min(errors) * (1.0 + gain)
+    return next(degree for degree, error in enumerate(errors) if error <= good), errors
+
+
+def _left_out(sums: Sums, degree: int) -> float:
+    k = len(monomials(degree))
+    normal, right = sums.normal[:, :k, :k], sums.right[:, :k]
+    whole_normal, whole_right = normal.sum(axis=0), right.sum(axis=0)
+    error = 0.0
+    for tile in np.flatnonzero(sums.count):
+        fit = _solve(whole_normal - normal[tile], whole_right - right[tile])
+        error += float(
+            sums.squares[tile]
+            - 2.0 * np.sum(fit * right[tile])
+            + np.einsum("i,ij,j->", fit, normal[tile], fit)
+        )  # fmt: skip
+    return max(error, 0.0)
+
+
+def per_line(coefficients: Vector, powers: list[tuple[int, int]], rows: int) -> NDArray[np.float64]:
+    """Return the polynomial as coefficients over x for each line: (rows, degree + 1)."""
+    y = centered(rows)
+    out = np.zeros((rows, max(a for a, _ in powers) + 1))
+    for value, (a, b) in zip(coefficients, powers, strict=True):
+        out[:, a] += value * y**b
+    return out

@@ -1,0 +1,163 @@
+"""How much of a line-offset path is line noise, and how much is topography that leaked into it.
+
+Line noise lives in the mean of a line only. Topography also shows in the neighbors of the mean: in the
+same sums, modulated by slowly varying test functions. Where the path is no stronger than those
+neighbors, it is taken for topography and left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+_JUMP_SIGMAS = 5.0
+_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to subtract from each line, and what is known about it.
+
+    Attributes
+    ----------
+    correction : (lines,)
+        The part of the path that is line noise.
+    variance : float
+        Mean posterior variance of the correction.
+    noise : float
+        Mean variance of the line noise found, gauge polynomials apart.
+    leak : float
+        Mean variance that topography is predicted to leak into the path.
+    jumps : int
+        Single steps of the path that were removed whole.
+    """
+
+    correction: Vector
+    variance: float
+    noise: float
+    leak: float
+    jumps: int
+
+
+def bands(count: int) -> list[tuple[int, int]]:
+    """Cut the cosine orders 1 .. count-1 into bands of four orders, widening towards high frequencies."""
+    cuts = [1]
+    while cuts[-1] < count:
+        cuts.append(min(count, cuts[-1] + max(4, cuts[-1] // 4)))
+    if len(cuts) > 2 and cuts[-1] - cuts[-2] < 4:
+        del cuts[-2]
+    return list(zip(cuts[:-1], cuts[1:], strict=True))
+
+
+def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
+    """Subtract from each column its least-squares polynomial over the lines."""
+    count = paths.shape[0]
+    at = np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
+    basis, _ = np.linalg.qr(np.polynomial.legendre.legvander(at, min(degree, count - 1)))
+    flat = paths.reshape(count, -1)
+    return (flat - np.einsum("ik,kp->ip", basis, np.einsum("ik,ip->kp", basis, flat))).reshape(paths.shape)
+
+
+def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: int, shrink: bool) -> Verdict:
+    """Split a path into line noise and topography.
+
+    Parameters
+    ----------
+    path : (lines,)
+        Offset of each line, as estimated.
+    leaks : (lines, tests)
+        What the same estimator makes of the modulated residuals.
+    degree : int
+        Polynomials over the lines up to this degree belong to the background, not to the lines.
+    shrink : bool
+        False takes the whole path for line noise.
+
+    Notes
+    -----
+    Per band of the cosine transform the part ``max(0, 1 - c L / S)`` is removed (Wiener), S being the power of
+    the path, L that of the leaks. What remains has the power ``c^2 L^2 / S <= c L``: a second pass removes nothing.
+    """
+    from scipy.fft import dct, idct
+
+    count = path.size
+    if not shrink:
+        correction = detrend(path, degree)
+        variance = float(np.mean(leaks**2)) if leaks.size else 0.0
+        return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
+    expected = _expected(dct(leaks, axis=0, norm="ortho") ** 2, aspect)
+    sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1)) if leaks.size else np.full(count - 1, np.inf)
+    rest = path
+    jumped: NDArray[np.bool_] = np.zeros(max(count - 1, 0), dtype=np.bool_)
+    total = variance = noise = 0.0
+    for turn in range(_ROUNDS):
+        steps = _jumps(rest, sizes)
+        jumped |= steps != 0
+        now = np.concatenate([[0.0], np.cumsum(steps)])
+        part, var, found = _wiener(detrend(rest - now, degree), expected, leaks.shape[1], (dct, idct))
+        if turn == 0:
+            variance, noise = var, found
+        change = now + part
+        rest = rest - change
+        total += float(np.sum(change**2))
+        if np.sum(change**2) <= 1e-14 * total:
+            break
+    return Verdict(path - rest, variance, noise + float(np.var(detrend(now, degree))),
+                   float(np.sum(expected[1:]) / count), int(np.count_nonzero(jumped)))  # fmt: skip
+
+
+def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
+    """Power that topography leaks into each cosine order of the line offsets.
+
+    The offset at frequency q along the slow axis is compared with test function m (m half waves along the fast
+    axis) at that frequency q' at which sqrt(q'^2 + m^2) is the same, lengths counted equally along both axes.
+    """
+    count, tests = power.shape
+    order = np.arange(count, dtype=np.float64)
+    total = np.zeros(count)
+    weight = np.zeros(count)
+    padded = np.cumsum(np.concatenate([np.zeros((1, tests)), power]), axis=0)
+    for column in range(tests):
+        shift = (column + 2) * aspect
+        at = np.sqrt(np.maximum(order**2 - shift**2, 1.0))
+        half = 1.5
+        low = np.clip(np.round(at - half), 1, max(count - 3, 1)).astype(np.int64)
+        high = np.minimum(low + 3, count)
+        mean = (padded[high, column] - padded[low, column]) / np.maximum(high - low, 1)
+        good = (order > shift) if column else np.ones(count, dtype=np.bool_)
+        total += np.where(good, mean, 0.0)
+        weight += good
+    return total / weight
+
+
+def _jumps(path: Vector, sizes: Vector) -> Vector:
+    """Steps of a path that neither topography nor the usual line noise explains; the others are 0."""
+    steps = np.diff(path)
+    if steps.size == 0:
+        return steps
+    usual = 1.4826 * np.median(np.abs(steps - np.median(steps)))
+    limit = _JUMP_SIGMAS * np.maximum(np.maximum(sizes, np.median(sizes)), usual)
+    return np.where(np.abs(steps - np.median(steps)) > limit, steps, 0.0)
+
+
+def _wiener(path: Vector, expected: Vector, tests: int, transforms: tuple) -> tuple[Vector, float, float]:
+    dct, idct = transforms
+    seen = dct(path, norm="ortho")
+    gains = np.zeros(path.size)
+    variance = noise = 0.0
+    for low, high in bands(path.size):
+        width = high - low
+        power = float(np.mean(seen[low:high] ** 2))
+        leak = float(np.mean(expected[low:high]))
+        scatter = np.sqrt(2.0 / width * (1.0 + 1.0 / max(tests, 1)))
+        margin = 1.0 + scatter
+        if power > margin * leak:
+            gains[low:high] = 1.0 - margin * leak / power
+        found = max(power - leak, 0.0)
+        possible = max(found, leak * scatter)
+        noise += width * found
+        variance += width * (possible * leak / (possible + leak) if leak > 0 else 0.0)
+    return idct(gains * seen, norm="ortho"), variance / path.size, noise / path.size

@@ -1,0 +1,304 @@
+"""Compiled loops of the automatic leveler. Imported only when it runs.
+
+Every loop adds up in a fixed order, skips excluded pixels before it looks at their value, and knows a
+background only as polynomial coefficients per line: ``coefs[i, k]`` multiplies ``x**k`` in line ``i``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F = NDArray[np.float64]
+I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
+B = NDArray[np.bool_]
+
+
+@njit(cache=True)
+def residuals(z: F, coefs: F, x: F) -> F:
+    """Return heights minus the polynomial of each line."""
+    rows, cols = z.shape
+    out = np.empty((rows, cols))
+    top = coefs.shape[1] - 1
+    for i in range(rows):
+        for j in range(cols):
+            value = coefs[i, top]
+            for k in range(top - 1, -1, -1):
+                value = value * x[j] + coefs[i, k]
+            out[i, j] = z[i, j] - value
+    return out
+
+
+@njit(cache=True)
+def tile_moments(r: F, skip: B, x: F, edges: I, degree: int) -> tuple[F, F, F]:
+    """Sums over each piece of each line, pieces bounded by ``edges``: of x**k, of x**k r, and of r**2."""
+    rows = r.shape[0]
+    pieces = edges.size - 1
+    weights = np.zeros((rows, pieces, 2 * degree + 1))
+    heights = np.zeros((rows, pieces, degree + 1))
+    squares = np.zeros((rows, pieces))
+    for i in range(rows):
+        for p in range(pieces):
+            for j in range(edges[p], edges[p + 1]):
+                if skip[i, j]:
+                    continue
+                value = r[i, j]
+                power = 1.0
+                for k in range(2 * degree + 1):
+                    weights[i, p, k] += power
+                    if k <= degree:
+                        heights[i, p, k] += power * value
+                    power *= x[j]
+                squares[i, p] += value * value
+    return weights, heights, squares
+
+
+@njit(cache=True)
+def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
+    """Mean height and number of usable pixels of each block."""
+    mean = np.zeros((row_edges.size - 1, col_edges.size - 1))
+    count = np.zeros(mean.shape)
+    for a in range(row_edges.size - 1):
+        for i in range(row_edges[a], row_edges[a + 1]):
+            for b in range(col_edges.size - 1):
+                for j in range(col_edges[b], col_edges[b + 1]):
+                    if not skip[i, j]:
+                        mean[a, b] += r[i, j]
+                        count[a, b] += 1.0
+    for a in range(mean.shape[0]):
+        for b in range(mean.shape[1]):
+            if count[a, b] > 0:
+                mean[a, b] /= count[a, b]
+    return mean, count
+
+
+@njit(cache=True)
+def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
+    count = 0
+    for j in range(r.shape[1]):
+        if not (skip[low, j] or skip[high, j]):
+            values[count] = r[high, j] - r[low, j]
+            where[count] = j
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F, I]:
+    """Differences of adjacent lines: median, robust scale and number of common pixels, per pair.
+
+    The scale is 1.4826 MAD, but where more than half of the differences are equal (quantized heights) it is
+    taken from the third quartile.
+    """
+    pairs = lines.size - 1
+    middle = np.zeros(pairs)
+    scale = np.zeros(pairs)
+    count = np.zeros(pairs, np.int64)
+    values = np.empty(r.shape[1])
+    where = np.empty(r.shape[1], np.int64)
+    for i in range(pairs):
+        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
+        count[i] = n
+        if n == 0:
+            continue
+        middle[i] = np.median(values[:n])
+        ordered = np.partition(np.abs(values[:n] - middle[i]), (3 * n) // 4)
+        scale[i] = max(1.4826 * np.median(ordered), 0.4 * ordered[(3 * n) // 4])
+    return middle, scale, count
+
+
+@njit(cache=True)
+def core_scales(r: F, skip: B, lines: I) -> F:
+    """Scale of the densest quarter of each pair's differences: a Gaussian has 1, whatever the other pixels do."""
+    pairs = lines.size - 1
+    scale = np.zeros(pairs)
+    values = np.empty(r.shape[1])
+    where = np.empty(r.shape[1], np.int64)
+    for i in range(pairs):
+        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
+        reach = n // 4
+        if reach < 2:
+            continue
+        ordered = np.sort(values[:n])
+        least = np.inf
+        for k in range(n - reach):
+            least = min(least, ordered[k + reach] - ordered[k])
+        scale[i] = least / 0.637
+    return scale
+
+
+@njit(cache=True)
+def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float, int]:
+    """Center and count of the fullest window of ``width``, farther than ``gap`` from ``avoid``.
+
+    Windows are anchored at a left and at a right end in turn, so that a mirrored sample gives the mirrored answer.
+    """
+    best = 0
+    total = 0.0
+    ties = 0
+    last = 0
+    n = ordered.size
+    for first in range(n):
+        last = max(last, first)
+        while last + 1 < n and ordered[last + 1] - ordered[first] <= width:
+            last += 1
+        center = 0.5 * (ordered[first] + ordered[last])
+        if gap > 0.0 and abs(center - avoid) < gap:
+            continue
+        inside = last - first + 1
+        if inside > best:
+            best = inside
+            total = 0.0
+            ties = 0
+        if inside == best and (ties == 0 or abs(center - total / ties) <= width):
+            total += center
+            ties += 1
+    return (total / ties if ties else avoid), best
+
+
+@njit(cache=True)
+def _start(values: F, width: float, expected: float, median: float) -> float:
+    """Return the mode to start from: the fullest, unless a rival is nearly as full and nearer to ``expected``."""
+    ordered = np.sort(values)
+    first, most = _densest(ordered, width, 0.0, 0.0)
+    second, rival = _densest(ordered, width, first, 2.0 * width)
+    if rival >= 0.25 * most and abs(second - expected) < abs(first - expected):
+        return second
+    return first if most > 0 else median
+
+
+@njit(cache=True)
+def _locate(values: F, start: float, kappa: float) -> float:
+    """Location by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
+    center = start
+    for turn in range(40):
+        top = 0.0
+        bottom = 0.0
+        slope = 0.0
+        for value in values:
+            e = value - center
+            t = e / kappa
+            a = 1.0 / (1.0 + t * t)
+            w = a * a
+            top += w * e
+            bottom += w
+            slope += w * a * (1.0 - 3.0 * t * t)
+        move = top / bottom
+        if turn >= 3 and slope > 0.3 * bottom:
+            move = top / slope
+        center += move
+        if abs(move) <= 1e-11 * kappa:
+            break
+    return center
+
+
+@njit(cache=True)
+def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, float]:
+    """Offset and slope over ``at`` by the same weights, first with wide ones."""
+    offset = start
+    slope = 0.0
+    for turn in range(60):
+        wide = kappa * max(1.0, 4.0 - turn)
+        s0 = s1 = s2 = t0 = t1 = 0.0
+        for k in range(values.size):
+            e = values[k] - offset - slope * at[k]
+            t = e / wide
+            a = 1.0 / (1.0 + t * t)
+            w = a * a
+            s0 += w
+            s1 += w * at[k]
+            s2 += w * at[k] * at[k]
+            t0 += w * e
+            t1 += w * e * at[k]
+        det = s0 * s2 - s1 * s1
+        if det <= 1e-9 * s0 * s0:
+            offset += t0 / s0
+            break
+        move0 = (s2 * t0 - s1 * t1) / det
+        move1 = (s0 * t1 - s1 * t0) / det
+        offset += move0
+        slope += move1
+        if turn > 3 and abs(move0) + abs(move1) <= 1e-10 * kappa:
+            break
+    return offset, slope
+
+
+@njit(cache=True)
+def pair_fit(
+    r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool
+) -> tuple[F, F, F]:
+    """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
+
+    Returns
+    -------
+    offset, slope : (pairs,)
+    leak : (pairs, tests)
+        The error that the residuals would make in the offset if they were modulated by each test function:
+        what topography does to the neighbors of the line mean in the spectrum.
+    """
+    pairs = lines.size - 1
+    offset = np.zeros(pairs)
+    slope = np.zeros(pairs)
+    leak = np.zeros((pairs, tests.shape[0]))
+    values = np.empty(r.shape[1])
+    at = np.empty(r.shape[1])
+    where = np.empty(r.shape[1], np.int64)
+    for i in range(pairs):
+        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
+        if n == 0:
+            continue
+        s = min(scale[i], 2.0 * widest)
+        if s <= 0.0:
+            offset[i] = guess[i]
+            continue
+        part = values[:n]
+        start = guess[i]
+        if scale[i] > 1.5 * widest:
+            start = _start(part, 2.0 * widest, 0.0, start)
+        if with_slope and n >= 8:
+            for k in range(n):
+                at[k] = tests[0, where[k]]
+            offset[i], slope[i] = _locate_line(part, at[:n], start, 2.0 * s)
+        else:
+            offset[i] = _locate(part, start, 2.0 * s)
+        bottom = 0.0
+        curvature = 0.0
+        for k in range(n):
+            j = where[k]
+            e = part[k] - offset[i] - slope[i] * tests[0, j]
+            t = e / (2.0 * s)
+            a = 1.0 / (1.0 + t * t)
+            w = a * a
+            bottom += w
+            curvature += w * a * (1.0 - 3.0 * t * t)
+            for m in range(tests.shape[0]):
+                leak[i, m] += w * e * tests[m, j]
+        curvature = max(curvature, 0.3 * bottom)
+        for m in range(tests.shape[0]):
+            leak[i, m] /= curvature
+    return offset, slope, leak
+
+
+@njit(cache=True)
+def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
+    """Mean of the usable pixels of each line, the same modulated by each test function, and their number."""
+    mean = np.zeros(lines.size)
+    leak = np.zeros((lines.size, tests.shape[0]))
+    count = np.zeros(lines.size, np.int64)
+    for i in range(lines.size):
+        row = lines[i]
+        n = 0
+        for j in range(r.shape[1]):
+            if not skip[row, j]:
+                n += 1
+                mean[i] += r[row, j]
+        if n == 0:
+            continue
+        mean[i] /= n
+        count[i] = n
+        for j in range(r.shape[1]):
+            if not skip[row, j]:
+                for m in range(tests.shape[0]):
+                    leak[i, m] += (r[row, j] - mean[i]) * tests[m, j] / n
+    return mean, leak, count

@@ -1,0 +1,177 @@
+"""Offsets (and slopes) of scan lines: differences of adjacent lines, joined to a path, anchored to the background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.scan.arrays import Heights, Mask
+
+Vector = NDArray[np.float64]
+_TESTS = 6  # the slope and five more test functions
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What the differences of adjacent lines say about the lines.
+
+    Attributes
+    ----------
+    lines : (n,) int
+        Rows with enough usable pixels.
+    offset, slope : (n,)
+        Integrated differences; ``slope`` multiplies ``tests[0]``.
+    scale : (n - 1,)
+        Robust scale of each pair's differences.
+    leak : (n - 1, tests)
+        See `line_kernels.pair_fit`.
+    """
+
+    lines: NDArray[np.int64]
+    offset: Vector
+    slope: Vector
+    scale: Vector
+    widest: float
+    leak: NDArray[np.float64]
+
+
+def test_functions(x: Vector) -> NDArray[np.float64]:
+    """Return Legendre polynomials of degree 1 .. 6 over a line, scaled to mean square 1: (tests, cols)."""
+    degrees = min(_TESTS, x.size - 1)
+    if degrees < 2:
+        return np.zeros((0, x.size))
+    values = np.polynomial.legendre.legvander(x, degrees)[:, 1:].T
+    return np.ascontiguousarray(values / np.sqrt(np.mean(values**2, axis=1, keepdims=True)))
+
+
+def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
+    """Rows with at least ``least`` usable pixels (fewer if the image is narrower)."""
+    need = min(least, skip.shape[1])
+    return np.flatnonzero(np.count_nonzero(~skip, axis=1) >= need)
+
+
+def spread(lines: NDArray[np.int64], values: Vector, rows: int) -> Vector:
+    """Interpolate values of the usable lines to all rows; beyond the ends the nearest one counts."""
+    return np.interp(np.arange(rows), lines, values)
+
+
+def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.float64], *, with_slope: bool) -> Path:
+    """Estimate the path of line offsets from residual heights."""
+    from afmend.leveling import line_kernels as kernels
+
+    middle, scale, count = kernels.pair_scales(r, skip, lines)
+    core = kernels.core_scales(r, skip, lines)
+    widest = _typical(core) or _typical(scale) or np.inf
+    offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
+    return Path(lines, _integrate(offset), _integrate(slope), scale, widest, leak)
+
+
+def _typical(values: Vector) -> float:
+    """Median of the positive values, 0 if there is none."""
+    positive = values[values > 0]
+    return float(np.median(positive)) if positive.size else 0.0
+
+
+def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, with_slope: bool) -> Path:
+    """Add what the differences of already aligned lines still show."""
+    from afmend.leveling import line_kernels as kernels
+
+    guess = np.zeros(path.scale.size)
+    offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, path.scale, path.widest, tests, with_slope)
+    return replace(path, offset=path.offset + _integrate(offset), slope=path.slope + _integrate(slope), leak=leak)
+
+
+def _integrate(steps: Vector) -> Vector:
+    return np.concatenate([np.zeros((1, *steps.shape[1:])), np.cumsum(steps, axis=0)])
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """An anchored path.
+
+    Attributes
+    ----------
+    offset : (n,)
+        Offset of each line.
+    variance : (n,)
+        Posterior variance of each offset, as the smoother sees it.
+    leaks : (n, tests - 1)
+        What the smoother makes of the modulated residuals.
+    """
+
+    offset: Vector
+    variance: Vector
+    leaks: NDArray[np.float64]
+
+
+def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> Anchored:
+    """Join a path with the mean background height of each line.
+
+    Minimizes ``sum (q[i+1] - q[i] - d[i])^2 / Q[i] + sum (q[i] - a[i])^2 / R[i]``: block-tridiagonal, O(lines).
+    Q and R come from the modulated sums, so that the correlation of heights along a line is in them; each is
+    widened or narrowed by the correlation from line to line, which the smoother does not know.
+
+    Parameters
+    ----------
+    path : Path
+    r : (rows, cols)
+        Residual heights, already aligned by ``path``.
+    skip : (rows, cols) bool
+        Pixels that are not background.
+    tests : (tests, cols)
+    """
+    from scipy.linalg import cho_solve_banded, cholesky_banded
+
+    from afmend.leveling import line_kernels as kernels
+
+    count = path.lines.size
+    mean, modulated, number = kernels.line_means(r, skip, path.lines, tests[1:])
+    steps = path.leak[:, 1:]
+    q = _variances(steps, path.scale)
+    rr = _variances(modulated, np.sqrt(1.0 / np.maximum(number, 1)))
+    with_anchor = (number >= 3) & (rr > 0)
+    if not with_anchor.any() or not (q > 0).any():
+        return Anchored(path.offset, np.zeros(count), _integrate(steps))
+    tie = 1.0 / np.maximum(q, 1e-6 * np.max(q))
+    hold = np.where(with_anchor, 1.0 / np.maximum(rr, 1e-6 * np.max(rr)), 0.0)
+    matrix = np.zeros((2, count))
+    matrix[1] = hold
+    matrix[1, :-1] += tie
+    matrix[1, 1:] += tie
+    matrix[0, 1:] = -tie
+    right = hold[:, None] * np.column_stack([mean, modulated])
+    pull = tie[:, None] * np.column_stack([np.zeros(count - 1), steps])
+    right[1:] += pull
+    right[:-1] -= pull
+    solved = cho_solve_banded((cholesky_banded(matrix), False), right)
+    return Anchored(path.offset + solved[:, 0], _diagonal(matrix[1], -tie), solved[:, 1:])
+
+
+def _variances(modulated: NDArray[np.float64], shape: Vector) -> Vector:
+    """Variance of each line's error: the pooled level, distributed as ``shape`` squared, times the correlation."""
+    pooled = float(np.mean(modulated**2))
+    weight = shape**2
+    level = float(np.mean(weight))
+    if pooled == 0.0 or level == 0.0:
+        return np.zeros(shape.size)
+    inflation = 1.0
+    for lag in range(1, min(64, modulated.shape[0] // 4 + 1)):
+        correlation = float(np.mean(modulated[lag:] * modulated[:-lag])) / pooled
+        if abs(correlation) < 0.05:
+            break
+        inflation += 2.0 * correlation
+    return pooled * max(inflation, 0.02) * weight / level
+
+
+def _diagonal(diagonal: Vector, beside: Vector) -> Vector:
+    """Diagonal of the inverse of a symmetric tridiagonal matrix, by elimination from both ends."""
+    count = diagonal.size
+    down = diagonal.copy()
+    up = diagonal.copy()
+    for i in range(1, count):
+        down[i] = diagonal[i] - beside[i - 1] ** 2 / down[i - 1]
+    for i in range(count - 2, -1, -1):
+        up[i] = diagonal[i] - beside[i] ** 2 / up[i + 1]
+    return 1.0 / (down + up - diagonal)

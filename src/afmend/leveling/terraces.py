@@ -1,0 +1,107 @@
+"""Terraces: tilt and bow from the slopes of the flat parts, so that a staircase is not laid flat as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.leveling.background import Vector, centered, mirror_edges, monomials
+from afmend.scan.arrays import Heights, Mask
+
+_BLOCKS = 127
+_BINS = 128
+
+
+def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tuple[Vector, float]:
+    """Fit slopes instead of heights, with redescending weights: steps between terraces do not count.
+
+    Parameters
+    ----------
+    r : (rows, cols)
+    skip : (rows, cols) bool
+    degree : int
+        1 or 2.
+    start : (k,)
+        Coefficients (`monomials`) of the background fitted to the heights.
+
+    Returns
+    -------
+    coefficients : (k,)
+        As ``start``; its constant is kept.
+    gain : float
+        By how much the entropy of the height histogram falls, in nats, when the new background replaces ``start``;
+        minus infinity if it cannot be told. Terraces become sharp peaks when their own tilt is removed
+        (arXiv:2406.08984).
+    """
+    from afmend.leveling import line_kernels as kernels
+
+    rows, cols = r.shape
+    row_edges, col_edges = mirror_edges(rows, _BLOCKS), mirror_edges(cols, _BLOCKS)
+    mean, count = kernels.block_means(r, skip, row_edges, col_edges)
+    y = np.add.reduceat(centered(rows), row_edges[:-1]) / np.diff(row_edges)
+    x = np.add.reduceat(centered(cols), col_edges[:-1]) / np.diff(col_edges)
+    alive = count > 0
+    if min(mean.shape) < 9 or np.count_nonzero(alive) < 0.5 * mean.size:
+        return start, -np.inf
+    powers = monomials(degree)
+    design = np.stack([x[None, :] ** a * y[:, None] ** b for a, b in powers[1:]], axis=-1)
+    across = alive[:, 1:] & alive[:, :-1]
+    along = alive[1:] & alive[:-1]
+    k = len(powers)
+    fit = start[1:k]
+    for kappas in (np.inf, 2.0):
+        fit = _reweighted(
+            [(np.diff(mean, axis=1)[across], np.diff(design, axis=1)[across]),
+             (np.diff(mean, axis=0)[along], np.diff(design, axis=0)[along])],
+            fit, kappas,
+        )  # fmt: skip
+    out = np.zeros_like(start)
+    out[0] = start[0]
+    out[1:k] = fit
+    before = mean - _surface(start, x, y)
+    after = mean - _surface(out, x, y)
+    width = float(np.ptp(np.quantile(before[alive], (0.01, 0.99)))) / _BINS
+    if width <= 0.0:
+        return start, -np.inf
+    return out, _entropy(before[alive], width) - _entropy(after[alive], width)
+
+
+def _surface(coefficients: Vector, x: Vector, y: Vector) -> NDArray[np.float64]:
+    degree = next(d for d in range(8) if len(monomials(d)) == coefficients.size)
+    parts = zip(coefficients, monomials(degree), strict=True)
+    return np.sum([c * x[None, :] ** a * y[:, None] ** b for c, (a, b) in parts], axis=0)
+
+
+def _reweighted(parts: list[tuple[Vector, NDArray[np.float64]]], fit: Vector, kappas: float) -> Vector:
+    """Solve by reweighting: absolute deviations if ``kappas`` is infinite, else Geman-McClure of that width."""
+    for _ in range(50):
+        normal = np.zeros((fit.size, fit.size))
+        right = np.zeros(fit.size)
+        for slopes, design in parts:
+            e = slopes - np.einsum("pk,k->p", design, fit)
+            s = 1.4826 * float(np.median(np.abs(e))) if e.size else 0.0
+            if s == 0.0:
+                continue
+            w = 1.0 / np.sqrt(1.0 + (e / (0.1 * s)) ** 2) if np.isinf(kappas) else 1.0 / (1.0 + (e / (kappas * s)) ** 2) ** 2
+            weighted = design * (w / s**2)[:, None]
+            normal += np.einsum("pk,pl->kl", weighted, design)
+            right += np.einsum("pk,p->k", weighted, e)
+        if not normal.any():
+            break
+        move = np.linalg.lstsq(normal, right, rcond=1e-12)[0]
+        fit = fit + move
+        if float(np.max(np.abs(move))) <= 1e-9 * float(np.max(np.abs(fit))):
+            break
+    return fit
+
+
+def _entropy(values: Vector, width: float) -> float:
+    """Entropy of a histogram, averaged over two positions of its bins, in nats."""
+    total = 0.0
+    middle = float(np.median(values))
+    for shift in (0.25, -0.25):
+        bins = np.floor((values - middle) / width + shift).astype(np.int64)
+        _, count = np.unique(bins, return_counts=True)
+        p = count / values.size
+        total -= 0.5 * float(np.sum(p * np.log(p)))
+    return total
