@@ -41,7 +41,9 @@ class FileFormat:
         return import_module(f"afmend.formats.{self.id}")
 
 
-FORMATS: tuple[FileFormat, ...] = ()
+FORMATS: tuple[FileFormat, ...] = (
+    FileFormat("png", "PNG picture with scale bar and color bar (write only)", (".png",), writable=True),
+)
 """All formats, in the order in which they are asked."""
 
 
