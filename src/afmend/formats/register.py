@@ -66,6 +66,7 @@ FORMATS: tuple[FileFormat, ...] = (
     FileFormat("text", "matrix of numbers", (".txt", ".csv", ".asc", ".dat"), writable=True),
     FileFormat("tiff", "calibrated TIFF", (".tif", ".tiff"), writable=True),
     FileFormat("topostats", "TopoStats result", (".topostats",)),
+    FileFormat("png", "PNG picture with scale bar and color bar (write only)", (".png",), writable=True),
 )
 """All formats, in the order in which they are asked."""
 
