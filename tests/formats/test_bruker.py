@@ -156,8 +156,9 @@ def test_lying_header(read, entries, message):
 
 
 def test_many_images_on_the_same_bytes(read):
+    again = ({"Data offset": "0", "Number of lines": "500"}, counts(1, 1))
     with pytest.raises(CorruptFileError, match="more images than the file holds"):
-        read(bruker([({"Data offset": str(START)}, counts(100, 100))] + [({"Data offset": "0", "Number of lines": "500"}, counts(1, 1))] * 9))  # fmt: skip  # noqa: E501
+        read(bruker([({"Data offset": str(START)}, counts(100, 100)), *[again] * 9]))
     with pytest.raises(CorruptFileError, match="describes 257 images"):
         read(b"\\*File list\r\n" + b"\\*Ciao image list\r\n\\a: b\r\n" * 257 + b"\x1a")
 
