@@ -77,8 +77,9 @@ def measured(raw: NDArray[Any], factor: float = 1.0) -> Heights:
     """
     if factor == 0 or not math.isfinite(factor) or abs(factor) > ABSURD:
         raise CorruptFileError(f"the header says that one unit is {factor}", now="Re-export the file.")
-    values = raw.astype(np.float64)
+    # A damaged float may be a signalling NaN, which warns when it is cast.
     with np.errstate(over="ignore", invalid="ignore"):
+        values = raw.astype(np.float64)
         values *= factor
         values[~(np.abs(values) < ABSURD)] = np.nan
     return values
