@@ -69,6 +69,8 @@ FORMATS: tuple[FileFormat, ...] = (
     FileFormat("png", "PNG picture with scale bar and color bar (write only)", (".png",), writable=True),
 )
 """All formats, in the order in which they are asked."""
+OTHER = FileFormat("other", "a format that SurfaceTopography reads", ())
+"""Asked when no format recognises a file; needs the extra ``formats``."""
 
 
 def identify(path: str | Path) -> FileFormat:
@@ -93,9 +95,14 @@ def identify(path: str | Path) -> FileFormat:
                 f"could be {' or '.join(form.title for form in hits)}", where=path.name,
                 now="Please report this file: two readers claim it.",
             )  # fmt: skip
+    if OTHER.module.recognise(head, path) is Verdict.MAYBE:
+        return OTHER
+    more = "SurfaceTopography does not read it either."
+    if OTHER.module.library() is None:
+        more = "`pip install 'afmend[formats]'` adds more."
     raise UnknownFormatError(
         f"no reader recognises its first bytes ({head[:12]!r})", where=path.name,
-        now="`afmend info --formats` lists what afmend reads; `pip install 'afmend[formats]'` adds more.",
+        now=f"`afmend info --formats` lists what afmend reads; {more}",
     )  # fmt: skip
 
 
