@@ -16,7 +16,19 @@ from afmend.pipeline import Step
 
 BUILT_IN: dict[str, str] = {
     # leveling
+    "level.facet": "afmend.leveling.facet:facet",
+    "level.plane": "afmend.leveling.plane:plane",
+    "level.polynomial": "afmend.leveling.polynomial:polynomial",
+    "level.rows": "afmend.leveling.rows:rows",
     "level.shift": "afmend.leveling.shift:shift",
+    "level.smart_flatten": "afmend.leveling.smart_flatten:smart_flatten",
+    "level.three_point": "afmend.leveling.three_point:three_point",
+    "level.topostats": "afmend.leveling.topostats:topostats",
+    # small-window filters of other programs' recipes
+    "filter.conservative": "afmend.leveling.filters:conservative_filter",
+    "filter.gaussian": "afmend.leveling.filters:gaussian_filter",
+    "filter.mean": "afmend.leveling.filters:mean_filter",
+    "filter.median": "afmend.leveling.filters:median_filter",
     # masks and artifacts
     "mark.features": "afmend.artifacts.thresholds:features",
     "mark.outliers": "afmend.artifacts.thresholds:outliers",

@@ -59,26 +59,32 @@ def _frame(heights: NDArray[np.float64], reach: int, out: NDArray[np.float64]) -
 
 
 @njit(cache=True)
+def _copy(source: NDArray[np.float64], target: NDArray[np.float64]) -> None:
+    for c in range(target.size):
+        target[c] = source[c]
+
+
+@njit(cache=True)
+def _exchange(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    for c in range(low.size):
+        a, b = low[c], high[c]
+        low[c] = min(a, b)
+        high[c] = max(a, b)
+
+
+@njit(cache=True)
 def _inner(heights: NDArray[np.float64], size: int, exchanges: NDArray[np.int64]) -> NDArray[np.float64]:
     """Pixels whose window is whole; a line goes through each exchange at once."""
     rows, cols = heights.shape
     reach = size // 2
-    count = cols - 2 * reach
     out = np.empty((rows, cols))
-    lanes = np.empty((size * size, count))
+    lanes = np.empty((size * size, cols - 2 * reach))
     for r in range(reach, rows - reach):
         for k in range(size * size):
-            row, left = r + k // size - reach, k % size
-            for c in range(count):
-                lanes[k, c] = heights[row, left + c]
+            _copy(heights[r + k // size - reach, k % size :], lanes[k])
         for e in range(exchanges.shape[0]):
-            low, high = lanes[exchanges[e, 0]], lanes[exchanges[e, 1]]
-            for c in range(count):
-                a, b = low[c], high[c]
-                low[c] = a if a < b else b
-                high[c] = b if a < b else a
-        for c in range(count):
-            out[r, c + reach] = lanes[size * size // 2, c]
+            _exchange(lanes[exchanges[e, 0]], lanes[exchanges[e, 1]])
+        _copy(lanes[size * size // 2], out[r, reach : cols - reach])
     return out
 
 

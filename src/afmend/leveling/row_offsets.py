@@ -48,7 +48,7 @@ def difference_offsets(heights: Heights, usable: Mask, center: Center, *, gwyddi
         ordered, counts = lines.sorted_usable(below - above, both)
         return center(ordered, counts), counts >= lines.fewest_usable(heights.shape[1])
 
-    return without_line(_cumulated(heights, usable, jumps, gwyddion=gwyddion))
+    return _cumulated(heights, usable, jumps, without_line, gwyddion=gwyddion)
 
 
 def matching_offsets(heights: Heights, usable: Mask, *, weight_unit: str, gwyddion: bool) -> Offsets:
@@ -59,14 +59,14 @@ def matching_offsets(heights: Heights, usable: Mask, *, weight_unit: str, gwyddi
     "m" or "nm" evaluates that one.
     """
     jumps = partial(_matched, factor=UNITS[weight_unit], gwyddion=gwyddion)
-    found = _cumulated(heights, usable, jumps, gwyddion=gwyddion)
-    return found - np.mean(found)
+    return _cumulated(heights, usable, jumps, lambda _, values: values - np.mean(values), gwyddion=gwyddion)
 
 
 def _cumulated(
     heights: Heights,
     usable: Mask,
     jumps: Callable[[Heights, Heights, Mask], tuple[Offsets, NDArray[np.bool_]]],
+    settle: Callable[[NDArray[np.int64], Offsets], Offsets],
     *,
     gwyddion: bool,
 ) -> Offsets:
@@ -86,7 +86,7 @@ def _cumulated(
         middle = lines.medians(*lines.sorted_usable(heights, usable))
         step = np.where(enough, step, np.diff(middle))
     found = np.zeros(rows)
-    found[known] = np.concatenate(([0.0], np.cumsum(step)))
+    found[known] = settle(np.flatnonzero(known), np.concatenate(([0.0], np.cumsum(step))))
     return lines.interpolated(found, known)
 
 
@@ -110,9 +110,9 @@ def _matched(
     return found, (count >= fewest) & (total > 0)
 
 
-def without_line(values: Offsets) -> Offsets:
-    """Subtract the least-squares straight line."""
-    at = np.arange(len(values)) - (len(values) - 1) / 2
+def without_line(places: NDArray[np.int64], values: Offsets) -> Offsets:
+    """Subtract the least-squares straight line through (places, values)."""
+    at = places - np.mean(places)
     rest = values - np.mean(values)
     slope = np.sum(rest * at) / max(float(np.sum(at * at)), 1.0)
     out: Offsets = rest - slope * at

@@ -40,12 +40,13 @@ def three_point(field: Field, params: ThreePoint) -> Leveled:
         If a place is outside the image or has no usable pixel, or the three are on one line.
     """
     points = params.points or _default_points(field.shape)
-    places = np.array(points, dtype=np.float64)
-    matrix = np.column_stack((np.ones(3), places))
-    if abs(np.linalg.det(matrix)) < 1.0:
-        raise StepError("the three points lie on one line", now="Choose corners of a triangle.")
-    levels = np.array([_level(field, point, params.radius_px) for point in points])
-    constant, fast, slow = np.linalg.solve(matrix, levels)
+    matrix = np.column_stack((np.ones(3), np.array(points, dtype=np.float64)))
+    if abs(np.linalg.det(matrix)) < 0.5:
+        raise StepError("the three points lie on one line", now="Choose the corners of a triangle.")
+    # The mean height belongs to the center of the pixels that made it: a disk cut by a mask or an edge has moved.
+    disks = np.array([_disk(field, point, params.radius_px) for point in points])
+    matrix[:, 1:] = disks[:, 1:]
+    constant, fast, slow = np.linalg.solve(matrix, disks[:, 0])
     rows, cols = field.shape
     plane = (constant + slow * np.arange(rows))[:, None] + fast * np.arange(cols)
     if params.constant == "keep_mean":
@@ -60,8 +61,8 @@ def _default_points(shape: tuple[int, int]) -> tuple[Point, Point, Point]:
     return (right // 8, bottom // 8), (right - right // 8, bottom // 8), (right // 2, bottom - bottom // 8)
 
 
-def _level(field: Field, point: Point, radius: int) -> float:
-    """Mean of the usable pixels nearer than ``radius`` - 1/2 to a point (column, row)."""
+def _disk(field: Field, point: Point, radius: int) -> tuple[float, float, float]:
+    """Mean (height, column, row) of the usable pixels nearer than ``radius`` - 1/2 to a point (column, row)."""
     col, row = point
     rows, cols = field.shape
     if not (0 <= row < rows and 0 <= col < cols):
@@ -75,4 +76,5 @@ def _level(field: Field, point: Point, radius: int) -> float:
     if not near.any():
         raise StepError(f"no usable pixel within {radius} px of the point [{col}, {row}]",
                         now="Move the point or enlarge the radius.")  # fmt: skip
-    return float(np.mean(field.heights[window][near]))
+    middle = np.argwhere(near).mean(axis=0)
+    return float(np.mean(field.heights[window][near])), float(middle[1]) + left, float(middle[0]) + top
