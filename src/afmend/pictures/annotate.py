@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from afmend.pictures.colormaps import colormap
-from afmend.pictures.maps import INVENTED, Pixels, Size, fit, paint, robust_range, tint
+from afmend.pictures.maps import INVENTED, Pixels, Size, fit, outlined, paint, robust_range
 from afmend.pictures.numerals import bar_length, display, quantity, ticks
 from afmend.pictures.typeset import ALARM, INK, SOFT_INK, fitted, put, text_width
 from afmend.scan import Channel, Grid
@@ -59,7 +59,7 @@ def channel_picture(
     picture = paint(channel.values, size, limits, valid=valid, cmap=style.cmap)
     notes = []
     if channel.uncertainty is not None:
-        picture = tint(picture, channel.invented, INVENTED, strength=0.0)
+        picture = outlined(picture, channel.invented, INVENTED)
         share = 100 * np.count_nonzero(channel.invented) / channel.values.size
         notes.append((INVENTED, f"outlined: filled in, not measured ({share:.2g} %)"))
     if valid is not None and not valid.all():
@@ -91,7 +91,10 @@ def compose(
     extremes: tuple[float, float] | None,
     style: Style,
 ) -> Image.Image:
-    """Lay out a painted map with title, scale bar, color bar and notes on white paper."""
+    """Lay out a painted map with title, scale bar, color bar and notes on white paper.
+
+    ``info["origin"]`` of the returned image says where the map's upper left corner is.
+    """
     f = style.font_px
     alarms = _alarms(grid, channel)
     bar = _Bar.of(limits, channel, extremes, max(size.height, 10 * f), f)
@@ -100,13 +103,14 @@ def compose(
     top = margin + (round(2.0 * f) if title else 0)
     below = [*([_stretch_note(size)] if size.stretch > 1 else []), *[text for _, text in notes], *alarms]
     width = margin + body + round(1.4 * f) + bar.width + margin
-    height = top + max(size.height, bar.height) + round(2.6 * f) + round(1.6 * f) * len(below) + margin
+    height = top + max(size.height, bar.height) + round((2.9 if below else 1.9) * f) + round(1.6 * f) * len(below) + round(0.6 * f)
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
     if title:
         put(draw, (margin, margin + 0.5 * f), fitted(title, 1.15 * f, width - 2 * margin), 1.15 * f)
-    left = margin + (body - size.width) // 2 if size.width < body else margin
+    left = margin + (body - size.width) // 2
     image.paste(Image.fromarray(picture), (left, top))
+    image.info["origin"] = (left, top)
     draw.rectangle((left - 1, top - 1, left + size.width, top + size.height), outline=INK)
     bar.draw(image, (left + size.width + round(1.4 * f), top), style.cmap, f)
     y = top + max(size.height, bar.height) + 1.1 * f

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 SAMPLE = 200_000
 """Percentiles are taken from about this many evenly spread pixels: exact enough for a color range."""
+TOUCHED = 0.02
+"""A picture pixel counts as masked if more than this fraction of its area is."""
 KIND_COLORS: Mapping[str, str] = {
     "scar": "#e6550d", "spike": "#d6009a", "line_jump": "#1f77ff", "parachuting": "#00a3a3", "parachute": "#00a3a3",
     "drawn": "#7b3ff2", "saturation": "#b8a800", "missing": "#9a9a9a", "foreground": "#2ca02c",
@@ -156,7 +158,7 @@ def hatch(height: int, width: int) -> Pixels:
     return np.where(stripes[..., None], np.uint8(140), np.uint8(205)).repeat(3, axis=2)
 
 
-def tint(picture: Pixels, mask: Mask, color: str, *, strength: float = 0.55, outline: bool = True) -> Pixels:
+def tint(picture: Pixels, mask: Mask, color: str, *, strength: float = 0.55) -> Pixels:
     """Draw a mask over a picture as a translucent color with a thin outline; even single pixels stay visible.
 
     Parameters
@@ -166,20 +168,35 @@ def tint(picture: Pixels, mask: Mask, color: str, *, strength: float = 0.55, out
         In scan pixels; scaled to the picture.
     color : "#rrggbb"
     strength : float
-        Opacity of a fully masked pixel; 0 = outline only.
-    outline : bool
+        Opacity of a fully masked pixel.
     """
     if not mask.any():
         return picture
-    size = (picture.shape[0], picture.shape[1])
-    covered = coverage(mask, size)
-    touched = covered > 0.02
+    covered = coverage(mask, (picture.shape[0], picture.shape[1]))
+    touched = covered > TOUCHED
     alpha = np.where(touched, strength * np.clip(0.5 + 0.5 * covered, 0, 1), 0.0)
-    if outline:
-        solid = covered > 0.3
-        edge = solid & ~_eroded(solid)
-        thin = touched & ~_near(solid)
-        alpha = np.where(edge, 0.95, np.where(thin, np.maximum(alpha, 0.6), alpha))
+    solid = covered > 0.3
+    edge = solid & ~_eroded(solid)
+    thin = touched & ~_near(solid)
+    alpha = np.where(edge, 0.95, np.where(thin, np.maximum(alpha, 0.6), alpha))
+    return _blended(picture, alpha, color)
+
+
+def outline(mask: Mask, size: Size) -> Mask:
+    """Return the picture pixels just outside of a mask: what is masked itself stays in sight."""
+    touched = coverage(mask, (size.height, size.width)) > TOUCHED
+    return _near(touched) & ~touched
+
+
+def outlined(picture: Pixels, mask: Mask, color: str, *, opacity: float = 0.85) -> Pixels:
+    """Draw a thin line around a mask."""
+    if not mask.any():
+        return picture
+    line = outline(mask, Size(picture.shape[1], picture.shape[0]))
+    return _blended(picture, np.where(line, opacity, 0.0), color)
+
+
+def _blended(picture: Pixels, alpha: NDArray[np.floating[Any]], color: str) -> Pixels:
     blended = picture * (1 - alpha[..., None]) + np.array(rgb(color)) * alpha[..., None]
     return np.round(blended).astype(np.uint8)
 

@@ -84,9 +84,12 @@ def plain(value: float, significant: int = 3) -> str:
     return fixed(round(value, digits), max(0, digits))
 
 
-def quantity(value: float, unit: str, significant: int = 3) -> str:
-    """Write a value with its unit and a fitting prefix: "1.23 µm", "45.0 pA", "3.00°"."""
-    shown = display(value, unit)
+def quantity(value: float, unit: str, significant: int = 3, *, like: float | None = None) -> str:
+    """Write a value with its unit and a fitting prefix: "1.23 µm", "45.0 pA", "3.00°".
+
+    Numbers that shall be compared take the prefix of one of them: ``like``.
+    """
+    shown = display(value if like is None else like, unit)
     gap = "" if shown.label == "°" else " "
     return f"{plain(value / shown.factor, significant)}{gap}{shown.label}"
 

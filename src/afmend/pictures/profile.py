@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from afmend.pictures.numerals import Display, display, fixed, ticks
 from afmend.scan.arrays import Mask
 
-WIDTH, HEIGHT = 860, 260
+WIDTH, HEIGHT = 980, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 14, 34, 44
 _BEFORE, _AFTER, _BAND, _SHADE = "#c2571a", "#0b4f8a", "#4aa3df", "#d9edf9"
 _MOST_POINTS = 1200

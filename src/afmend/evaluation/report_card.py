@@ -1,0 +1,309 @@
+"""One scan of the report: pictures, what was invented, statistics before and after, every parameter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from afmend.evaluation.report_facts import Card, finite, safe
+from afmend.evaluation.report_numbers import Harm, Inventory, harm, inventory, records_of
+from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
+from afmend.evaluation.report_states import DIMENSIONLESS, State, states
+from afmend.pictures.annotate import size_text
+from afmend.pictures.maps import INVENTED, KIND_COLORS, kind_colors
+from afmend.pictures.numerals import plain, quantity
+from afmend.scan import Channel, ChannelKey, Grid, Record, Scan
+
+MUCH_INVENTED = 0.25
+"""Above this fraction of filled pixels a card warns: statistics of such a scan are mostly the method's."""
+
+
+def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) -> Card:
+    """Make the card of one repaired scan.
+
+    Parameters
+    ----------
+    original : Scan
+        As read from the file.
+    leveled : Scan or None
+        As it was just before the first step that fills; None if no step fills: then it is ``mended``.
+    mended : Scan
+        The result.
+    key : ChannelKey
+        Which channel was worked on.
+
+    Returns
+    -------
+    Card
+        Plain data: it can be pickled, and kept as JSON.
+    """
+    raw, after = original.channels[key], mended.channels[key]
+    before = after if leveled is None else leveled.channels[key]
+    records = records_of(mended, key)
+    found = inventory(after)
+    moved = harm(before, after, records)
+    three = states(raw, before, after, mended.grid.pixel_nm, unharmed=moved.pixels == 0)
+    warnings = _warnings(mended.grid, after, found, moved)
+    artifacts = {kind.kind: kind.marked for kind in found.kinds}
+    body = [
+        _facts(mended, after, found),
+        _list("warnings", warnings),
+        _gallery(panels(raw, before, after, mended.grid)),
+        _legend(after, found),
+        _figure(line_profile(raw, before, after, mended.grid)),
+        '<div class="columns">',
+        f"<div>{_invented(found, after, mended.grid)}</div>",
+        f"<div>{_statistics(three, after)}{_no_harm(moved, after, found)}</div>",
+        "</div>",
+        _history(records),
+    ]
+    return Card(
+        file=mended.source.file or original.source.file,
+        frame=mended.source.index,
+        frames=mended.source.count,
+        channel=str(key),
+        unit=after.unit,
+        status=_status(found),
+        invented=found.invented / found.pixels,
+        sq_before=finite(three[1].every["Sq"]),
+        sq_after=finite(three[2].every["Sq"]),
+        artifacts=artifacts,
+        warnings=tuple(warnings),
+        html="\n".join(part for part in body if part),
+    )
+
+
+def _status(found: Inventory) -> str:
+    if found.invented and found.left_open:
+        return "partly repaired"
+    if found.invented:
+        return "repaired"
+    return "marked only" if found.left_open else "nothing marked"
+
+
+def _warnings(grid: Grid, channel: Channel, found: Inventory, moved: Harm) -> list[str]:
+    out = []
+    if not grid.calibrated:
+        out.append("UNCALIBRATED: the file does not say how large the scan is; lengths are in pixels.")
+    if not channel.calibrated:
+        out.append("UNCALIBRATED: the file does not say what the heights mean; statistics have no true unit.")
+    if channel.missing.all():
+        out.append("NO DATA: no pixel of this channel was measured.")
+    if found.invented > MUCH_INVENTED * found.pixels:
+        out.append(f"{_percent(found.invented, found.pixels)} of the pixels are invented: do not measure on them.")
+    if found.left_open and found.invented:
+        out.append(f"{_percent(found.left_open, found.pixels)} of the pixels are marked but were not filled.")
+    if found.without_error_bar:
+        out.append(f"{_percent(found.without_error_bar, found.invented)} of the filled pixels have no error bar.")
+    if moved.pixels and not moved.excused:
+        out.append(f"HARM: {moved.pixels} measured pixels were changed by up to {_value(moved.largest, channel)}.")
+    return out
+
+
+def _percent(part: float, whole: float) -> str:
+    if part == 0 or whole == 0:
+        return "0 %"
+    share = 100 * part / whole
+    if share < 0.01:
+        return "< 0.01 %"
+    if 99.5 < share < 100:
+        return f"{share:.2f} %"
+    return f"{plain(share, 2 if share < 10 else 3)} %" if share < 100 else "100 %"
+
+
+def _value(value: float | None, channel: Channel, like: float | None = None) -> str:
+    """A height with unit; the unit carries a question mark if the channel is uncalibrated."""
+    if finite(float("nan") if value is None else value) is None:
+        return "–"
+    assert value is not None  # noqa: S101 (for the type checker)
+    return quantity(value, channel.unit, like=like) + ("" if channel.calibrated else " ?")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
+    """Lay out cells that are HTML already; the first cell of a row is its head."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in rows
+    )
+    return f'<div class="wide"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _list(kind: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    return f'<ul class="{kind}">' + "".join(f"<li>{safe(line)}</li>" for line in lines) + "</ul>"
+
+
+def _facts(scan: Scan, channel: Channel, found: Inventory) -> str:
+    facts = scan.acquisition.to_json()
+    known = [size_text(scan.grid), f"{_percent(found.invented, found.pixels)} invented"]
+    known += [str(facts[name]) for name in ("instrument", "mode", "date") if name in facts]
+    name = f" (“{safe(channel.name)}”)" if channel.name else ""
+    return f'<p class="facts">{safe(channel.key)}{name} · ' + " · ".join(safe(text) for text in known) + "</p>"
+
+
+def _gallery(pictures: Sequence[Panel]) -> str:
+    figures = [
+        f'<figure><div class="picture"><img src="{p.uri}" width="{p.width}" height="{p.height}" alt="{safe(p.title)}">'
+        + (f'<img class="marks" src="{p.overlay}" width="{p.width}" height="{p.height}" alt="">' if p.overlay else "")
+        + f"</div><figcaption><b>{safe(p.title)}</b> {safe(p.caption)}</figcaption></figure>"
+        for p in pictures
+    ]
+    return f'<div class="gallery">{"".join(figures)}</div>'
+
+
+def _swatch(color: str, *, outline: bool = False, striped: bool = False) -> str:
+    stripes = '<path d="M0 12L12 0M-3 3L3 -3M9 15L15 9" stroke="#8c8c8c" stroke-width="3"/>' if striped else ""
+    fill = f'fill="none" stroke="{color}" stroke-width="3"' if outline else f'fill="{color}"'
+    return f'<svg class="swatch" viewBox="0 0 12 12" width="12" height="12"><rect width="12" height="12" {fill}/>{stripes}</svg>'
+
+
+def _legend(channel: Channel, found: Inventory) -> str:
+    colors = kind_colors(list(channel.masks.artifact))
+    entries = []
+    for count in found.kinds:
+        share = _percent(count.marked, found.pixels)
+        if count.kind in channel.masks.artifact:
+            entries.append(f"{_swatch(colors[count.kind])}{safe(count.kind)} {share}")
+        else:
+            entries.append(f"{_swatch('#cdcdcd', striped=True)}never measured {share}")
+    if channel.masks.foreground:
+        pixels = int(channel.masks.union("foreground", shape=channel.shape).sum())
+        names = safe(", ".join(channel.masks.foreground))
+        share = _percent(pixels, found.pixels)
+        entries.append(f"{_swatch(KIND_COLORS['foreground'])}foreground ({names}; kept out of fits, not wrong) {share}")
+    if found.invented:
+        share = _percent(found.invented, found.pixels)
+        entries.append(f"{_swatch(INVENTED, outline=True)}filled in, not measured {share}")
+    if channel.artifact.any() and found.left_open:
+        entries.append(f"{_swatch(LEFT_OPEN)}artifact left open (on Repaired)")
+    if not entries:
+        return '<p class="legend">Nothing was marked.</p>'
+    return '<ul class="legend">' + "".join(f"<li>{entry}</li>" for entry in entries) + "</ul>"
+
+
+def _figure(svg: str) -> str:
+    if not svg:
+        return ""
+    return f'<figure class="profile">{svg}<figcaption><b>Line profile</b> through the most invented line</figcaption></figure>'
+
+
+def _invented(found: Inventory, channel: Channel, grid: Grid) -> str:
+    if not found.kinds and not found.invented:
+        return "<h4>What was invented</h4><p>Nothing: no pixel was marked, none was filled.</p>"
+    parts = ["<h4>What was invented, and where</h4>"]
+    rows = [
+        (safe(k.kind), f"{k.marked}", _percent(k.marked, found.pixels), f"{k.filled}", f"{k.boxes}", safe(k.lines))
+        for k in found.kinds
+    ]
+    rows.append(("<i>together</i>", f"{found.invented + found.left_open}",
+                 _percent(found.invented + found.left_open, found.pixels), f"{found.invented}", "", ""))  # fmt: skip
+    parts.append(table(("kind", "marked px", "of scan", "filled px", "patches", "lines (first = 0)"), rows, "numbers"))
+    if found.regions:
+        parts.append(f"<h4>Largest of {found.region_count} filled patches</h4>")
+        rows = [_region_cells(region, grid) for region in found.regions]
+        parts.append(table(("lines", "columns", "size (fast × slow)", "px"), rows, "numbers"))
+    parts.append(_error_bars(found, channel))
+    return "".join(parts)
+
+
+def _region_cells(region: Any, grid: Grid) -> tuple[str, str, str, str]:
+    (top, bottom), (left, right) = region.rows, region.cols
+    size = f"{right - left} × {bottom - top} px"
+    if grid.calibrated:
+        slow, fast = grid.pixel_nm
+        size = f"{quantity((right - left) * fast, 'nm')} × {quantity((bottom - top) * slow, 'nm')}"
+    return (_range(top, bottom), _range(left, right), size, str(region.pixels))
+
+
+def _range(start: int, stop: int) -> str:
+    return f"{start}–{stop - 1}" if stop - start > 1 else str(start)
+
+
+def _error_bars(found: Inventory, channel: Channel) -> str:
+    if not found.invented:
+        return ""
+    if found.sigma_median is None:
+        text = "none of the filled pixels has one: the method cannot say how wrong it may be."
+    else:
+        text = f"median σ {_value(found.sigma_median, channel)}, largest σ {_value(found.sigma_max, channel)}"
+        missing = found.without_error_bar
+        text += f"; {missing} filled pixels have none." if missing else "; every filled pixel has one."
+    return f"<p><b>Error bars:</b> {safe(text)}</p>"
+
+
+def _statistics(three: Sequence[State], channel: Channel) -> str:
+    head = "".join(
+        f'<th scope="colgroup" colspan="2">{safe(state.title)}<small>{safe(state.note)}</small></th>' for state in three
+    )
+    kinds = ("all px", "unmarked", "all px", "unmarked", "with filled", "unmarked")
+    second = "".join(f'<th scope="col">{kind}</th>' for kind in kinds)
+    names = list(dict.fromkeys(name for state in three for name in state.every))
+    sq = [values.get("Sq", 0.0) for state in three for values in (state.every, state.measured)]
+    like = max((abs(value) for value in sq if finite(value) is not None), default=0.0)
+    rows = []
+    for name in names:
+        cells = [values.get(name) for state in three for values in (state.every, state.measured)]
+        shown = "".join(f"<td>{_statistic(name, value, channel, like)}</td>" for value in cells)
+        rows.append(f'<tr><th scope="row">{safe(name)}</th>{shown}</tr>')
+    return (
+        '<h4>Statistics, with and without repaired pixels</h4><div class="wide"><table class="numbers">'
+        f'<thead><tr><th rowspan="2"></th>{head}</tr><tr>{second}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        '<p class="note">“Unmarked” leaves out missing, artifact and filled pixels: the same pixels in all three '
+        "states. Pixels that were never measured and not filled count nowhere.</p>"
+    )
+
+
+def _statistic(name: str, value: float | None, channel: Channel, like: float) -> str:
+    if value is None or finite(value) is None:
+        return "–"
+    return plain(value, 3) if name in DIMENSIONLESS else safe(_value(value, channel, like))
+
+
+def _no_harm(moved: Harm, channel: Channel, found: Inventory) -> str:
+    untouched = found.pixels - found.invented
+    if moved.pixels == 0:
+        text, kind = f"all {untouched} pixels that were not filled are bit-identical before and after repair.", "good"
+    elif moved.excused:
+        steps = ", ".join(moved.later)
+        text = (f"{moved.pixels} of {untouched} pixels moved by up to {_value(moved.largest, channel)}, by steps after "
+                f"the first fill that change heights on purpose: {steps}.")  # fmt: skip
+        kind = "note"
+    else:
+        text = f"{moved.pixels} measured pixels were changed by up to {_value(moved.largest, channel)}. This must not be."
+        kind = "bad"
+    return f'<p class="{kind}"><b>Do no harm:</b> {safe(text)}</p>'
+
+
+def _history(records: Sequence[Record]) -> str:
+    if not records:
+        return "<p>No step was applied.</p>"
+    rows = [
+        (
+            f"{number}. {safe(record.step)}",
+            safe(record.version),
+            parameters(record.params),
+            parameters(record.facts),
+            f"<code>{safe(record.after[:12])}</code>",
+        )
+        for number, record in enumerate(records, start=1)
+    ]
+    content = table(("step", "version", "every parameter", "found out", "hash after"), rows, "history")
+    return f"<details><summary>History: {len(records)} steps with every parameter</summary>{content}</details>"
+
+
+def parameters(values: Mapping[str, Any]) -> str:
+    """Write parameters as "name = value" lines, as HTML."""
+    lines = [f"{safe(name)} = <b>{safe(_json(value))}</b>" for name, value in values.items()]
+    return "<br>".join(lines) if lines else "–"
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = str(value)
+    return text.strip('"') if isinstance(value, str) else text

@@ -1,0 +1,173 @@
+"""The pictures of a card as data URIs: original, leveled, masks, repaired, 3-D before and after, line profile."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from afmend.pictures.annotate import Style, compose, encoded
+from afmend.pictures.colormaps import rgb
+from afmend.pictures.maps import INVENTED, KIND_COLORS, Pixels, Size, fit, kind_colors, outline, paint, robust_range, tint
+from afmend.pictures.profile import Profile, profile_svg
+from afmend.pictures.surface3d import View, surface
+from afmend.scan import Channel, Grid
+from afmend.scan.arrays import Heights, Mask
+
+_STYLE = Style(longest=300, font_px=12)
+_VIEW = View(width=380)
+_PAPER_WIDTH = 390
+LEFT_OPEN = "#ff2a2a"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture with its caption."""
+
+    title: str
+    caption: str
+    uri: str
+    width: int
+    height: int
+    overlay: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stage:
+    """What all pictures of a card share."""
+
+    grid: Grid
+    size: Size
+    mended: Channel
+    missing: Mask
+    invented: Mask
+    limits: tuple[float, float]
+
+
+def panels(original: Channel, leveled: Channel, mended: Channel, grid: Grid) -> list[Panel]:
+    """Draw six pictures; leveled, repaired and both 3-D views share one color range and one z scale."""
+    missing, invented = original.missing | mended.missing, mended.invented
+    known = ~missing | invented
+    size = fit(grid.shape, grid.pixel_nm, _STYLE.longest)
+    stage = _Stage(grid, size, mended, missing, invented, robust_range(mended.values, known))
+    measured = ~missing
+    raw_limits = robust_range(original.values, measured)
+    before = partial(surface, grid=grid, limits=stage.limits, calibrated=mended.calibrated, unit=mended.unit, view=_VIEW)
+    same = "same color range as repaired"
+    return [
+        _panel("Original", "as read; its own color range", _map(stage, original, raw_limits, measured)),
+        _panel("Leveled", f"before repair; {same}", _map(stage, leveled, stage.limits, measured)),
+        _panel("Masks", "what was marked, over the leveled heights", _masks(stage, leveled)),
+        _repaired(stage, known),
+        _panel("3-D before", "leveled, before repair", before(leveled.values, valid=_unless_all(measured))),
+        _panel("3-D after", "repaired, same scales; filled pixels blue",
+               before(mended.values, valid=_unless_all(known), invented=invented)),
+    ]  # fmt: skip
+
+
+def _unless_all(valid: Mask) -> Mask | None:
+    return None if valid.all() else valid
+
+
+def _map(stage: _Stage, channel: Channel, limits: tuple[float, float], valid: Mask) -> Image.Image:
+    picture = paint(channel.values, stage.size, limits, valid=_unless_all(valid), cmap=_STYLE.cmap)
+    return _framed(picture, stage, limits, channel, valid)
+
+
+def _framed(
+    picture: Pixels, stage: _Stage, limits: tuple[float, float], channel: Channel, valid: Mask, cmap: str = _STYLE.cmap
+) -> Image.Image:
+    style = Style(_STYLE.longest, _STYLE.font_px, cmap)
+    reach = _reach(channel.values, valid)
+    image = compose(picture, stage.size, stage.grid, limits, channel, notes=[], extremes=reach, style=style)
+    # all maps of a card stand on paper of one width, so that the page scales them alike
+    paper = Image.new("RGB", (max(_PAPER_WIDTH, image.width), image.height), "#ffffff")
+    paper.paste(image, (0, 0))
+    paper.info = image.info
+    return paper
+
+
+def _reach(values: Heights, valid: Mask) -> tuple[float, float] | None:
+    if not valid.any():
+        return None
+    low, high = np.min(values, initial=np.inf, where=valid), np.max(values, initial=-np.inf, where=valid)
+    return float(low), float(high)
+
+
+def _masks(stage: _Stage, leveled: Channel) -> Image.Image:
+    valid = ~stage.missing
+    picture = paint(leveled.values, stage.size, stage.limits, valid=_unless_all(valid), cmap="gray")
+    for mask in stage.mended.masks.foreground.values():
+        picture = tint(picture, mask, KIND_COLORS["foreground"], strength=0.25)
+    for kind, color in kind_colors(list(stage.mended.masks.artifact)).items():
+        picture = tint(picture, stage.mended.masks.artifact[kind], color, strength=0.75)
+    return _framed(picture, stage, stage.limits, leveled, valid, "gray")
+
+
+def _repaired(stage: _Stage, known: Mask) -> Panel:
+    """Draw the result clean, with the outlines as a layer of their own that the page can hide."""
+    mended = stage.mended
+    picture = paint(mended.values, stage.size, stage.limits, valid=_unless_all(known), cmap=_STYLE.cmap)
+    picture = tint(picture, mended.artifact & ~stage.invented, LEFT_OPEN, strength=0.35)
+    image = _framed(picture, stage, stage.limits, mended, known)
+    if not stage.invented.any():
+        return _panel("Repaired", "nothing was filled", image)
+    marks = Image.new("P", image.size, 0)
+    marks.putpalette([0, 0, 0, *rgb(INVENTED)])
+    line = outline(stage.invented, stage.size)
+    marks.paste(Image.fromarray(line.astype(np.uint8)), image.info["origin"])
+    overlay = _uri(encoded(marks, "PNG", transparency=0, optimize=True), "png")
+    return replace(_panel("Repaired", "filled pixels outlined; point here to hide", image), overlay=overlay)
+
+
+def _uri(data: bytes, form: str) -> str:
+    return f"data:image/{form};base64,{base64.b64encode(data).decode()}"
+
+
+def _panel(title: str, caption: str, image: Image.Image) -> Panel:
+    uri = _uri(encoded(image, "WEBP", quality=80, method=2), "webp")
+    return Panel(title, caption, uri, image.width, image.height)
+
+
+def line_profile(original: Channel, leveled: Channel, mended: Channel, grid: Grid) -> str:
+    """Draw the line with the most invented pixels as SVG; empty if nothing was invented.
+
+    Lines that were invented nearly whole say nothing along themselves: if there are only such, the column
+    with the most invented pixels is drawn across them.
+    """
+    invented = mended.invented
+    if not invented.any():
+        return ""
+    per_line = np.count_nonzero(invented, axis=1)
+    useful = np.where(per_line < 0.9 * grid.cols, per_line, 0)
+    along_fast = bool(useful.any())
+    index = _middlemost(useful) if along_fast else _middlemost(np.count_nonzero(invented, axis=0))
+    cut: tuple[int | slice, int | slice] = (index, slice(None)) if along_fast else (slice(None), index)
+    missing = (original.missing | mended.missing)[cut]
+    sigma = mended.uncertainty[cut] if mended.uncertainty is not None else np.zeros(missing.shape)
+    step = grid.pixel_nm[1 if along_fast else 0]
+    where = f"line (row) {index} of {grid.rows}, fast axis" if along_fast else f"column {index} of {grid.cols}, slow axis"
+    return profile_svg(
+        Profile(
+            leveled.values[cut].astype(np.float64),
+            mended.values[cut].astype(np.float64),
+            invented[cut],
+            sigma,
+            ~missing,
+            ~missing | invented[cut],
+            step,
+            mended.unit,
+            (grid.calibrated, mended.calibrated),
+            where,
+        )
+    )
+
+
+def _middlemost(counts: NDArray[np.intp]) -> int:
+    """Return the index of the largest count; of several, the one nearest to the middle."""
+    best = np.flatnonzero(counts == counts.max())
+    return int(best[np.abs(best - counts.size // 2).argmin()])
