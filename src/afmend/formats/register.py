@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from afmend.errors import AfmendError, CorruptFileError, UnknownFormatError, WriteError
+from afmend.errors import AfmendError, CorruptFileError, UnknownFormatError, UnsupportedFileError, WriteError
 from afmend.scan import Scan, Source
 
 HEAD_BYTES = 65536
@@ -133,8 +133,13 @@ def read_all(path: str | Path) -> tuple[Scan, ...]:
         scans = form.module.read(path)
     except AfmendError as error:
         raise error.at(path.name) from error
-    count = len(scans)
-    return tuple(replace(scan, source=Source(path.name, form.id, index, count)) for index, scan in enumerate(scans))
+    return tuple(replace(scan, source=_source(scan, path, form, i, len(scans))) for i, scan in enumerate(scans))
+
+
+def _source(scan: Scan, path: Path, form: FileFormat, index: int, count: int) -> Source:
+    if scan.source.file:
+        return replace(scan.source, stored=form.id)
+    return Source(path.name, form.id, index, count)
 
 
 def read(path: str | Path, frame: int | None = None) -> Scan:
@@ -151,8 +156,6 @@ def read(path: str | Path, frame: int | None = None) -> Scan:
     AfmendError
         As `read_all`; and `UnsupportedFileError` if the file holds several images and ``frame`` is not given.
     """
-    from afmend.errors import UnsupportedFileError
-
     scans = read_all(path)
     if frame is None and len(scans) > 1:
         raise UnsupportedFileError(

@@ -49,12 +49,16 @@ class Acquisition:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a scan came from: file name, format id, and which image of how many."""
+    """Where a scan came from: file name, format id, and which image of how many.
+
+    A result that is read back still names the raw file it was made from; ``stored`` then is the format of the result.
+    """
 
     file: str = ""
     format: str = ""
     index: int = 0
     count: int = 1
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True)

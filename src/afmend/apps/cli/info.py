@@ -26,21 +26,21 @@ def show_files(files: Sequence[Path], *, as_json: bool) -> int:
                 facts = {"kind": error.kind, "what": error.what, "where": error.where, "now": error.now}
                 say.emit({"file": str(path), "error": facts})
             continue
-        for scan in scans:
+        for index, scan in enumerate(scans):
             if as_json:
-                say.emit(facts_of(path, scan))
+                say.emit(facts_of(path, scan, index, len(scans)))
             else:
-                _table(path, scan)
+                _table(path, scan, index, len(scans))
     return 0 if not failed else 2 if failed == len(files) else 1
 
 
-def facts_of(path: Path, scan: Scan) -> dict[str, Any]:
+def facts_of(path: Path, scan: Scan, index: int, count: int) -> dict[str, Any]:
     """Return everything `info --json` prints about one image."""
     return {
         "file": str(path),
-        "format": scan.source.format,
-        "image": scan.source.index,
-        "images": scan.source.count,
+        "format": scan.source.stored or scan.source.format,
+        "image": index,
+        "images": count,
         "rows": scan.grid.rows,
         "cols": scan.grid.cols,
         "size_nm": list(scan.grid.size_nm) if scan.grid.calibrated else None,
@@ -69,15 +69,16 @@ def _channel(channel: Channel) -> dict[str, Any]:
     }
 
 
-def _table(path: Path, scan: Scan) -> None:
+def _table(path: Path, scan: Scan, index: int, count: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     console = say.out()
     grid = scan.grid
     size = f"{grid.size_nm[1]:.6g} x {grid.size_nm[0]:.6g} nm (fast x slow)" if grid.calibrated else "size unknown"
-    of = f", image {scan.source.index + 1} of {scan.source.count}" if scan.source.count > 1 else ""
-    title = f"{say.printable(path.name)}: {scan.source.format}{of}, {grid.rows} lines of {grid.cols} pixels, {size}"
+    of = f", image {index + 1} of {count}" if count > 1 else ""
+    form = scan.source.stored or scan.source.format
+    title = f"{say.printable(path.name)}: {form}{of}, {grid.rows} lines of {grid.cols} pixels, {size}"
     console.print(title, markup=False, style="bold")
     if not scan.calibrated:
         console.print(

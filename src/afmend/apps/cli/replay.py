@@ -20,7 +20,7 @@ def replay_file(result: Path, raw: Path) -> None:
     """
     done, sources = read_all(result), read_all(raw)
     for scan in done:
-        index = scan.source.index if len(done) == len(sources) else _original_index(scan.header)
+        index = scan.source.index
         if not scan.history:
             raise ReplayError("has no history", where=result.name, now="Only results written as .h5 can be replayed.")
         if not 0 <= index < len(sources):
@@ -32,8 +32,3 @@ def replay_file(result: Path, raw: Path) -> None:
                                   now="The result was changed after it was made.")  # fmt: skip
         steps = ", ".join(record.step for record in scan.history)
         say.out().print(f"{result.name}: identical bit for bit after {steps}.", markup=False)
-
-
-def _original_index(header: object) -> int:
-    del header
-    return 0
