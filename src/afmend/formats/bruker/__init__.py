@@ -1,5 +1,5 @@
 """Bruker, Veeco and Digital Instruments Nanoscope files (.spm, .000, .001, ...)."""
 
-from afmend.formats.bruker.read import read, recognise
+from afmend.formats.bruker.reader import read, recognise
 
 __all__ = ["read", "recognise"]

@@ -1,5 +1,5 @@
 """Createc STM and AFM images (.dat)."""
 
-from afmend.formats.createc.read import read, recognise
+from afmend.formats.createc.reader import read, recognise
 
 __all__ = ["read", "recognise"]

@@ -1,5 +1,5 @@
 """Nanonis scan files (.sxm) of SPECS and Zurich Instruments controllers."""
 
-from afmend.formats.nanonis.read import read, recognise
+from afmend.formats.nanonis.reader import read, recognise
 
 __all__ = ["read", "recognise"]

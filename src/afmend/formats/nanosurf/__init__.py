@@ -1,5 +1,5 @@
 """Nanosurf images (.nid)."""
 
-from afmend.formats.nanosurf.read import read, recognise
+from afmend.formats.nanosurf.reader import read, recognise
 
 __all__ = ["read", "recognise"]

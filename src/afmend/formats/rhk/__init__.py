@@ -1,5 +1,5 @@
 """RHK Technology images (.sm4)."""
 
-from afmend.formats.rhk.read import read, recognise
+from afmend.formats.rhk.reader import read, recognise
 
 __all__ = ["read", "recognise"]

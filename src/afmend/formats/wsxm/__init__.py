@@ -1,5 +1,5 @@
 """WSxM images (.stp, .top, ...) of Nanotec microscopes."""
 
-from afmend.formats.wsxm.read import read, recognise
+from afmend.formats.wsxm.reader import read, recognise
 
 __all__ = ["read", "recognise"]

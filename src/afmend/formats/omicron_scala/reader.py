@@ -14,7 +14,7 @@ from pathlib import Path
 
 from afmend.errors import CorruptFileError, NotAnImageError
 from afmend.formats.assemble import Claims, calibrated, scans_of
-from afmend.formats.hostile import FileBytes, number, whole
+from afmend.formats.hostile import FileBytes, number, pixels, whole
 from afmend.formats.kinds import kind_of
 from afmend.formats.quantity import fact, fact_with_unit, iso_date
 from afmend.formats.register import Verdict
@@ -74,6 +74,7 @@ def read(path: Path) -> list[Scan]:
             raise NotAnImageError("holds spectra, not an image", now="afmend repairs images only.")
         raise CorruptFileError("the header lists no images", now="Copy it again from the instrument.")
     cols, rows = (abs(whole(_need(header, key), key)) for key in ("Image Size in X", "Image Size in Y"))
+    pixels(rows, cols)
     grid = _grid(header, (rows, cols))
     pairs = [(grid, _channel(par, image, (rows, cols))) for image in images]
     flat = dict(header)
