@@ -13,6 +13,7 @@ import struct
 import sys
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
 
 HEADER_BYTES = 4096
@@ -59,6 +60,8 @@ def digits(data, rng):
 
 def field(data, rng):
     at = rng.randrange(max(min(len(data), HEADER_BYTES) - 4, 1))
+    if rng.random() < 0.3:  # some formats keep their header at the end
+        at = max(len(data) - 4 - at, 0)
     at -= at % rng.choice([1, 2, 4])
     return data[:at] + rng.choice(_FIELDS) + data[at + 4 :]
 
@@ -107,6 +110,7 @@ def main(path, count):
     import afmend
     from afmend.errors import AfmendError
 
+    warnings.simplefilter("error")
     data = path.read_bytes()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     signal.signal(signal.SIGALRM, _alarm)

@@ -21,11 +21,11 @@ def tiff(pages, order="<"):
     out.write(bytes(4))
     for page in pages:
         entries = []
-        for code, (kind, values) in sorted(page.items()):
-            if code == 273:
-                at = out.tell()
-                out.write(values)
-                kind, values = 4, [at]
+        places = page
+        if 273 in page:
+            places = page | {273: (4, [out.tell()])}
+            out.write(page[273][1])
+        for code, (kind, values) in sorted(places.items()):
             if kind in (2, 7):
                 raw, count = values, len(values)
             else:
@@ -60,13 +60,13 @@ def picture(values, order="<", **more):
     raw = values.astype(values.dtype.newbyteorder(order)).tobytes()
     page = {
         256: (4, [shape[1]]), 257: (4, [shape[0]]), 258: (3, [values.dtype.itemsize * 8] * samples), 259: (3, [1]),
-        262: (3, [1]), 273: (4, raw), 277: (3, [samples]), 278: (4, [shape[0]]), 279: (4, [len(raw)]),
+        262: (3, [1 if samples == 1 else 2]), 273: (4, raw), 277: (3, [samples]), 278: (4, [shape[0]]), 279: (4, [len(raw)]),
         339: (3, [kind] * samples),
     }  # fmt: skip
     return page | more.get("tags", {})
 
 
-def slot(number, name, unit, multiplier, offset, style="LinearScaling"):
+def slot(number, name, unit, multiplier, offset, *, style="LinearScaling"):
     base = 0x8090 + 0x30 * number
     tags = {base: text(name), base + 1: text("RelativeCalibration"), base + 0x13: text(style)}
     if style == "LinearScaling":
@@ -89,7 +89,7 @@ def jpk_channel(raw=RAW, name="Height", retrace=0, default="calibrated", **chang
     tags = {0x8050: text("height"), 0x8051: (8, [retrace]), 0x8052: text(name)}
     if default is not None:
         tags |= {0x8080: (9, [3]), 0x8081: text(default)}
-        tags |= slot(0, "raw", "", 0, 0, "NullScaling") | slot(1, "nominal", "m", 2e-9, 0.0)
+        tags |= slot(0, "raw", "", 0, 0, style="NullScaling") | slot(1, "nominal", "m", 2e-9, 0.0)
         tags |= slot(2, "calibrated", "m", -1e-9, 5e-7)
     return picture(np.asarray(raw, np.int32), order=">", tags=tags | changes)
 
@@ -130,8 +130,8 @@ def asd_bytes(version=1, frames=2, channels=("TP", "ER"), user="Ann", comment="h
     layout = LAYOUTS[version]
     header = np.zeros(1, layout)
     facts = {
-        "file_version": version, "frame_header_size": 32, "encoding": 65001, "user_size": len(user),
-        "comment_size": len(comment), "channel_1": channels[0], "channel_2": "".join(channels[1:2]),
+        "file_version": version, "frame_header_size": 32, "encoding": 65001, "user_size": len(user.encode()),
+        "comment_size": len(comment.encode()), "channel_1": channels[0], "channel_2": "".join(channels[1:2]),
         "frames": frames, "scan_direction": 1, "cols": 7, "rows": 5, "x_size_nm": 70, "y_size_nm": 100,
         "year": 2020, "month": 2, "day": 3, "frame_time_ms": 500.0, "sensor_nm_per_v": 10.0,
         "phase_deg_per_v": 3.0, "adc_range": 0x40000, "adc_bits": 12, "z_extension_nm_per_v": 20.0, "z_gain": 2.0,

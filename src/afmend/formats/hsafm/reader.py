@@ -109,6 +109,7 @@ def _acquisition(facts: Facts) -> Acquisition:
     timed = math.isfinite(seconds) and seconds > 0
     return Acquisition(
         instrument="high-speed AFM",
+        scan_direction="up",
         date="{:04d}-{:02d}-{:02d} {:02d}:{:02d}:{:02d}".format(*day),
         line_rate_hz=int(facts["rows"]) / seconds if timed else None,
         frame_time_s=seconds if timed else None,

@@ -15,7 +15,7 @@ from afmend.errors import CorruptFileError, UnsupportedFileError
 from afmend.formats.hostile import FileBytes, pixels
 from afmend.formats.register import Verdict
 from afmend.formats.scaling import scaled
-from afmend.formats.tifftags import is_tiff, pages
+from afmend.formats.tifftags import PHOTOMETRIC, SAMPLES, is_tiff, pages
 from afmend.scan import Channel, Grid, Scan
 
 _MAGIC = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
@@ -72,6 +72,8 @@ def _plain_frames(file: FileBytes) -> list[NDArray[Any]] | None:
     budget = file.size
     try:
         for page in pages(file):
+            if page.whole(PHOTOMETRIC, 1) != (1 if page.whole(SAMPLES, 1) == 1 else 2):
+                return None  # white is zero, a palette, or printer's inks: Pillow knows
             raw = page.raster()
             budget -= raw.nbytes
             if budget < 0:
@@ -96,7 +98,7 @@ def _pillow_frames(path: Path, name: str) -> list[NDArray[Any]]:
                 if left < 0:
                     raise CorruptFileError(f"{count} frames are too many", now="Save them one by one.")
                 frames.append(_values(picture))
-    except _PILLOW_RAISES as error:
+    except (*_PILLOW_RAISES, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise CorruptFileError(f"the {name} picture cannot be read ({reason})", now="Save it again.") from error
     return frames
