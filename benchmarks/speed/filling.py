@@ -77,8 +77,12 @@ def main() -> None:
         field, runs = Field(z, mask), 3 if side < 1000 else 1
         print(f"\n{side}x{side}, {100 * mask.mean():.1f} % masked{', with whole lines' if lines else ''}")
         small = (z * 1e5).astype(np.float32)
-        print(f"  cv2 Telea       {best_ms(lambda: cv2.inpaint(small, mask.view(np.uint8), 3, cv2.INPAINT_TELEA), runs):8.1f}")
-        print(f"  cv2 NS          {best_ms(lambda: cv2.inpaint(small, mask.view(np.uint8), 3, cv2.INPAINT_NS), runs):8.1f}")
+        print(
+            f"  cv2 Telea       {best_ms(lambda: cv2.inpaint(small, mask.view(np.uint8), 3, cv2.INPAINT_TELEA), runs):8.1f}"
+        )
+        print(
+            f"  cv2 NS          {best_ms(lambda: cv2.inpaint(small, mask.view(np.uint8), 3, cv2.INPAINT_NS), runs):8.1f}"
+        )
         print(f"  spsolve Laplace {best_ms(lambda: spsolve_laplace(z, mask), runs):8.1f}")
         for name in STEPS:
             step = find_step(f"fill.{name}")

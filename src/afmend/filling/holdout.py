@@ -175,9 +175,7 @@ def _picked(
     return picked
 
 
-def _spread(
-    rows: NDArray[np.integer], cols: NDArray[np.integer], shape: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _spread(rows: NDArray[np.integer], cols: NDArray[np.integer], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Well spread numbers in [0, 1) that depend only on the distance of a place from the nearest edges."""
     y = np.minimum(rows, shape[0] - 1 - rows)
     x = np.minimum(cols, shape[1] - 1 - cols)

@@ -27,9 +27,7 @@ class Kriging(Params):
         32, "Holes with a pixel farther than this from all data stay open.", unit="px", ge=1, le=200, step=1,
         recommended=(4, 64),
     )  # fmt: skip
-    calibrate: bool = Knob(
-        True, "Scale the error bars by trials: the image's own holes cut into its good pixels."
-    )
+    calibrate: bool = Knob(True, "Scale the error bars by trials: the image's own holes cut into its good pixels.")
 
 
 @step("fill.kriging", Kriging, version="1")
@@ -57,7 +55,9 @@ def kriging(field: Field, params: Kriging) -> Filled:
     rows, cols = np.nonzero(holes.wanted)
     heights = holes.heights.copy()
     heights[rows, cols], variance = model.predict(heights, holes.known, rows, cols)
-    q, compared = model.calibrate(holes.heights, move_holes(holes.known, holes.wanted)) if params.calibrate else (1.0, 0)
+    q, compared = (
+        model.calibrate(holes.heights, move_holes(holes.known, holes.wanted)) if params.calibrate else (1.0, 0)
+    )
     sigma = np.zeros(field.shape)
     sigma[rows, cols] = clear_of_zero(q * np.sqrt(variance), holes.heights, holes.known)
     return Filled(heights, sigma, holes.left_open, {**model.facts, "q": q, "trials": compared})
@@ -77,9 +77,7 @@ class Krige:
         How far to look for good pixels.
     """
 
-    def __init__(
-        self, variogram: PowerVariogram | None, slow_px: float, neighbors: int, reach_px: int
-    ) -> None:
+    def __init__(self, variogram: PowerVariogram | None, slow_px: float, neighbors: int, reach_px: int) -> None:
         self.variogram = variogram
         self._quota = max(2, neighbors // 4)
         self._table, self._distance = _offsets(reach_px, slow_px)

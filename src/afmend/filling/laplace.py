@@ -69,7 +69,9 @@ def membrane(heights: Heights, known: Mask, wanted: Mask) -> tuple[Heights, int]
 
 
 def _levels(
-    place: NDArray[np.int32], finest: tuple[NDArray[np.int32], NDArray[np.float32], Vector, Vector], shape: tuple[int, ...]
+    place: NDArray[np.int32],
+    finest: tuple[NDArray[np.int32], NDArray[np.float32], Vector, Vector],
+    shape: tuple[int, ...],
 ) -> list[_Network]:
     """Merge unknowns level by level until next to every one of them lies a known pixel."""
     from afmend.filling.network_kernels import coarsen

@@ -49,7 +49,9 @@ def median(field: Field, params: Median) -> Filled:
     if holes.empty:
         return Filled(field.heights)
     heights, empty = window_median(holes.heights, holes.known, holes.wanted, params.win // 2)
-    return Filled(heights, left_open=empty if empty.any() else None, facts={"open_pixels": int(np.count_nonzero(empty))})
+    return Filled(
+        heights, left_open=empty if empty.any() else None, facts={"open_pixels": int(np.count_nonzero(empty))}
+    )
 
 
 @step("fill.smooth", Smooth, version="1")

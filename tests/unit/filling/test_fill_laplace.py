@@ -85,7 +85,9 @@ def test_parity_with_gwyddion_remove_scars(case):
     z = stored[f"{case}/input/z_nm"]
     mask = stored[f"{case}/gwyddion/scars/width4/both/mask"]
     filled = laplace(Field(z, mask), Laplace()).heights[mask]
-    assert_heights_close(filled, stored[f"{case}/gwyddion/scars_removed/width4/both/values_in_mask"] * 1e9, atol_nm=1e-6)
+    assert_heights_close(
+        filled, stored[f"{case}/gwyddion/scars_removed/width4/both/values_in_mask"] * 1e9, atol_nm=1e-6
+    )
 
 
 @pytest.mark.parametrize("case", [pytest.param(name, marks=realdata) for name in "AB"])
