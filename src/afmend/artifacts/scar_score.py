@@ -5,11 +5,14 @@ Arrays are float32, in units of the overall noise, and made in blocks of lines t
 
 from __future__ import annotations
 
+from typing import NamedTuple, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
 
+F = TypeVar("F", np.float32, np.float64)
 Map = NDArray[np.float32]
 BLOCK = 96
 """Lines worked on at a time."""
@@ -22,7 +25,7 @@ _MEDIAN_9 = (
 )  # fmt: skip
 
 
-def filled_from_lines(heights: Heights, excluded: Mask) -> Heights:
+def filled_from_lines(heights: NDArray[F], excluded: Mask) -> NDArray[F]:
     """Replace excluded pixels by the nearest usable pixel of their column (equally near: the one above).
 
     Columns without any usable pixel keep their values.
@@ -50,40 +53,86 @@ def smooth_along_lines(heights: Map) -> Map:
     return out
 
 
+class _Groups(NamedTuple):
+    """The differences between neighboring lines, in two groups each; offsets are counted from the usual step."""
+
+    middle: NDArray[np.float64]
+    below: NDArray[np.float64]
+    above: NDArray[np.float64]
+    share: NDArray[np.float64]  # of the lower group
+    pieces: NDArray[np.float64]  # pieces of a line the lower group is in, less those of the upper: -1, 0 or 1
+    split: NDArray[np.bool_]  # whether there really are two groups
+
+
 def line_steps(smooth: Map, width: int) -> NDArray[np.float64]:
     """Estimate the offset step from each line to the next, blind to scars of any length.
 
-    Where the differences between two lines fall into two groups, the group nearer to the usual step is the
-    ground (so a scar of 80 % of a line is still a scar). Steps far outside the scatter of all steps that are
+    Where the differences between two lines fall into two groups, the ground is the one that is likelier by its size
+    and by its distance from the usual step: a scar of 80 % of a line is a scar where line offsets are small. The
+    steps into and out of a scar are decided together. Steps far outside the scatter of all steps that are
     taken back within ``width`` lines belong to a scar of a whole line and are not an offset.
     """
-    cols = smooth.shape[1]
-    thin = max(1, min(4, cols // 64))
-    steps = np.sort(np.diff(smooth[:, ::thin], axis=0), axis=1).astype(np.float64)
+    groups, usual, noise = _two_groups(smooth[:, :: max(1, smooth.shape[1] // 256)])
+    scatter = max(1.4826 * float(np.median(np.abs(groups.middle))), noise, 1e-12)
+    odds = _by_form(groups) - (groups.below**2 - groups.above**2) / (2 * scatter**2)
+    rare = np.minimum(groups.share, 1 - groups.share) < 1 / 16
+    odds[rare] = groups.share[rare] - 0.5
+    _decide_together(groups, odds, scatter, width)
+    steps = np.where(groups.split, np.where(odds > 0, groups.below, groups.above), groups.middle)
+    return usual + _without_whole_lines(steps, scatter, width)
+
+
+def _by_form(groups: _Groups) -> NDArray[np.float64]:
+    """Log odds that the lower group is the ground: it is the larger one, and a scar is one piece, not two."""
+    odds: NDArray[np.float64] = np.log(groups.share / (1 - groups.share)) + 3 * groups.pieces
+    return odds
+
+
+def _two_groups(smooth: Map) -> tuple[_Groups, float, float]:
+    """Split the differences between neighboring lines at the middle of their range; usual step, standard error."""
+    unsorted = np.diff(smooth, axis=0)
+    steps = np.sort(unsorted, axis=1).astype(np.float64)
     count = steps.shape[1]
     middle = 0.5 * (steps[:, (count - 1) // 2] + steps[:, count // 2])
     usual = float(np.median(middle))
-    noise = 1.4826 * float(np.median(np.abs(steps - middle[:, None])))
-    low, high = steps[:, count // 12], steps[:, count - 1 - count // 12]
-    lower = np.sum(steps < (0.5 * (low + high))[:, None], axis=1)
+    spread = 0.7413 * float(np.median(steps[:, count - 1 - count // 4] - steps[:, count // 4]))
+    edge = count // 32
+    cut = 0.5 * (steps[:, edge] + steps[:, count - 1 - edge])
+    lower = np.sum(steps < cut[:, None], axis=1)
+    low_ends = unsorted[:, [0, -1]] < cut[:, None]
+    pieces = np.sum(low_ends, axis=1) - 1.0  # both ends of the line in the lower group: one piece more than the upper
     index = np.arange(steps.shape[0])
     below = steps[index, np.maximum(lower - 1, 0) // 2]
     above = steps[index, np.minimum((lower + count) // 2, count - 1)]
-    split = above - below > 4 * noise
-    split &= (lower > 0) & (lower < count)
-    nearer = np.where(np.abs(below - usual) < np.abs(above - usual), below, above)
-    ground = np.where(split, nearer, middle)
-    return _without_whole_lines(ground, usual, noise / np.sqrt(count), width)
+    split = (above - below > 4 * spread) & (lower > 0) & (lower < count)
+    share = np.clip(lower / count, 1e-3, 1 - 1e-3)
+    # Neighbors along a line share the running median: about a sixth of them are independent.
+    noise = 1.25 * spread / float(np.sqrt(max(1.0, count / 6)))
+    return _Groups(middle - usual, below - usual, above - usual, share, pieces, split), usual, noise
 
 
-def _without_whole_lines(
-    ground: NDArray[np.float64], usual: float, floor: float, width: int
-) -> NDArray[np.float64]:
-    away = ground - usual
-    scatter = max(1.4826 * float(np.median(np.abs(away))), floor)
-    wild = np.flatnonzero(np.abs(away) > 6 * scatter)
+def _decide_together(groups: _Groups, odds: NDArray[np.float64], scatter: float, width: int) -> None:
+    """Find steps into a scar and out of it (same share, same height) and give both the same ``odds``, in place."""
+    free = groups.split.copy()
+    form = _by_form(groups)
+    height = groups.above - groups.below
+    for k in range(1, width + 1):
+        into, out = slice(None, -k), slice(k, None)
+        same = free[into] & free[out] & (np.abs(groups.share[into] + groups.share[out] - 1) < 0.06)
+        same &= np.abs(height[into] - height[out]) < 0.35 * height[into]
+        for i in np.flatnonzero(same):
+            j = i + k
+            if not (free[i] and free[j]):
+                continue
+            free[i : j + 1] = False
+            apart = groups.below[i] ** 2 + groups.above[j] ** 2 - groups.above[i] ** 2 - groups.below[j] ** 2
+            odds[i] = form[i] - apart / (2 * scatter**2)
+            odds[j] = -odds[i]
+
+
+def _without_whole_lines(away: NDArray[np.float64], scatter: float, width: int) -> NDArray[np.float64]:
     bands: list[tuple[int, int]] = []
-    for first in wild:
+    for first in np.flatnonzero(np.abs(away) > 5 * scatter):
         if bands and first <= bands[-1][1]:
             continue
         total = np.cumsum(away[first : first + width + 1])
@@ -91,10 +140,10 @@ def _without_whole_lines(
         if back.size:
             bands.append((int(first), int(first + 1 + back[0])))
     if regular([first for first, _ in bands]):
-        return ground
-    out = ground.copy()
+        return away
+    out = away.copy()
     for first, last in bands:
-        out[first : last + 1] = usual
+        out[first : last + 1] = 0.0
     return out
 
 
@@ -108,11 +157,13 @@ def regular(places: list[int], *, least: int = 5) -> bool:
 
 
 def band_scores(ground: Map, width: int) -> Map:
-    """Score every pixel: how far the best band of 1 to ``width`` lines through it stands above both its neighbors.
+    """Score every pixel: how far the best band of 1 to ``width`` lines through it stands above its surroundings.
 
-    The lowest line of the band counts, and the higher of the two neighbors, along the local slope of the slow
-    axis (the gentler of the slopes above and below the band; none if they disagree in sign).
-    Beyond the first and last line there is nothing: a band there is compared with one neighbor only.
+    The first line of a band is compared with the line above it, continued along the slope of the three lines
+    before; the last line with the line below it in the same way; lines between with the chord. The lowest of
+    these counts. A slope lowers the bar on one side only as far as the other side confirms it. So neither slopes,
+    nor rounded tops, nor hollows score, only what rises within one line on both sides.
+    At the first and last line of the image, where one side is missing, only bands of one line count.
     """
     rows, cols = ground.shape
     halo = width + 5
@@ -121,29 +172,30 @@ def band_scores(ground: Map, width: int) -> Map:
     scores = np.zeros((rows, cols), dtype=np.float32)
     for first in range(0, rows, BLOCK):
         last = min(first + BLOCK, rows)
-        block = padded[first : last + 2 * halo]
-        found = _block_scores(block, width)
+        found = _block_scores(padded[first : last + 2 * halo], width)
         scores[first:last] = found[halo : halo + last - first]
     return scores
 
 
 def _block_scores(block: Map, width: int) -> Map:
-    """Scores of a padded block; the first and last ``width + 4`` lines of the result mean nothing."""
+    """Scores of a padded block; the first and last ``width + 5`` lines of the result mean nothing."""
     lines = block.shape[0]
-    slope = np.zeros_like(block)  # at q: mean slope over the three lines above line q
-    np.subtract(block[3:-1], block[:-4], out=slope[4:])
-    slope *= np.float32(1 / 3)
+    slope = (block[3:] - block[:-3]) * np.float32(1 / 3)  # at q: mean slope from line q to line q + 3
     slope[np.abs(slope) > 1e20] = 0
     best = np.zeros_like(block)
+    real = block[:, 0] > FAR / 2
     for k in range(1, width + 1):
-        n = lines - k - 8  # start lines 4 .. 4 + n - 1
-        over, under = slope[4 : 4 + n], slope[8 + k : 8 + k + n]
-        tilt = np.maximum(np.minimum(over, under), 0) + np.minimum(np.maximum(over, under), 0)
-        border = np.maximum(block[3 : 3 + n] + tilt, block[4 + k : 4 + k + n] - np.float32(k) * tilt)
-        lowest = block[4 : 4 + n]
-        for line in range(1, k):
-            lowest = np.minimum(lowest, block[4 + line : 4 + line + n] - np.float32(line) * tilt)
-        score = lowest - border
+        n = lines - k - 7  # bands start at lines 4 .. 3 + n
+        over, under = slope[:n], slope[4 + k : 4 + k + n]
+        common = np.maximum(np.minimum(over, under), 0) + np.minimum(np.maximum(over, under), 0)
+        above, below = block[3 : 3 + n], block[4 + k : 4 + k + n]
+        score = block[4 : 4 + n] - (above + np.maximum(common, over))
+        np.minimum(score, block[3 + k : 3 + k + n] - (below - np.minimum(common, under)), out=score)
+        for line in range(1, k - 1):
+            share = np.float32((line + 1) / (k + 1))
+            np.minimum(score, block[4 + line : 4 + line + n] - (above + share * (below - above)), out=score)
+        if k > 1:
+            score[~(real[3 : 3 + n] & real[4 + k : 4 + k + n])] = 0
         for line in range(k):
             part = best[4 + line : 4 + line + n]
             np.maximum(part, score, out=part)
@@ -151,13 +203,16 @@ def _block_scores(block: Map, width: int) -> Map:
 
 
 def local_noise(ground: Map, *, tile: int = 32) -> Map:
-    """Estimate the noise around each pixel: the scaled median absolute step between lines, by tiles, interpolated.
+    """Estimate the noise around each pixel: the scaled median absolute bend between lines, by tiles, interpolated.
+
+    The bend of three lines is blind to slopes, so that flanks of tall features do not count as noise.
 
     Never less than half of the median over all tiles, so that flat patches do not turn oversensitive.
     """
     import cv2
 
-    steps = np.abs(np.diff(ground, axis=0))[:, :: max(1, min(4, ground.shape[1] // 64))]
+    thin = ground[:, :: max(1, min(4, ground.shape[1] // 64))]
+    steps = np.abs(thin[1:-1] - np.float32(0.5) * (thin[:-2] + thin[2:]))
     tall, wide = (max(1, round(n / tile)) for n in ground.shape)
     row_edges = np.linspace(0, steps.shape[0], tall + 1).round().astype(int)
     col_edges = np.linspace(0, steps.shape[1], wide + 1).round().astype(int)
@@ -173,8 +228,8 @@ def local_noise(ground: Map, *, tile: int = 32) -> Map:
 
 
 def _typical(steps: Map) -> float:
-    """Standard deviation of one line from the absolute steps between lines; quantized data have median 0."""
+    """Standard deviation of one line from the absolute bends; quantized data have median 0."""
     if steps.size == 0:
         return 0.0
     middle = float(np.median(steps))
-    return 1.0484 * middle if middle > 0 else 0.886 * float(np.mean(np.minimum(steps, np.quantile(steps, 0.9))))
+    return 1.2105 * middle if middle > 0 else 1.023 * float(np.mean(np.minimum(steps, np.quantile(steps, 0.9))))

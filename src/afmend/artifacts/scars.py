@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,15 +41,19 @@ class Scars(Params):
     )  # fmt: skip
     max_width: int = Knob(4, "Widest scar in lines.", ge=1, le=16, recommended=(2, 6))
     sharpness: float = Knob(
-        0.45, "Share of a scar's height that must be gained within one line; larger spares more features.",
+        0.5, "Share of a scar's height that must be gained within one line; larger spares more features.",
         ge=0, le=1, step=0.05, recommended=(0.3, 0.7), advanced=True,
     )  # fmt: skip
 
 
-class _Scored(NamedTuple):
-    ground: Map
-    scores: Map
-    noise: Map
+class _Scored:
+    """One polarity: heights without line offsets, and how much each pixel looks like a scar above the surface."""
+
+    def __init__(self, ground: Map, noise: Map, width: int) -> None:
+        self.ground = ground
+        self.noise = noise
+        self.width = width
+        self.scores = band_scores(ground, width)
 
 
 @step("mark.scars", Scars, version="1")
@@ -64,30 +68,44 @@ def scars(field: Field, params: Scars) -> Found:
     Not for scans with features thinner than ``max_width`` lines that lie exactly along the fast axis: turn the
     scan by some degrees, or draw them as an exclusion.
     """
-    mask = np.zeros(field.shape, dtype=np.bool_)
     rows, cols = field.shape
     usable = field.usable
-    if rows < 3 or cols < params.min_length or not usable.any():
-        return Found(mask, "scar", facts={"scars": 0})
-    quiet = _normalized(field)
+    quiet = _normalized(field) if rows >= 3 and cols >= params.min_length and usable.any() else None
     if quiet is None:
-        return Found(mask, "scar", facts={"scars": 0})
+        return Found(np.zeros(field.shape, dtype=np.bool_), "scar", facts={"scars": 0})
     width = min(params.max_width, rows - 2)
     smooth = smooth_along_lines(quiet)
     offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, width))))
     ground = smooth - offsets[:, None].astype(np.float32)
     noise = local_noise(ground)
-    count = 0
-    for sign in _signs(params):
-        one = ground if sign > 0 else -ground
-        found = _one_polarity(_Scored(one, band_scores(one, width), noise), usable, params, width)
-        count += _count(found)
+    first, energy = _both_polarities(ground, noise, usable, params, width)
+    shadowed = first & (energy < 0.8 * _around(energy, width + 4))
+    if shadowed.any():
+        # What stands beside a stronger scar may be its echo: look again with the stronger ones mended.
+        certain = first & ~shadowed
+        second, _ = _both_polarities(filled_from_lines(ground, certain), noise, usable, params, width)
+        first = certain | second
+    return Found(first, "scar", facts={"scars": _count(first)})
+
+
+def _both_polarities(ground: Map, noise: Map, usable: Mask, params: Scars, width: int) -> tuple[Mask, Map]:
+    """Mark scars; also tell the evidence (mean score times root of the length) of the run of each marked pixel."""
+    mask = np.zeros(ground.shape, dtype=np.bool_)
+    energy = np.zeros(ground.shape, dtype=np.float32)
+    for sign in {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]:
+        scored = _Scored(ground if sign > 0 else -ground, noise, width)
+        found = _one_polarity(scored, usable, params)
+        runs = find_runs(found)
+        energy[found] = np.repeat(run_sums(scored.scores, runs) / np.sqrt(np.maximum(runs.length, 1)), runs.length)
         mask |= found
-    return Found(mask, "scar", facts={"scars": count})
+    return mask, energy
 
 
-def _signs(params: Scars) -> tuple[int, ...]:
-    return {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]
+def _around(energy: Map, reach: int) -> Map:
+    """Largest value within ``reach`` lines above and below, pixel by pixel."""
+    import cv2
+
+    return np.asarray(cv2.dilate(energy, np.ones((2 * reach + 1, 1), dtype=np.uint8)), dtype=np.float32)
 
 
 def _normalized(field: Field) -> Map | None:
@@ -102,7 +120,7 @@ def _normalized(field: Field) -> Map | None:
     return ((heights - center) * (1.0 / spread)).astype(np.float32)
 
 
-def _one_polarity(scored: _Scored, usable: Mask, params: Scars, width: int) -> Mask:
+def _one_polarity(scored: _Scored, usable: Mask, params: Scars) -> Mask:
     scores, noise = scored.scores, scored.noise
     strong = (scores > params.hard * noise) & (scores > 1e-5)
     if not strong.any():
@@ -112,8 +130,8 @@ def _one_polarity(scored: _Scored, usable: Mask, params: Scars, width: int) -> M
     runs = _trimmed(runs, scores)
     runs = bridge(runs, 3)
     runs = runs.keep(runs.length >= params.min_length)
-    runs = runs.keep(_sharp(runs, scored, params.sharpness, width))
-    runs = runs.keep(~_at_border_and_weak(runs, scored, params, width))
+    runs = runs.keep(_sharp(runs, scored, params.sharpness))
+    runs = runs.keep(~_at_border_and_weak(runs, scored, params))
     mask = paint_runs(runs, scores.shape)
     mask &= ~_continuing(mask, find_runs(mask), scores)
     return mask & ~_repeating(find_runs(mask), mask) & usable
@@ -128,8 +146,8 @@ def _trimmed(runs: Runs, scores: Map) -> Runs:
     return find_runs(whole & (scores >= limit))
 
 
-def _sharp(runs: Runs, scored: _Scored, sharpness: float, width: int) -> NDArray[np.bool_]:
-    """Whether a run gains enough of its height over the wider surroundings within one line."""
+def _sharp(runs: Runs, scored: _Scored, sharpness: float) -> NDArray[np.bool_]:
+    """Whether at least half of a run gains enough of its height over the wider surroundings within one line."""
     ground = scored.ground
     rows = ground.shape[0]
     pixel_row = np.repeat(runs.row, runs.length)
@@ -137,7 +155,7 @@ def _sharp(runs: Runs, scored: _Scored, sharpness: float, width: int) -> NDArray
     pixel_col = np.arange(pixel_row.size) - np.repeat(first - runs.start, runs.length)
     floors = []
     for side in (-1, 1):
-        near, far = pixel_row + side * (width + 1), pixel_row + side * (width + 2)
+        near, far = pixel_row + side * (scored.width + 1), pixel_row + side * (scored.width + 2)
         inside = (far >= 0) & (far < rows)
         level = 0.5 * (ground[near.clip(0, rows - 1), pixel_col] + ground[far.clip(0, rows - 1), pixel_col])
         floors.append(np.where(inside, level, -np.inf))
@@ -145,15 +163,15 @@ def _sharp(runs: Runs, scored: _Scored, sharpness: float, width: int) -> NDArray
     rise = np.where(np.isfinite(floor), ground[pixel_row, pixel_col] - floor, 0.0)
     if runs.row.size == 0:
         return np.zeros(0, dtype=np.bool_)
-    total = np.add.reduceat(rise, first)
-    kept: NDArray[np.bool_] = run_sums(scored.scores, runs) >= sharpness * total
-    return kept
+    sharp = scored.scores[pixel_row, pixel_col] >= sharpness * rise
+    share: NDArray[np.bool_] = np.add.reduceat(sharp, first, dtype=np.intp) >= 0.5 * runs.length
+    return share
 
 
-def _at_border_and_weak(runs: Runs, scored: _Scored, params: Scars, width: int) -> NDArray[np.bool_]:
-    """Runs near the first or last line have one neighbor only: they need twice the height and length."""
+def _at_border_and_weak(runs: Runs, scored: _Scored, params: Scars) -> NDArray[np.bool_]:
+    """Runs in the first or last line have one neighbor only: they need more height and length."""
     rows = scored.ground.shape[0]
-    border = (runs.row < width) | (runs.row >= rows - width)
+    border = (runs.row == 0) | (runs.row == rows - 1)
     mean = run_sums(scored.scores, runs) / np.maximum(runs.length, 1)
     noise = run_sums(scored.noise, runs) / np.maximum(runs.length, 1)
     weak: NDArray[np.bool_] = border & ((mean < 1.5 * params.hard * noise) | (runs.length < 1.5 * params.min_length))
