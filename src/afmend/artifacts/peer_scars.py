@@ -54,26 +54,26 @@ class TopoStatsScars(Params):
 @step("mark.scars_gwyddion", GwyddionScars, version="1")
 def scars_gwyddion(field: Field, params: GwyddionScars) -> Found:
     """Mark scars exactly as Gwyddion 2.63 and later do with the same numbers."""
-    return _both(field, params.polarity, lambda heights: gwyddion_mask(heights, params))
+    return _both(field, params.polarity, lambda sign: gwyddion_mask(field.heights, params, sign))
 
 
 @step("mark.scars_topostats", TopoStatsScars, version="1")
 def scars_topostats(field: Field, params: TopoStatsScars) -> Found:
     """Mark scars exactly as TopoStats 2.4 does in one pass with the same numbers."""
-    return _both(field, params.polarity, lambda heights: topostats_mask(heights, params))
+    return _both(field, params.polarity, lambda sign: topostats_mask(sign * field.heights, params))
 
 
-def _both(field: Field, polarity: Polarity, marks: Callable[[Heights], Mask]) -> Found:
+def _both(field: Field, polarity: Polarity, marks: Callable[[float], Mask]) -> Found:
     mask = np.zeros(field.shape, dtype=np.bool_)
     if polarity != "negative":
-        mask |= marks(field.heights)
+        mask |= marks(1.0)
     if polarity != "positive":
-        mask |= marks(-field.heights)
+        mask |= marks(-1.0)
     return Found(mask & field.usable, "scar")
 
 
-def gwyddion_mask(heights: Heights, params: GwyddionScars) -> Mask:
-    """Positive scars by Gwyddion's rule; ``heights`` of any unit.
+def gwyddion_mask(heights: Heights, params: GwyddionScars, sign: float = 1.0) -> Mask:
+    """Positive (``sign`` 1) or negative (-1) scars by Gwyddion's rule; ``heights`` of any unit.
 
     The unit of both thresholds is the root of the summed squared differences between lines over *all* pixels.
     A column belongs to a scar of k lines where all of them stand above both neighbors by the soft threshold;
@@ -85,20 +85,9 @@ def gwyddion_mask(heights: Heights, params: GwyddionScars) -> Mask:
     rms = float(np.sqrt(np.sum(np.square(np.diff(heights, axis=0))) / heights.size))
     if width < 1 or params.min_length > cols or rms == 0:
         return none
-    starts = rows - (width + 1)
-    above = heights[:starts]
-    strength = np.zeros((rows, cols))
-    low: Heights = heights[1 : starts + 1]
-    undecided = np.ones((starts, cols), dtype=np.bool_)
-    for k in range(1, width + 1):
-        if k > 1:
-            low = np.minimum(low, heights[k : starts + k])
-        border = np.maximum(above, heights[k + 1 : starts + k + 1])
-        fits = undecided & (low - border >= params.soft * rms)
-        undecided &= ~fits
-        for line in range(1, k + 1):
-            part = strength[line : starts + line]
-            np.maximum(part, (heights[line : starts + line] - border) / rms, out=part, where=fits)
+    from afmend.artifacts.peer_kernels import gwyddion_strength
+
+    strength = gwyddion_strength(heights, params.soft, rms, width, sign)
     runs = grow_along_rows(strength >= params.hard, strength >= params.soft)
     return paint_runs(runs.keep(runs.length >= params.min_length), heights.shape)
 
