@@ -67,9 +67,13 @@ def test_images_of_different_shape_become_several_scans(read):
     assert [scan.grid.shape for scan in read(bruker([({}, counts()), small]))] == [(5, 7), (3, 4)]
 
 
-@pytest.mark.parametrize(("declared", "bits"), [("4", 32), ("2", 16)])
-def test_four_bytes_a_pixel_even_if_the_header_says_two(read, declared, bits):
-    raw = (counts().astype("<i4") * 70001).astype("<i4")
+@pytest.mark.parametrize(
+    ("declared", "gain", "bits"),
+    [("4", 70001, 32), ("4", 1, 32), ("2", 1, 16), ("2", 70001, 32)],
+    ids=["32 bits", "small counts of 32 bits", "16 bits in 4 bytes", "32 bits, and the header says 16"],
+)
+def test_four_bytes_a_pixel_even_if_the_header_says_two(read, declared, gain, bits):
+    raw = (counts().astype("<i4") * gain).astype("<i4")
     data = bruker([({"Bytes/pixel": declared}, raw)], version="0x09400202")
     assert_heights_close(read(data)[0].channel().values, raw * (327.68 * 12.5 / 2.0**bits), atol_nm=1e-6)
 
@@ -137,6 +141,7 @@ def test_truncated_file_names_the_lines(read):
         ({"Samps/line": "0"}, "5 x 0 pixels"),
         ({"Samps/line": "99999999999"}, "promises an image"),
         ({"Number of lines": "five"}, "not a number"),
+        ({"Number of lines": "6"}, "promises 6 lines, and data for 5"),
         ({"Data offset": "-1"}, "the file holds 0"),
         ({"Data offset": None}, "has no 'Data offset'"),
         ({"@2:Z scale": "V [Sens. Zsens] (0.006 V/LSB) 0 V"}, "one count is 0"),
@@ -156,7 +161,7 @@ def test_lying_header(read, entries, message):
 
 
 def test_many_images_on_the_same_bytes(read):
-    again = ({"Data offset": "0", "Number of lines": "500"}, counts(1, 1))
+    again = ({"Data offset": "0", "Data length": None, "Number of lines": "500"}, counts(1, 1))
     with pytest.raises(CorruptFileError, match="more images than the file holds"):
         read(bruker([({"Data offset": str(START)}, counts(100, 100)), *[again] * 9]))
     with pytest.raises(CorruptFileError, match="describes 257 images"):

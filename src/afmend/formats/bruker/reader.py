@@ -70,8 +70,9 @@ def _image(claims: Claims, image: Section, what: str, scan_list: Section, everyt
     name, shown = selected(image.get("@Image Data") or image.get("Image data"))
     what = f"{what} ({shown})" if shown else what
     rows, cols = image.count("Number of lines"), image.count("Samps/line")
-    bits, dtype = _width(image, pixels(rows, cols))
-    raw = claims.image(image.count("Data offset"), (rows, cols), dtype, what)
+    declared, stored = _widths(image, (rows, cols), what)
+    raw = claims.image(image.count("Data offset"), (rows, cols), f"<i{stored}", what)
+    bits = 8 * declared if int(raw.min()) >= -32768 and int(raw.max()) < 32768 else 8 * stored
     factor, unit, known = _calibration(image, bits, everything, what)
     values = calibrated(raw[::-1], factor)
     direction = (image.get("Line Direction") or "").lower()
@@ -94,18 +95,24 @@ def _direction(text: str) -> Direction:
     return next((known for known in DIRECTIONS if known == text), "unknown")
 
 
-def _width(image: Section, count: int) -> tuple[int, str]:
-    """Return the bits that the scale refers to, and the type of the numbers stored.
+def _widths(image: Section, shape: tuple[int, int], what: str) -> tuple[int, int]:
+    """Return the bytes per pixel that the scale refers to, and those in the file.
 
-    From version 9.2 on every image is stored in 4 bytes per pixel, whatever "Bytes/pixel" says; the scale still
-    refers to what it says. The data's length tells.
+    From version 9.2 on every image is stored in 4 bytes per pixel. "Bytes/pixel" may still say 2: then the counts are
+    those of a 16-bit converter, and the scale refers to 16 bits. The data's length tells how they are stored.
     """
+    count = pixels(*shape)
     declared = image.count("Bytes/pixel") if image.get("Bytes/pixel") else 2
     if declared not in (2, 4):
         raise UnsupportedFileError(f"images of {declared} bytes per pixel are unknown", now="Export 16-bit data.")
     length = image.count("Data length") if image.get("Data length") else count * declared
     stored = 4 if declared == 4 or length == 4 * count else 2
-    return 8 * declared, f"<i{stored}"
+    if length < count * stored:
+        raise CorruptFileError(
+            f"{what}: the header promises {shape[0]} lines, and data for {max(length, 0) // (shape[1] * stored)}",
+            now="Re-export it.",
+        )
+    return declared, stored
 
 
 def _calibration(image: Section, bits: int, everything: Section, what: str) -> tuple[float, str, bool]:
