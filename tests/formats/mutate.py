@@ -4,6 +4,7 @@ Run as a program, it reads mutations of one file in this process, under a memory
 ``python mutate.py FILE COUNT`` prints one line of JSON; exit status 0 = it survived to the end.
 """
 
+import faulthandler
 import json
 import random
 import re
@@ -120,7 +121,10 @@ def main(path, count):
         for number in range(count):
             damaged, kind = mutation(data, number)
             target.write_bytes(damaged)
+            print(f"mutation {number} ({kind})", file=sys.stderr)  # noqa: T201 (tells where it died)
             signal.alarm(SECONDS)
+            # A loop inside a C library never sees the signal: this ends the process.
+            faulthandler.dump_traceback_later(2 * SECONDS, exit=True)
             try:
                 _check(afmend.read_all(target))
                 outcome["read"] += 1
@@ -132,6 +136,7 @@ def main(path, count):
                 outcome["failures"].append(f"mutation {number} ({kind}): {traceback.format_exc(limit=-4)}")
             finally:
                 signal.alarm(0)
+                faulthandler.cancel_dump_traceback_later()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if peak > PEAK_RSS:
         outcome["failures"].append(f"peak memory {peak >> 20} MB")

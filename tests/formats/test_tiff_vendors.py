@@ -106,12 +106,11 @@ def test_jpk_header_larger_than_any_header_is_refused(tmp_path):
 
 
 def test_jpk_channels_that_share_their_pixels_are_refused(tmp_path):
-    file = tiff([jpk_thumbnail(), *[jpk_channel(np.zeros((60, 70)))] * 3], ">")
-    read = afmend.read(saved(tmp_path, file, "x.jpk"))
-    assert len(read.channels) == 3
-    big = [jpk_channel() | {256: (4, [40]), 257: (4, [25])} for _ in range(20)]
-    with pytest.raises(CorruptFileError):
-        read_jpk(tmp_path, jpk_thumbnail(), *big)
+    page = jpk_channel(np.zeros((60, 70)))
+    assert len(read_jpk(tmp_path, jpk_thumbnail(), *[page] * 3).channels) == 3
+    shared = page | {273: (4, [16])}
+    with pytest.raises(CorruptFileError, match="overlap"):
+        read_jpk(tmp_path, jpk_thumbnail(), page, *[shared] * 20)
 
 
 @pytest.mark.parametrize("name", ["a.jpk-force", "a.jpk-qi-data", "a.zip"])

@@ -14,7 +14,7 @@ _LETTERS = {1: "B", 2: "s", 3: "H", 4: "I", 7: "s", 8: "h", 9: "i", 12: "d", 5: 
 
 
 def tiff(pages, order="<"):
-    """Bytes of a TIFF: each page a dict code -> (type, values or bytes); code 273 takes the picture's bytes."""
+    """Bytes of a TIFF: each page a dict code -> (type, values or bytes); code 273 takes the picture's bytes, or offsets."""
     out = io.BytesIO()
     out.write((b"II" if order == "<" else b"MM") + struct.pack(order + "H", 42))
     link = out.tell()
@@ -22,7 +22,7 @@ def tiff(pages, order="<"):
     for page in pages:
         entries = []
         places = page
-        if 273 in page:
+        if isinstance(page.get(273, (4, 0))[1], bytes):
             places = page | {273: (4, [out.tell()])}
             out.write(page[273][1])
         for code, (kind, values) in sorted(places.items()):
@@ -60,7 +60,8 @@ def picture(values, order="<", **more):
     raw = values.astype(values.dtype.newbyteorder(order)).tobytes()
     page = {
         256: (4, [shape[1]]), 257: (4, [shape[0]]), 258: (3, [values.dtype.itemsize * 8] * samples), 259: (3, [1]),
-        262: (3, [1 if samples == 1 else 2]), 273: (4, raw), 277: (3, [samples]), 278: (4, [shape[0]]), 279: (4, [len(raw)]),
+        262: (3, [1 if samples == 1 else 2]),
+        273: (4, raw), 277: (3, [samples]), 278: (4, [shape[0]]), 279: (4, [len(raw)]),
         339: (3, [kind] * samples),
     }  # fmt: skip
     return page | more.get("tags", {})

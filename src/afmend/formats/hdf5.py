@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import CorruptFileError
+from afmend.formats.hdf5_heaps import check_heaps
 from afmend.formats.hostile import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     import h5py
 
     try:
+        check_heaps(path)
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except H5PY_RAISES as error:

@@ -11,7 +11,7 @@ from afmend.formats.jpk.header import header_of, slots_of
 from afmend.formats.kinds import kind_of
 from afmend.formats.register import Verdict
 from afmend.formats.scaling import finite, positive, scaled
-from afmend.formats.tifftags import Page, first_page, pages
+from afmend.formats.tifftags import BITS, Page, first_page, pages
 from afmend.scan import Acquisition, Channel, Grid, Scan
 from afmend.scan.arrays import Heights
 from afmend.scan.units import in_memory
@@ -53,7 +53,7 @@ def read(path: Path) -> list[Scan]:
     channels = []
     for page in others:
         rows, cols = page.shape
-        budget -= rows * cols
+        budget -= rows * cols * (page.whole(BITS, 8) // 8)
         if budget < 0:
             raise CorruptFileError("its channels overlap", now="Copy it again from the instrument.")
         channels.append(_channel(page, bottom_first=not first.whole(REFLECT, 0)))
