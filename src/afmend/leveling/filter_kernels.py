@@ -46,16 +46,16 @@ def median(heights: NDArray[np.float64], size: int) -> NDArray[np.float64]:
         _frame(heights, size // 2, out)
         return out
     out = np.empty_like(heights)
-    _windows(heights, size // 2, 0, rows, 0, cols, out)
+    _windows(heights, size // 2, (0, rows), (0, cols), out)
     return out
 
 
 def _frame(heights: NDArray[np.float64], reach: int, out: NDArray[np.float64]) -> None:
     rows, cols = heights.shape
-    _windows(heights, reach, 0, reach, 0, cols, out)
-    _windows(heights, reach, rows - reach, rows, 0, cols, out)
-    _windows(heights, reach, reach, rows - reach, 0, reach, out)
-    _windows(heights, reach, reach, rows - reach, cols - reach, cols, out)
+    _windows(heights, reach, (0, reach), (0, cols), out)
+    _windows(heights, reach, (rows - reach, rows), (0, cols), out)
+    _windows(heights, reach, (reach, rows - reach), (0, reach), out)
+    _windows(heights, reach, (reach, rows - reach), (cols - reach, cols), out)
 
 
 @njit(cache=True)
@@ -90,10 +90,12 @@ def _inner(heights: NDArray[np.float64], size: int, exchanges: NDArray[np.int64]
 
 @njit(cache=True)
 def _windows(
-    heights: NDArray[np.float64], reach: int, top: int, bottom: int, left: int, right: int, out: NDArray[np.float64]
+    heights: NDArray[np.float64], reach: int, lines: tuple[int, int], span: tuple[int, int], out: NDArray[np.float64]
 ) -> None:
     """Medians of clipped windows, one by one, by quickselect."""
     rows, cols = heights.shape
+    top, bottom = lines
+    left, right = span
     values = np.empty((2 * reach + 1) ** 2)
     for r in range(top, bottom):
         for c in range(left, right):

@@ -48,10 +48,45 @@ def line_moments(
 
 
 @njit(cache=True)
+def _cholesky(mass: NDArray[np.float64], product: NDArray[np.float64], low: NDArray[np.float64]) -> bool:
+    """Factor the normal matrix of one line; False if its pixels do not determine the coefficients."""
+    count = low.shape[0]
+    if mass[0] < count:
+        return False
+    for i in range(count):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(i - j, i + j + 1):
+                total += product[i, j, k] * mass[k]
+            for k in range(j):
+                total -= low[i, k] * low[j, k]
+            if i > j:
+                low[i, j] = total / low[j, j]
+            elif total > 1e-12 * mass[0]:
+                low[i, i] = np.sqrt(total)
+            else:
+                return False
+    return True
+
+
+@njit(cache=True)
+def _forward(low: NDArray[np.float64], right: NDArray[np.float64], part: NDArray[np.float64]) -> float:
+    """Solve low @ part = right; return the squared length of part."""
+    size = 0.0
+    for i in range(low.shape[0]):
+        total = right[i]
+        for k in range(i):
+            total -= low[i, k] * part[k]
+        part[i] = total / low[i, i]
+        size += part[i] * part[i]
+    return size
+
+
+@njit(cache=True)
 def solve_lines(
     data: NDArray[np.float64], mass: NDArray[np.float64], product: NDArray[np.float64], probes: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Per line: coefficients from its normal equations (Cholesky), and the largest leverage at the probes.
+    """Per line: coefficients from its normal equations, and the largest leverage at the probes (one per row).
 
     A line whose pixels do not determine the coefficients gets zeros and infinite leverage.
     """
@@ -61,45 +96,17 @@ def solve_lines(
     low = np.zeros((count, count))
     part = np.empty(count)
     for r in range(rows):
-        sound = mass[r, 0] >= count
-        for i in range(count):
-            for j in range(i + 1):
-                if not sound:
-                    break
-                total = 0.0
-                for k in range(i - j, i + j + 1):
-                    total += product[i, j, k] * mass[r, k]
-                for k in range(j):
-                    total -= low[i, k] * low[j, k]
-                if i > j:
-                    low[i, j] = total / low[j, j]
-                elif total > 1e-12 * mass[r, 0]:
-                    low[i, i] = np.sqrt(total)
-                else:
-                    sound = False
-        if not sound:
+        if not _cholesky(mass[r], product, low):
             continue
-        for i in range(count):
-            total = data[r, i]
-            for k in range(i):
-                total -= low[i, k] * part[k]
-            part[i] = total / low[i, i]
+        _forward(low, data[r], part)
         for i in range(count - 1, -1, -1):
             total = part[i]
             for k in range(i + 1, count):
                 total -= low[k, i] * found[r, k]
             found[r, i] = total / low[i, i]
-        worst = 0.0
-        for p in range(probes.shape[1]):
-            size = 0.0
-            for i in range(count):
-                total = probes[i, p]
-                for k in range(i):
-                    total -= low[i, k] * part[k]
-                part[i] = total / low[i, i]
-                size += part[i] * part[i]
-            worst = max(worst, size)
-        leverage[r] = worst
+        leverage[r] = 0.0
+        for p in range(probes.shape[0]):
+            leverage[r] = max(leverage[r], _forward(low, probes[p], part))
     return found, leverage
 
 

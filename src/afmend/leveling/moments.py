@@ -27,13 +27,14 @@ def positions(count: int) -> NDArray[np.float64]:
     """Return ``count`` positions from -1 to 1, exactly symmetric (0 for a single one)."""
     if count == 1:
         return np.zeros(1)
-    return (2.0 * np.arange(count) - (count - 1)) / (count - 1)
+    places: NDArray[np.float64] = (2.0 * np.arange(count, dtype=np.float64) - (count - 1)) / (count - 1)
+    return places
 
 
 @cache
 def basis(count: int, degree: int) -> NDArray[np.float64]:
     """Legendre polynomials 0 to ``degree`` at the positions of ``count`` pixels, shape (degree + 1, count)."""
-    made = np.ascontiguousarray(legendre.legvander(positions(count), degree).T)
+    made = np.ascontiguousarray(legendre.legvander(positions(count), degree).T, dtype=np.float64)
     made.flags.writeable = False
     return made
 
@@ -70,9 +71,7 @@ def line_moments(
     )
 
 
-def surface_coefficients(
-    heights: Heights, weights: Mask | Heights, terms: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def surface_coefficients(heights: Heights, weights: Mask | Heights, terms: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Weighted least-squares coefficients of P_j(row) P_i(column).
 
     Parameters
@@ -117,9 +116,7 @@ def _right(
     return picked
 
 
-def _solve(
-    matrix: NDArray[np.float64], right: NDArray[np.float64], terms: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _solve(matrix: NDArray[np.float64], right: NDArray[np.float64], terms: NDArray[np.bool_]) -> NDArray[np.float64]:
     found = np.zeros(terms.shape)
     found[terms] = np.linalg.solve(matrix, right)
     return found
@@ -168,6 +165,6 @@ def line_fits(
     data, mass = line_moments(heights, usable, degree)
     cols = heights.shape[1]
     places = np.linspace(0, cols - 1, PROBES).round().astype(np.int64)
-    probes = np.ascontiguousarray(basis(cols, degree)[:, places])
+    probes = np.ascontiguousarray(basis(cols, degree)[:, places].T)
     found, leverage = moment_kernels.solve_lines(data, mass, products(degree), probes)
     return found, leverage, data, mass

@@ -13,10 +13,10 @@ from afmend.scan.arrays import Heights, Mask
 
 TERMS = np.array([[True, True], [True, False]])
 """Constant, slope along the fast axis, slope along the slow axis."""
-HUBER, BISQUARE = 1.345, 4.685
-"""Tuning constants in robust sigmas: 95 % efficiency on Gaussian noise."""
-ROUNDS = (10, 40)
-"""Most reweightings of the convex and of the redescending stage."""
+BISQUARE = 4.685
+"""Tuning constant in robust sigmas: 95 % efficiency on Gaussian noise."""
+ROUNDS = 50
+"""Most reweightings of the robust fit."""
 
 
 class Plane(Params):
@@ -50,7 +50,7 @@ def plane(field: Field, params: Plane) -> Leveled:
     if params.constant == "gwyddion":
         return Leveled(subtract_tilt(field.heights, slow, fast), facts=facts)
     rest = without_surface(field.heights, coefficients)
-    if params.method == "robust":
+    if params.method == "robust":  # its mean counts features, too
         rest -= np.mean(rest[field.usable])
     return Leveled(rest, facts=facts)
 
@@ -63,7 +63,7 @@ def slopes(coefficients: NDArray[np.float64], shape: tuple[int, int]) -> tuple[f
 
 
 def subtract_tilt(heights: Heights, slow: float, fast: float) -> Heights:
-    """Subtract slopes per pixel about the point (rows / 2, cols / 2), half a pixel from the center, as Gwyddion does."""
+    """Subtract slopes per pixel about the point (rows / 2, cols / 2), half a pixel from the center, as Gwyddion."""
     rows, cols = heights.shape
     down = slow * (np.arange(rows) - rows / 2)
     right = fast * (np.arange(cols) - cols / 2)
@@ -75,36 +75,40 @@ def subtract_tilt(heights: Heights, slow: float, fast: float) -> Heights:
 def fit_plane(heights: Heights, usable: Mask, *, robust: bool = False) -> NDArray[np.float64]:
     """Return the Legendre coefficients [[constant, fast], [slow, 0]] of the plane through the usable pixels.
 
-    ``robust``: reweighted least squares, Huber's weights first (a convex problem, so the start does not matter much),
-    Tukey's bisquare after them; scale = 1.4826 median |residual|. Heights more than 4.7 of these sigmas off weigh
-    nothing. Fails where features cover half of the usable pixels or more.
+    ``robust``: reweighted least squares with Tukey's bisquare, scale 1.4826 median |residual|, so that heights more
+    than 4.7 of these sigmas off weigh nothing. It starts from the medians of height differences over an eighth of the
+    image along each axis. Fails where features or their edges make up half of the usable pixels.
     """
     terms = TERMS[: min(2, heights.shape[0]), : min(2, heights.shape[1])]
-    found = surface_coefficients(heights, usable, terms)
-    if robust:
-        for redescending, rounds in enumerate(ROUNDS):
-            found = _reweigh(heights, usable, found, rounds, redescending=bool(redescending))
     full = np.zeros((2, 2))
-    full[: found.shape[0], : found.shape[1]] = found
-    return full
-
-
-def _reweigh(
-    heights: Heights, usable: Mask, found: NDArray[np.float64], rounds: int, *, redescending: bool
-) -> NDArray[np.float64]:
-    for _ in range(rounds):
-        size = without_surface(heights, found)
-        np.abs(size, out=size)
+    full[: terms.shape[0], : terms.shape[1]] = surface_coefficients(heights, usable, terms)
+    if not robust:
+        return full
+    found = _median_plane(heights, usable, full)
+    for _ in range(ROUNDS):
+        size = np.abs(without_surface(heights, found))
         sigma = 1.4826 * float(np.median(size[usable]))
         if sigma <= 0:
-            return found
-        size /= sigma
-        if redescending:
-            weights = np.square(np.maximum(1.0 - np.square(size / BISQUARE), 0.0))
-        else:
-            weights = HUBER / np.maximum(size, HUBER)
-        weights *= usable
-        last, found = found, surface_coefficients(heights, weights, TERMS[: found.shape[0], : found.shape[1]])
+            break
+        weights = np.square(np.maximum(1.0 - np.square(size / (BISQUARE * sigma)), 0.0)) * usable
+        last, found = found, np.zeros((2, 2))
+        found[: terms.shape[0], : terms.shape[1]] = surface_coefficients(heights, weights, terms)
         if float(np.abs(found - last).max()) < 1e-8 * sigma:
             break
+    return found
+
+
+def _median_plane(heights: Heights, usable: Mask, fitted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Plane of the median slopes and the median rest; a slope without pairs of pixels is taken from ``fitted``."""
+    found = fitted.copy()
+    for axis, place in ((0, (1, 0)), (1, (0, 1))):
+        count = heights.shape[axis]
+        lag = max(count // 8, 1)
+        ahead, behind = (slice(lag, None), slice(None)), (slice(None, -lag), slice(None))
+        if axis == 1:
+            ahead, behind = ahead[::-1], behind[::-1]
+        both = usable[ahead] & usable[behind]
+        if both.any():
+            found[place] = float(np.median((heights[ahead] - heights[behind])[both])) / lag * (count - 1) / 2
+    found[0, 0] += float(np.median(without_surface(heights, found)[usable]))
     return found

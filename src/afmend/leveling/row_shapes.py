@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afmend.leveling import lines
 from afmend.leveling.moments import basis, line_fits, without_curves
@@ -99,4 +98,5 @@ def subtract_facet_tilts(heights: Heights, usable: Mask, pixel: float, *, relati
         tilt[active] += turn
         active = active[np.abs(turn) > limit[active]]
     cols = heights.shape[1]
-    return heights - (tilt * pixel)[:, None] * (np.arange(cols) - (cols - 1) / 2)
+    leveled: Heights = heights - (tilt * pixel)[:, None] * (np.arange(cols) - (cols - 1) / 2)
+    return leveled

@@ -17,7 +17,7 @@ class ThreePoint(Params):
 
     points: tuple[Point, Point, Point] | None = Knob(
         None,
-        "Three places as [column, row] in px; none given: upper left, upper right and lower middle, 1/8 from the edges.",
+        "Three places as [column, row] in px; none given: upper left, upper right, lower middle, 1/8 inside.",
         unit="px",
     )
     radius_px: int = Knob(1, "Heights are averaged within this radius; 1 is a single pixel.", unit="px", ge=1, le=200,
@@ -40,12 +40,11 @@ def three_point(field: Field, params: ThreePoint) -> Leveled:
         If a place is outside the image or has no usable pixel, or the three are on one line.
     """
     points = params.points or _default_points(field.shape)
-    matrix = np.column_stack((np.ones(3), np.array(points, dtype=np.float64)))
-    if abs(np.linalg.det(matrix)) < 0.5:
-        raise StepError("the three points lie on one line", now="Choose the corners of a triangle.")
     # The mean height belongs to the center of the pixels that made it: a disk cut by a mask or an edge has moved.
     disks = np.array([_disk(field, point, params.radius_px) for point in points])
-    matrix[:, 1:] = disks[:, 1:]
+    matrix = np.column_stack((np.ones(3), disks[:, 1:]))
+    if abs(np.linalg.det(matrix)) < 0.5:
+        raise StepError("the three points lie on one line", now="Choose the corners of a triangle.")
     constant, fast, slow = np.linalg.solve(matrix, disks[:, 0])
     rows, cols = field.shape
     plane = (constant + slow * np.arange(rows))[:, None] + fast * np.arange(cols)

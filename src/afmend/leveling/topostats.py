@@ -99,8 +99,8 @@ def _median_fit(heights: Heights, usable: Mask, degree: int) -> NDArray[np.float
     known = np.isfinite(medians)
     if np.count_nonzero(known) <= degree:
         raise StepError("too few lines have usable pixels", now="Shrink the masks, or raise the thresholds.")
-    found: NDArray[np.float64] = np.linalg.lstsq(basis(len(heights), degree)[:, known].T, medians[known], rcond=None)[0]
-    return found
+    found = np.linalg.lstsq(basis(len(heights), degree)[:, known].T, medians[known], rcond=None)[0]
+    return np.asarray(found, dtype=np.float64)
 
 
 def _thresholds(values: NDArray[np.float64], params: TopoStats) -> tuple[float, float]:
