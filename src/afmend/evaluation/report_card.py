@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from afmend.evaluation.report_facts import Card, finite, safe
-from afmend.evaluation.report_numbers import Harm, Inventory, harm, inventory, records_of
+from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
 from afmend.evaluation.report_states import DIMENSIONLESS, State, states
 from afmend.pictures.annotate import size_text
 from afmend.pictures.maps import INVENTED, KIND_COLORS, kind_colors
-from afmend.pictures.numerals import plain, quantity
+from afmend.pictures.numerals import display, measure, plain, quantity
 from afmend.scan import Channel, ChannelKey, Grid, Record, Scan
 
 MUCH_INVENTED = 0.25
@@ -43,7 +43,7 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
     records = records_of(mended, key)
     found = inventory(after)
     moved = harm(before, after, records)
-    three = states(raw, before, after, mended.grid.pixel_nm, unharmed=moved.pixels == 0)
+    three = states(raw, before, after, unharmed=moved.pixels == 0)
     warnings = _warnings(mended.grid, after, found, moved)
     artifacts = {kind.kind: kind.marked for kind in found.kinds}
     body = [
@@ -112,12 +112,11 @@ def _percent(part: float, whole: float) -> str:
     return f"{plain(share, 2 if share < 10 else 3)} %" if share < 100 else "100 %"
 
 
-def _value(value: float | None, channel: Channel, like: float | None = None) -> str:
-    """A height with unit; the unit carries a question mark if the channel is uncalibrated."""
-    if finite(float("nan") if value is None else value) is None:
+def _value(value: float | None, channel: Channel) -> str:
+    """Write a height with its unit, which carries a question mark if the channel is uncalibrated."""
+    if value is None:
         return "–"
-    assert value is not None  # noqa: S101 (for the type checker)
-    return quantity(value, channel.unit, like=like) + ("" if channel.calibrated else " ?")
+    return quantity(value, channel.unit) + ("" if channel.calibrated else " ?")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
@@ -156,7 +155,8 @@ def _gallery(pictures: Sequence[Panel]) -> str:
 def _swatch(color: str, *, outline: bool = False, striped: bool = False) -> str:
     stripes = '<path d="M0 12L12 0M-3 3L3 -3M9 15L15 9" stroke="#8c8c8c" stroke-width="3"/>' if striped else ""
     fill = f'fill="none" stroke="{color}" stroke-width="3"' if outline else f'fill="{color}"'
-    return f'<svg class="swatch" viewBox="0 0 12 12" width="12" height="12"><rect width="12" height="12" {fill}/>{stripes}</svg>'
+    square = f'<rect width="12" height="12" {fill}/>'
+    return f'<svg class="swatch" viewBox="0 0 12 12" width="12" height="12">{square}{stripes}</svg>'
 
 
 def _legend(channel: Channel, found: Inventory) -> str:
@@ -186,7 +186,8 @@ def _legend(channel: Channel, found: Inventory) -> str:
 def _figure(svg: str) -> str:
     if not svg:
         return ""
-    return f'<figure class="profile">{svg}<figcaption><b>Line profile</b> through the most invented line</figcaption></figure>'
+    caption = "<figcaption><b>Line profile</b> through the most invented line</figcaption>"
+    return f'<figure class="profile">{svg}{caption}</figure>'
 
 
 def _invented(found: Inventory, channel: Channel, grid: Grid) -> str:
@@ -202,18 +203,18 @@ def _invented(found: Inventory, channel: Channel, grid: Grid) -> str:
     parts.append(table(("kind", "marked px", "of scan", "filled px", "patches", "lines (first = 0)"), rows, "numbers"))
     if found.regions:
         parts.append(f"<h4>Largest of {found.region_count} filled patches</h4>")
-        rows = [_region_cells(region, grid) for region in found.regions]
-        parts.append(table(("lines", "columns", "size (fast × slow)", "px"), rows, "numbers"))
+        places = [_region_cells(region, grid) for region in found.regions]
+        parts.append(table(("lines", "columns", "size (fast × slow)", "px"), places, "numbers"))
     parts.append(_error_bars(found, channel))
     return "".join(parts)
 
 
-def _region_cells(region: Any, grid: Grid) -> tuple[str, str, str, str]:
+def _region_cells(region: Region, grid: Grid) -> tuple[str, str, str, str]:
     (top, bottom), (left, right) = region.rows, region.cols
     size = f"{right - left} × {bottom - top} px"
     if grid.calibrated:
         slow, fast = grid.pixel_nm
-        size = f"{quantity((right - left) * fast, 'nm')} × {quantity((bottom - top) * slow, 'nm')}"
+        size = f"{measure((right - left) * fast)} × {measure((bottom - top) * slow)}"
     return (_range(top, bottom), _range(left, right), size, str(region.pixels))
 
 
@@ -239,31 +240,35 @@ def _statistics(three: Sequence[State], channel: Channel) -> str:
     )
     kinds = ("all px", "unmarked", "all px", "unmarked", "with filled", "unmarked")
     second = "".join(f'<th scope="col">{kind}</th>' for kind in kinds)
-    names = list(dict.fromkeys(name for state in three for name in state.every))
-    sq = [values.get("Sq", 0.0) for state in three for values in (state.every, state.measured)]
-    like = max((abs(value) for value in sq if finite(value) is not None), default=0.0)
+    sets = [values for state in three for values in (state.every, state.measured)]
+    sq = [values["Sq"] for values in sets]
+    shown = display(max((value for value in sq if finite(value) is not None), default=0.0), channel.unit)
+    unit = shown.label if channel.calibrated else f"{shown.label} ?"
     rows = []
-    for name in names:
-        cells = [values.get(name) for state in three for values in (state.every, state.measured)]
-        shown = "".join(f"<td>{_statistic(name, value, channel, like)}</td>" for value in cells)
-        rows.append(f'<tr><th scope="row">{safe(name)}</th>{shown}</tr>')
+    for name in dict.fromkeys(name for values in sets for name in values):
+        scale, label = (1.0, "") if name in DIMENSIONLESS else (shown.factor, f" <small>{safe(unit)}</small>")
+        cells = "".join(f"<td>{_statistic(name, values.get(name), scale)}</td>" for values in sets)
+        rows.append(f'<tr><th scope="row">{safe(name)}{label}</th>{cells}</tr>')
     return (
         '<h4>Statistics, with and without repaired pixels</h4><div class="wide"><table class="numbers">'
-        f'<thead><tr><th rowspan="2"></th>{head}</tr><tr>{second}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<thead><tr><th rowspan="2"></th>{head}</tr><tr>{second}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
         '<p class="note">“Unmarked” leaves out missing, artifact and filled pixels: the same pixels in all three '
         "states. Pixels that were never measured and not filled count nowhere.</p>"
     )
 
 
-def _statistic(name: str, value: float | None, channel: Channel, like: float) -> str:
+def _statistic(name: str, value: float | None, scale: float) -> str:
     if value is None or finite(value) is None:
         return "–"
-    return plain(value, 3) if name in DIMENSIONLESS else safe(_value(value, channel, like))
+    return f"{value:.0f}" if name == "steps" else plain(value / scale, 3)
 
 
 def _no_harm(moved: Harm, channel: Channel, found: Inventory) -> str:
     untouched = found.pixels - found.invented
-    if moved.pixels == 0:
+    if untouched == 0:
+        text, kind = "no measured pixel is left that could have been harmed.", "note"
+    elif moved.pixels == 0:
         text, kind = f"all {untouched} pixels that were not filled are bit-identical before and after repair.", "good"
     elif moved.excused:
         steps = ", ".join(moved.later)
@@ -271,7 +276,9 @@ def _no_harm(moved: Harm, channel: Channel, found: Inventory) -> str:
                 f"the first fill that change heights on purpose: {steps}.")  # fmt: skip
         kind = "note"
     else:
-        text = f"{moved.pixels} measured pixels were changed by up to {_value(moved.largest, channel)}. This must not be."
+        text = (
+            f"{moved.pixels} measured pixels were changed by up to {_value(moved.largest, channel)}. This must not be."
+        )
         kind = "bad"
     return f'<p class="{kind}"><b>Do no harm:</b> {safe(text)}</p>'
 

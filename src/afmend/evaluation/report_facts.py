@@ -122,9 +122,9 @@ class RunFacts:
 
 
 def safe(value: object, limit: int = 400) -> str:
-    """Return text that is harmless in HTML: escaped, shortened, invisible letters spelled out.
+    r"""Return text that is harmless in HTML: escaped, shortened, invisible letters spelled out.
 
-    Control characters and those that turn the reading direction around are shown as ``\\u202e``:
+    Control characters and those that turn the reading direction around are shown as ``\u202e``:
     a file name must not be able to disguise itself. Surrogates from undecodable names are shown too.
     """
     text = str(value)

@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from afmend.errors import AfmendError
-from afmend.evaluation.report_states import states
 from afmend.scan import Channel, ChannelKey, Record, Scan
 from afmend.scan.arrays import Mask
 
-__all__ = ["Harm", "Inventory", "KindCount", "Region", "harm", "inventory", "span_text", "states"]
 _MOST_REGIONS = 5
 _CONNECTED = np.ones((3, 3), dtype=int)
 

@@ -6,12 +6,13 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 from afmend.errors import AfmendError
 from afmend.evaluation.report_card import parameters, table
 from afmend.evaluation.report_facts import Card, Failure, RunFacts, safe
-from afmend.evaluation.report_style import SCRIPT, STYLE
 from afmend.formats.register import replacing
 from afmend.pictures.numerals import plain, quantity
 from afmend.pipeline.recipe import StepUse
@@ -50,20 +51,29 @@ def write_report(path: str | Path, cards: Sequence[Card], failures: Sequence[Fai
         file.write(_foot(facts))
 
 
+@cache
+def _resource(name: str) -> str:
+    """Read the style or the script that lies beside this module."""
+    return (files("afmend.evaluation") / name).read_text(encoding="utf-8")
+
+
 def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _head(facts: RunFacts) -> str:
-    policy = (f"default-src 'none'; img-src data:; style-src '{_digest(STYLE)}'; script-src '{_digest(SCRIPT)}'; "
-              "base-uri 'none'; form-action 'none'")  # fmt: skip
+    style, script = _digest(_resource("report.css")), _digest(_resource("report.js"))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="generator" content="afmend {safe(facts.afmend)}">\n'
         f"<title>afmend report – {safe(facts.recipe.name)}</title>\n"
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<style>{_resource('report.css')}</style>\n</head>\n<body>\n<main>\n"
     )
 
 
@@ -71,7 +81,9 @@ def _header(cards: Sequence[Card], failures: Sequence[Failure], facts: RunFacts)
     counts = Counter(card.status for card in cards)
     boxes = [(len(cards), "scans done"), (len(failures), "files failed"), *((n, s) for s, n in sorted(counts.items())),
              (sum(bool(card.warnings) for card in cards), "with warnings")]  # fmt: skip
-    shown = "".join(f'<div{" class=failed" if s == "files failed" and n else ""}><b>{n}</b>{safe(s)}</div>' for n, s in boxes)
+    shown = "".join(
+        f"<div{' class=failed' if s == 'files failed' and n else ''}><b>{n}</b>{safe(s)}</div>" for n, s in boxes
+    )
     took = f" · {plain(facts.seconds, 3)} s" if facts.seconds is not None else ""
     notes = "".join(f'<p class="note">{safe(note)}</p>' for note in facts.notes)
     recipe = facts.recipe
@@ -113,7 +125,8 @@ def _summary(cards: Sequence[Card], failures: Sequence[Failure]) -> str:
     )
     return (
         "<h2>Summary</h2>\n<section>"
-        '<div class="filters"><label>Find <input id="words" type="search" placeholder="file, artifact, warning"></label>'
+        '<div class="filters">'
+        '<label>Find <input id="words" type="search" placeholder="file, artifact, warning"></label>'
         f'<label>Status <select id="status"><option value="">all</option>{options}</select></label>'
         '<label><input id="warned" type="checkbox"> only with warnings</label><span id="shown"></span></div>'
         f'<div class="wide"><table id="summary"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
@@ -156,15 +169,20 @@ def _failure_row(number: int, failure: Failure) -> str:
 def _failures(failures: Sequence[Failure]) -> str:
     if not failures:
         return ""
-    rows = "".join(
-        f'<tr id="failure-{n}"><th scope="row"><bdi>{safe(f.file)}</bdi></th><td class="bad">{safe(f.kind)}</td>'
-        f"<td>{safe(f.what, 2000)}{f' ({safe(f.where)})' if f.where and f.where != f.file else ''}</td><td>{safe(f.now, 2000)}</td></tr>"
-        for n, f in enumerate(failures)
-    )
+    rows = "".join(_failure_cells(number, failure) for number, failure in enumerate(failures))
     return (
         '<h2>Files that failed</h2>\n<section><div class="wide"><table><thead><tr><th scope="col">file</th>'
         '<th scope="col">error</th><th scope="col">what is wrong</th><th scope="col">what to do now</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></section>\n"
+    )
+
+
+def _failure_cells(number: int, failure: Failure) -> str:
+    place = f" ({safe(failure.where)})" if failure.where not in ("", failure.file) else ""
+    return (
+        f'<tr id="failure-{number}"><th scope="row"><bdi>{safe(failure.file)}</bdi></th>'
+        f'<td class="bad">{safe(failure.kind)}</td><td>{safe(failure.what, 2000)}{place}</td>'
+        f"<td>{safe(failure.now, 2000)}</td></tr>"
     )
 
 
@@ -176,5 +194,5 @@ def _foot(facts: RunFacts) -> str:
     return (
         f"<footer>Written by afmend {safe(facts.afmend)}. Outlined or blue pixels were filled in, not measured; "
         "hatched or gray ones were never measured. Pictures are for looking; measure on the scan files.</footer>\n"
-        f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+        f"</main>\n<script>{_resource('report.js')}</script>\n</body>\n</html>\n"
     )

@@ -12,7 +12,18 @@ from PIL import Image
 
 from afmend.pictures.annotate import Style, compose, encoded
 from afmend.pictures.colormaps import rgb
-from afmend.pictures.maps import INVENTED, KIND_COLORS, Pixels, Size, fit, kind_colors, outline, paint, robust_range, tint
+from afmend.pictures.maps import (
+    INVENTED,
+    KIND_COLORS,
+    Pixels,
+    Size,
+    fit,
+    kind_colors,
+    outline,
+    paint,
+    robust_range,
+    tint,
+)
 from afmend.pictures.profile import Profile, profile_svg
 from afmend.pictures.surface3d import View, surface
 from afmend.scan import Channel, Grid
@@ -56,16 +67,29 @@ def panels(original: Channel, leveled: Channel, mended: Channel, grid: Grid) -> 
     stage = _Stage(grid, size, mended, missing, invented, robust_range(mended.values, known))
     measured = ~missing
     raw_limits = robust_range(original.values, measured)
-    before = partial(surface, grid=grid, limits=stage.limits, calibrated=mended.calibrated, unit=mended.unit, view=_VIEW)
     same = "same color range as repaired"
     return [
         _panel("Original", "as read; its own color range", _map(stage, original, raw_limits, measured)),
         _panel("Leveled", f"before repair; {same}", _map(stage, leveled, stage.limits, measured)),
         _panel("Masks", "what was marked, over the leveled heights", _masks(stage, leveled)),
         _repaired(stage, known),
+        *_reliefs(stage, leveled, known),
+    ]
+
+
+def _reliefs(stage: _Stage, leveled: Channel, known: Mask) -> list[Panel]:
+    """Draw both 3-D views, or one if nothing was filled."""
+    mended, measured = stage.mended, ~stage.missing
+    before = partial(
+        surface, grid=stage.grid, limits=stage.limits, calibrated=mended.calibrated, unit=mended.unit, view=_VIEW
+    )
+    if not stage.invented.any():
+        picture = before(mended.values, valid=_unless_all(measured))
+        return [_panel("3-D", "leveled; nothing was filled", picture)]
+    return [
         _panel("3-D before", "leveled, before repair", before(leveled.values, valid=_unless_all(measured))),
         _panel("3-D after", "repaired, same scales; filled pixels blue",
-               before(mended.values, valid=_unless_all(known), invented=invented)),
+               before(mended.values, valid=_unless_all(known), invented=stage.invented)),
     ]  # fmt: skip
 
 
@@ -78,7 +102,7 @@ def _map(stage: _Stage, channel: Channel, limits: tuple[float, float], valid: Ma
     return _framed(picture, stage, limits, channel, valid)
 
 
-def _framed(
+def _framed(  # noqa: PLR0917 (all of them matter)
     picture: Pixels, stage: _Stage, limits: tuple[float, float], channel: Channel, valid: Mask, cmap: str = _STYLE.cmap
 ) -> Image.Image:
     style = Style(_STYLE.longest, _STYLE.font_px, cmap)
@@ -150,7 +174,9 @@ def line_profile(original: Channel, leveled: Channel, mended: Channel, grid: Gri
     missing = (original.missing | mended.missing)[cut]
     sigma = mended.uncertainty[cut] if mended.uncertainty is not None else np.zeros(missing.shape)
     step = grid.pixel_nm[1 if along_fast else 0]
-    where = f"line (row) {index} of {grid.rows}, fast axis" if along_fast else f"column {index} of {grid.cols}, slow axis"
+    where = (
+        f"line (row) {index} of {grid.rows}, fast axis" if along_fast else f"column {index} of {grid.cols}, slow axis"
+    )
     return profile_svg(
         Profile(
             leveled.values[cut].astype(np.float64),

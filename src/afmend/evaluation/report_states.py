@@ -8,8 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from afmend.evaluation.statistics import step_heights
 from afmend.scan import Channel
 from afmend.scan.arrays import Heights, Mask
+
+QUANTITIES = ("Sa", "Sq", "Ssk", "Sku", "Sz")
+DIMENSIONLESS = ("Ssk", "Sku", "steps")
+ENOUGH = 1 << 16
+"""Terraces are searched in about this many pixels: every so many lines, whole."""
 
 
 class State(NamedTuple):
@@ -21,14 +27,8 @@ class State(NamedTuple):
     measured: Mapping[str, float]
 
 
-QUANTITIES = ("Sa", "Sq", "Ssk", "Sku", "Sz")
-DIMENSIONLESS = ("Ssk", "Sku")
-
-
-def states(
-    original: Channel, leveled: Channel, mended: Channel, pixel_nm: tuple[float, float], *, unharmed: bool = False
-) -> tuple[State, State, State]:
-    """Compute roughness in three states, over two sets of pixels.
+def states(original: Channel, leveled: Channel, mended: Channel, *, unharmed: bool = False) -> tuple[State, ...]:
+    """Compute statistics in three states, over two sets of pixels.
 
     "every" takes all pixels that hold a value (in ``mended`` the filled ones too); "measured" leaves out those that
     are marked as artifacts, are missing or were filled in. The measured pixels of ``leveled`` and ``mended``
@@ -36,23 +36,27 @@ def states(
     ``unharmed`` says that they were compared already: then they are computed once.
     """
     invented = mended.invented
-    wrong = mended.holes | invented
     present = ~(original.missing | mended.missing)
-    good = present & ~wrong
-    filled = present | invented
+    good = present & ~(mended.holes | invented)
     flat = _plane_free(original.values, good if good.any() else present)
-    untouched = numbers(leveled.values, good, pixel_nm)
-    kept = untouched if unharmed else numbers(mended.values, good, pixel_nm)
+    untouched = numbers(leveled.values, good)
+    kept = untouched if unharmed else numbers(mended.values, good)
     return (
-        State("As read", "best plane removed", numbers(flat, present, pixel_nm), numbers(flat, good, pixel_nm)),
-        State("Leveled", "before repair", numbers(leveled.values, present, pixel_nm), untouched),
-        State("Repaired", "", numbers(mended.values, filled, pixel_nm), kept),
+        State("As read", "best plane removed", numbers(flat, present), numbers(flat, good)),
+        State("Leveled", "before repair", numbers(leveled.values, present), untouched),
+        State("Repaired", "", numbers(mended.values, present | invented), kept),
     )
 
 
-def numbers(heights: Heights, usable: Mask, pixel_nm: tuple[float, float]) -> dict[str, float]:  # noqa: ARG001
-    """Return Sa, Sq, Ssk, Sku, Sz about the mean of the usable pixels."""
-    pieces = [z for start in _starts(heights) if (z := _piece(heights, usable, start)).size]
+def numbers(heights: Heights, usable: Mask) -> dict[str, float]:
+    """Return Sa, Sq, Ssk, Sku, Sz of the usable pixels, and step heights if there are terraces.
+
+    The same definitions as `afmend.evaluation.statistics.roughness`, computed in stripes that fit the
+    processor's cache: a report of large scans spends its time here.
+    """
+    stripe = max(1, ENOUGH // heights.shape[1])
+    cuts = [slice(start, start + stripe) for start in range(0, heights.shape[0], stripe)]
+    pieces = [z for cut in cuts if (z := heights[cut][usable[cut]].astype(np.float64, copy=False)).size]
     count = sum(z.size for z in pieces)
     if count == 0:
         return dict.fromkeys(QUANTITIES, math.nan)
@@ -63,22 +67,21 @@ def numbers(heights: Heights, usable: Mask, pixel_nm: tuple[float, float]) -> di
         z = piece - mean
         square = z * z
         sums += (np.abs(z).sum(), square.sum(), (square * z).sum(), (square * square).sum())
-        low, high = min(low, float(z.min())), max(high, float(z.max()))
+        low, high = min(low, float(piece.min())), max(high, float(piece.max()))
     sa, variance, third, fourth = (float(v) / count for v in sums)
-    flat = variance <= (1e-14 * abs(mean)) ** 2
+    flat = high - low <= 1e-12 * max(abs(high), abs(low))
     skew, kurtosis = (math.nan, math.nan) if flat else (third / variance**1.5, fourth / variance**2)
-    return {"Sa": sa, "Sq": math.sqrt(variance), "Ssk": skew, "Sku": kurtosis, "Sz": high - low}
+    found = {"Sa": sa, "Sq": math.sqrt(variance), "Ssk": skew, "Sku": kurtosis, "Sz": high - low}
+    return found | _steps(heights, usable)
 
 
-def _starts(heights: Heights) -> range:
-    """Cut the map into stripes that fit the processor's cache."""
-    return range(0, heights.shape[0], max(1, 65536 // heights.shape[1]))
-
-
-def _piece(heights: Heights, usable: Mask, start: int) -> Heights:
-    stripe = slice(start, start + _starts(heights).step)
-    chosen: Heights = heights[stripe][usable[stripe]]
-    return chosen
+def _steps(heights: Heights, usable: Mask) -> dict[str, float]:
+    every = max(1, heights.size // ENOUGH)
+    some = np.asarray(heights[::every], dtype=np.float64)
+    found = step_heights(some, np.ascontiguousarray(usable[::every]))
+    if found is None:
+        return {}
+    return {"step height": float(np.median(found.heights)), "steps": float(len(found.heights))}
 
 
 def _plane_free(heights: Heights, usable: Mask) -> Heights:
@@ -90,10 +93,12 @@ def _plane_free(heights: Heights, usable: Mask) -> Heights:
     level = float(heights[0, 0])
     down, across = np.nonzero(~usable)
     ys, xs, zs = y[down], x[across], heights[down, across] - level
-    by_row, by_col = heights.sum(1) - level * cols, heights.sum(0) - level * rows
+    by_row = heights.sum(1, dtype=np.float64) - level * cols
+    by_col = heights.sum(0, dtype=np.float64) - level * rows
     n = float(rows * cols - zs.size)
     sx, sy, sxy = -float(xs.sum()), -float(ys.sum()), -float((xs * ys).sum())
-    sxx, syy = rows * float((x * x).sum()) - float((xs * xs).sum()), cols * float((y * y).sum()) - float((ys * ys).sum())
+    sxx = rows * float((x * x).sum()) - float((xs * xs).sum())
+    syy = cols * float((y * y).sum()) - float((ys * ys).sum())
     right = [by_row.sum() - zs.sum(), (by_col * x).sum() - (zs * xs).sum(), (by_row * y).sum() - (zs * ys).sum()]
     normal = np.array([[n, sx, sy], [sx, sxx, sxy], [sy, sxy, syy]])
     a, bx, by = np.linalg.lstsq(normal, np.array(right), rcond=None)[0]

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from afmend.pictures.colormaps import colormap
 from afmend.pictures.maps import INVENTED, Pixels, Size, fit, outlined, paint, robust_range
-from afmend.pictures.numerals import bar_length, display, quantity, ticks
+from afmend.pictures.numerals import bar_length, display, measure, ticks
 from afmend.pictures.typeset import ALARM, INK, SOFT_INK, fitted, put, text_width
 from afmend.scan import Channel, Grid
 
@@ -33,7 +33,7 @@ def channel_picture(
     *,
     title: str = "",
     limits: tuple[float, float] | None = None,
-    style: Style = Style(),  # noqa: B008 (frozen)
+    style: Style = Style(),
 ) -> Image.Image:
     """Draw one channel as a complete picture; filled pixels are outlined, unfilled missing ones hatched.
 
@@ -103,7 +103,13 @@ def compose(
     top = margin + (round(2.0 * f) if title else 0)
     below = [*([_stretch_note(size)] if size.stretch > 1 else []), *[text for _, text in notes], *alarms]
     width = margin + body + round(1.4 * f) + bar.width + margin
-    height = top + max(size.height, bar.height) + round((2.9 if below else 1.9) * f) + round(1.6 * f) * len(below) + round(0.6 * f)
+    height = (
+        top
+        + max(size.height, bar.height)
+        + round((2.9 if below else 1.9) * f)
+        + round(1.6 * f) * len(below)
+        + round(0.6 * f)
+    )
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
     if title:
@@ -116,8 +122,9 @@ def compose(
     y = top + max(size.height, bar.height) + 1.1 * f
     _scale_bar(draw, (left, y), size, grid, f)
     y += 2.0 * f
+    marks = {text: mark for mark, text in notes}
     for line in below:
-        _note(draw, (margin, y), line, dict((text, mark) for mark, text in notes).get(line), f, line in alarms, width)
+        _note(draw, (margin, y), line, marks.get(line), f, line in alarms, width)
         y += 1.6 * f
     return image
 
@@ -135,7 +142,7 @@ def _stretch_note(size: Size) -> str:
     return f"{size.short_axis} axis drawn {size.stretch:.3g} × too long"
 
 
-def _note(
+def _note(  # noqa: PLR0917 (all of them matter)
     draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, mark: str | None, f: float, alarm: bool, width: int
 ) -> None:
     x, y = at
@@ -176,7 +183,12 @@ class _Bar:
 
     @classmethod
     def of(
-        cls, limits: tuple[float, float], channel: Channel, extremes: tuple[float, float] | None, height: float, f: float
+        cls,
+        limits: tuple[float, float],
+        channel: Channel,
+        extremes: tuple[float, float] | None,
+        height: float,
+        f: float,
     ) -> _Bar:
         low, high = limits
         shown = display(max(abs(low), abs(high)), channel.unit if channel.calibrated or channel.unit else "")
@@ -224,9 +236,9 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
 
 
 def size_text(grid: Grid) -> str:
-    """Say how large a scan is: "1.00 µm × 2.00 µm (512 × 256 px)", fast axis first."""
+    """Say how large a scan is: "1 µm × 2.5 µm (512 × 256 px)", fast axis first."""
     pixels = f"{grid.cols} × {grid.rows} px"
     if not grid.calibrated:
         return pixels
     slow, fast = grid.size_nm
-    return f"{quantity(fast, 'nm')} × {quantity(slow, 'nm')} ({pixels})"
+    return f"{measure(fast)} × {measure(slow)} ({pixels})"

@@ -29,7 +29,7 @@ KIND_COLORS: Mapping[str, str] = {
     "drawn": "#7b3ff2", "saturation": "#b8a800", "missing": "#9a9a9a", "foreground": "#2ca02c",
 }  # fmt: skip
 """Colors of artifact kinds; other kinds take the next free one of `SPARE_COLORS`."""
-SPARE_COLORS = ("#e00000", "#8c4bd0", "#00b0f0", "#c08000", "#ff5fa2", "#4d7c0f", "#0f766e", "#6b4f3a")
+SPARE_COLORS = ("#8c4bd0", "#00b0f0", "#c08000", "#ff5fa2", "#4d7c0f", "#0f766e", "#6b4f3a")
 INVENTED = "#00d5ff"
 """Outline of filled pixels: a hue that no height color map uses."""
 
@@ -183,9 +183,14 @@ def tint(picture: Pixels, mask: Mask, color: str, *, strength: float = 0.55) -> 
 
 
 def outline(mask: Mask, size: Size) -> Mask:
-    """Return the picture pixels just outside of a mask: what is masked itself stays in sight."""
+    """Return the picture pixels just outside of a mask: what is masked itself stays in sight.
+
+    Where the mask meets the edge of the picture, the line runs along the edge.
+    """
     touched = coverage(mask, (size.height, size.width)) > TOUCHED
-    return _near(touched) & ~touched
+    edge = np.ones_like(touched)
+    edge[1:-1, 1:-1] = False
+    return (_near(touched) & ~touched) | (touched & edge)
 
 
 def outlined(picture: Pixels, mask: Mask, color: str, *, opacity: float = 0.85) -> Pixels:
@@ -198,7 +203,8 @@ def outlined(picture: Pixels, mask: Mask, color: str, *, opacity: float = 0.85) 
 
 def _blended(picture: Pixels, alpha: NDArray[np.floating[Any]], color: str) -> Pixels:
     blended = picture * (1 - alpha[..., None]) + np.array(rgb(color)) * alpha[..., None]
-    return np.round(blended).astype(np.uint8)
+    rounded: Pixels = np.round(blended).astype(np.uint8)
+    return rounded
 
 
 def _shifted(mask: Mask) -> list[Mask]:

@@ -94,6 +94,12 @@ def quantity(value: float, unit: str, significant: int = 3, *, like: float | Non
     return f"{plain(value / shown.factor, significant)}{gap}{shown.label}"
 
 
+def measure(length_nm: float) -> str:
+    """Write a lateral length with up to four digits: "512 nm", "1024 nm", "2.5 µm"."""
+    shown = display(length_nm, "nm")
+    return f"{length_nm / shown.factor:.4g} {shown.label}"
+
+
 def bar_length(width_nm: float, *, calibrated: bool) -> tuple[float, str]:
     """Return a round length of about a quarter of ``width_nm`` and its label; pixels if not calibrated."""
     length = round_step(width_nm / 2.5, 2)

@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 980, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 14, 34, 44
 _BEFORE, _AFTER, _BAND, _SHADE = "#c2571a", "#0b4f8a", "#4aa3df", "#d9edf9"
 _MOST_POINTS = 1200
+_LOOK = 'font-family="system-ui, sans-serif" font-size="12" fill="#1b1b1b" aria-label="line profile"'
 
 Line = NDArray[np.float64]
 
@@ -64,8 +65,7 @@ def profile_svg(profile: Profile) -> str:
     """
     axes = _Axes.of(profile)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="12" fill="#1b1b1b" aria-label="line profile">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" {_LOOK}>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         *_shades(profile, axes),
         *_grid(axes),
@@ -156,7 +156,7 @@ def _grid(axes: _Axes) -> list[str]:
 def _band(profile: Profile, axes: _Axes) -> list[str]:
     out = []
     for start, stop in _runs(profile.invented & np.isfinite(profile.sigma) & profile.known_after):
-        pixels = np.arange(start, stop)
+        pixels = np.arange(start, stop, dtype=np.float64)
         if stop - start == 1:
             pixels = np.array([start - 0.5, start + 0.5])
         index = np.clip(np.round(pixels).astype(int), start, stop - 1)
@@ -170,7 +170,7 @@ def _band(profile: Profile, axes: _Axes) -> list[str]:
 def _curve(values: Line, known: Mask, axes: _Axes, style: str) -> list[str]:
     out = []
     for start, stop in _runs(known):
-        pixels, heights = _thinned(np.arange(start, stop), values[start:stop])
+        pixels, heights = _thinned(np.arange(start, stop, dtype=np.float64), values[start:stop])
         if pixels.size == 1:
             pixels, heights = np.array([start - 0.5, start + 0.5]), heights.repeat(2)
         points = _points(axes.x(pixels), axes.y(heights))
@@ -181,13 +181,13 @@ def _curve(values: Line, known: Mask, axes: _Axes, style: str) -> list[str]:
 def _thinned(pixels: Line, values: Line) -> tuple[Line, Line]:
     """Keep the lowest and highest pixel of each bin where there are more pixels than can be seen."""
     if values.size <= _MOST_POINTS:
-        return pixels.astype(float), values
+        return pixels, values
     bins = math.ceil(values.size / (_MOST_POINTS // 2))
     full = values.size // bins * bins
     folded = values[:full].reshape(-1, bins)
     base = np.arange(0, full, bins)
     chosen = np.sort(np.concatenate([base + folded.argmin(1), base + folded.argmax(1), np.arange(full, values.size)]))
-    return pixels[chosen].astype(float), values[chosen]
+    return pixels[chosen], values[chosen]
 
 
 def _points(x: Line, y: Line) -> str:
@@ -199,10 +199,11 @@ def _labels(profile: Profile, axes: _Axes) -> list[str]:
     middle = (_TOP + HEIGHT - _BOTTOM) / 2
     up = axes.up.label if profile.calibrated[1] else f"{axes.up.label} (uncalibrated)"
     along = axes.along.label if profile.calibrated[0] else "px (scan size uncalibrated)"
-    quantity = "height" if profile.unit == "nm" else "value"
+    quantity, up = "height" if profile.unit == "nm" else "value", f" / {escape(up)}"
+    center = (_LEFT + WIDTH - _RIGHT) / 2
     return [
-        f'<text x="{(_LEFT + WIDTH - _RIGHT) / 2:.0f}" y="{bottom}" text-anchor="middle">distance / {escape(along)}</text>',
-        f'<text transform="translate(16 {middle:.0f}) rotate(-90)" text-anchor="middle">{quantity} / {escape(up)}</text>',
+        f'<text x="{center:.0f}" y="{bottom}" text-anchor="middle">distance / {escape(along)}</text>',
+        f'<text transform="translate(16 {middle:.0f}) rotate(-90)" text-anchor="middle">{quantity}{up}</text>',
         f'<text x="{WIDTH - _RIGHT}" y="{bottom}" text-anchor="end" font-weight="600">{escape(profile.where)}</text>',
     ]
 
@@ -210,7 +211,10 @@ def _labels(profile: Profile, axes: _Axes) -> list[str]:
 def _legend(profile: Profile, axes: _Axes) -> list[str]:
     before = profile.before[profile.known_before]
     cut = before.size and (before.min() < axes.low or before.max() > axes.high)
-    entries = [("line", _BEFORE, "before (leveled; cut at the frame)" if cut else "before (leveled)"), ("line", _AFTER, "after repair")]
+    entries = [
+        ("line", _BEFORE, "before (leveled; cut at the frame)" if cut else "before (leveled)"),
+        ("line", _AFTER, "after repair"),
+    ]
     if profile.invented.any():
         entries.append(("box", _SHADE, "filled in, not measured"))
         sigma = profile.sigma[profile.invented]
@@ -223,7 +227,9 @@ def _legend(profile: Profile, axes: _Axes) -> list[str]:
         if shape == "line":
             out.append(f'<line x1="{x:.0f}" x2="{x + 20:.0f}" y1="16" y2="16" stroke="{color}" stroke-width="2"/>')
         elif shape == "box":
-            out.append(f'<rect x="{x:.0f}" y="10" width="20" height="12" fill="{color}" stroke="#8aa" stroke-width="0.5"/>')
+            out.append(
+                f'<rect x="{x:.0f}" y="10" width="20" height="12" fill="{color}" stroke="#8aa" stroke-width="0.5"/>'
+            )
         x += 26 if shape != "none" else 0
         out.append(f'<text x="{x:.0f}" y="20">{text}</text>')
         x += 6.4 * len(text) + 14

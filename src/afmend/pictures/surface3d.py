@@ -27,6 +27,7 @@ SAMPLES = 320
 """Points along a line of sight."""
 PAPER = (242, 244, 247)
 _BELOW, _ABOVE = 0.25, 0.4
+_NARROWEST = 0.06
 _NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _NEVER_MEASURED = (176, 176, 176)
 _INVENTED = rgb("#00b8e6")
@@ -72,7 +73,7 @@ def surface(
     invented: Mask | None = None,
     calibrated: bool = True,
     unit: str = "nm",
-    view: View = View(),  # noqa: B008 (frozen)
+    view: View = View(),
 ) -> Image.Image:
     """Draw a height map as a shaded relief; its vertical exaggeration is written into the picture.
 
@@ -105,6 +106,8 @@ def surface(
     footer.paste(image, (0, 0))
     known = grid.calibrated and calibrated and unit == "nm"
     stated = f"z × {factor:g}" if known else "z scale arbitrary"
+    if min(grid.size_nm) / max(grid.size_nm) < 2 * _NARROWEST:
+        stated += ", narrow side widened"
     span = f"color range {quantity(limits[1] - limits[0], unit)}" if calibrated else ""
     draw = ImageDraw.Draw(footer)
     y = footer.height - 11
@@ -125,7 +128,7 @@ class _Mesh:
     ceiling: float
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0917 (a constructor)
         cls,
         heights: Heights,
         grid: Grid,
@@ -145,7 +148,7 @@ class _Mesh:
         z = np.clip(reduced, -_BELOW * span, (1 + _ABOVE) * span) * np.float32(scale)
         half_v, half_u = (0.5 * side / longer for side in grid.size_nm)
         # a very narrow scan is drawn at least this wide
-        half_v, half_u = max(half_v, 0.06), max(half_u, 0.06)
+        half_v, half_u = max(half_v, _NARROWEST), max(half_u, _NARROWEST)
         light = _lambert(z, 2 * half_v / rows, 2 * half_u / cols)
         index = np.clip(reduced * np.float32(255 / span), 0, 255).astype(np.uint8)
         color = _lifted(colormap(cmap))[index]
@@ -170,7 +173,10 @@ def _lambert(z: NDArray[np.float32], step_v: float, step_u: float) -> NDArray[np
     lamp = np.array([-0.55, 0.35, 0.75])
     lamp /= np.linalg.norm(lamp)
     facing = (-slope_u * lamp[0] - slope_v * lamp[1] + lamp[2]) / np.sqrt(1 + slope_u**2 + slope_v**2)
-    return np.clip(0.42 + 0.58 * np.maximum(facing, 0) / lamp[2], 0.2, 1.22).astype(np.float32)
+    brightness: NDArray[np.float32] = np.clip(0.42 + 0.58 * np.maximum(facing, 0) / lamp[2], 0.2, 1.22).astype(
+        np.float32
+    )
+    return brightness
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +241,7 @@ def _cast(mesh: _Mesh, view: View) -> Pixels:
     last = hit[line, col]
     lower, upper = horizon[last - 1, col], horizon[last, col]
     part = np.clip((rays.y[line] - lower) / np.maximum(upper - lower, np.float32(1e-9)), 0, 1)
-    down, across = (
-        place[last - 1, col] * (1 - part) + place[last, col] * part for place in (rays.down, rays.across)
-    )
+    down, across = (place[last - 1, col] * (1 - part) + place[last, col] * part for place in (rays.down, rays.across))
     picture = np.full((lines, columns, 3), PAPER, dtype=np.uint8)
     picture[line, col] = np.clip(_bilinear(mesh.color, down, across), 0, 255).astype(np.uint8)
     foot = mesh.base * math.cos(tilt) + rays.depth[0] * math.sin(tilt)
@@ -247,7 +251,9 @@ def _cast(mesh: _Mesh, view: View) -> Pixels:
     return picture
 
 
-def _bilinear(table: NDArray[np.float32], down: NDArray[np.float32], across: NDArray[np.float32]) -> NDArray[np.float32]:
+def _bilinear(
+    table: NDArray[np.float32], down: NDArray[np.float32], across: NDArray[np.float32]
+) -> NDArray[np.float32]:
     rows, cols = table.shape[:2]
     top = np.minimum(down.astype(np.intp), max(rows - 2, 0))
     left = np.minimum(across.astype(np.intp), max(cols - 2, 0))

@@ -11,7 +11,18 @@ INK = "#1b1b1b"
 SOFT_INK = "#5c5c5c"
 ALARM = "#c3180f"
 _OWN = "µ−×"
-_SPELLED = {"μ": "µ", "–": "-", "—": "-", "Ω": "Ohm", "σ": "sigma", "Å": "Ang", "ß": "ss", "≤": "<=", "≥": ">=", "\u212b": "Ang"}
+_SPELLED = {
+    "μ": "µ",
+    "–": "-",
+    "—": "-",
+    "Ω": "Ohm",
+    "σ": "sigma",
+    "Å": "Ang",
+    "ß": "ss",
+    "≤": "<=",
+    "≥": ">=",
+    "\u212b": "Ang",
+}
 _KEPT = "°±…·²"
 
 
@@ -100,7 +111,9 @@ def _advance(part: str, size: float) -> float:
     return float(font(size).getlength(model))
 
 
-def _glyph(draw: ImageDraw.ImageDraw, letter: str, x: float, baseline: float, size: float, fill: str) -> None:
+def _glyph(  # noqa: PLR0917 (all of them matter)
+    draw: ImageDraw.ImageDraw, letter: str, x: float, baseline: float, size: float, fill: str
+) -> None:
     pen = max(1, round(size * 0.075))
     if letter == "µ":
         draw.text((x, baseline), "u", fill=fill, font=font(size), anchor="ls")
