@@ -96,6 +96,13 @@ def test_outputs_never_collide(tmp_path):
     assert [job.path for job in folder_jobs] == [str(tmp_path / "a/x.spm")], "the output folder is not an input"
 
 
+def test_a_scan_of_several_files_is_one_job(tmp_path):
+    for name in ("a.par", "a.tf0", "a.tb0", "b.tf0"):
+        (tmp_path / name).touch()
+    jobs = plan([tmp_path], order(tmp_path / "out"))
+    assert [job.path.rsplit("/", 1)[-1] for job in jobs] == ["a.par", "b.tf0"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs file names that are not UTF-8")
 def test_unreadable_names(tmp_path):
     (tmp_path / "in").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from afmend.apps.batch.job import Job, Mode
 
+SCALA_PART = re.compile(r"\.[ts][fb]\d+$", re.IGNORECASE)
 PRIVATE = ".afmend"
 """Folder inside the output folder that holds the journal and the report's cards."""
 
@@ -61,7 +63,13 @@ def _found(inputs: Iterable[Path], out: Path) -> list[tuple[Path, str]]:
             for name in sorted(files):
                 if not name.startswith("."):
                     found.setdefault(here / name, str((here / name).relative_to(given)))
-    return sorted(found.items(), key=lambda item: str(item[0]))
+    parts = {path for path in found if SCALA_PART.search(path.name) and _has_par(path, found)}
+    return sorted(((path, name) for path, name in found.items() if path not in parts), key=lambda item: str(item[0]))
+
+
+def _has_par(path: Path, found: Mapping[Path, str]) -> bool:
+    """Say whether an Omicron SCALA data file comes with its parameter file, which reads them all."""
+    return any(path.with_suffix(ending) in found for ending in (".par", ".PAR"))
 
 
 def _resolved(path: Path) -> Path:
