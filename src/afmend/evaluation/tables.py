@@ -38,7 +38,6 @@ def write_statistics_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     try:
         partial.chmod(0o666 & ~_umask())
         partial.replace(path)
-        os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise WriteError(f"cannot be replaced ({error.strerror or error})", where=str(path),

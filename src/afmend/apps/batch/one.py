@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from afmend.apps.batch.job import Job, JobResult, ScanResult
 from afmend.catalogue import find_step
-from afmend.errors import AfmendError
+from afmend.errors import AfmendError, StepError
 from afmend.pipeline import Recipe, StepUse, run_recipe
 from afmend.scan import ChannelKey, Scan
 
@@ -96,8 +96,16 @@ def _numbers(scan: Scan, mended: Scan, key: ChannelKey) -> dict[str, Any]:
         "artifact_percent": 100.0 * float(channel.artifact.mean()),
         "artifacts": " ".join(sorted(channel.masks.artifact)),
     }
-    for name, of, repaired in (("raw", scan, "with"), ("mended", mended, "with"), ("measured", mended, "without")):
-        numbers = statistics(of, key, repaired=repaired).to_json()
+    states: tuple[tuple[str, Scan, Literal["with", "without"]], ...] = (
+        ("raw", scan, "with"),
+        ("mended", mended, "with"),
+        ("measured", mended, "without"),
+    )
+    for name, of, repaired in states:
+        try:
+            numbers = statistics(of, key, repaired).to_json()
+        except StepError:
+            continue  # not one pixel to count: the cells stay empty
         row.update({f"{stat}_{name}": numbers[stat] for stat in ("Sa", "Sq", "Ssk", "Sku", "Sz")})
     return row
 

@@ -13,6 +13,7 @@ from afmend import __version__
 from afmend.apps.batch.job import JobResult
 from afmend.apps.batch.plan import Order
 from afmend.formats.register import replacing
+from afmend.pipeline import Recipe
 
 LEADING = ("file", "image", "status", "error", "format", "channel", "rows", "cols", "calibrated")
 
@@ -74,8 +75,8 @@ def _report(order: Order, results: Sequence[JobResult]) -> None:
     cards, failures = [], []
     for result in results:
         errors = [result.error, *(scan.error for scan in result.scans)]
-        failures += [Failure(result.path, sentence(error)) for error in errors if error is not None]
+        failures += [Failure(result.path, **error) for error in errors if error is not None]
         paths = [Path(scan.card) for scan in result.scans if scan.card]
         cards += [Card.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
     now = dt.datetime.now(tz=dt.UTC).astimezone().isoformat(timespec="seconds")
-    write_report(order.out / "report.html", cards, failures, RunFacts(recipe=order.recipe, date=now))
+    write_report(order.out / "report.html", cards, failures, RunFacts(recipe=Recipe.from_yaml(order.recipe), date=now))

@@ -20,8 +20,11 @@ def main() -> None:
 
     for line in sys.stdin:
         result = do_job(Job.from_json(json.loads(line)))
-        answers.write(json.dumps(result.to_json()) + "\n")
-        answers.flush()
+        try:
+            answers.write(json.dumps(result.to_json()) + "\n")
+            answers.flush()
+        except BrokenPipeError:  # the batch is gone
+            os._exit(1)
 
 
 if __name__ == "__main__":
