@@ -41,32 +41,20 @@ def facet(field: Field, params: Facet) -> Leveled:
     StepError
         If no facet is usable.
     """
+    from afmend.leveling import facet_kernels
+
     gwyddion = params.convention == "gwyddion"
     down, right = _slopes(field)
     if not down.size:
         raise StepError("no square of 2 x 2 usable pixels to take a slope from", now="Shrink the masks.")
     # Gwyddion stops at a squared slope of 1e-9, in height per length.
     limit = 1e-9 if gwyddion else 1e-12 * float(np.mean(np.square(down) + np.square(right)))
-    tilt = np.zeros(2)
-    used = params.iterations
-    for turn in range(params.iterations):
-        size = np.square(down - tilt[0])
-        size += np.square(right - tilt[1])
-        spread = float(np.mean(size)) / params.sharpness
-        if spread <= 0:
-            used = turn
-            break
-        weight = np.exp(np.divide(size, -spread, out=size), out=size)
-        more = np.array([np.sum(weight * down), np.sum(weight * right)]) / np.sum(weight) - tilt
-        tilt += more
-        if float(np.sum(more * more)) <= limit:
-            used = turn + 1
-            break
-    slow, fast = float(tilt[0]) * field.pixel_nm[0], float(tilt[1]) * field.pixel_nm[1]
+    found = facet_kernels.common_slope(down, right, params.sharpness, params.iterations, limit)
+    slow, fast = found[0] * field.pixel_nm[0], found[1] * field.pixel_nm[1]
     heights = subtract_tilt(field.heights, slow, fast)
     if not gwyddion:
         heights -= np.mean(heights[field.usable])
-    return Leveled(heights, facts={"slope_fast_per_px": fast, "slope_slow_per_px": slow, "iterations": used})
+    return Leveled(heights, facts={"slope_fast_per_px": fast, "slope_slow_per_px": slow, "iterations": found[2]})
 
 
 def _slopes(field: Field) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -78,25 +78,14 @@ def subtract_facet_tilts(heights: Heights, usable: Mask, pixel: float, *, relati
     relative : bool
         Whether iteration ends at a slope of 1e-6 of the line's rms slope, or at a slope of 1e-6.
     """
+    from afmend.leveling import facet_kernels
+
     slopes = np.diff(heights, axis=1) / pixel
     both = usable[:, 1:] & usable[:, :-1]
-    fewest = lines.fewest_usable(heights.shape[1])
-    active = np.flatnonzero(both.sum(axis=1) >= fewest)
-    counts = np.maximum(both.sum(axis=1), 1)
-    tilt = np.zeros(len(heights))
     limit = np.full(len(heights), TILT_STOP)
     if relative:
-        limit *= np.sqrt(np.sum(np.square(slopes) * both, axis=1) / counts)
-    for _ in range(TILT_ROUNDS):
-        if not active.size:
-            break
-        squares = np.square(slopes[active] - tilt[active, None]) * both[active]
-        spread = np.sum(squares, axis=1) / counts[active] / 200
-        weight = np.exp(-squares / np.where(spread > 0, spread, 1.0)[:, None]) * both[active]
-        total = np.sum(weight, axis=1)
-        turn = np.sum(weight * (slopes[active] - tilt[active, None]), axis=1) / np.where(total > 0, total, 1.0)
-        tilt[active] += turn
-        active = active[np.abs(turn) > limit[active]]
+        limit *= np.sqrt(np.sum(np.square(slopes) * both, axis=1) / np.maximum(both.sum(axis=1), 1))
     cols = heights.shape[1]
+    tilt = facet_kernels.line_tilts(slopes, both, lines.fewest_usable(cols), TILT_ROUNDS, limit)
     leveled: Heights = heights - (tilt * pixel)[:, None] * (np.arange(cols) - (cols - 1) / 2)
     return leveled

@@ -1,5 +1,9 @@
 """Planes, polynomials, facets, three points: closed forms."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,7 +11,7 @@ from afmend.catalogue import find_step
 from afmend.errors import BadParameterError, StepError
 from afmend.leveling.moments import basis, line_moments, positions, products
 from afmend.pipeline import Field, Leveled
-from support import assert_heights_close, rough
+from support import ROOT, assert_heights_close, rough
 
 SHAPE = (31, 46)
 Y, X = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(float)
@@ -179,3 +183,12 @@ def test_topostats_leaves_a_row_without_usable_pixels_and_needs_some_lines():
     assert np.isfinite(run("level.topostats", heights, mask, row_alignment_quantile=0.3).heights).all()
     with pytest.raises(StepError, match="too few lines"):
         run("level.topostats", heights, X > 1)
+
+
+def test_looking_at_parameters_loads_no_compiler():
+    code = (
+        "import sys; from afmend.catalogue import BUILT_IN, find_step\n"
+        "[find_step(s) for s in BUILT_IN if s.startswith(('level.', 'filter.'))]\n"
+        "assert not {'numba', 'scipy', 'cv2'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})

@@ -48,11 +48,12 @@ def test_mode_is_the_densest_stretch_whatever_the_unit():
         )
 
 
-@pytest.mark.parametrize("method", OFFSET_METHODS)
-@pytest.mark.parametrize("convention", ["afmend", "gwyddion"])
+@pytest.mark.parametrize(
+    ("method", "convention"),
+    # Gwyddion's matching lets the right pixel of a pair steer, masked or not.
+    [(m, c) for m in OFFSET_METHODS for c in ("afmend", "gwyddion") if (m, c) != ("matching", "gwyddion")],
+)
 def test_offsets_are_removed(method, convention):
-    if (method, convention) == ("matching", "gwyddion"):
-        pytest.skip("theirs lets the right pixel of a pair steer, masked or not")
     line = rough((1, SHAPE[1]), 4)
     mask = (abs(X - 20) < 6) & (abs(Y - 15) < 5)
     done = run(line + offsets() + 30 * mask, mask, method=method, convention=convention).heights
