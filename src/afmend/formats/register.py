@@ -139,7 +139,8 @@ def read_all(path: str | Path) -> tuple[Scan, ...]:
 def _source(scan: Scan, path: Path, form: FileFormat, index: int, count: int) -> Source:
     if scan.source.file:
         return replace(scan.source, stored=form.id)
-    return Source(path.name, form.id, index, count)
+    name = path.name.encode("utf-8", "backslashreplace").decode("utf-8")  # stray bytes in a name must not stop a writer
+    return Source(name, form.id, index, count)
 
 
 def read(path: str | Path, frame: int | None = None) -> Scan:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self, TypeAlias
@@ -142,16 +143,22 @@ class _Worker:
             timer.cancel()
         if answer.endswith("\n"):
             return JobResult.from_json(json.loads(answer))
-        self._process = None
-        code = process.wait()
+        code = self._bury(process)
         return JobResult(job.path, error=_lost(code, late=late.is_set(), timeout_s=self._timeout_s))
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
+            self._bury(self._process)
+
+    def _bury(self, process: subprocess.Popen[str]) -> int:
+        """Wait for the end of a process, close what led to it, and return its exit code."""
+        self._process = None
+        code = process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):  # what could not be delivered any more
                 _pipe(pipe).close()
+        return code
 
     def _start(self) -> subprocess.Popen[str]:
         threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
