@@ -1,5 +1,7 @@
 """HDF5 files that lie about their content."""
 
+import zlib
+
 import h5py
 import numpy as np
 import pytest
@@ -57,6 +59,46 @@ def test_reads_numbers_in_native_order(make):
 )  # fmt: skip
 def test_refuses_datasets_that_lie(make, fill, words):
     with pytest.raises(CorruptFileError, match=words):
+        make(fill, lambda file: hdf5.dataset(file, "d"))
+
+
+@pytest.mark.parametrize("kind", ["<f8", ">f4", "<i2", "u1"])
+@pytest.mark.parametrize("shape", [(7, 11), (4, 3), (13,), (3, 5, 2)])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_unpacks_as_the_library_does(make, kind, shape, shuffle):
+    values = (np.arange(np.prod(shape)).reshape(shape) % 100).astype(kind)
+    chunks = (4, 3, 2)[: len(shape)] if shape[0] != 3 else (3, 2, 2)
+
+    def fill(file):
+        packed = {"compression": "gzip", "shuffle": shuffle}
+        file.create_dataset("whole", data=values, chunks=chunks, **packed)
+        file.create_dataset("holes", shape, kind, chunks=chunks, fillvalue=7, **packed)[0] = values[0]
+        file.create_dataset("other", data=values, chunks=chunks, fletcher32=True, **packed)
+
+    def ask(file):
+        return [(hdf5.dataset(file, name), file[name][()]) for name in file]
+
+    for mine, libraries in make(fill, ask):
+        assert mine.dtype == np.dtype(kind).newbyteorder("=")
+        assert np.array_equal(mine, libraries)
+
+
+@pytest.mark.parametrize(
+    ("packed", "mask"),
+    [
+        (zlib.compress(bytes(1 << 24)), 0),
+        (zlib.compress(bytes(100)), 0),
+        (zlib.compress(bytes(128))[:-1], 0),
+        (b"nothing", 0),
+        (bytes(128), 1),
+    ],
+)
+def test_a_chunk_that_unpacks_to_something_else_is_refused(make, packed, mask):
+    def fill(file):
+        made = file.create_dataset("d", (4, 4), "f8", chunks=(4, 4), compression="gzip")
+        made.id.write_direct_chunk((0, 0), packed, mask)
+
+    with pytest.raises(CorruptFileError, match="chunk"):
         make(fill, lambda file: hdf5.dataset(file, "d"))
 
 
