@@ -7,6 +7,7 @@ another file, a filter may load a plug-in. Everything here asks for shape, type,
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ MAX_TEXT_BYTES = 1 << 26
 MAX_ATTRIBUTE_ITEMS = 4096
 MAX_EXPANSION = 2000
 """deflate packs at best 1:1032; a dataset that promises much more than that never was written."""
+MAX_CHUNKS = 1000
+"""Listing more chunks takes too long; such datasets are left to libhdf5."""
 _SLACK_BYTES = 1 << 20
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
 H5PY_RAISES = (
@@ -105,6 +108,8 @@ def dataset(parent: h5py.Group, name: str, *, max_pixels: int = MAX_PIXELS) -> N
     if not 1 <= count <= max_pixels:
         raise _broken(f"{found.name} promises {' x '.join(map(str, shape))} values")
     check_storage(found, count * kind.itemsize)
+    if _plan(found) in (["deflate"], ["shuffle", "deflate"]) and found.id.get_num_chunks() <= MAX_CHUNKS:
+        return _inflated(found)
     values = np.empty(shape, kind.newbyteorder("="))
     found.read_direct(values)
     return values
@@ -117,14 +122,51 @@ def stored(parent: h5py.Group, name: str) -> h5py.Dataset:
     found = _node(parent, name)
     if not isinstance(found, h5py.Dataset):
         raise _broken(f"{parent.name}/{name} is not a dataset")
-    plan = found.id.get_create_plist()
     if found.external is not None or found.is_virtual:
         raise _broken(f"{found.name} is stored in another file")
-    filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
-    unknown = [number for number in filters if number not in _FILTERS]
-    if unknown or len(filters) > 4:
-        raise _broken(f"{found.name} is packed with the filters {filters}, which afmend does not unpack")
+    if "" in _plan(found) or len(_plan(found)) > 4:
+        raise _broken(f"{found.name} is packed with filters that afmend does not unpack")
     return found
+
+
+def _plan(found: h5py.Dataset) -> list[str]:
+    """Return the names of the filters in the order of writing; "" for one that is not known."""
+    plan = found.id.get_create_plist()
+    return [_FILTERS.get(plan.get_filter(i)[0], "") for i in range(plan.get_nfilters())]
+
+
+def _inflated(found: h5py.Dataset) -> NDArray[Any]:
+    """Unpack a compressed dataset, each chunk up to its size and no further.
+
+    libhdf5 would unpack whatever a chunk holds, and a megabyte may hold a gigabyte.
+    """
+    kind, chunk = found.dtype, found.chunks
+    size = math.prod(chunk) * kind.itemsize
+    values = np.full(found.shape, found.fillvalue, kind)
+    for index in range(found.id.get_num_chunks()):
+        start = found.id.get_chunk_info(index).chunk_offset
+        skipped, packed = found.id.read_direct_chunk(start)
+        if skipped or any(at >= end for at, end in zip(start, found.shape, strict=True)):
+            raise _broken(f"{found.name} has a chunk at {start} that does not belong there")
+        raw = np.frombuffer(_unpacked(packed, size, found.name), np.uint8)
+        if found.shuffle:
+            raw = raw.reshape(kind.itemsize, -1).T.copy().reshape(-1)
+        box = tuple(slice(at, at + n) for at, n in zip(start, chunk, strict=True))
+        block = values[box]
+        block[...] = raw.view(kind).reshape(chunk)[tuple(slice(n) for n in block.shape)]
+    return values.astype(kind.newbyteorder("="), copy=False)
+
+
+def _unpacked(packed: bytes, size: int, name: str) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        raw = stream.decompress(packed, size)
+        more = stream.decompress(stream.unconsumed_tail, 1)
+    except zlib.error as error:
+        raise _broken(f"a chunk of {name} cannot be unpacked ({error})") from error
+    if more or not stream.eof or len(raw) != size:
+        raise _broken(f"a chunk of {name} does not unpack to {size} bytes")
+    return raw
 
 
 def check_storage(found: h5py.Dataset, wanted: int) -> None:

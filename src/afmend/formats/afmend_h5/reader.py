@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmend.errors import CorruptFileError, UnsupportedFileError
+from afmend.errors import BadScanError, CorruptFileError, UnsupportedFileError
 from afmend.formats import hdf5
 from afmend.formats.afmend_h5.layout import FORMAT, GRID_NUMBERS, LAYOUT, SOURCE_NUMBERS, SOURCE_TEXTS, fingerprint
 from afmend.formats.hostile import pixels
@@ -69,6 +69,8 @@ def _read_scan(home: h5py.Group) -> Scan:
         )
     except (AttributeError, KeyError) as error:
         raise CorruptFileError(f"a record of {home.name} is incomplete ({error})", now="Write it again.") from error
+    except BadScanError as error:
+        raise CorruptFileError(error.what, now=error.now or "Write it again.") from error
     said = hdf5.attribute(home, "fingerprint")
     if said is not None and said != fingerprint(scan):
         raise CorruptFileError(

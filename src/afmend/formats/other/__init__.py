@@ -27,8 +27,8 @@ from afmend.scan import Acquisition, Channel, Grid, Scan
 from afmend.scan.units import in_memory, is_length
 
 _RAISES = (
-    OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError, AssertionError,
-    MemoryError, struct.error, zipfile.BadZipFile,
+    OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError,
+    AssertionError, MemoryError, struct.error, zipfile.BadZipFile,
 )  # fmt: skip
 """What parsers of binary files raise on files they do not expect."""
 
@@ -106,6 +106,7 @@ def _channel(entry: Any) -> tuple[Grid, Channel, Mapping[str, Any]]:
     sized = entry.physical_sizes is not None
     surface = entry.topography(**({} if sized else {"physical_sizes": (float(cols), float(rows))}))
     lateral, vertical = _units(surface.unit)
+    vertical = _units(getattr(entry, "data_unit", surface.unit))[1] if vertical else ""
     unit, factor = in_memory(vertical)
     heights = surface.heights().T  # The library's first axis is x.
     name = str(entry.name)
