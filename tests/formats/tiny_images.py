@@ -14,7 +14,7 @@ _LETTERS = {1: "B", 2: "s", 3: "H", 4: "I", 7: "s", 8: "h", 9: "i", 12: "d", 5: 
 
 
 def tiff(pages, order="<"):
-    """Bytes of a TIFF: each page a dict code -> (type, values or bytes); code 273 takes the picture's bytes, or offsets."""
+    """Bytes of a TIFF: each page a dict code -> (type, values or bytes); code 273 takes bytes or offsets."""
     out = io.BytesIO()
     out.write((b"II" if order == "<" else b"MM") + struct.pack(order + "H", 42))
     link = out.tell()
