@@ -212,7 +212,7 @@ def _valleys(values: NDArray[np.float64], noise: float, span: float) -> list[flo
     """Heights that separate the clear peaks of the smoothed density, or None for a single peak."""
     from scipy.ndimage import gaussian_filter1d
 
-    bins = min(int(math.ceil(4 * span / noise)) + 1, 4096)
+    bins = min(math.ceil(4 * span / noise) + 1, 4096)
     counts, edges = np.histogram(values, bins=bins)
     density = gaussian_filter1d(counts.astype(np.float64), noise / (span / bins), mode="constant")
     centers = (edges[1:] + edges[:-1]) / 2

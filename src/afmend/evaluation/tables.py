@@ -37,7 +37,7 @@ def write_statistics_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
                          now="Choose another folder, or make room.") from error  # fmt: skip
     try:
         partial.chmod(0o666 & ~_umask())
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise WriteError(f"cannot be replaced ({error.strerror or error})", where=str(path),
