@@ -94,7 +94,9 @@ def _warnings(grid: Grid, channel: Channel, found: Inventory, moved: Harm) -> li
         out.append(f"{_percent(found.invented, found.pixels)} of the pixels are invented: do not measure on them.")
     if found.left_open and found.invented:
         out.append(f"{_percent(found.left_open, found.pixels)} of the pixels are marked but were not filled.")
-    if found.without_error_bar:
+    if found.invented and found.without_error_bar == found.invented:
+        out.append("No filled pixel has an error bar.")
+    elif found.without_error_bar:
         out.append(f"{_percent(found.without_error_bar, found.invented)} of the filled pixels have no error bar.")
     if moved.pixels and not moved.excused:
         out.append(f"HARM: {moved.pixels} measured pixels were changed by up to {_value(moved.largest, channel)}.")
@@ -112,10 +114,8 @@ def _percent(part: float, whole: float) -> str:
     return f"{plain(share, 2 if share < 10 else 3)} %" if share < 100 else "100 %"
 
 
-def _value(value: float | None, channel: Channel) -> str:
+def _value(value: float, channel: Channel) -> str:
     """Write a height with its unit, which carries a question mark if the channel is uncalibrated."""
-    if value is None:
-        return "–"
     return quantity(value, channel.unit) + ("" if channel.calibrated else " ?")
 
 
@@ -225,7 +225,7 @@ def _range(start: int, stop: int) -> str:
 def _error_bars(found: Inventory, channel: Channel) -> str:
     if not found.invented:
         return ""
-    if found.sigma_median is None:
+    if found.sigma_median is None or found.sigma_max is None:
         text = "none of the filled pixels has one: the method cannot say how wrong it may be."
     else:
         text = f"median σ {_value(found.sigma_median, channel)}, largest σ {_value(found.sigma_max, channel)}"
@@ -291,7 +291,7 @@ def _history(records: Sequence[Record]) -> str:
             f"{number}. {safe(record.step)}",
             safe(record.version),
             parameters(record.params),
-            parameters(record.facts),
+            parameters(record.facts, exact=False),
             f"<code>{safe(record.after[:12])}</code>",
         )
         for number, record in enumerate(records, start=1)
@@ -300,17 +300,13 @@ def _history(records: Sequence[Record]) -> str:
     return f"<details><summary>History: {len(records)} steps with every parameter</summary>{content}</details>"
 
 
-def parameters(values: Mapping[str, Any]) -> str:
-    """Write parameters as "name = value" lines, as HTML."""
-    lines = [f"{safe(name)} = <b>{safe(_json(value))}</b>" for name, value in values.items()]
+def parameters(values: Mapping[str, Any], *, exact: bool = True) -> str:
+    """Write parameters as "name = value" lines, as HTML; if ``exact`` with every digit, to be typed in again."""
+    lines = [f"{safe(name)} = <b>{safe(_shown(value, exact=exact))}</b>" for name, value in values.items()]
     return "<br>".join(lines) if lines else "–"
 
 
-def _json(value: Any) -> str:
-    if isinstance(value, float):
+def _shown(value: Any, *, exact: bool) -> str:
+    if isinstance(value, float) and not exact:
         return f"{value:.6g}"
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = str(value)
-    return text.strip('"') if isinstance(value, str) else text
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -26,7 +26,8 @@ TOUCHED = 0.02
 """A picture pixel counts as masked if more than this fraction of its area is."""
 KIND_COLORS: Mapping[str, str] = {
     "scar": "#e6550d", "spike": "#d6009a", "line_jump": "#1f77ff", "parachuting": "#00a3a3", "parachute": "#00a3a3",
-    "drawn": "#7b3ff2", "saturation": "#b8a800", "missing": "#9a9a9a", "foreground": "#2ca02c",
+    "drawn": "#7b3ff2", "outlier": "#d6009a", "threshold": "#00a3a3",
+    "saturation": "#b8a800", "missing": "#9a9a9a", "foreground": "#2ca02c",
 }  # fmt: skip
 """Colors of artifact kinds; other kinds take the next free one of `SPARE_COLORS`."""
 SPARE_COLORS = ("#8c4bd0", "#00b0f0", "#c08000", "#ff5fa2", "#4d7c0f", "#0f766e", "#6b4f3a")
@@ -223,13 +224,13 @@ def _near(mask: Mask) -> Mask:
 
 
 def kind_colors(kinds: Sequence[str]) -> dict[str, str]:
-    """Give every artifact kind a color: a fixed one where it is known, else the next spare one."""
+    """Give every artifact kind a color of its own: the known one if it is free, else the next spare one."""
     colors: dict[str, str] = {}
     spare = 0
     for kind in kinds:
-        if kind in KIND_COLORS:
-            colors[kind] = KIND_COLORS[kind]
-        else:
-            colors[kind] = SPARE_COLORS[spare % len(SPARE_COLORS)]
+        color = KIND_COLORS.get(kind)
+        if color is None or color in colors.values():
+            color = SPARE_COLORS[spare % len(SPARE_COLORS)]
             spare += 1
+        colors[kind] = color
     return colors

@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 
 def record(step, **params):
-    return Record(step, "1", params, KEY, "0" * 32, "ab" * 16, "0.1.0", {"found": [1, 2.5]})
+    return Record(step, "1", params, KEY, "0" * 32, "ab" * 16, "0.1.0", {"found": [1, 2.5], "share": 0.123456789})
 
 
 def scans(
@@ -103,6 +103,7 @@ def test_card_tells_what_was_invented_and_that_nothing_was_harmed():
     assert "90 nm × 4 nm" in one.html
     assert "median σ 0.200 nm" in one.html
     assert "reference = <b>mean</b>" in one.html
+    assert "share = <b>0.123457</b>" in one.html
     assert "foreground (features" in one.html
     assert one.html.count("<img") == 7  # six pictures and the outlines
 
@@ -184,7 +185,7 @@ def test_marked_only_and_partly_repaired():
     one = card(*scans(artifacts={"scar": scar()}, left_open=keep, sigma=np.inf), KEY)
     assert one.status == "partly repaired"
     assert any("were not filled" in w for w in one.warnings)
-    assert any("have no error bar" in w for w in one.warnings)
+    assert "No filled pixel has an error bar." in one.warnings
     assert "artifact left open" in one.html
     assert "the method cannot say" in one.html
 
@@ -194,6 +195,7 @@ def test_some_error_bars_are_missing():
     sigma[7] = np.inf
     one = card(*scans(artifacts={"scar": scar()}, sigma=sigma), KEY)
     assert "30 filled pixels have none" in one.html
+    assert any("have no error bar" in w for w in one.warnings)
 
 
 @pytest.mark.parametrize("fill", [True, False])

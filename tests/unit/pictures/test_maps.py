@@ -102,8 +102,8 @@ def test_outline_leaves_what_it_surrounds_in_sight():
 
 
 def test_every_kind_has_its_own_color():
-    colors = maps.kind_colors(["scar", "zebra", "spike", "yak"])
-    assert len(set(colors.values())) == 4
+    colors = maps.kind_colors(["outlier", "scar", "zebra", "spike", "yak"])
+    assert len(set(colors.values())) == 5
     assert colors["scar"] == maps.KIND_COLORS["scar"]
 
 
