@@ -1,4 +1,4 @@
-"""Filling by local ordinary kriging with a power variogram learned from the same image."""
+"""Filling by local ordinary kriging with a variogram learned from the same image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Kriging(Params):
 def kriging(field: Field, params: Kriging) -> Filled:
     """Predict each hole pixel from its nearest good pixels in four directions, with the kriging standard deviation.
 
-    The variogram nugget + slope h^power is fitted along the fast axis; distances respect non-square pixels. Sigma is
+    The variogram, a power law that may level off at a range, is fitted to good pixels along the fast axis; distances
+    respect non-square pixels. Sigma is
     that of the noise-free surface, times a factor q such that 95 % intervals cover 95 % of held-out pixels of the
     same image. A flat image has q = 1. An image too small or too damaged for trials keeps q = 1: facts "trials" = 0.
 
@@ -100,7 +101,8 @@ class Krige:
         if self.variogram is None:
             return {"variogram": None}
         v = self.variogram
-        return {"variogram": {"nugget": v.nugget, "slope": v.slope, "power": v.power}}
+        range_px = v.range_px if np.isfinite(v.range_px) else None
+        return {"variogram": {"nugget": v.nugget, "slope": v.slope, "power": v.power, "range_px": range_px}}
 
     @property
     def noise_variance(self) -> float:

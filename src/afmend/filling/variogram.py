@@ -1,8 +1,9 @@
-"""How much the heights of two good pixels differ, as a function of their distance: a power variogram."""
+"""How much the heights of two good pixels differ, as a function of their distance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from afmend.filling.holes import some_lines
 from afmend.scan.arrays import Heights, Mask
 
+Floats: TypeAlias = NDArray[np.float64]
 _LAGS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
-_POWERS = np.append(np.arange(2, 40) * 0.05, [1.98, 1.99])
-_RANGES = np.array([2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, np.inf])
+_POWERS = np.array(sorted([*(np.arange(2, 40) * 0.05), 1.98, 1.99], key=lambda power: (abs(power - 1), power)))
+_RANGES = np.array([np.inf, 64.0, 32.0, 24.0, 16.0, 12.0, 8.0, 6.0, 4.0, 3.0, 2.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,20 @@ class Variogram:
         """Whether the surface does not vary at all."""
         return self.nugget <= 0 and self.slope <= 0
 
-    def rise(self, h: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rise(self, h: Floats) -> Floats:
         """Shape of the variogram without nugget, for a slope of 1."""
         return _rise(h, self.power, self.range_px)
 
 
-def _rise(h: NDArray[np.float64], power: float, range_px: float) -> NDArray[np.float64]:
-    if np.isinf(range_px):
-        return np.asarray(h**power)
-    return np.asarray(-(range_px**power) * np.expm1(-((h / range_px) ** power)))
+def _rise(h: Floats, power: float | Floats, range_px: float | Floats) -> Floats:
+    """``h**power`` for an infinite range; broadcasts over powers and ranges."""
+    scale = np.where(np.isinf(range_px), 1.0, range_px) ** power
+    rising: Floats = (h / np.where(np.isinf(range_px), 1.0, range_px)) ** power
+    return np.where(np.isinf(range_px), rising, -scale * np.expm1(-rising))
 
 
 def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | None:
-    """Fit a power variogram to lags 1 to 8 along the fast axis, by least squares on relative errors.
+    """Fit a variogram to lags 1 to 16 along the fast axis, by least squares on relative errors, near lags first.
 
     Lines differ by more than the surface does (drift, noise of the feedback between lines), so that only
     differences within a line tell about the surface. An image without any pair of good pixels on a line falls back
@@ -83,7 +86,7 @@ def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | 
     return _fit(lags[rising], gammas[rising])
 
 
-def _empirical(heights: Heights, known: Mask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
     """Lags along axis 1 that have pairs, and half the variance of the differences at each."""
     lags, gammas = [], []
     for lag in (lag for lag in _LAGS if lag < heights.shape[1]):
@@ -95,29 +98,23 @@ def _empirical(heights: Heights, known: Mask) -> tuple[NDArray[np.float64], NDAr
     return np.array(lags), np.array(gammas)
 
 
-def _fit(lags: NDArray[np.float64], gammas: NDArray[np.float64]) -> Variogram:
-    """Non-negative least squares on nugget and slope for each power and range; the best pair wins."""
-    best, best_cost = Variogram(0.0, float(gammas[0] / lags[0]), 1.0), np.inf
+def _fit(lags: Floats, gammas: Floats) -> Variogram:
+    """Non-negative least squares on nugget and slope for each range and power; the best pair wins.
+
+    Where few lags leave the choice open, the straight and the endless one is taken.
+    """
     trust = 1.0 / np.sqrt(lags)
     one = trust / gammas
-    for range_px in _RANGES[::-1]:
-        for power in _POWERS:
-            rise = trust * _rise(lags, power, range_px) / gammas
-            nugget, slope = _two_coefficients(one, rise, trust)
-            cost = float(np.sum((nugget * one + slope * rise - trust) ** 2))
-            if cost < best_cost * (1 - 1e-6):
-                best, best_cost = Variogram(nugget, slope, float(power), float(range_px)), cost
-    return best
-
-
-def _two_coefficients(
-    one: NDArray[np.float64], rise: NDArray[np.float64], goal: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Least squares of ``nugget * one + slope * rise = goal`` with nugget >= 0 and slope > 0."""
-    nn, nr, rr = float(np.sum(one * one)), float(np.sum(one * rise)), float(np.sum(rise * rise))
-    n, r = float(np.sum(one * goal)), float(np.sum(rise * goal))
+    rise = one * _rise(lags, _POWERS[:, None], _RANGES[:, None, None])
+    nn, nr, rr = np.sum(one * one), np.sum(one * rise, axis=2), np.sum(rise * rise, axis=2)
+    n, r = np.sum(one * trust), np.sum(rise * trust, axis=2)
     determinant = nn * rr - nr * nr
-    nugget = (n * rr - r * nr) / determinant if determinant > 1e-12 * nn * rr else 0.0
-    nugget = max(nugget, 0.0)
+    solvable = determinant > 1e-12 * nn * rr
+    nugget = np.divide(n * rr - r * nr, determinant, out=np.zeros_like(rr), where=solvable)
+    nugget = np.maximum(nugget, 0.0)
+    nugget = np.where(r > nugget * nr, nugget, 0.0)
     slope = (r - nugget * nr) / rr
-    return (nugget, slope) if slope > 0 else (0.0, r / rr)
+    cost = np.sum((nugget[..., None] * one + slope[..., None] * rise - trust) ** 2, axis=2)
+    best = int(np.argmax(cost <= np.min(cost) + 1e-9))
+    way, power = divmod(best, _POWERS.size)
+    return Variogram(float(nugget.flat[best]), float(slope.flat[best]), float(_POWERS[power]), float(_RANGES[way]))
