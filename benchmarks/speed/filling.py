@@ -9,6 +9,7 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -65,38 +66,43 @@ def best_ms(call: Callable[[], object], runs: int) -> float:
     return 1e3 * min(times)
 
 
+def race(z: np.ndarray, mask: np.ndarray, runs: int) -> None:
+    small, holes = (z * 1e5).astype(np.float32), mask.view(np.uint8)
+    peers = {
+        "cv2 Telea": lambda: cv2.inpaint(small, holes, 3, cv2.INPAINT_TELEA),
+        "cv2 NS": lambda: cv2.inpaint(small, holes, 3, cv2.INPAINT_NS),
+        "spsolve Laplace": lambda: spsolve_laplace(z, mask),
+    }
+    for name, call in peers.items():
+        print(f"  {name:16s}{best_ms(call, runs):8.1f}")
+    field, corner = Field(z, mask), Field(z[:64, :64], mask[:64, :64] | (z[:64, :64] > 2))
+    for name in STEPS:
+        step = find_step(f"fill.{name}")
+        step.kernel(corner, step.params())  # compile
+        print(f"  {step.id:16s}{best_ms(partial(step.kernel, field, step.params()), runs):8.1f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--big", action="store_true", help="also a hole of 1000x1000 pixels (Laplace only)")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
-    for side, share, lines in ((512, 0.09, False), (512, 0.05, False), (2048, 0.05, False), (2048, 0.03, True)):
-        z = gaussian_filter(rng.standard_normal((side, side)), 3)
-        z = z / z.std() + 0.05 * rng.standard_normal(z.shape)
-        mask = scars(side, share, rng, lines=lines)
-        field, runs = Field(z, mask), 3 if side < 1000 else 1
-        print(f"\n{side}x{side}, {100 * mask.mean():.1f} % masked{', with whole lines' if lines else ''}")
-        small = (z * 1e5).astype(np.float32)
-        print(
-            f"  cv2 Telea       {best_ms(lambda: cv2.inpaint(small, mask.view(np.uint8), 3, cv2.INPAINT_TELEA), runs):8.1f}"
-        )
-        print(
-            f"  cv2 NS          {best_ms(lambda: cv2.inpaint(small, mask.view(np.uint8), 3, cv2.INPAINT_NS), runs):8.1f}"
-        )
-        print(f"  spsolve Laplace {best_ms(lambda: spsolve_laplace(z, mask), runs):8.1f}")
-        for name in STEPS:
-            step = find_step(f"fill.{name}")
-            step.kernel(Field(z[:64, :64], mask[:64, :64] | (z[:64, :64] > 2)), step.params())  # compile
-            print(f"  {step.id:15s} {best_ms(lambda: step.kernel(field, step.params()), runs):8.1f}")
     if options.big:
         z = gaussian_filter(rng.standard_normal((1200, 1300)), 3)
         mask = np.zeros(z.shape, dtype=bool)
         mask[100:1100, 150:1150] = True
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         step = find_step("fill.laplace")
+        step.kernel(Field(z[:50, :60], z[:50, :60] > 0.1), step.params())  # compile
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         spent = best_ms(lambda: step.kernel(Field(z, mask), step.params()), 1)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"\nhole of 1000x1000: fill.laplace {spent:.0f} ms, peak memory grew by {(after - before) / 1024:.0f} MB")
+        print(f"hole of 1000x1000: fill.laplace {spent:.0f} ms, peak memory grew by {(after - before) / 1024:.0f} MB")
+    for side, share, lines in ((512, 0.09, False), (512, 0.05, False), (2048, 0.05, False), (2048, 0.03, True)):
+        z = gaussian_filter(rng.standard_normal((side, side)), 3)
+        z = z / z.std() + 0.05 * rng.standard_normal(z.shape)
+        mask = scars(side, share, rng, lines=lines)
+        print(f"\n{side}x{side}, {100 * mask.mean():.1f} % masked{', with whole lines' if lines else ''}")
+        race(z, mask, 3 if side < 1000 else 1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What every fill promises, whatever its method."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -51,6 +53,7 @@ def test_only_holes_change_and_each_filled_pixel_has_an_error_bar_or_says_it_has
     assert channel.masks == scan.channel().masks
     assert done.grid == scan.grid
     assert len(done.history) == 1
+    json.dumps(done.history[0].facts, allow_nan=False)
 
 
 @pytest.mark.parametrize("name", BLIND)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.filling.biharmonic import plate
-from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, Trial, move_holes, quantile_sigma
+from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, Trial, move_holes
 from afmend.filling.holes import Holes, clear_of_zero, distance_to_data, find_holes
 from afmend.filling.kriging import Krige
 from afmend.filling.laplace import membrane
@@ -74,7 +74,7 @@ def auto(field: Field, params: Auto) -> Filled:
     sigma = np.zeros(field.shape)
     facts: dict[str, Any] = {"method": method, "rmse": contest.rmse, "trials": contest.size, **model.facts}
     if method == "kriging":
-        q = contest.q
+        q, _ = model.factor(contest.errors["kriging"], contest.variance)
         heights[rows, cols], variance = model.predict(heights, holes.known, rows, cols)
         found = q * np.sqrt(variance)
         facts["q"] = q
@@ -88,11 +88,11 @@ def auto(field: Field, params: Auto) -> Filled:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Contest:
-    """Errors of each method on the hidden pixels, their distances to data, and kriging's own expectation."""
+    """Errors of each method on the hidden pixels, their distances to data, and kriging's own variances."""
 
     errors: dict[str, Vector]
     distance: Vector
-    expected: Vector
+    variance: Vector
 
     @property
     def size(self) -> int:
@@ -112,12 +112,6 @@ class _Contest:
         best = min(OTHERS, key=lambda name: rmse[name])
         return best if rmse[best] < _CLEARLY_BETTER * rmse["kriging"] else "kriging"
 
-    @property
-    def q(self) -> float:
-        if self.size < ENOUGH or not (self.expected > 0).all():
-            return 1.0
-        return quantile_sigma(np.abs(self.errors["kriging"]) / self.expected)
-
 
 def _compare(model: Krige, holes: Holes, trials: list[Trial]) -> _Contest:
     errors: dict[str, list[Vector]] = {"kriging": [], **{name: [] for name in OTHERS}}
@@ -128,7 +122,7 @@ def _compare(model: Krige, holes: Holes, trials: list[Trial]) -> _Contest:
         truth = heights[at]
         mean, variance = model.predict(heights, trial.known, *at)
         errors["kriging"].append(mean - truth)
-        expected.append(np.sqrt(variance + model.noise_variance))
+        expected.append(variance)
         distance.append(distance_to_data(trial.known)[at].astype(np.float64))
         hidden = np.where(trial.held, heights[trial.known][0], heights)
         for name, fill in OTHERS.items():

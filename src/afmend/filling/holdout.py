@@ -21,6 +21,7 @@ TWO_SIDED = 1.959963984540054
 """A normal error stays within this many sigma with probability `COVERED`."""
 ENOUGH = 60
 """Hold-out pixels below which a 95 % quantile means nothing."""
+_LEAST_FACTOR = 0.3
 _MARGIN_PX = 2
 _SMALL_PX = 400_000
 """Images up to this size take part in every trial as a whole; of larger ones each trial sees one quarter."""
@@ -89,7 +90,7 @@ def move_holes(known: Mask, wanted: Mask, *, compare_px: int = 2000, held_px: in
 
 
 def _corner_window(shape: tuple[int, ...], corner: tuple[bool, bool]) -> Window:
-    """A window in the middle of one quarter of the image; those of opposite quarters are mirror images."""
+    """Place a window in the middle of one quarter of the image; windows of opposite quarters mirror each other."""
     slices = []
     for size, near in zip(shape, corner, strict=True):
         half = (size + 1) // 2
@@ -100,7 +101,7 @@ def _corner_window(shape: tuple[int, ...], corner: tuple[bool, bool]) -> Window:
 
 
 def _moves(shape: tuple[int, ...]) -> list[list[tuple[int, int]]]:
-    """Lists of moves (lines, pixels), each list closed under mirroring, spread by the golden ratio."""
+    """List moves (lines, pixels) in lists, each closed under mirroring, spread by the golden ratio."""
     out = []
     for number in range(1, 13):
         down = max(1, round(shape[0] * ((number * 0.618034) % 1.0) / 2))
@@ -150,7 +151,7 @@ class _Ground:
 
 
 def _stays_whole(boxes: NDArray[np.int32], shape: tuple[int, ...], move: tuple[int, int]) -> NDArray[np.bool_]:
-    """Is a hole's box inside the image after the move (wrapped around), or does it span the whole axis?"""
+    """Tell which holes' boxes lie inside the image after the move (wrapped around), or span the whole axis."""
     whole = np.ones(len(boxes), dtype=np.bool_)
     for axis, size in enumerate(shape):
         start, length = boxes[:, 1 - axis], boxes[:, 3 - axis]
@@ -182,11 +183,14 @@ def _spread(rows: NDArray[np.integer], cols: NDArray[np.integer], shape: tuple[i
     return np.asarray((y * 0.754877666 + x * 0.569840291) % 1.0, dtype=np.float64)
 
 
-def quantile_sigma(scores: NDArray[np.float64]) -> float:
-    """The factor by which sigma must be multiplied so that 95 % of the scores |error| / sigma are covered.
+def covering_factor(errors: NDArray[np.float64], variance: NDArray[np.float64], noise_variance: float) -> float:
+    """Return q such that 95 % of the errors lie within 1.96 sqrt(q^2 variance + noise).
 
-    Split conformal prediction: the order statistic number ceil(0.95 (n + 1)), over 1.96
-    (Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018), doi:10.1080/01621459.2017.1307116).
+    The errors are those against noisy measurements, the variances those of the noise-free surface. An error lies
+    inside exactly if (error^2 / 1.96^2 - noise) / variance <= q^2: q^2 is an order statistic of these numbers,
+    number ceil(0.95 (n + 1)), as in split conformal prediction (Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018),
+    doi:10.1080/01621459.2017.1307116). Where noise hides the errors, q is not taken below 0.3.
     """
-    rank = min(scores.size, int(np.ceil(COVERED * (scores.size + 1))))
-    return float(np.partition(scores, rank - 1)[rank - 1]) / TWO_SIDED
+    needed = ((errors / TWO_SIDED) ** 2 - noise_variance) / variance
+    rank = min(needed.size, int(np.ceil(COVERED * (needed.size + 1))))
+    return float(np.sqrt(max(np.partition(needed, rank - 1)[rank - 1], _LEAST_FACTOR**2)))

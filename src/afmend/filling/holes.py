@@ -41,7 +41,7 @@ class Holes:
 
     @property
     def empty(self) -> bool:
-        """Is there nothing to fill?"""
+        """Whether there is nothing to fill."""
         return not self.wanted.any()
 
 
@@ -83,7 +83,7 @@ def distance_to_data(known: Mask) -> NDArray[np.float32]:
 
 
 def label_holes(holes: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Label connected holes (8 neighbors): labels 1..n, and per label (left, top, width, height, area), row 0 = no hole."""
+    """Label connected holes (8 neighbors) from 1 on; per label (left, top, width, height, area), row 0 = no hole."""
     import cv2
 
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(holes).view(np.uint8), connectivity=8)
@@ -100,7 +100,7 @@ def hole_radius(holes: Mask) -> NDArray[np.float32]:
 
 
 def some_lines(heights: Heights, known: Mask) -> tuple[Heights, Mask]:
-    """Every n-th line counted from the nearer edge, so that about half a million pixels remain: enough for a variance."""
+    """Take every n-th line from the nearer edge on; half a million pixels are enough for a variance."""
     every = heights.size // _ENOUGH
     if every < 2:
         return heights, known
@@ -110,6 +110,6 @@ def some_lines(heights: Heights, known: Mask) -> tuple[Heights, Mask]:
 
 
 def clear_of_zero(sigma: NDArray[np.float64], heights: Heights, known: Mask) -> NDArray[np.float64]:
-    """Return error bars that are nowhere zero: at least rounding of the tallest height, at least the smallest number."""
+    """Return error bars that are nowhere zero: at least the rounding of the tallest height."""
     tallest = float(np.max(np.abs(heights[known])))
     return np.maximum(sigma, max(tallest * np.finfo(np.float64).eps, np.finfo(np.float64).tiny))

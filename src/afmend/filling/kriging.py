@@ -1,4 +1,4 @@
-"""Filling by local ordinary kriging with a power variogram learned from the same image."""
+"""Filling by local ordinary kriging with a variogram learned from the same image."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.holdout import ENOUGH, Trial, move_holes, quantile_sigma
+from afmend.filling.holdout import ENOUGH, Trial, covering_factor, move_holes
 from afmend.filling.holes import Holes, clear_of_zero, find_holes
-from afmend.filling.variogram import PowerVariogram, fit_variogram
+from afmend.filling.variogram import Variogram, fit_variogram
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
@@ -34,7 +34,8 @@ class Kriging(Params):
 def kriging(field: Field, params: Kriging) -> Filled:
     """Predict each hole pixel from its nearest good pixels in four directions, with the kriging standard deviation.
 
-    The variogram nugget + slope h^power is fitted along the fast axis; distances respect non-square pixels. Sigma is
+    The variogram, a power law that may level off at a range, is fitted to good pixels along the fast axis; distances
+    respect non-square pixels. Sigma is
     that of the noise-free surface, times a factor q such that 95 % intervals cover 95 % of held-out pixels of the
     same image. A flat image has q = 1. An image too small or too damaged for trials keeps q = 1: facts "trials" = 0.
 
@@ -68,7 +69,7 @@ class Krige:
 
     Parameters
     ----------
-    variogram : PowerVariogram or None
+    variogram : Variogram or None
         None = unknown: predictions are those of a linear variogram, variances are infinite.
     slow_px : float
         Distance between lines in units of the distance between the pixels of a line.
@@ -77,15 +78,14 @@ class Krige:
         How far to look for good pixels.
     """
 
-    def __init__(self, variogram: PowerVariogram | None, slow_px: float, neighbors: int, reach_px: int) -> None:
+    def __init__(self, variogram: Variogram | None, slow_px: float, neighbors: int, reach_px: int) -> None:
         self.variogram = variogram
         self._quota = max(2, neighbors // 4)
         self._table, self._distance = _offsets(reach_px, slow_px)
-        usable = variogram is not None and not variogram.flat
-        self._power = variogram.power if usable and variogram is not None else 1.0
-        self._nugget = variogram.nugget / variogram.slope if usable and variogram is not None else 0.0
+        shape = Variogram(0.0, 1.0, 1.0) if variogram is None or variogram.flat else variogram
+        self._nugget = shape.nugget / shape.slope
         side = np.arange(2 * int(np.max(np.abs(self._table[:, :2]), initial=1)) + 1, dtype=np.float64)
-        self._rise = np.hypot(side[:, None] * slow_px, side[None, :]) ** self._power
+        self._rise = shape.rise(np.hypot(side[:, None] * slow_px, side[None, :]))
 
     @classmethod
     def of(cls, holes: Holes, pixel_nm: tuple[float, float], neighbors: int) -> Krige:
@@ -101,7 +101,8 @@ class Krige:
         if self.variogram is None:
             return {"variogram": None}
         v = self.variogram
-        return {"variogram": {"nugget": v.nugget, "slope": v.slope, "power": v.power}}
+        range_px = v.range_px if np.isfinite(v.range_px) else None
+        return {"variogram": {"nugget": v.nugget, "slope": v.slope, "power": v.power, "range_px": range_px}}
 
     @property
     def noise_variance(self) -> float:
@@ -128,18 +129,18 @@ class Krige:
 
     def calibrate(self, heights: Heights, trials: list[Trial]) -> tuple[float, int]:
         """Return the factor q for the standard deviations, and the number of pixels it rests on (0: none, q = 1)."""
-        if self.variogram is None or self.variogram.flat:
-            return 1.0, 0
-        scores = []
+        errors, expected = [np.zeros(0)], [np.zeros(0)]
         for trial in trials:
             mean, variance = self.predict(heights[trial.window], trial.known, trial.rows, trial.cols)
-            truth = heights[trial.window][trial.rows, trial.cols]
-            # What is compared with is noisy itself.
-            scores.append(np.abs(truth - mean) / np.sqrt(variance + self.noise_variance))
-        pooled = np.concatenate(scores) if scores else np.zeros(0)
-        if pooled.size < ENOUGH:
+            errors.append(mean - heights[trial.window][trial.rows, trial.cols])
+            expected.append(variance)
+        return self.factor(np.concatenate(errors), np.concatenate(expected))
+
+    def factor(self, errors: Vector, variance: Vector) -> tuple[float, int]:
+        """Return the factor q that fits errors on hidden pixels, and their number (0: too few, q = 1)."""
+        if errors.size < ENOUGH or not (variance > 0).all() or np.isinf(variance).any():
             return 1.0, 0
-        return quantile_sigma(pooled), int(pooled.size)
+        return covering_factor(errors, variance, self.noise_variance), int(errors.size)
 
 
 def _offsets(reach_px: int, slow_px: float) -> tuple[NDArray[np.int32], Vector]:

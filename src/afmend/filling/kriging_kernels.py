@@ -6,12 +6,23 @@ that differ only in sign), which are taken or left as a whole, so that a mirrore
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+from afmend.scan.arrays import Mask
+
+Ints: TypeAlias = NDArray[np.int32]
+Longs: TypeAlias = NDArray[np.intp]
+Floats: TypeAlias = NDArray[np.float64]
 
 
 @njit(cache=True)
-def neighbors(y, x, known, table, distance, quota, out):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, C901, PLR0912 (compiled)
+def neighbors(  # noqa: PLR0917 (compiled)
+    y: int, x: int, known: Mask, table: Ints, distance: Floats, quota: int, out: Longs
+) -> int:
     """Choose the nearest known pixels in four sectors (up, down, left, right); return their number.
 
     ``table``: (n, 4) dy, dx, sector, first of its mirror group. ``out`` receives indices into the table.
@@ -46,8 +57,10 @@ def neighbors(y, x, known, table, distance, quota, out):  # type: ignore[no-unty
 
 
 @njit(cache=True)
-def patterns(ys, xs, known, table, distance, quota):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
-    """Hash of the chosen neighbors of each pixel: equal hashes have equal weights."""
+def patterns(  # noqa: PLR0917 (compiled)
+    ys: Longs, xs: Longs, known: Mask, table: Ints, distance: Floats, quota: int
+) -> NDArray[np.uint64]:
+    """Hash the chosen neighbors of each pixel: equal hashes have equal weights."""
     hashes = np.empty(ys.size, np.uint64)
     out = np.empty(8 * quota + 32, np.int64)
     for i in range(ys.size):
@@ -61,7 +74,7 @@ def patterns(ys, xs, known, table, distance, quota):  # type: ignore[no-untyped-
 
 
 @njit(cache=True)
-def cholesky(a, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def cholesky(a: Floats, n: int) -> bool:
     """Factor the upper triangle in place (a = u^T u); False if a pivot is not positive."""
     for k in range(n):
         pivot = a[k, k]
@@ -78,7 +91,7 @@ def cholesky(a, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (comp
 
 
 @njit(cache=True)
-def back_solve(u, n, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def back_solve(u: Floats, n: int, b: Floats) -> None:
     """Solve u^T u x = b in place."""
     for k in range(n):
         b[k] /= u[k, k]
@@ -93,7 +106,9 @@ def back_solve(u, n, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 
 
 
 @njit(cache=True)
-def weights(chosen, n, table, rise, nugget, u, w, one):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def weights(  # noqa: PLR0917 (compiled)
+    chosen: Longs, n: int, table: Ints, rise: Floats, nugget: float, u: Floats, w: Floats, one: Floats
+) -> float:
     """Ordinary kriging weights of n neighbors to ``w``; return the variance of the noise-free surface.
 
     ``rise[|dy|, |dx|]`` is the variogram without nugget, relative to its slope; so is ``nugget``.
@@ -136,7 +151,19 @@ def weights(chosen, n, table, rise, nugget, u, w, one):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
-def krige(ys, xs, order, starts, z, known, table, distance, rise, nugget, quota):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def krige(  # noqa: PLR0917 (compiled)
+    ys: Longs,
+    xs: Longs,
+    order: Longs,
+    starts: Longs,
+    z: Floats,
+    known: Mask,
+    table: Ints,
+    distance: Floats,
+    rise: Floats,
+    nugget: float,
+    quota: int,
+) -> tuple[Floats, Floats]:
     """Means (about ``z``'s zero), relative variances and patterns' sizes for pixels sorted into patterns."""
     size = 8 * quota + 32
     mean = np.empty(ys.size)

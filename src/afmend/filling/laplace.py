@@ -93,11 +93,11 @@ def _cycle(levels: list[_Network], depth: int, b: Vector) -> Vector:
 
     net = levels[depth]
     x = np.zeros(b.size)
-    sweep(net.link, net.weight, net.diagonal, b, x, False)  # noqa: FBT003 (compiled)
+    sweep(net.link, net.weight, net.diagonal, b, x, False)
     if depth + 1 < len(levels):
         coarse = restrict(net.link, net.weight, net.diagonal, b, x, net.parent, levels[depth + 1].diagonal.size)
         x += _cycle(levels, depth + 1, coarse)[net.parent]
-    sweep(net.link, net.weight, net.diagonal, b, x, True)  # noqa: FBT003 (compiled)
+    sweep(net.link, net.weight, net.diagonal, b, x, True)
     return x
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+from afmend.scan.arrays import Mask
+
+Ints: TypeAlias = NDArray[np.int32]
 
 
 @njit(cache=True)
-def brackets(done, count):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def brackets(done: Mask, count: int) -> Ints:
     """For each of the ``count`` pixels not done, in row order: row, column, and along axis 0 the index of the
     nearest done pixel before (-1 if none) and after (number of rows if none).
     """  # noqa: D205 (compiled)

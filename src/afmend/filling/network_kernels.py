@@ -6,13 +6,22 @@ known pixels. Coarse networks merge blocks of 2x2 unknowns and add up their link
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+from afmend.scan.arrays import Mask
+
+Ints: TypeAlias = NDArray[np.int32]
+Singles: TypeAlias = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.float64]
 
 
 @njit(cache=True)
-def build(z, known, wanted):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
-    """Number the wanted pixels; return places, links, weights, diagonal, leak and right-hand side."""
+def build(z: Floats, known: Mask, wanted: Mask) -> tuple[Ints, Ints, Singles, Floats, Floats, Floats]:  # noqa: C901 (compiled)
+    """Give the wanted pixels numbers; return places, links, weights, diagonal, leak and right-hand side."""
     rows, cols = wanted.shape
     n = 0
     number = np.full((rows, cols), -1, np.int32)
@@ -52,7 +61,9 @@ def build(z, known, wanted):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN
 
 
 @njit(cache=True)
-def coarsen(place, link, weight, leak, shape):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def coarsen(
+    place: Ints, link: Ints, weight: Singles, leak: Floats, shape: tuple[int, ...]
+) -> tuple[Ints, Ints, Ints, Singles, Floats, Floats]:
     """Merge 2x2 blocks; return the parent of each unknown and the coarse network."""
     n = place.shape[0]
     number = np.full((shape[0] // 2 + 1, shape[1] // 2 + 1), -1, np.int32)
@@ -88,7 +99,7 @@ def coarsen(place, link, weight, leak, shape):  # type: ignore[no-untyped-def] #
 
 
 @njit(cache=True)
-def sweep(link, weight, diagonal, b, x, backward):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def sweep(link: Ints, weight: Singles, diagonal: Floats, b: Floats, x: Floats, backward: bool) -> None:  # noqa: PLR0917 (compiled)
     """One Gauss-Seidel sweep in place."""
     n = b.size
     for step in range(n):
@@ -102,7 +113,7 @@ def sweep(link, weight, diagonal, b, x, backward):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
-def apply(link, weight, diagonal, x, out):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def apply(link: Ints, weight: Singles, diagonal: Floats, x: Floats, out: Floats) -> float:
     """Write A x to ``out``; return x A x."""
     energy = 0.0
     for i in range(x.size):
@@ -117,7 +128,7 @@ def apply(link, weight, diagonal, x, out):  # type: ignore[no-untyped-def] # noq
 
 
 @njit(cache=True)
-def restrict(link, weight, diagonal, b, x, parent, m):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def restrict(link: Ints, weight: Singles, diagonal: Floats, b: Floats, x: Floats, parent: Ints, m: int) -> Floats:  # noqa: PLR0917 (compiled)
     """Sum the residual b - A x over each merged block."""
     out = np.zeros(m)
     for i in range(x.size):
@@ -131,7 +142,7 @@ def restrict(link, weight, diagonal, b, x, parent, m):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def advance(x, r, p, ap, alpha):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def advance(x: Floats, r: Floats, p: Floats, ap: Floats, alpha: float) -> float:
     """Move x along p and r against A p, in place; return the largest |r|."""
     largest = 0.0
     for i in range(x.size):
@@ -142,7 +153,7 @@ def advance(x, r, p, ap, alpha):  # type: ignore[no-untyped-def] # noqa: ANN001,
 
 
 @njit(cache=True)
-def inner(a, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (compiled)
+def inner(a: Floats, b: Floats) -> float:
     """Inner product in a fixed order."""
     total = 0.0
     for i in range(a.size):

@@ -1,8 +1,9 @@
-"""How much the heights of two good pixels differ, as a function of their distance: a power variogram."""
+"""How much the heights of two good pixels differ, as a function of their distance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,36 +11,54 @@ from numpy.typing import NDArray
 from afmend.filling.holes import some_lines
 from afmend.scan.arrays import Heights, Mask
 
-_LAGS = 8
-_POWERS = np.arange(1, 40) * 0.05  # 0.05 .. 1.95
+Floats: TypeAlias = NDArray[np.float64]
+_LAGS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
+_POWERS = np.array(sorted([*(np.arange(2, 40) * 0.05), 1.98, 1.99], key=lambda power: (abs(power - 1), power)))
+_RANGES = np.array([np.inf, 64.0, 32.0, 24.0, 16.0, 12.0, 8.0, 6.0, 4.0, 3.0, 2.0])
 
 
 @dataclass(frozen=True, slots=True)
-class PowerVariogram:
-    """Half the mean square difference at distance h (in fast pixels): ``nugget + slope * h**power``.
+class Variogram:
+    """Half the mean square difference at distance h (in fast pixels): nugget + slope * rise(h).
+
+    ``rise(h) = range**power * (1 - exp(-(h / range)**power))``, which is ``h**power`` for an infinite range.
 
     Attributes
     ----------
     nugget : float
         Variance of the noise of one pixel, in the heights' unit squared.
     slope : float
-        Half the mean square difference of the noise-free surface at one pixel.
+        Half the mean square difference of the noise-free surface at one pixel, if one pixel is far below the range.
     power : float
         Between 0 (rough) and 2 (smooth); twice the Hurst exponent.
+    range_px : float
+        Distance beyond which heights are nearly independent; inf for a surface that keeps changing.
     """
 
     nugget: float
     slope: float
     power: float
+    range_px: float = np.inf
 
     @property
     def flat(self) -> bool:
-        """Does the surface not vary at all?"""
+        """Whether the surface does not vary at all."""
         return self.nugget <= 0 and self.slope <= 0
 
+    def rise(self, h: Floats) -> Floats:
+        """Shape of the variogram without nugget, for a slope of 1."""
+        return _rise(h, self.power, self.range_px)
 
-def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> PowerVariogram | None:
-    """Fit a power variogram to lags 1 to 8 along the fast axis, by least squares on relative errors.
+
+def _rise(h: Floats, power: float | Floats, range_px: float | Floats) -> Floats:
+    """``h**power`` for an infinite range; broadcasts over powers and ranges."""
+    scale = np.where(np.isinf(range_px), 1.0, range_px) ** power
+    rising: Floats = (h / np.where(np.isinf(range_px), 1.0, range_px)) ** power
+    return np.where(np.isinf(range_px), rising, -scale * np.expm1(-rising))
+
+
+def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | None:
+    """Fit a variogram to lags 1 to 16 along the fast axis, by least squares on relative errors, near lags first.
 
     Lines differ by more than the surface does (drift, noise of the feedback between lines), so that only
     differences within a line tell about the surface. An image without any pair of good pixels on a line falls back
@@ -63,14 +82,14 @@ def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> PowerVariogr
     noise = (tallest * np.finfo(np.float64).eps) ** 2
     rising = gammas > noise
     if not rising.any():
-        return PowerVariogram(0.0, 0.0, 1.0)
+        return Variogram(0.0, 0.0, 1.0)
     return _fit(lags[rising], gammas[rising])
 
 
-def _empirical(heights: Heights, known: Mask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
     """Lags along axis 1 that have pairs, and half the variance of the differences at each."""
     lags, gammas = [], []
-    for lag in range(1, min(_LAGS, heights.shape[1] - 1) + 1):
+    for lag in (lag for lag in _LAGS if lag < heights.shape[1]):
         differences = (heights[:, lag:] - heights[:, :-lag])[known[:, lag:] & known[:, :-lag]]
         if differences.size:
             lags.append(float(lag))
@@ -79,21 +98,23 @@ def _empirical(heights: Heights, known: Mask) -> tuple[NDArray[np.float64], NDAr
     return np.array(lags), np.array(gammas)
 
 
-def _fit(lags: NDArray[np.float64], gammas: NDArray[np.float64]) -> PowerVariogram:
-    """Non-negative least squares on nugget and slope for each power; the best power wins."""
-    one = 1.0 / gammas
-    best, best_cost = PowerVariogram(0.0, float(gammas[0] / lags[0]), 1.0), np.inf
-    for power in _POWERS:
-        rise = lags**power / gammas
-        nn, nr, rr = float(np.sum(one * one)), float(np.sum(one * rise)), float(np.sum(rise * rise))
-        n, r = float(np.sum(one)), float(np.sum(rise))
-        determinant = nn * rr - nr * nr
-        nugget = (n * rr - r * nr) / determinant if determinant > 1e-12 * nn * rr else 0.0
-        nugget = max(nugget, 0.0)
-        slope = (r - nugget * nr) / rr
-        if slope <= 0:
-            nugget, slope = 0.0, r / rr
-        cost = float(np.sum((nugget * one + slope * rise - 1.0) ** 2))
-        if cost < best_cost * (1 - 1e-9):
-            best, best_cost = PowerVariogram(nugget, slope, float(power)), cost
-    return best
+def _fit(lags: Floats, gammas: Floats) -> Variogram:
+    """Non-negative least squares on nugget and slope for each range and power; the best pair wins.
+
+    Where few lags leave the choice open, the straight and the endless one is taken.
+    """
+    trust = 1.0 / np.sqrt(lags)
+    one = trust / gammas
+    rise = one * _rise(lags, _POWERS[:, None], _RANGES[:, None, None])
+    nn, nr, rr = np.sum(one * one), np.sum(one * rise, axis=2), np.sum(rise * rise, axis=2)
+    n, r = np.sum(one * trust), np.sum(rise * trust, axis=2)
+    determinant = nn * rr - nr * nr
+    solvable = determinant > 1e-12 * nn * rr
+    nugget = np.divide(n * rr - r * nr, determinant, out=np.zeros_like(rr), where=solvable)
+    nugget = np.maximum(nugget, 0.0)
+    nugget = np.where(r > nugget * nr, nugget, 0.0)
+    slope = (r - nugget * nr) / rr
+    cost = np.sum((nugget[..., None] * one + slope[..., None] * rise - trust) ** 2, axis=2)
+    best = int(np.argmax(cost <= np.min(cost) + 1e-9))
+    way, power = divmod(best, _POWERS.size)
+    return Variogram(float(nugget.flat[best]), float(slope.flat[best]), float(_POWERS[power]), float(_RANGES[way]))

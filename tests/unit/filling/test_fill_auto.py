@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from afmend.filling.auto import Auto, auto, error_at_distance
-from afmend.filling.holdout import move_holes, quantile_sigma
+from afmend.filling.holdout import covering_factor, move_holes
 from afmend.filling.holes import find_holes
 from afmend.pipeline import Field
 from support import assert_heights_close, rough
@@ -111,10 +111,15 @@ def test_no_room_means_no_trials():
     assert move_holes(~holes, holes) == []
 
 
-def test_quantile_sigma_covers_95_percent():
-    scores = np.abs(np.random.default_rng(0).standard_normal(50_000)) * 3
-    assert abs(quantile_sigma(scores) - 3) < 0.05
-    assert quantile_sigma(np.array([1.96])) == pytest.approx(1, abs=1e-4)
+def test_covering_factor_covers_95_percent_of_noisy_errors():
+    rng = np.random.default_rng(0)
+    variance = rng.uniform(0.5, 2, 50_000)
+    errors = 3 * np.sqrt(variance) * rng.standard_normal(50_000)
+    assert abs(covering_factor(errors, variance, 0.0) - 3) < 0.06
+    noisy = errors + 2 * rng.standard_normal(50_000)
+    assert abs(covering_factor(noisy, variance, 4.0) - 3) < 0.1
+    assert covering_factor(errors, variance, 1e4) == pytest.approx(0.3)
+    assert covering_factor(np.array([1.96]), np.ones(1), 0.0) == pytest.approx(1, abs=1e-4)
 
 
 def test_error_at_distance_learns_the_growth_and_extrapolates():
