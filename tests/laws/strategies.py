@@ -15,7 +15,9 @@ from support import rough, scan_of
 def params_of(step: Step[Any]) -> st.SearchStrategy[Any]:
     """Draw values inside the allowed ranges; what no range describes keeps its default."""
     choices = {name: drawn for name, field in step.params.model_fields.items() if (drawn := _values(field)) is not None}
-    return st.fixed_dictionaries({}, optional=choices).filter(lambda values: _valid(step, values)).map(step.params.parse)
+    return (
+        st.fixed_dictionaries({}, optional=choices).filter(lambda values: _valid(step, values)).map(step.params.parse)
+    )
 
 
 def _valid(step: Step[Any], values: dict[str, Any]) -> bool:
@@ -42,7 +44,11 @@ def _values(field: Any) -> st.SearchStrategy[Any] | None:
         return None
     if kind is int:
         return st.integers(int(low), int(high))
-    return st.floats(float(low), float(high), allow_nan=False).map(lambda v: round(v, 6)).filter(lambda v: low <= v <= high)
+    return (
+        st.floats(float(low), float(high), allow_nan=False)
+        .map(lambda v: round(v, 6))
+        .filter(lambda v: low <= v <= high)
+    )
 
 
 def _bounds(field: Any) -> tuple[float | None, float | None]:

@@ -100,7 +100,13 @@ def _find_lines(z: Heights, skip: Mask, x: NDArray[np.float64], params: Auto, as
     with_slope = params.line_model == "offset_slope"
     path = line_model.follow(kernels.residuals(z, coefs, x), skip, usable, tests, with_slope=with_slope)
     if params.line_model == "auto":
-        slopes = judge(line_model._integrate(path.leak[:, 0]), line_model._integrate(path.leak[:, 1:]), aspect=aspect, degree=_GAUGE_DEGREE - 1, shrink=True)
+        slopes = judge(
+            line_model._integrate(path.leak[:, 0]),
+            line_model._integrate(path.leak[:, 1:]),
+            aspect=aspect,
+            degree=_GAUGE_DEGREE - 1,
+            shrink=True,
+        )
         if slopes.noise > 0.5 * slopes.leak:
             with_slope = True
             path = line_model.follow(kernels.residuals(z, coefs, x), skip, usable, tests, with_slope=True)
@@ -121,14 +127,21 @@ def _find_lines(z: Heights, skip: Mask, x: NDArray[np.float64], params: Auto, as
     mask, r = _settle(z1, skip, coefs, x, params)
     anchored = line_model.anchor(path, r, ~mask, tests)
     import os
-    if os.environ.get('NOANCHOR'):
+
+    if os.environ.get("NOANCHOR"):
         anchored = line_model.Anchored(path.offset, np.ones(usable.size), line_model._integrate(path.leak[:, 1:]))
     offsets = judge(anchored.offset, anchored.leaks, aspect=aspect, degree=_GAUGE_DEGREE, shrink=params.shrink)
     out = np.zeros((rows, 2))
     out[:, 0] = line_model.spread(usable, offsets.correction, rows)
     slopes = None
     if with_slope:
-        slopes = judge(path.slope, line_model._integrate(path.leak[:, 1:]), aspect=aspect, degree=_GAUGE_DEGREE - 1, shrink=params.shrink)
+        slopes = judge(
+            path.slope,
+            line_model._integrate(path.leak[:, 1:]),
+            aspect=aspect,
+            degree=_GAUGE_DEGREE - 1,
+            shrink=params.shrink,
+        )
         out[:, 1] = line_model.spread(usable, slopes.correction * per_x, rows)
     level = float(np.mean(anchored.variance))
     shape = anchored.variance / level if level > 0 else np.ones(usable.size)
@@ -160,7 +173,11 @@ def _settle(
 def _facts(lines: _Lines, degree: int, ground: Ground, features: Mask, *, terraces: bool) -> dict[str, Any]:
     sigma = lines.sigma
     return {
-        "line_model": "none" if not lines.offsets.correction.any() else "offset" if lines.slopes is None else "offset_slope",
+        "line_model": "none"
+        if not lines.offsets.correction.any()
+        else "offset"
+        if lines.slopes is None
+        else "offset_slope",
         "line_noise_nm": float(np.sqrt(lines.offsets.noise)),
         "line_jumps": lines.offsets.jumps,
         "line_sigma_median_nm": float(np.median(sigma)),
