@@ -225,7 +225,7 @@ def test_text_too_many_numbers(tmp_path, monkeypatch):
 
 def test_text_writer_makes_one_line_of_a_name(tmp_path):
     channel = Channel.from_raw("height", "unknown", rough((3, 5)), "nm", name="a\nb # c")
-    assert afmend.read(write(Scan.of(Grid(3, 5), [channel]), tmp_path / "x.csv")).channel().name == "a b # c"
+    assert afmend.read(write(Scan.of(Grid(3, 5), [channel]), tmp_path / "x.asc")).channel().name == "a b # c"
 
 
 # ------------------------------------------------------------------ numpy

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.scan.arrays import Heights, Mask
+from afmend.scan.arrays import Mask
 
 F = TypeVar("F", np.float32, np.float64)
 Map = NDArray[np.float32]

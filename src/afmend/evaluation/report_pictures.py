@@ -102,7 +102,7 @@ def _map(stage: _Stage, channel: Channel, limits: tuple[float, float], valid: Ma
     return _framed(picture, stage, limits, channel, valid)
 
 
-def _framed(  # noqa: PLR0917 (all of them matter)
+def _framed(
     picture: Pixels, stage: _Stage, limits: tuple[float, float], channel: Channel, valid: Mask, cmap: str = _STYLE.cmap
 ) -> Image.Image:
     style = Style(_STYLE.longest, _STYLE.font_px, cmap)

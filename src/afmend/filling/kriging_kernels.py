@@ -20,7 +20,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 @njit(cache=True)
-def neighbors(  # noqa: PLR0917 (compiled)
+def neighbors(
     y: int, x: int, known: Mask, table: Ints, distance: Floats, quota: int, out: Longs
 ) -> int:
     """Choose the nearest known pixels in four sectors (up, down, left, right); return their number.
@@ -57,7 +57,7 @@ def neighbors(  # noqa: PLR0917 (compiled)
 
 
 @njit(cache=True)
-def patterns(  # noqa: PLR0917 (compiled)
+def patterns(
     ys: Longs, xs: Longs, known: Mask, table: Ints, distance: Floats, quota: int
 ) -> NDArray[np.uint64]:
     """Hash the chosen neighbors of each pixel: equal hashes have equal weights."""
@@ -106,7 +106,7 @@ def back_solve(u: Floats, n: int, b: Floats) -> None:
 
 
 @njit(cache=True)
-def weights(  # noqa: PLR0917 (compiled)
+def weights(
     chosen: Longs, n: int, table: Ints, rise: Floats, nugget: float, u: Floats, w: Floats, one: Floats
 ) -> float:
     """Ordinary kriging weights of n neighbors to ``w``; return the variance of the noise-free surface.
@@ -151,7 +151,7 @@ def weights(  # noqa: PLR0917 (compiled)
 
 
 @njit(cache=True)
-def krige(  # noqa: PLR0917 (compiled)
+def krige(
     ys: Longs,
     xs: Longs,
     order: Longs,

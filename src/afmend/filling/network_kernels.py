@@ -99,7 +99,7 @@ def coarsen(
 
 
 @njit(cache=True)
-def sweep(link: Ints, weight: Singles, diagonal: Floats, b: Floats, x: Floats, backward: bool) -> None:  # noqa: PLR0917 (compiled)
+def sweep(link: Ints, weight: Singles, diagonal: Floats, b: Floats, x: Floats, backward: bool) -> None:
     """One Gauss-Seidel sweep in place."""
     n = b.size
     for step in range(n):
@@ -128,7 +128,7 @@ def apply(link: Ints, weight: Singles, diagonal: Floats, x: Floats, out: Floats)
 
 
 @njit(cache=True)
-def restrict(link: Ints, weight: Singles, diagonal: Floats, b: Floats, x: Floats, parent: Ints, m: int) -> Floats:  # noqa: PLR0917 (compiled)
+def restrict(link: Ints, weight: Singles, diagonal: Floats, b: Floats, x: Floats, parent: Ints, m: int) -> Floats:
     """Sum the residual b - A x over each merged block."""
     out = np.zeros(m)
     for i in range(x.size):

@@ -142,7 +142,7 @@ def _stretch_note(size: Size) -> str:
     return f"{size.short_axis} axis drawn {size.stretch:.3g} × too long"
 
 
-def _note(  # noqa: PLR0917 (all of them matter)
+def _note(
     draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, mark: str | None, f: float, alarm: bool, width: int
 ) -> None:
     x, y = at

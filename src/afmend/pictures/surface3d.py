@@ -128,7 +128,7 @@ class _Mesh:
     ceiling: float
 
     @classmethod
-    def of(  # noqa: PLR0917 (a constructor)
+    def of(
         cls,
         heights: Heights,
         grid: Grid,

@@ -111,7 +111,7 @@ def _advance(part: str, size: float) -> float:
     return float(font(size).getlength(model))
 
 
-def _glyph(  # noqa: PLR0917 (all of them matter)
+def _glyph(
     draw: ImageDraw.ImageDraw, letter: str, x: float, baseline: float, size: float, fill: str
 ) -> None:
     pen = max(1, round(size * 0.075))
