@@ -199,7 +199,7 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
     offset = start
     slope = 0.0
     for turn in range(60):
-        wide = kappa * max(1.0, 4.0 - turn)
+        wide = kappa * max(1.0, 1.5 - 0.25 * turn)
         s0 = s1 = s2 = t0 = t1 = 0.0
         for k in range(values.size):
             e = values[k] - offset - slope * at[k]

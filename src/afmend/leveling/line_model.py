@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.leveling.evidence import detrend
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -35,6 +36,7 @@ class Path:
     scale: Vector
     widest: float
     leak: NDArray[np.float64]
+    doubtful: NDArray[np.bool_]
 
 
 def test_functions(x: Vector) -> NDArray[np.float64]:
@@ -65,7 +67,31 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
     core = kernels.core_scales(r, skip, lines)
     widest = _typical(core) or _typical(scale) or np.inf
     offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
-    return Path(lines, _integrate(offset), _integrate(slope), scale, widest, leak)
+    doubtful = _doubtful(offset, scale, widest)
+    offset[doubtful] = np.median(offset)
+    slope[doubtful] = 0.0
+    leak[doubtful] = 0.0
+    return Path(lines, _integrate(offset), _integrate(slope), scale, widest, leak, doubtful)
+
+
+def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]:
+    """Pairs whose differences spread so much, and lie so far off, that an edge along the line is more likely.
+
+    A line jump moves all pixels by the same amount: it does not widen the differences. Where line noise is as
+    strong in other pairs, it is believed.
+    """
+    away = np.abs(offset - np.median(offset))
+    usual = 1.4826 * float(np.median(away))
+    return (scale > 2.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
+
+
+def typical_scale(r: Heights, skip: Mask, lines: NDArray[np.int64], path: Path) -> float:
+    """Return how wide the differences of adjacent lines typically are, in units of those of ``path``."""
+    from afmend.leveling import line_kernels as kernels
+
+    _, scale, _ = kernels.pair_scales(r, skip, lines)
+    core = _typical(kernels.core_scales(r, skip, lines))
+    return max(_typical(scale) / (_typical(path.scale) or 1.0), core / path.widest)
 
 
 def _typical(values: Vector) -> float:
@@ -79,8 +105,15 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     from afmend.leveling import line_kernels as kernels
 
     guess = np.zeros(path.scale.size)
-    offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, path.scale, path.widest, tests, with_slope)
-    return replace(path, offset=path.offset + _integrate(offset), slope=path.slope + _integrate(slope), leak=leak)
+    scale, widest = path.scale, path.widest
+    if with_slope:
+        _, scale, _ = kernels.pair_scales(r, skip, path.lines)
+        widest = _typical(kernels.core_scales(r, skip, path.lines)) or widest
+    offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, scale, widest, tests, with_slope)
+    for found in (offset, slope, leak):
+        found[path.doubtful] = 0.0
+    return replace(path, offset=path.offset + _integrate(offset), slope=path.slope + _integrate(slope), leak=leak,
+                   scale=scale, widest=widest)
 
 
 def _integrate(steps: Vector) -> Vector:
@@ -131,9 +164,14 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     steps = path.leak[:, 1:]
     q = _variances(steps, path.scale)
     rr = _variances(modulated, np.sqrt(1.0 / np.maximum(number, 1)))
+    # Terraces and gratings along the lines move the mean of the background, and the differences know it: a mean
+    # that wanders much more than both its own error and theirs allow is no anchor.
+    walk = float(np.mean(q)) * count / 15.0
+    excess = float(np.var(detrend(mean, 2))) / max(float(np.mean(modulated**2)) + walk, np.finfo(np.float64).tiny)
+    rr = rr * max(1.0, excess / 2.0) ** 4
     with_anchor = (number >= 3) & (rr > 0)
-    if not with_anchor.any() or not (q > 0).any():
-        return Anchored(path.offset, np.zeros(count), _integrate(steps))
+    if excess > 4.0 or not with_anchor.any() or not (q > 0).any():
+        return Anchored(path.offset, np.ones(count), _integrate(steps))
     tie = 1.0 / np.maximum(q, 1e-6 * np.max(q))
     hold = np.where(with_anchor, 1.0 / np.maximum(rr, 1e-6 * np.max(rr)), 0.0)
     matrix = np.zeros((2, count))
