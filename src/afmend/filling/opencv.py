@@ -82,7 +82,11 @@ def inpaint(holes: Holes, radius: float, method: int) -> Heights:
     if span == 0:
         return holes.heights
     scaled = ((holes.heights - low) * (_RANGE / span)).astype(np.float32)
-    raw = cv2.inpaint(scaled, holes.wanted.view(np.uint8), radius, method)
+    # On an image of one line OpenCV reads beyond its own memory: give it copies of the edge lines to read.
+    border = 2 if min(scaled.shape) < 3 else 0
+    wanted = np.pad(holes.wanted, border, mode="edge").view(np.uint8)
+    raw = cv2.inpaint(np.pad(scaled, border, mode="edge"), wanted, radius, method)
+    raw = raw[border : border + scaled.shape[0], border : border + scaled.shape[1]]
     filled = holes.heights.copy()
     filled[holes.wanted] = raw[holes.wanted].astype(np.float64) * (span / _RANGE) + low
     return filled

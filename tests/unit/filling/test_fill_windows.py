@@ -74,3 +74,18 @@ def test_seed_uses_neighbors_for_blobs_and_telea_for_stripes():
     assert_heights_close(alone.heights[blob], done.heights[blob], atol_nm=1e-12)
     stripe = telea(Field(z, holes & ~blob), Telea(radius=5)).heights
     assert_heights_close(done.heights[20:22], stripe[20:22], atol_nm=1e-4)
+
+
+@pytest.mark.parametrize(("kernel", "params"), [(telea, Telea()), (navier_stokes, NavierStokes())])
+def test_one_line_is_filled_the_same_whatever_lies_in_memory(kernel, params):
+    z = np.round(np.random.default_rng(3).standard_normal((1, 40)))
+    holes = np.zeros(z.shape, dtype=bool)
+    holes[0, 3:7] = holes[0, 38:] = True
+    results = set()
+    for number in range(50):
+        junk = np.full(500 + 7 * number, np.float32(np.nan if number % 2 else 1e20))
+        del junk
+        results.add(kernel(Field(z, holes), params).heights.tobytes())
+    assert len(results) == 1
+    filled = kernel(Field(z, holes), params).heights
+    assert z[~holes].min() - 0.5 <= filled.min() <= filled.max() <= z[~holes].max() + 0.5
