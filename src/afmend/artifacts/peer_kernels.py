@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from afmend.scan.arrays import Heights
+from afmend.scan.arrays import Heights, Mask
 
 
 @njit(cache=True)
@@ -28,3 +28,37 @@ def gwyddion_strength(heights: Heights, soft: float, rms: float, width: int, sig
                         strength[line, j] = max(strength[line, j], (sign * heights[line, j] - border) / rms)
                     break
     return strength
+
+
+@njit(cache=True)
+def rms_between_lines(heights: Heights) -> float:
+    """Root of the summed squared differences between neighboring lines over the number of all pixels."""
+    rows, cols = heights.shape
+    total = 0.0
+    for i in range(rows - 1):
+        line = 0.0
+        for j in range(cols):
+            step = heights[i + 1, j] - heights[i, j]
+            line += step * step
+        total += line
+    return float(np.sqrt(total / (rows * cols)))
+
+
+@njit(cache=True)
+def long_strong_runs(strength: Heights, hard: float, soft: float, min_length: int) -> Mask:
+    """Paint the runs of ``strength >= soft`` along rows that reach ``hard`` somewhere and are long enough."""
+    rows, cols = strength.shape
+    mask = np.zeros((rows, cols), np.bool_)
+    for i in range(rows):
+        start, strong = -1, False
+        for j in range(cols + 1):
+            here = strength[i, j] if j < cols else -1.0
+            if here >= min(soft, hard) and j < cols:
+                if start < 0:
+                    start, strong = j, False
+                strong = strong or here >= hard
+            elif start >= 0:
+                if strong and j - start >= min_length:
+                    mask[i, start:j] = True
+                start = -1
+    return mask

@@ -82,14 +82,14 @@ def gwyddion_mask(heights: Heights, params: GwyddionScars, sign: float = 1.0) ->
     rows, cols = heights.shape
     none = np.zeros((rows, cols), dtype=np.bool_)
     width = min(params.max_width, rows - 2)
-    rms = float(np.sqrt(np.sum(np.square(np.diff(heights, axis=0))) / heights.size))
+    from afmend.artifacts.peer_kernels import gwyddion_strength, long_strong_runs, rms_between_lines
+
+    rms = rms_between_lines(heights)
     if width < 1 or params.min_length > cols or rms == 0:
         return none
-    from afmend.artifacts.peer_kernels import gwyddion_strength
-
     strength = gwyddion_strength(heights, params.soft, rms, width, sign)
-    runs = grow_along_rows(strength >= params.hard, strength >= params.soft)
-    return paint_runs(runs.keep(runs.length >= params.min_length), heights.shape)
+    mask: Mask = long_strong_runs(strength, params.hard, params.soft, params.min_length)
+    return mask
 
 
 def topostats_mask(heights: Heights, params: TopoStatsScars) -> Mask:
