@@ -119,7 +119,7 @@ def _glyph(draw: ImageDraw.ImageDraw, letter: str, x: float, baseline: float, si
         draw.rectangle((left, baseline - 0.3 * size, left + pen - 1, baseline + 0.2 * size), fill=fill)
         return
     wide = _advance(letter, size)
-    middle = baseline - 0.33 * size
+    middle = round(baseline - 0.33 * size)
     if letter == "−":
         draw.rectangle((x + 0.12 * wide, middle, x + 0.88 * wide, middle + pen - 1), fill=fill)
         return

@@ -12,6 +12,7 @@ from afmend.errors import BadScanError, MissingChannelError
 from afmend.scan.channel import Channel, ChannelKey, Direction
 from afmend.scan.grid import Grid
 from afmend.scan.history import Record
+from afmend.scan.units import is_length
 
 if TYPE_CHECKING:
     import xarray
@@ -122,7 +123,8 @@ class Scan:
         """Return the key of a channel by key, "kind", "kind/direction" or vendor's name.
 
         Without a wish: the topography that a microscopist would open first (feedback height before
-        sensor height, trace before retrace).
+        sensor height, trace before retrace); if nothing is called a height, the only channel, if it is a length or
+        has neither name nor unit.
 
         Raises
         ------
@@ -132,6 +134,9 @@ class Scan:
         if isinstance(wish, ChannelKey) and wish in self.channels:
             return wish
         candidates = [k for k in self.channels if self._matches(k, wish)]
+        if wish is None and not candidates and len(self.channels) == 1:
+            (only,) = self.channels.values()
+            candidates = [only.key] if is_length(only.unit) or (only.kind, only.unit) == ("unnamed", "") else []
         if candidates:
             return min(candidates, key=_preference)
         have = ", ".join(str(k) for k in self.channels)
