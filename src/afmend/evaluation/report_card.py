@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from afmend.evaluation.report_facts import Card, finite, safe
 from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
@@ -44,14 +46,15 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
     found = inventory(after)
     moved = harm(before, after, records)
     three = states(raw, before, after, unharmed=moved.pixels == 0)
+    shown = _on_the_zero_of(before, after)
     warnings = _warnings(mended.grid, after, found, moved)
     artifacts = {kind.kind: kind.marked for kind in found.kinds}
     body = [
         _facts(mended, after, found),
         _list("warnings", warnings),
-        _gallery(panels(raw, before, after, mended.grid)),
+        _gallery(panels(raw, shown, after, mended.grid)),
         _legend(after, found),
-        _figure(line_profile(raw, before, after, mended.grid)),
+        _figure(line_profile(raw, shown, after, mended.grid)),
         '<div class="columns">',
         f"<div>{_invented(found, after, mended.grid)}</div>",
         f"<div>{_statistics(three, after)}{_no_harm(moved, after, found)}</div>",
@@ -80,6 +83,19 @@ def _status(found: Inventory) -> str:
     if found.invented:
         return "repaired"
     return "marked only" if found.left_open else "nothing marked"
+
+
+def _on_the_zero_of(before: Channel, after: Channel) -> Channel:
+    """Shift ``before`` by what a later step added to every measured pixel, so that one color range serves both."""
+    measured = ~(after.invented | after.holes)
+    if before is after or not measured.any():
+        return before
+    steps = (after.values - before.values)[measured]
+    middle = float(np.median(steps))
+    scale = max(float(np.abs(after.values[measured]).max()), abs(middle))
+    if middle == 0.0 or float(np.abs(steps - middle).max()) > 1e-9 * scale:
+        return before
+    return before.evolve(values=before.values + middle)
 
 
 def _warnings(grid: Grid, channel: Channel, found: Inventory, moved: Harm) -> list[str]:

@@ -17,7 +17,7 @@ from afmend.evaluation.report_facts import safe
 from afmend.evaluation.statistics import roughness
 from afmend.pipeline import Recipe
 from afmend.scan import Acquisition, Channel, ChannelKey, Grid, Masks, Record, Scan, Source
-from support import rough
+from support import assert_heights_close, rough, scan_of
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\u202egnp.exe\udcff"
 KEY = ChannelKey("height", "trace")
@@ -293,3 +293,14 @@ def test_percent(share, text):
     from afmend.evaluation.report_card import _percent
 
     assert safe(_percent(*share)) == text
+
+
+def test_a_shift_after_the_fill_is_taken_out_of_the_pictures():
+    from afmend.evaluation.report_card import _on_the_zero_of
+
+    before = scan_of(rough()).channel()
+    shifted = scan_of(rough() + 7.0).channel()
+    assert_heights_close(_on_the_zero_of(before, shifted).values, shifted.values, atol_nm=1e-9)
+    smoothed = scan_of(rough(smooth_px=3.0)).channel()
+    assert _on_the_zero_of(before, smoothed) is before
+    assert _on_the_zero_of(before, before) is before
