@@ -61,6 +61,8 @@ def test_law_2_masked_pixels_cannot_steer(step_id, data):
     masks = Masks().with_mask(roles, "drawn", mask)
     wild = np.where(mask, rng.normal(0, 1e4, shape), z)
     params = data.draw(params_of(find_step(step_id)))
+    # Asked to ignore the mask, or to repeat another program's digits with its faults, a step may be steered.
+    assume(getattr(params, "use_mask", True) and getattr(params, "convention", "afmend") == "afmend")
     calm_done = attempt(scan_of(z, masks=masks), step_id, params)
     wild_done = attempt(scan_of(wild, masks=masks), step_id, params)
     assert_heights_close(calm_done.channel().values[~mask], wild_done.channel().values[~mask], atol_nm=1e-7)
@@ -80,7 +82,7 @@ def test_law_4_repair_touches_nothing_else(step_id, data):
 
 
 @given(
-    z=st.integers(0, 999).map(lambda seed: rough((17, 23), seed)),
+    z=st.integers(0, 999).map(lambda seed: rough((37, 43), seed)),
     size=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     seed=st.integers(0, 99),
 )
@@ -88,9 +90,11 @@ def test_law_4_repair_touches_nothing_else(step_id, data):
 def test_law_5_morphology(z, size, seed):
     tip = np.random.default_rng(seed).uniform(0, 3, size)
     tip[size[0] // 2, size[1] // 2] = 3.0  # the apex under the scanned pixel: no window falls off the edge unseen
-    assert (erode(dilate(z, tip), tip) >= z - 1e-12).all()
     closed = erode(dilate(z, tip), tip)
-    assert_heights_close(erode(dilate(closed, tip), tip), closed, atol_nm=1e-12)
+    inner = (slice(size[0], -size[0]), slice(size[1], -size[1]))  # beyond the edge nobody knows the surface
+    assert (closed[inner] >= z[inner] - 1e-12).all()
+    twice = (slice(3 * size[0], -3 * size[0]), slice(3 * size[1], -3 * size[1]))
+    assert_heights_close(erode(dilate(closed, tip), tip)[twice], closed[twice], atol_nm=1e-12)
 
 
 @pytest.mark.parametrize("step_id", STEPS)
