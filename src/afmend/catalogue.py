@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     # masks and artifacts
     "mark.features": "afmend.artifacts.thresholds:features",
     "mark.outliers": "afmend.artifacts.thresholds:outliers",
+    "mark.scars": "afmend.artifacts.scars:scars",
     "mark.scars_gwyddion": "afmend.artifacts.peer_scars:scars_gwyddion",
     "mark.scars_topostats": "afmend.artifacts.peer_scars:scars_topostats",
     "mark.threshold": "afmend.artifacts.thresholds:threshold",
