@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,24 +43,28 @@ def find_runs(mask: Mask) -> Runs:
 
 
 def paint_runs(runs: Runs, shape: tuple[int, int]) -> Mask:
-    """Turn disjoint runs back into a mask."""
-    steps = np.zeros((shape[0], shape[1] + 1), dtype=np.int8)
-    steps[runs.row, runs.start] += 1
-    steps[runs.row, runs.stop] -= 1
-    return np.cumsum(steps, axis=1, dtype=np.int8)[:, :-1].astype(np.bool_)
+    """Turn runs back into a mask."""
+    mask = np.zeros(shape, dtype=np.bool_)
+    mask.ravel()[run_pixels(runs, shape[1])] = True
+    return mask
 
 
-def run_sums(values: NDArray[np.generic], runs: Runs) -> NDArray[np.float64]:
+def run_pixels(runs: Runs, cols: int) -> Indices:
+    """Return the flat index of every pixel of the runs, run after run."""
+    first = np.cumsum(runs.length) - runs.length
+    return np.arange(int(runs.length.sum())) + np.repeat(runs.row * cols + runs.start - first, runs.length)
+
+
+def run_sums(values: NDArray[Any], runs: Runs) -> NDArray[np.float64]:
     """Sum ``values`` over each run."""
-    cols = values.shape[1]
-    total = np.concatenate(([0.0], np.cumsum(values.ravel(), dtype=np.float64)))
-    base = runs.row * cols
-    sums: NDArray[np.float64] = total[base + runs.stop] - total[base + runs.start]
-    return sums
+    if runs.row.size == 0:
+        return np.zeros(0)
+    taken = values.ravel()[run_pixels(runs, values.shape[1])]
+    return np.add.reduceat(taken, np.cumsum(runs.length) - runs.length, dtype=np.float64)
 
 
 def grow_along_rows(strong: Mask, weak: Mask) -> Runs:
-    """Runs of ``weak`` that hold at least one pixel of ``strong`` (hysteresis along the fast axis)."""
+    """List the runs of ``weak`` that hold at least one pixel of ``strong`` (hysteresis along the fast axis)."""
     runs = find_runs(weak | strong)
     return runs.keep(run_sums(strong, runs) > 0)
 

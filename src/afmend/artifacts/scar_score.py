@@ -1,56 +1,36 @@
 """How much each pixel looks like part of a scar: smoothing along lines, line offsets, band scores, local noise.
 
-Arrays are float32, in units of the overall noise, and made in blocks of lines that fit the processor's cache.
+Arrays are float32, in units of the overall spread of the heights.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.scan.arrays import Mask
 
-F = TypeVar("F", np.float32, np.float64)
 Map = NDArray[np.float32]
-BLOCK = 96
-"""Lines worked on at a time."""
-FAR = np.float32(-1e30)
-"""Stands for "no line there" beyond the first and the last line."""
-# Compare-exchange pairs that put the median of nine values in place 4.
-_MEDIAN_9 = (
-    (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (0, 3), (5, 8), (4, 7),
-    (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2),
-)  # fmt: skip
 
 
-def filled_from_lines(heights: NDArray[F], excluded: Mask) -> NDArray[F]:
-    """Replace excluded pixels by the nearest usable pixel of their column (equally near: the one above).
+def filled_from_lines(heights: Map, excluded: Mask) -> Map:
+    """Replace excluded pixels by the straight line between the usable pixels above and below in their column.
 
-    Columns without any usable pixel keep their values.
+    Beyond the last usable pixel its height is kept; columns without any usable pixel keep their values.
     """
-    rows = np.arange(heights.shape[0])[:, None]
-    above = np.maximum.accumulate(np.where(excluded, -1, rows), axis=0)
-    below = np.minimum.accumulate(np.where(excluded, 2 * rows.size, rows)[::-1], axis=0)[::-1]
-    up = np.where(above < 0, 4 * rows.size, rows - above)
-    down = np.where(below >= rows.size, 4 * rows.size, below - rows)
-    source = np.where(down < up, below, above)
-    source = np.where((above < 0) & (below >= rows.size), rows, source)
-    return np.take_along_axis(heights, source, axis=0)
+    from afmend.artifacts.scar_kernels import fill_columns
+
+    return np.asarray(fill_columns(heights, excluded), dtype=np.float32)
 
 
 def smooth_along_lines(heights: Map) -> Map:
     """Take the running median of nine pixels along each line: quiet, and with edges kept sharp."""
-    out = np.empty_like(heights)
-    cols = heights.shape[1]
-    for first in range(0, heights.shape[0], BLOCK):
-        block = np.pad(heights[first : first + BLOCK], ((0, 0), (4, 4)), mode="symmetric" if cols > 4 else "edge")
-        taken = [block[:, k : k + cols] for k in range(9)]
-        for i, j in _MEDIAN_9:
-            taken[i], taken[j] = np.minimum(taken[i], taken[j]), np.maximum(taken[i], taken[j])
-        out[first : first + BLOCK] = taken[4]
-    return out
+    from afmend.artifacts.scar_kernels import median_of_nine
+
+    padded = np.pad(heights, ((0, 0), (4, 4)), mode="symmetric" if heights.shape[1] > 4 else "edge")
+    return np.asarray(median_of_nine(padded), dtype=np.float32)
 
 
 class _Groups(NamedTuple):
@@ -74,6 +54,8 @@ def line_steps(smooth: Map, width: int) -> NDArray[np.float64]:
     """
     groups, usual, noise = _two_groups(smooth[:, :: max(1, smooth.shape[1] // 256)])
     scatter = max(1.4826 * float(np.median(np.abs(groups.middle))), noise, 1e-12)
+    if scatter < 3 * noise:  # no line offsets: nothing to remove, and no scar is taken for one
+        return np.full(groups.middle.size, usual)
     odds = _by_form(groups) - (groups.below**2 - groups.above**2) / (2 * scatter**2)
     rare = np.minimum(groups.share, 1 - groups.share) < 1 / 16
     odds[rare] = groups.share[rare] - 0.5
@@ -156,50 +138,19 @@ def regular(places: list[int], *, least: int = 5) -> bool:
     return bool(np.mean(np.abs(gaps - middle) <= np.maximum(1.0, 0.15 * middle)) > 0.7)
 
 
-def band_scores(ground: Map, width: int) -> Map:
+def band_scores(ground: Map, width: int, sign: int) -> Map:
     """Score every pixel: how far the best band of 1 to ``width`` lines through it stands above its surroundings.
 
     The first line of a band is compared with the line above it, continued along the slope of the three lines
     before; the last line with the line below it in the same way; lines between with the chord. The lowest of
     these counts. A slope lowers the bar on one side only as far as the other side confirms it. So neither slopes,
-    nor rounded tops, nor hollows score, only what rises within one line on both sides.
-    At the first and last line of the image, where one side is missing, only bands of one line count.
+    nor rounded tops, nor hollows score, only what rises within one line on both sides. With ``sign`` -1 the same
+    below the surface.
+    The first and the last line of the image score nothing: with one neighbor, a scar looks like a step.
     """
-    rows, cols = ground.shape
-    halo = width + 5
-    padded = np.full((rows + 2 * halo, cols), FAR, dtype=np.float32)
-    padded[halo : halo + rows] = ground
-    scores = np.zeros((rows, cols), dtype=np.float32)
-    for first in range(0, rows, BLOCK):
-        last = min(first + BLOCK, rows)
-        found = _block_scores(padded[first : last + 2 * halo], width)
-        scores[first:last] = found[halo : halo + last - first]
-    return scores
+    from afmend.artifacts.scar_kernels import band_scores as scores
 
-
-def _block_scores(block: Map, width: int) -> Map:
-    """Scores of a padded block; the first and last ``width + 5`` lines of the result mean nothing."""
-    lines = block.shape[0]
-    slope = (block[3:] - block[:-3]) * np.float32(1 / 3)  # at q: mean slope from line q to line q + 3
-    slope[np.abs(slope) > 1e20] = 0
-    best = np.zeros_like(block)
-    real = block[:, 0] > FAR / 2
-    for k in range(1, width + 1):
-        n = lines - k - 7  # bands start at lines 4 .. 3 + n
-        over, under = slope[:n], slope[4 + k : 4 + k + n]
-        common = np.maximum(np.minimum(over, under), 0) + np.minimum(np.maximum(over, under), 0)
-        above, below = block[3 : 3 + n], block[4 + k : 4 + k + n]
-        score = block[4 : 4 + n] - (above + np.maximum(common, over))
-        np.minimum(score, block[3 + k : 3 + k + n] - (below - np.minimum(common, under)), out=score)
-        for line in range(1, k - 1):
-            share = np.float32((line + 1) / (k + 1))
-            np.minimum(score, block[4 + line : 4 + line + n] - (above + share * (below - above)), out=score)
-        if k > 1:
-            score[~(real[3 : 3 + n] & real[4 + k : 4 + k + n])] = 0
-        for line in range(k):
-            part = best[4 + line : 4 + line + n]
-            np.maximum(part, score, out=part)
-    return best
+    return np.asarray(scores(ground, width, float(sign)), dtype=np.float32)
 
 
 def local_noise(ground: Map, *, tile: int = 32) -> Map:
@@ -231,5 +182,6 @@ def _typical(steps: Map) -> float:
     """Standard deviation of one line from the absolute bends; quantized data have median 0."""
     if steps.size == 0:
         return 0.0
-    middle = float(np.median(steps))
-    return 1.2105 * middle if middle > 0 else 1.023 * float(np.mean(np.minimum(steps, np.quantile(steps, 0.9))))
+    rank = (35 * (steps.size - 1)) // 100  # below the median: up to 60 % may be rims of features
+    middle = float(np.partition(steps, rank, axis=None)[rank])
+    return 1.799 * middle if middle > 0 else 1.023 * float(np.mean(np.minimum(steps, np.quantile(steps, 0.9))))

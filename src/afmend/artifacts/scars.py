@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.runs import Runs, bridge, find_runs, grow_along_rows, paint_runs, run_sums
+from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_pixels, run_sums
 from afmend.artifacts.scar_score import (
     Map,
     band_scores,
@@ -19,6 +19,10 @@ from afmend.artifacts.scar_score import (
 )
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Mask
+
+
+LONGEST_FIBER = 64
+"""A fiber stays within one line for a shorter way than this; longer runs are not taken for fibers."""
 
 
 class Scars(Params):
@@ -49,11 +53,17 @@ class Scars(Params):
 class _Scored:
     """One polarity: heights without line offsets, and how much each pixel looks like a scar above the surface."""
 
-    def __init__(self, ground: Map, noise: Map, width: int) -> None:
+    def __init__(self, ground: Map, noise: Map, width: int, sign: int) -> None:
         self.ground = ground
+        self.sign = sign
         self.noise = noise
         self.width = width
-        self.scores = band_scores(ground, width)
+        self.scores = band_scores(ground, width, sign)
+
+    def at(self, row: NDArray[np.intp], col: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Heights at some pixels, positive away from the surface; the nearest pixel outside the image."""
+        rows, cols = self.ground.shape
+        return self.sign * self.ground[row.clip(0, rows - 1), col.clip(0, cols - 1)]
 
 
 @step("mark.scars", Scars, version="1")
@@ -93,7 +103,7 @@ def _both_polarities(ground: Map, noise: Map, usable: Mask, params: Scars, width
     mask = np.zeros(ground.shape, dtype=np.bool_)
     energy = np.zeros(ground.shape, dtype=np.float32)
     for sign in {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]:
-        scored = _Scored(ground if sign > 0 else -ground, noise, width)
+        scored = _Scored(ground, noise, width, sign)
         found = _one_polarity(scored, usable, params)
         runs = find_runs(found)
         energy[found] = np.repeat(run_sums(scored.scores, runs) / np.sqrt(np.maximum(runs.length, 1)), runs.length)
@@ -110,31 +120,34 @@ def _around(energy: Map, reach: int) -> Map:
 
 def _normalized(field: Field) -> Map | None:
     """Heights around 0 in units of their typical step between lines, as float32; None for a constant image."""
-    heights = filled_from_lines(field.heights, field.excluded) if field.excluded.any() else field.heights
+    heights = field.heights
     low, high = float(heights.min()), float(heights.max())
     if high == low:
         return None
     sample = heights[:: max(1, heights.shape[0] // 128), :: max(1, heights.shape[1] // 128)]
     center = float(np.median(sample))
     spread = float(np.median(np.abs(sample - center))) or (high - low)
-    return ((heights - center) * (1.0 / spread)).astype(np.float32)
+    scaled = ((heights - center) * (1.0 / spread)).astype(np.float32)
+    return filled_from_lines(scaled, field.excluded) if field.excluded.any() else scaled
 
 
 def _one_polarity(scored: _Scored, usable: Mask, params: Scars) -> Mask:
     scores, noise = scored.scores, scored.noise
     strong = (scores > params.hard * noise) & (scores > 1e-5)
-    if not strong.any():
-        return np.zeros(scores.shape, dtype=np.bool_)
-    strong &= usable
-    runs = grow_along_rows(strong, (scores > params.soft * noise) & (scores > 1e-5) & usable)
-    runs = _trimmed(runs, scores)
+    runs = find_runs((scores > params.soft * noise) & (scores > 1e-5) & usable)
+    mean = run_sums(scores, runs) / np.maximum(run_sums(noise, runs), 1e-9)
+    long = (mean > 0.6 * params.hard) & (mean * np.sqrt(runs.length / 9) > 1.6 * params.hard)
+    runs = _trimmed(runs.keep((run_sums(strong, runs) > 0) | long), scores)
     runs = bridge(runs, 3)
     runs = runs.keep(runs.length >= params.min_length)
     runs = runs.keep(_sharp(runs, scored, params.sharpness))
-    runs = runs.keep(~_at_border_and_weak(runs, scored, params))
     mask = paint_runs(runs, scores.shape)
-    mask &= ~_continuing(mask, find_runs(mask), scores)
-    return mask & ~_repeating(find_runs(mask), mask) & usable
+    mask &= ~_continuing(mask, find_runs(mask), scored)
+    mask &= ~_repeating(find_runs(mask), mask)
+    if mask.any():
+        runs = find_runs(mask)
+        mask = paint_runs(runs.keep(run_sums(_crowded(mask), runs) == 0), mask.shape)
+    return mask & usable
 
 
 def _trimmed(runs: Runs, scores: Map) -> Runs:
@@ -148,19 +161,17 @@ def _trimmed(runs: Runs, scores: Map) -> Runs:
 
 def _sharp(runs: Runs, scored: _Scored, sharpness: float) -> NDArray[np.bool_]:
     """Whether at least half of a run gains enough of its height over the wider surroundings within one line."""
-    ground = scored.ground
-    rows = ground.shape[0]
-    pixel_row = np.repeat(runs.row, runs.length)
+    rows, cols = scored.ground.shape
+    pixel_row, pixel_col = np.divmod(run_pixels(runs, cols), cols)
     first = np.cumsum(runs.length) - runs.length
-    pixel_col = np.arange(pixel_row.size) - np.repeat(first - runs.start, runs.length)
     floors = []
     for side in (-1, 1):
         near, far = pixel_row + side * (scored.width + 1), pixel_row + side * (scored.width + 2)
         inside = (far >= 0) & (far < rows)
-        level = 0.5 * (ground[near.clip(0, rows - 1), pixel_col] + ground[far.clip(0, rows - 1), pixel_col])
+        level = 0.5 * (scored.at(near, pixel_col) + scored.at(far, pixel_col))
         floors.append(np.where(inside, level, -np.inf))
     floor = np.maximum(*floors)
-    rise = np.where(np.isfinite(floor), ground[pixel_row, pixel_col] - floor, 0.0)
+    rise = np.where(np.isfinite(floor), scored.at(pixel_row, pixel_col) - floor, 0.0)
     if runs.row.size == 0:
         return np.zeros(0, dtype=np.bool_)
     sharp = scored.scores[pixel_row, pixel_col] >= sharpness * rise
@@ -168,44 +179,82 @@ def _sharp(runs: Runs, scored: _Scored, sharpness: float) -> NDArray[np.bool_]:
     return share
 
 
-def _at_border_and_weak(runs: Runs, scored: _Scored, params: Scars) -> NDArray[np.bool_]:
-    """Runs in the first or last line have one neighbor only: they need more height and length."""
-    rows = scored.ground.shape[0]
-    border = (runs.row == 0) | (runs.row == rows - 1)
-    mean = run_sums(scored.scores, runs) / np.maximum(runs.length, 1)
-    noise = run_sums(scored.noise, runs) / np.maximum(runs.length, 1)
-    weak: NDArray[np.bool_] = border & ((mean < 1.5 * params.hard * noise) | (runs.length < 1.5 * params.min_length))
-    return weak
-
-
-def _continuing(mask: Mask, runs: Runs, scores: Map) -> Mask:
-    """Find marked objects that go on beyond an end of a run, a line or two higher or lower: fibers, slanted edges."""
+def _continuing(mask: Mask, runs: Runs, scored: _Scored) -> Mask:
+    """Find runs that are part of something longer: fibers, slanted edges and lines of a grating."""
     import cv2
 
-    rows, cols = mask.shape
     if runs.row.size == 0:
         return mask
-    mean = run_sums(scores, runs) / runs.length
-    goes_on = np.zeros(runs.row.size, dtype=np.bool_)
-    for at, outward in ((runs.stop - 1, 1), (runs.start, -1)):
-        for side in (-1, 1):
-            next_row = runs.row + side
-            inside = (next_row >= 0) & (next_row < rows)
-            row = next_row.clip(0, rows - 1)
-            free = np.ones(runs.row.size, dtype=np.bool_)
-            for back in (0, 2, 4):
-                free &= ~mask[row, (at - outward * back).clip(0, cols - 1)]
-            beyond = np.zeros(runs.row.size)
-            for ahead in (2, 4, 6):
-                col = at + outward * ahead
-                value = scores[row, col.clip(0, cols - 1)]
-                beyond += np.where((col >= 0) & (col < cols), value, 0.0) / 3
-            goes_on |= inside & free & (beyond > 0.5 * mean)
+    mean = run_sums(scored.scores, runs) / runs.length
+    places = [runs.start + (runs.length * share).astype(np.intp) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    own = np.mean([_ridge(scored, runs.row, place, 0) for place in places], axis=0)
+    ends = []
+    for at, way in ((runs.stop - 1, 1), (runs.start, -1)):
+        ends.append(_beyond(mask, runs.row, at, way, _Run(mean, own), scored))
+    right, left = ends
+    fiber = right.ridge & left.ridge & ~(right.outside & left.outside) & (runs.length < LONGEST_FIBER)
+    goes_on = right.stepped | left.stepped | fiber
     if not goes_on.any():
         return np.zeros_like(mask)
+    # Whatever hangs together with such a run and is not longer shares its fate.
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    bad = np.unique(labels[runs.row[goes_on], runs.start[goes_on]])
-    return np.asarray(np.isin(labels, bad) & mask, dtype=np.bool_)
+    label = labels[runs.row, runs.start]
+    longest = np.zeros(int(label.max()) + 1, dtype=np.intp)
+    np.maximum.at(longest, label[goes_on], runs.length[goes_on])
+    return paint_runs(runs.keep(runs.length <= 1.5 * longest[label]), mask.shape)
+
+
+class _Run(NamedTuple):
+    """Mean score of each run, and its mean height over the wider surroundings."""
+
+    score: NDArray[np.float64]
+    height: NDArray[np.float64]
+
+
+class _Beyond(NamedTuple):
+    """What is seen beyond one end of each run."""
+
+    stepped: NDArray[np.bool_]  # another scar one line higher or lower
+    ridge: NDArray[np.bool_]  # something narrow of the run's height within two lines, or the edge of the image
+    outside: NDArray[np.bool_]  # the edge of the image
+
+
+def _beyond(mask: Mask, row: NDArray[np.intp], at: NDArray[np.intp], way: int, run: _Run, scored: _Scored) -> _Beyond:
+    rows, cols = mask.shape
+    ahead = [at + way * k for k in (2, 4, 6)]
+    inside = [(c >= 0) & (c < cols) for c in ahead]
+    seen = np.maximum(np.sum(inside, axis=0), 1)
+    stepped = np.zeros(row.size, dtype=np.bool_)
+    for side in (-1, 1):
+        near = (row + side).clip(0, rows - 1)
+        free = near == row + side
+        for back in (0, 2, 4):
+            free &= ~mask[near, (at - way * back).clip(0, cols - 1)]
+        scores = [
+            np.where(i, scored.scores[near, c.clip(0, cols - 1)], 0.0) for c, i in zip(ahead, inside, strict=True)
+        ]
+        stepped |= free & (np.sum(scores, axis=0) / seen > 0.5 * run.score)
+    heights = [np.where(i, _ridge(scored, row, c, 2), 0.0) for c, i in zip(ahead, inside, strict=True)]
+    height = np.sum(heights, axis=0) / seen
+    outside = ~inside[0]
+    alike = np.abs(height - run.height) < 0.35 * run.height
+    return _Beyond(stepped, outside | alike, outside)
+
+
+def _ridge(scored: _Scored, row: NDArray[np.intp], col: NDArray[np.intp], reach: int) -> NDArray[np.float64]:
+    """Height of the highest line within ``reach`` lines over the higher of the grounds beyond a scar's width."""
+    far = scored.width + 2
+    top = np.max([scored.at(row + d, col) for d in range(-reach, reach + 1)], axis=0)
+    return np.asarray(top - np.maximum(scored.at(row - far, col), scored.at(row + far, col)), dtype=np.float64)
+
+
+def _crowded(mask: Mask) -> Mask:
+    """Find places where a third of all lines within 64 lines would be scars: that is texture."""
+    import cv2
+
+    reach = (2 * (min(mask.shape[1], 33) // 2) + 1, 2 * (min(mask.shape[0], 65) // 2) + 1)
+    share = cv2.blur(mask.astype(np.float32), reach, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(share > 0.33, dtype=np.bool_)
 
 
 def _repeating(runs: Runs, mask: Mask) -> Mask:

@@ -1,0 +1,108 @@
+"""Compiled loops of the scar detector. Import this module inside functions only: loading numba takes a while."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Map = NDArray[np.float32]
+
+
+@njit(cache=True)
+def median_of_nine(padded: Map) -> Map:
+    """Running median of nine pixels along lines that were lengthened by four pixels at both ends."""
+    rows, cols = padded.shape[0], padded.shape[1] - 8
+    out = np.empty((rows, cols), dtype=np.float32)
+    for i in range(rows):
+        for j in range(cols):
+            a, b, c = padded[i, j], padded[i, j + 1], padded[i, j + 2]
+            d, e, f = padded[i, j + 3], padded[i, j + 4], padded[i, j + 5]
+            g, h, k = padded[i, j + 6], padded[i, j + 7], padded[i, j + 8]
+            # Sort three triples, then: median of (largest low, median of middles, smallest high).
+            a, b = (a, b) if a < b else (b, a)
+            b, c = (b, c) if b < c else (c, b)
+            a, b = (a, b) if a < b else (b, a)
+            d, e = (d, e) if d < e else (e, d)
+            e, f = (e, f) if e < f else (f, e)
+            d, e = (d, e) if d < e else (e, d)
+            g, h = (g, h) if g < h else (h, g)
+            h, k = (h, k) if h < k else (k, h)
+            g, h = (g, h) if g < h else (h, g)
+            low = a if a > d else d
+            low = low if low > g else g
+            high = c if c < f else f
+            high = high if high < k else k
+            b, e = (b, e) if b < e else (e, b)
+            middle = e if e < h else h
+            middle = middle if middle > b else b
+            low, high = (low, high) if low < high else (high, low)
+            middle = middle if middle < high else high
+            out[i, j] = middle if middle > low else low
+    return out
+
+
+@njit(cache=True)
+def band_scores(ground: Map, width: int, sign: float) -> Map:
+    """See `afmend.artifacts.scar_score.band_scores`."""
+    rows, cols = ground.shape
+    s = np.float32(sign)
+    third = np.float32(1.0 / 3.0)
+    zero = np.float32(0.0)
+    best = np.zeros((rows, cols), dtype=np.float32)
+    score = np.empty(cols, dtype=np.float32)
+    for i in range(1, rows - 1):
+        for k in range(1, min(width, rows - 1 - i) + 1):
+            # Slopes that would need lines beyond the image count as flat.
+            before, after = max(i - 4, 0), min(i + k + 3, rows - 1)
+            weigh_over = third if i >= 4 else zero
+            weigh_under = third if i + k + 3 < rows else zero
+            for j in range(cols):
+                above, below = s * ground[i - 1, j], s * ground[i + k, j]
+                over = (above - s * ground[before, j]) * weigh_over
+                under = (s * ground[after, j] - below) * weigh_under
+                less, more = (over, under) if over < under else (under, over)
+                common = (less if less > zero else zero) + (more if more < zero else zero)
+                up = s * ground[i, j] - above - (over if over > common else common)
+                down = s * ground[i + k - 1, j] - below + (under if under < common else common)
+                score[j] = up if up < down else down
+            for line in range(1, k - 1):
+                share = np.float32(line + 1) / np.float32(k + 1)
+                for j in range(cols):
+                    above, below = s * ground[i - 1, j], s * ground[i + k, j]
+                    over = s * ground[i + line, j] - above - share * (below - above)
+                    score[j] = score[j] if score[j] < over else over
+            for line in range(k):
+                for j in range(cols):
+                    best[i + line, j] = best[i + line, j] if best[i + line, j] > score[j] else score[j]
+    return best
+
+
+@njit(cache=True)
+def fill_columns(heights: Map, excluded: NDArray[np.bool_]) -> Map:
+    """See `afmend.artifacts.scar_score.filled_from_lines`."""
+    rows, cols = heights.shape
+    out = heights.copy()
+    above = np.full((rows, cols), -1, dtype=np.int32)
+    last = np.full(cols, -1, dtype=np.int32)
+    for i in range(rows):
+        for j in range(cols):
+            if excluded[i, j]:
+                above[i, j] = last[j]
+            else:
+                last[j] = i
+    last[:] = -1
+    for i in range(rows - 1, -1, -1):
+        for j in range(cols):
+            if not excluded[i, j]:
+                last[j] = i
+                continue
+            up, down = above[i, j], last[j]
+            if up >= 0 and down >= 0:
+                share = np.float32(i - up) / np.float32(down - up)
+                out[i, j] = heights[up, j] + share * (heights[down, j] - heights[up, j])
+            elif up >= 0:
+                out[i, j] = heights[up, j]
+            elif down >= 0:
+                out[i, j] = heights[down, j]
+    return out

@@ -1,0 +1,128 @@
+"""Spikes: single wrong pixels (or a few) that stick out of a small window."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.pipeline import Field, Found, Knob, Params, step
+from afmend.scan.arrays import Heights, Mask
+
+
+class Spikes(Params):
+    """Mark spikes: pixels far from the median of the small window around them."""
+
+    win: Literal[3, 5, 7, 9, 11] = Knob(
+        3, "Side of the window; finds spikes of up to half its area. 3 and 5 are fast.", unit="px"
+    )
+    lam: float = Knob(
+        6.0, "Distance from the window's median in robust standard deviations; larger marks less.",
+        unit="sigma", gt=0, le=1000, step=0.5, recommended=(4, 10),
+    )  # fmt: skip
+    polarity: Literal["both", "positive", "negative"] = Knob(
+        "both", "Spikes above the surface (positive), below it (negative), or both."
+    )
+
+
+class SpikePixels(NamedTuple):
+    """Where the spikes are, and what to put there instead."""
+
+    row: NDArray[np.intp]
+    col: NDArray[np.intp]
+    median: NDArray[np.float64]
+    sigma: float
+
+    def mask(self, shape: tuple[int, int]) -> Mask:
+        """Return the spikes as a mask."""
+        out = np.zeros(shape, dtype=np.bool_)
+        out[self.row, self.col] = True
+        return out
+
+
+@step("mark.spikes", Spikes, version="1")
+def spikes(field: Field, params: Spikes) -> Found:
+    """Mark |h - median| > lam * sigma, sigma being the robust spread of all h - median.
+
+    Not for scans whose features are as small as the window: sharp corners and single atoms stick out as well.
+    """
+    found = find_spikes(field.heights, field.excluded, params)
+    return Found(found.mask(field.shape), "spike", facts={"sigma": found.sigma, "spikes": int(found.row.size)})
+
+
+def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels:
+    """Find spikes; the medians (of the usable pixels in the window) are what a fill would put there.
+
+    Candidates come from a single-precision median; each is checked in double precision.
+    """
+    away = _from_window_median(heights, params.win)
+    sigma = _spread(away)
+    if params.polarity == "both":
+        candidates = np.abs(away) > 0.999 * params.lam * sigma
+    else:
+        sign = 1 if params.polarity == "positive" else -1
+        candidates = sign * away > 0.999 * params.lam * sigma
+    row, col = np.nonzero(candidates)
+    if excluded.any():
+        kept = ~excluded[row, col]
+        row, col = row[kept], col[kept]
+    median = _exact_medians(heights, excluded, row, col, params.win)
+    distance = heights[row, col] - median
+    if params.polarity != "both":
+        distance = distance if params.polarity == "positive" else -distance
+    sure = (np.abs(distance) if params.polarity == "both" else distance) > params.lam * sigma
+    return SpikePixels(row[sure], col[sure], median[sure], sigma)
+
+
+def _from_window_median(heights: Heights, win: int) -> NDArray[np.float32]:
+    """Heights minus the median of their window; the image is continued by its edge pixels."""
+    sample = heights[:: max(1, heights.shape[0] // 64), :: max(1, heights.shape[1] // 64)]
+    small = np.empty(heights.shape, dtype=np.float32)
+    np.subtract(heights, np.median(sample), out=small, casting="same_kind")
+    if win <= 5:
+        import cv2
+
+        return np.asarray(small - cv2.medianBlur(small, win), dtype=np.float32)
+    from scipy.ndimage import median_filter
+
+    return np.asarray(small - median_filter(small, size=win, mode="nearest"), dtype=np.float32)
+
+
+def _spread(away: NDArray[np.float32]) -> float:
+    """Robust standard deviation of the distances, from a sample; not fooled by quantized heights.
+
+    Where more than half of the distances are 0 (quantized or synthetic heights) the mean takes the place of the
+    median. Never below half of the smallest distance but 0 in the sample, which is the quantization step if there
+    is one.
+    """
+    rows, cols = away.shape
+    sizes = np.abs(away[:: max(1, rows // 96), :: max(1, cols // 96)]).ravel()
+    middle = float(np.median(sizes))
+    if middle > 0:
+        return 1.4826 * middle
+    sizes = np.abs(away).ravel()
+    positive = sizes[sizes > 0]
+    if positive.size == 0:
+        return 0.0
+    return max(1.2533 * float(np.mean(np.minimum(sizes, np.median(positive)))), 0.5 * float(positive.min()))
+
+
+def _exact_medians(
+    heights: Heights, excluded: Mask, row: NDArray[np.intp], col: NDArray[np.intp], win: int
+) -> NDArray[np.float64]:
+    """Median of the usable pixels in the window around some pixels; itself where less than half are usable."""
+    if row.size == 0:
+        return np.zeros(0)
+    reach = np.arange(win) - win // 2
+    rows = (row[:, None, None] + reach[None, :, None]).clip(0, heights.shape[0] - 1)
+    cols = (col[:, None, None] + reach[None, None, :]).clip(0, heights.shape[1] - 1)
+    window = heights[rows, cols].reshape(row.size, -1)
+    if not excluded.any():
+        return np.asarray(np.median(window, axis=1), dtype=np.float64)
+    unusable = excluded[rows, cols].reshape(row.size, -1)
+    window = np.sort(np.where(unusable, np.inf, window), axis=1)
+    count = window.shape[1] - np.count_nonzero(unusable, axis=1)
+    index = np.arange(row.size)
+    median = 0.5 * (window[index, (count - 1) // 2] + window[index, count // 2])
+    return np.where(count > window.shape[1] // 2, median, heights[row, col])
