@@ -244,8 +244,10 @@ def table(rows: list[dict], names: list[str]) -> None:
         best = poly[:, np.argmin(np.mean(np.log(poly), axis=0))]
         mod = np.array([r["median of diff."] for r in part])
         none = np.array([r["nothing"] for r in part])
-        print(f"{family or 'ALL':15s}{geometric(mine / best):16.3f}{geometric(mine / mod):17.3f}"
-              f"{geometric(mine / none):15.3f}{np.mean(mine > 1.05 * mod):16.0%}")
+        print(
+            f"{family or 'ALL':15s}{geometric(mine / best):16.3f}{geometric(mine / mod):17.3f}"
+            f"{geometric(mine / none):15.3f}{np.mean(mine > 1.05 * mod):16.0%}"
+        )
     print("* the member of the family (median, poly1, poly2) that is best on average over those scans")
 
 

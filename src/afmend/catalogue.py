@@ -16,6 +16,7 @@ from afmend.pipeline import Step
 
 BUILT_IN: dict[str, str] = {
     # leveling
+    "level.auto": "afmend.leveling.auto:level_auto",
     "level.shift": "afmend.leveling.shift:shift",
     # masks and artifacts
     # repair

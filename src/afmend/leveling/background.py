@@ -90,15 +90,15 @@ def _solve(normal: NDArray[np.float64], right: Vector) -> Vector:
     return np.einsum("ij,j,kj,k->i", vectors, inverse, vectors, right / scale) / scale
 
 
-def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> tuple[int, list[float]]:
-    """Return the lowest degree that predicts left-out tiles almost as well as the best one, and all errors.
+def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> int:
+    """Return the lowest degree that predicts left-out tiles almost as well as the best one.
 
     Neighboring pixels are correlated, so criteria that count pixels (BIC) would always take the highest degree;
     whole tiles are left out instead (PRESS on tiles).
     """
     errors = [_left_out(sums, degree) for degree in range(highest + 1)]
     good = min(errors) * (1.0 + gain)
-    return next(degree for degree, error in enumerate(errors) if error <= good), errors
+    return next(degree for degree, error in enumerate(errors) if error <= good)
 
 
 def _left_out(sums: Sums, degree: int) -> float:

@@ -85,8 +85,8 @@ def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
 
 
 @njit(cache=True)
-def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F, I]:
-    """Differences of adjacent lines: median, robust scale and number of common pixels, per pair.
+def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
+    """Differences of adjacent lines: median and robust scale of each pair.
 
     The scale is 1.4826 MAD, but where more than half of the differences are equal (quantized heights) it is
     taken from the third quartile.
@@ -94,18 +94,16 @@ def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F, I]:
     pairs = lines.size - 1
     middle = np.zeros(pairs)
     scale = np.zeros(pairs)
-    count = np.zeros(pairs, np.int64)
     values = np.empty(r.shape[1])
     where = np.empty(r.shape[1], np.int64)
     for i in range(pairs):
         n = _gather(r, skip, lines[i], lines[i + 1], values, where)
-        count[i] = n
         if n == 0:
             continue
         middle[i] = np.median(values[:n])
         ordered = np.partition(np.abs(values[:n] - middle[i]), (3 * n) // 4)
         scale[i] = max(1.4826 * np.median(ordered), 0.4 * ordered[(3 * n) // 4])
-    return middle, scale, count
+    return middle, scale
 
 
 @njit(cache=True)
@@ -130,42 +128,34 @@ def core_scales(r: F, skip: B, lines: I) -> F:
 
 @njit(cache=True)
 def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float, int]:
-    """Center and count of the fullest window of ``width``, farther than ``gap`` from ``avoid``.
-
-    Windows are anchored at a left and at a right end in turn, so that a mirrored sample gives the mirrored answer.
-    """
+    """Center and count of the fullest window of ``width``, at least ``gap`` from ``avoid``; of equals the one nearest to 0."""
     best = 0
-    total = 0.0
-    ties = 0
+    center = avoid
     last = 0
     n = ordered.size
     for first in range(n):
         last = max(last, first)
         while last + 1 < n and ordered[last + 1] - ordered[first] <= width:
             last += 1
-        center = 0.5 * (ordered[first] + ordered[last])
-        if gap > 0.0 and abs(center - avoid) < gap:
+        here = 0.5 * (ordered[first] + ordered[last])
+        if gap > 0.0 and abs(here - avoid) < gap:
             continue
         inside = last - first + 1
-        if inside > best:
+        if inside > best or (inside == best and abs(here) < abs(center)):
             best = inside
-            total = 0.0
-            ties = 0
-        if inside == best and (ties == 0 or abs(center - total / ties) <= width):
-            total += center
-            ties += 1
-    return (total / ties if ties else avoid), best
+            center = here
+    return center, best
 
 
 @njit(cache=True)
-def _start(values: F, width: float, expected: float, median: float) -> float:
-    """Return the mode to start from: the fullest, unless a rival is nearly as full and nearer to ``expected``."""
+def _start(values: F, width: float) -> float:
+    """Return the mode to start from: the fullest, unless a rival a quarter as full is nearer to 0."""
     ordered = np.sort(values)
     first, most = _densest(ordered, width, 0.0, 0.0)
     second, rival = _densest(ordered, width, first, 2.0 * width)
-    if rival >= 0.25 * most and abs(second - expected) < abs(first - expected):
+    if rival >= 0.25 * most and abs(second) < abs(first):
         return second
-    return first if most > 0 else median
+    return first
 
 
 @njit(cache=True)
@@ -225,9 +215,7 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 
 
 @njit(cache=True)
-def pair_fit(
-    r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool
-) -> tuple[F, F, F]:
+def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
 
     Returns
@@ -255,7 +243,7 @@ def pair_fit(
         part = values[:n]
         start = guess[i]
         if scale[i] > 1.5 * widest:
-            start = _start(part, 2.0 * widest, 0.0, start)
+            start = _start(part, 2.0 * widest)
         if with_slope and n >= 8:
             for k in range(n):
                 at[k] = tests[0, where[k]]

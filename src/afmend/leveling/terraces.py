@@ -82,7 +82,11 @@ def _reweighted(parts: list[tuple[Vector, NDArray[np.float64]]], fit: Vector, ka
             s = 1.4826 * float(np.median(np.abs(e))) if e.size else 0.0
             if s == 0.0:
                 continue
-            w = 1.0 / np.sqrt(1.0 + (e / (0.1 * s)) ** 2) if np.isinf(kappas) else 1.0 / (1.0 + (e / (kappas * s)) ** 2) ** 2
+            w = (
+                1.0 / np.sqrt(1.0 + (e / (0.1 * s)) ** 2)
+                if np.isinf(kappas)
+                else 1.0 / (1.0 + (e / (kappas * s)) ** 2) ** 2
+            )
             weighted = design * (w / s**2)[:, None]
             normal += np.einsum("pk,pl->kl", weighted, design)
             right += np.einsum("pk,p->k", weighted, e)
