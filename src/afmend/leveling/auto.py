@@ -79,7 +79,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
         terraces = gain > _TERRACE_GAIN
         fit = facets if terraces else fit
     z = kernels.residuals(z, background.per_line(fit, sums.powers, rows), x)
-    ground = measure_ground(z, skip)
+    ground = measure_ground(z, skip, params.feature_sigmas)
     features = ground.features(z, skip, params.feature_sigmas)
     if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):
         features = np.zeros_like(skip)

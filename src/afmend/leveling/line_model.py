@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.evidence import detrend
+from afmend.leveling.features import from_both_ends
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -79,8 +80,7 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
     from afmend.leveling import line_kernels as kernels
 
     middle, scale = kernels.pair_scales(r, skip, lines)
-    core = kernels.core_scales(r, skip, lines)
-    widest = _typical(core) or _typical(scale) or np.inf
+    widest = _core(r, skip, lines) or _typical(scale) or np.inf
     offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
     doubtful = _doubtful(offset, scale, widest)
     offset[doubtful] = np.median(offset)
@@ -105,8 +105,16 @@ def relative_scale(r: Heights, skip: Mask, path: Path) -> float:
     from afmend.leveling import line_kernels as kernels
 
     _, scale = kernels.pair_scales(r, skip, path.lines)
-    core = _typical(kernels.core_scales(r, skip, path.lines))
+    core = _core(r, skip, path.lines)
     return max(_typical(scale) / (_typical(path.scale) or 1.0), core / path.widest)
+
+
+def _core(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> float:
+    """Scale of the densest quarter of the differences, typical of some hundred pairs spread over the scan."""
+    from afmend.leveling import line_kernels as kernels
+
+    pairs = lines.size - 1
+    return _typical(kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 200))))
 
 
 def _typical(values: Vector) -> float:
@@ -123,7 +131,7 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     scale, widest = path.scale, path.widest
     if with_slope:
         _, scale = kernels.pair_scales(r, skip, path.lines)
-        widest = _typical(kernels.core_scales(r, skip, path.lines)) or widest
+        widest = _core(r, skip, path.lines) or widest
     offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, scale, widest, tests, with_slope)
     for found in (offset, slope, leak):
         found[path.doubtful] = 0.0

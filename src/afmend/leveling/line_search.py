@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from afmend.leveling import background, line_model
 from afmend.leveling.evidence import Verdict, judge, nothing
-from afmend.leveling.features import measure_ground
+from afmend.leveling.features import ground_of, measure_ground, thinned
 from afmend.leveling.line_model import Path
 from afmend.scan.arrays import Heights, Mask
 
@@ -114,20 +114,33 @@ def without_polynomial(z: Heights, skip: Mask, x: NDArray[np.float64]) -> Height
     """Return heights minus their least-squares polynomial of the gauge degree."""
     from afmend.leveling import line_kernels as kernels
 
-    sums = background.collect(z, skip, GAUGE_DEGREE)
-    fit = background.solve(sums, GAUGE_DEGREE)
-    return kernels.residuals(z, background.per_line(fit, sums.powers, z.shape[0]), x)
+    return kernels.residuals(z, polynomial(background.collect(z, skip, GAUGE_DEGREE), z.shape[0]), x)
 
 
 def settle(z: Heights, skip: Mask, x: NDArray[np.float64], sigmas: float) -> tuple[Mask, Heights]:
     """Mask features and fit the polynomial again, in turns; return the ground and the heights above it."""
-    left = without_polynomial(z, skip, x)
-    out = skip
+    from afmend.leveling import line_kernels as kernels
+
+    rows, cols = thinned(z.shape[0], z.shape[1])
+    few = ~skip[rows][:, cols]
+    if not few.any():
+        rows, cols = np.arange(z.shape[0]), np.arange(z.shape[1])
+        few = ~skip
+    sample = z[rows][:, cols]
+    coefs = polynomial(background.collect(z, skip, GAUGE_DEGREE), z.shape[0])
     for _ in range(_SETTLING):
-        ground = measure_ground(left, skip)
-        out = ground.features(left, skip, sigmas) | skip
-        left = without_polynomial(left, out, x)
-    ground = measure_ground(left, skip)
-    out = ground.features(left, skip, sigmas) | skip
+        ground = ground_of(kernels.residuals(sample, coefs[rows], x[cols])[few], sigmas)
+        sums = background.collect_ground(z, skip, coefs, ground.level, sigmas * ground.sigma)
+        coefs = coefs + polynomial(sums, z.shape[0])
+        coefs[:, 0] += ground.level
+    left = kernels.residuals(z, coefs, x)
+    ground = measure_ground(left, skip, sigmas)
+    out = ground.features(left, skip, sigmas)
+    out |= skip
     left -= ground.level
     return ~out, left
+
+
+def polynomial(sums: background.Sums, rows: int) -> NDArray[np.float64]:
+    """Least-squares polynomial of the gauge degree, as coefficients for each row."""
+    return background.per_line(background.solve(sums, GAUGE_DEGREE), sums.powers, rows)
