@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     "level.plane": "afmend.leveling.plane:plane",
     "level.polynomial": "afmend.leveling.polynomial:polynomial",
     "level.rows": "afmend.leveling.rows:rows",
+    "level.auto": "afmend.leveling.auto:level_auto",
     "level.shift": "afmend.leveling.shift:shift",
     "level.smart_flatten": "afmend.leveling.smart_flatten:smart_flatten",
     "level.three_point": "afmend.leveling.three_point:three_point",

@@ -55,22 +55,41 @@ def collect(r: Heights, skip: Mask, degree: int) -> Sums:
     """Sum up the normal equations of all polynomials up to ``degree``."""
     from afmend.leveling import line_kernels as kernels
 
-    rows, cols = r.shape
-    x, y = centered(cols), centered(rows)
-    weights, heights, squares = kernels.tile_moments(r, skip, x, mirror_edges(cols, _TILES), degree)
-    cuts = mirror_edges(rows, _TILES)[:-1]
+    edges = mirror_edges(r.shape[1], _TILES)
+    return _lift(*kernels.tile_moments(r, skip, centered(r.shape[1]), edges, degree), tiles=_TILES)
+
+
+def collect_ground(z: Heights, skip: Mask, coefs: NDArray[np.float64], level: float, reach: float) -> Sums:
+    """As `collect`, in one tile, for the heights above ``coefs`` (per line) and ``level`` that are within ``reach``."""
+    from afmend.leveling import line_kernels as kernels
+
+    weights, heights = kernels.ground_moments(z, skip, coefs, centered(z.shape[1]), level, reach)
+    return _lift(weights, heights, np.zeros(heights.shape[:2]), tiles=1)
+
+
+def _lift(
+    weights: NDArray[np.float64], heights: NDArray[np.float64], squares: NDArray[np.float64], *, tiles: int
+) -> Sums:
+    """Turn sums over pieces of lines into sums over tiles."""
+    rows, degree = heights.shape[0], heights.shape[2] - 1
+    cuts = mirror_edges(rows, tiles)[:-1]
     powers = monomials(degree)
-    lifted = y[:, None] ** np.arange(2 * degree + 1)
+    lifted = centered(rows)[:, None] ** np.arange(2 * degree + 1)
 
     def tiled(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.add.reduceat(values, cuts, axis=0).reshape(-1, *values.shape[2:])
 
-    normal_of = tiled(np.einsum("ipk,il->ipkl", weights, lifted))
-    right_of = tiled(np.einsum("ipk,il->ipkl", heights, lifted[:, : degree + 1]))
+    normal = tiled(np.einsum("ipk,il->ipkl", weights, lifted))
+    right = tiled(np.einsum("ipk,il->ipkl", heights, lifted[:, : degree + 1]))
     a = np.array([p[0] for p in powers])
     b = np.array([p[1] for p in powers])
-    return Sums(powers, normal_of[:, a[:, None] + a, b[:, None] + b], right_of[:, a, b],
-                tiled(squares), normal_of[:, 0, 0])  # fmt: skip
+    return Sums(
+        powers,
+        normal[:, a[:, None] + a, b[:, None] + b],
+        right[:, a, b],
+        tiled(squares[..., None])[:, 0],
+        normal[:, 0, 0],
+    )
 
 
 def solve(sums: Sums, degree: int) -> Vector:
@@ -90,15 +109,15 @@ def _solve(normal: NDArray[np.float64], right: Vector) -> Vector:
     return np.einsum("ij,j,kj,k->i", vectors, inverse, vectors, right / scale) / scale
 
 
-def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> tuple[int, list[float]]:
-    """Return the lowest degree that predicts left-out tiles almost as well as the best one, and all errors.
+def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> int:
+    """Return the lowest degree that predicts left-out tiles almost as well as the best one.
 
     Neighboring pixels are correlated, so criteria that count pixels (BIC) would always take the highest degree;
     whole tiles are left out instead (PRESS on tiles).
     """
     errors = [_left_out(sums, degree) for degree in range(highest + 1)]
     good = min(errors) * (1.0 + gain)
-    return next(degree for degree, error in enumerate(errors) if error <= good), errors
+    return next(degree for degree, error in enumerate(errors) if error <= good)
 
 
 def _left_out(sums: Sums, degree: int) -> float:

@@ -43,6 +43,11 @@ class Verdict:
     jumps: int
 
 
+def nothing(count: int) -> Verdict:
+    """Return the verdict when there is nothing to judge."""
+    return Verdict(np.zeros(count), 0.0, 0.0, 0.0, 0)
+
+
 def bands(count: int) -> list[tuple[int, int]]:
     """Cut the cosine orders 1 .. count-1 into bands of four orders, widening towards high frequencies."""
     cuts = [1]
@@ -71,6 +76,8 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: in
         Offset of each line, as estimated.
     leaks : (lines, tests)
         What the same estimator makes of the modulated residuals.
+    aspect : float
+        Length of the slow axis over that of the fast axis.
     degree : int
         Polynomials over the lines up to this degree belong to the background, not to the lines.
     shrink : bool
@@ -81,32 +88,32 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: in
     Per band of the cosine transform the part ``max(0, 1 - c L / S)`` is removed (Wiener), S being the power of
     the path, L that of the leaks. What remains has the power ``c^2 L^2 / S <= c L``: a second pass removes nothing.
     """
-    from scipy.fft import dct, idct
+    from scipy.fft import dct
 
     count = path.size
     if not shrink:
         correction = detrend(path, degree)
-        variance = float(np.mean(leaks**2)) if leaks.size else 0.0
+        variance = float(np.mean(detrend(leaks, degree) ** 2))
         return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
     expected = _expected(dct(leaks, axis=0, norm="ortho") ** 2, aspect)
-    sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1)) if leaks.size else np.full(count - 1, np.inf)
+    sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1))
     rest = path
-    jumped: NDArray[np.bool_] = np.zeros(max(count - 1, 0), dtype=np.bool_)
+    jumped: NDArray[np.bool_] = np.zeros(count - 1, dtype=np.bool_)
     total = variance = noise = 0.0
     for turn in range(_ROUNDS):
         steps = _jumps(rest, sizes)
         jumped |= steps != 0
         now = np.concatenate([[0.0], np.cumsum(steps)])
-        part, var, found = _wiener(detrend(rest - now, degree), expected, leaks.shape[1], (dct, idct))
+        part, var, found = _wiener(detrend(rest - now, degree), expected, leaks.shape[1])
         if turn == 0:
-            variance, noise = var, found
+            variance, noise = var, found + float(np.var(detrend(now, degree)))
         change = now + part
         rest = rest - change
         total += float(np.sum(change**2))
         if np.sum(change**2) <= 1e-14 * total:
             break
-    return Verdict(path - rest, variance, noise + float(np.var(detrend(now, degree))),
-                   float(np.sum(expected[1:]) / count), int(np.count_nonzero(jumped)))  # fmt: skip
+    leak = float(np.sum(expected[1:])) / count
+    return Verdict(path - rest, variance, noise, leak, int(np.count_nonzero(jumped)))
 
 
 def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
@@ -123,8 +130,7 @@ def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
     for column in range(tests):
         shift = (column + 2) * aspect
         at = np.sqrt(np.maximum(order**2 - shift**2, 1.0))
-        half = 1.5
-        low = np.clip(np.round(at - half), 1, max(count - 3, 1)).astype(np.int64)
+        low = np.clip(np.round(at - 1.5), 1, max(count - 3, 1)).astype(np.int64)
         high = np.minimum(low + 3, count)
         mean = (padded[high, column] - padded[low, column]) / np.maximum(high - low, 1)
         good = (order > shift) if column else np.ones(count, dtype=np.bool_)
@@ -136,15 +142,15 @@ def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
 def _jumps(path: Vector, sizes: Vector) -> Vector:
     """Steps of a path that neither topography nor the usual line noise explains; the others are 0."""
     steps = np.diff(path)
-    if steps.size == 0:
-        return steps
     usual = 1.4826 * np.median(np.abs(steps - np.median(steps)))
     limit = _JUMP_SIGMAS * np.maximum(np.maximum(sizes, np.median(sizes)), usual)
     return np.where(np.abs(steps - np.median(steps)) > limit, steps, 0.0)
 
 
-def _wiener(path: Vector, expected: Vector, tests: int, transforms: tuple) -> tuple[Vector, float, float]:
-    dct, idct = transforms
+def _wiener(path: Vector, expected: Vector, tests: int) -> tuple[Vector, float, float]:
+    """Return the line noise in a path, its posterior variance and its power, both as means over the lines."""
+    from scipy.fft import dct, idct
+
     seen = dct(path, norm="ortho")
     gains = np.zeros(path.size)
     variance = noise = 0.0
@@ -152,7 +158,7 @@ def _wiener(path: Vector, expected: Vector, tests: int, transforms: tuple) -> tu
         width = high - low
         power = float(np.mean(seen[low:high] ** 2))
         leak = float(np.mean(expected[low:high]))
-        scatter = np.sqrt(2.0 / width * (1.0 + 1.0 / max(tests, 1)))
+        scatter = np.sqrt(2.0 / width * (1.0 + 1.0 / tests))
         margin = 1.0 + scatter
         if power > margin * leak:
             gains[low:high] = 1.0 - margin * leak / power

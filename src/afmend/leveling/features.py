@@ -9,42 +9,62 @@ from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
 
-_ENOUGH = 200_000
+_ENOUGH = 30_000
+_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Median and robust standard deviation of usable heights, in their unit."""
+    """Median and robust standard deviation of the ground, in the unit of the heights."""
 
     level: float
     sigma: float
 
     def features(self, r: Heights, skip: Mask, sigmas: float) -> Mask:
         """Usable pixels farther than ``sigmas`` from the level, on both sides."""
-        return (np.abs(r - self.level) > sigmas * self.sigma) & ~skip
+        from afmend.leveling import line_kernels as kernels
+
+        return kernels.far_from(r, skip, self.level, sigmas * self.sigma)
 
 
-def measure_ground(r: Heights, skip: Mask) -> Ground:
-    """Take median and 1.4826 MAD (from the mean deviation where more than half of the heights are equal).
+def measure_ground(r: Heights, skip: Mask, sigmas: float) -> Ground:
+    """Take median and 1.4826 MAD of the pixels within ``sigmas`` of the ground, in turns.
 
-    Large images are thinned out, the same from every side.
+    Because features do not count, the ground is the same when they are excluded from the start. Where more than
+    half of the heights are equal, the mean deviation takes the place of the MAD. Large images are thinned out, the
+    same from every side.
     """
-    rows, cols = _thinned(r.shape[0], r.shape[1])
+    rows, cols = thinned(r.shape[0], r.shape[1])
     values = r[rows][:, cols][~skip[rows][:, cols]]
     if values.size == 0:
         values = r[~skip]
+    return ground_of(values, sigmas)
+
+
+def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
+    """`measure_ground` of the heights as a list."""
+    ground = _median_and_mad(values)
+    for _ in range(_ROUNDS):
+        near = np.abs(values - ground.level) <= sigmas * ground.sigma
+        ground = _median_and_mad(values[near])
+    return ground
+
+
+def _median_and_mad(values: NDArray[np.float64]) -> Ground:
     level = float(np.median(values))
     away = np.abs(values - level)
     sigma = 1.4826 * float(np.median(away))
-    tiny = 1e-12 * float(np.max(away, initial=0.0))
+    tiny = 1e-12 * float(np.max(away))
     return Ground(level, sigma if sigma > tiny else 1.2533 * float(np.mean(away)))
 
 
-def _thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns to look at in a large image."""
     every = max(1, int(np.sqrt(rows * cols / _ENOUGH)))
-    return _from_both_ends(rows, every), _from_both_ends(cols, every)
+    return from_both_ends(rows, every), from_both_ends(cols, every)
 
 
-def _from_both_ends(count: int, every: int) -> NDArray[np.int64]:
+def from_both_ends(count: int, every: int) -> NDArray[np.int64]:
+    """Return positions that are a multiple of ``every`` away from the nearer end."""
     at = np.arange(count)
     return np.flatnonzero(np.minimum(at, count - 1 - at) % every == 0)

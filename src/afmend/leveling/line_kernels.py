@@ -32,7 +32,7 @@ def residuals(z: F, coefs: F, x: F) -> F:
 
 @njit(cache=True)
 def tile_moments(r: F, skip: B, x: F, edges: I, degree: int) -> tuple[F, F, F]:
-    """Sums over each piece of each line, pieces bounded by ``edges``: of x**k, of x**k r, and of r**2."""
+    """Sum x**k, x**k r and r**2 over each piece of each line; ``edges`` bound the pieces."""
     rows = r.shape[0]
     pieces = edges.size - 1
     weights = np.zeros((rows, pieces, 2 * degree + 1))
@@ -55,8 +55,44 @@ def tile_moments(r: F, skip: B, x: F, edges: I, degree: int) -> tuple[F, F, F]:
 
 
 @njit(cache=True)
+def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:
+    """Sum x**k and x**k r over each line, r being the residual above ``level`` and no farther from it than ``reach``."""
+    rows, cols = z.shape
+    top = coefs.shape[1] - 1
+    weights = np.zeros((rows, 1, 2 * top + 1))
+    heights = np.zeros((rows, 1, top + 1))
+    for i in range(rows):
+        for j in range(cols):
+            if skip[i, j]:
+                continue
+            value = coefs[i, top]
+            for k in range(top - 1, -1, -1):
+                value = value * x[j] + coefs[i, k]
+            value = z[i, j] - value - level
+            if abs(value) > reach:
+                continue
+            power = 1.0
+            for k in range(2 * top + 1):
+                weights[i, 0, k] += power
+                if k <= top:
+                    heights[i, 0, k] += power * value
+                power *= x[j]
+    return weights, heights
+
+
+@njit(cache=True)
+def far_from(r: F, skip: B, level: float, reach: float) -> B:
+    """Mark the pixels, not skipped, that are farther than ``reach`` from ``level``."""
+    out = np.zeros(r.shape, np.bool_)
+    for i in range(r.shape[0]):
+        for j in range(r.shape[1]):
+            out[i, j] = not skip[i, j] and abs(r[i, j] - level) > reach
+    return out
+
+
+@njit(cache=True)
 def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
-    """Mean height and number of usable pixels of each block."""
+    """Average the usable heights of each block; return their number as well."""
     mean = np.zeros((row_edges.size - 1, col_edges.size - 1))
     count = np.zeros(mean.shape)
     for a in range(row_edges.size - 1):
@@ -85,8 +121,44 @@ def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
 
 
 @njit(cache=True)
-def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F, I]:
-    """Differences of adjacent lines: median, robust scale and number of common pixels, per pair.
+def _select(part: F, rank: int) -> float:
+    """Return the value of this rank, reordering ``part`` so that no smaller one stands behind it."""
+    low = 0
+    high = part.size - 1
+    while low < high:
+        pivot = part[(low + high) // 2]
+        i = low
+        j = high
+        while i <= j:
+            while part[i] < pivot:
+                i += 1
+            while part[j] > pivot:
+                j -= 1
+            if i <= j:
+                part[i], part[j] = part[j], part[i]
+                i += 1
+                j -= 1
+        if rank <= j:
+            high = j
+        elif rank >= i:
+            low = i
+        else:
+            break
+    return part[rank]
+
+
+@njit(cache=True)
+def _median(part: F) -> float:
+    n = part.size
+    upper = _select(part, n // 2)
+    if n % 2:
+        return upper
+    return 0.5 * (upper + np.max(part[: n // 2]))
+
+
+@njit(cache=True)
+def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
+    """Return the median and the robust scale of the differences of each pair of lines.
 
     The scale is 1.4826 MAD, but where more than half of the differences are equal (quantized heights) it is
     taken from the third quartile.
@@ -94,29 +166,26 @@ def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F, I]:
     pairs = lines.size - 1
     middle = np.zeros(pairs)
     scale = np.zeros(pairs)
-    count = np.zeros(pairs, np.int64)
     values = np.empty(r.shape[1])
     where = np.empty(r.shape[1], np.int64)
     for i in range(pairs):
         n = _gather(r, skip, lines[i], lines[i + 1], values, where)
-        count[i] = n
         if n == 0:
             continue
-        middle[i] = np.median(values[:n])
-        ordered = np.partition(np.abs(values[:n] - middle[i]), (3 * n) // 4)
-        scale[i] = max(1.4826 * np.median(ordered), 0.4 * ordered[(3 * n) // 4])
-    return middle, scale, count
+        middle[i] = _median(values[:n])
+        away = np.abs(values[:n] - middle[i])
+        scale[i] = max(1.4826 * _median(away), 0.4 * _select(away, (3 * n) // 4))
+    return middle, scale
 
 
 @njit(cache=True)
-def core_scales(r: F, skip: B, lines: I) -> F:
-    """Scale of the densest quarter of each pair's differences: a Gaussian has 1, whatever the other pixels do."""
-    pairs = lines.size - 1
-    scale = np.zeros(pairs)
+def core_scales(r: F, skip: B, lines: I, pairs: I) -> F:
+    """Return the scale of the densest quarter of each pair's differences, 1 for a unit Gaussian."""
+    scale = np.zeros(pairs.size)
     values = np.empty(r.shape[1])
     where = np.empty(r.shape[1], np.int64)
-    for i in range(pairs):
-        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
+    for i in range(pairs.size):
+        n = _gather(r, skip, lines[pairs[i]], lines[pairs[i] + 1], values, where)
         reach = n // 4
         if reach < 2:
             continue
@@ -130,47 +199,39 @@ def core_scales(r: F, skip: B, lines: I) -> F:
 
 @njit(cache=True)
 def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float, int]:
-    """Center and count of the fullest window of ``width``, farther than ``gap`` from ``avoid``.
-
-    Windows are anchored at a left and at a right end in turn, so that a mirrored sample gives the mirrored answer.
-    """
+    """Return center and count of the fullest window, ``gap`` from ``avoid``; of equals the one nearest to 0."""
     best = 0
-    total = 0.0
-    ties = 0
+    center = avoid
     last = 0
     n = ordered.size
     for first in range(n):
         last = max(last, first)
         while last + 1 < n and ordered[last + 1] - ordered[first] <= width:
             last += 1
-        center = 0.5 * (ordered[first] + ordered[last])
-        if gap > 0.0 and abs(center - avoid) < gap:
+        here = 0.5 * (ordered[first] + ordered[last])
+        if gap > 0.0 and abs(here - avoid) < gap:
             continue
         inside = last - first + 1
-        if inside > best:
+        if inside > best or (inside == best and abs(here) < abs(center)):
             best = inside
-            total = 0.0
-            ties = 0
-        if inside == best and (ties == 0 or abs(center - total / ties) <= width):
-            total += center
-            ties += 1
-    return (total / ties if ties else avoid), best
+            center = here
+    return center, best
 
 
 @njit(cache=True)
-def _start(values: F, width: float, expected: float, median: float) -> float:
-    """Return the mode to start from: the fullest, unless a rival is nearly as full and nearer to ``expected``."""
+def _start(values: F, width: float) -> float:
+    """Return the mode to start from: the fullest, unless a rival a quarter as full is nearer to 0."""
     ordered = np.sort(values)
     first, most = _densest(ordered, width, 0.0, 0.0)
     second, rival = _densest(ordered, width, first, 2.0 * width)
-    if rival >= 0.25 * most and abs(second - expected) < abs(first - expected):
+    if rival >= 0.25 * most and abs(second) < abs(first):
         return second
-    return first if most > 0 else median
+    return first
 
 
 @njit(cache=True)
 def _locate(values: F, start: float, kappa: float) -> float:
-    """Location by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
+    """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
     center = start
     for turn in range(40):
         top = 0.0
@@ -185,17 +246,17 @@ def _locate(values: F, start: float, kappa: float) -> float:
             bottom += w
             slope += w * a * (1.0 - 3.0 * t * t)
         move = top / bottom
-        if turn >= 3 and slope > 0.3 * bottom:
+        if turn >= 1 and slope > 0.3 * bottom:
             move = top / slope
         center += move
-        if abs(move) <= 1e-11 * kappa:
+        if abs(move) <= 1e-10 * kappa:
             break
     return center
 
 
 @njit(cache=True)
 def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, float]:
-    """Offset and slope over ``at`` by the same weights, first with wide ones."""
+    """Fit offset and slope over ``at`` by the same weights, a little wider at first."""
     offset = start
     slope = 0.0
     for turn in range(60):
@@ -253,7 +314,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
         part = values[:n]
         start = guess[i]
         if scale[i] > 1.5 * widest:
-            start = _start(part, 2.0 * widest, 0.0, start)
+            start = _start(part, 2.0 * widest)
         if with_slope and n >= 8:
             for k in range(n):
                 at[k] = tests[0, where[k]]
@@ -280,7 +341,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
 
 @njit(cache=True)
 def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
-    """Mean of the usable pixels of each line, the same modulated by each test function, and their number."""
+    """Return the mean of the usable pixels of each line, their sums modulated by the tests, and their number."""
     mean = np.zeros(lines.size)
     leak = np.zeros((lines.size, tests.shape[0]))
     count = np.zeros(lines.size, np.int64)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.evidence import detrend
+from afmend.leveling.features import from_both_ends
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -26,8 +27,12 @@ class Path:
         Integrated differences; ``slope`` multiplies ``tests[0]``.
     scale : (n - 1,)
         Robust scale of each pair's differences.
+    widest : float
+        Scale of the densest quarter of the differences in a typical pair; inf if nothing differs.
     leak : (n - 1, tests)
         See `line_kernels.pair_fit`.
+    doubtful : (n - 1,) bool
+        Pairs whose difference is more likely an edge along the lines than a line jump.
     """
 
     lines: NDArray[np.int64]
@@ -37,6 +42,17 @@ class Path:
     widest: float
     leak: NDArray[np.float64]
     doubtful: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, lines: NDArray[np.int64], offset: Vector, slope: Vector) -> Path:
+        """Make a path that only says what to subtract."""
+        none = np.zeros(0)
+        return cls(lines, offset, slope, none, 1.0, np.zeros((0, 0)), np.zeros(0, dtype=np.bool_))
+
+    def coefficients(self, rows: int, tests: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what to subtract from each row, as coefficients over x in -1 .. 1: (rows, 2)."""
+        per_x = tests[0, -1]
+        return np.column_stack([spread(self.lines, self.offset, rows), spread(self.lines, self.slope * per_x, rows)])
 
 
 def test_functions(x: Vector) -> NDArray[np.float64]:
@@ -63,15 +79,14 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
     """Estimate the path of line offsets from residual heights."""
     from afmend.leveling import line_kernels as kernels
 
-    middle, scale, count = kernels.pair_scales(r, skip, lines)
-    core = kernels.core_scales(r, skip, lines)
-    widest = _typical(core) or _typical(scale) or np.inf
+    middle, scale = kernels.pair_scales(r, skip, lines)
+    widest = _core(r, skip, lines) or _typical(scale) or np.inf
     offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
     doubtful = _doubtful(offset, scale, widest)
     offset[doubtful] = np.median(offset)
     slope[doubtful] = 0.0
     leak[doubtful] = 0.0
-    return Path(lines, _integrate(offset), _integrate(slope), scale, widest, leak, doubtful)
+    return Path(lines, integrate(offset), integrate(slope), scale, widest, leak, doubtful)
 
 
 def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]:
@@ -85,13 +100,21 @@ def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]
     return (scale > 2.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
 
 
-def typical_scale(r: Heights, skip: Mask, lines: NDArray[np.int64], path: Path) -> float:
+def relative_scale(r: Heights, skip: Mask, path: Path) -> float:
     """Return how wide the differences of adjacent lines typically are, in units of those of ``path``."""
     from afmend.leveling import line_kernels as kernels
 
-    _, scale, _ = kernels.pair_scales(r, skip, lines)
-    core = _typical(kernels.core_scales(r, skip, lines))
+    _, scale = kernels.pair_scales(r, skip, path.lines)
+    core = _core(r, skip, path.lines)
     return max(_typical(scale) / (_typical(path.scale) or 1.0), core / path.widest)
+
+
+def _core(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> float:
+    """Scale of the densest quarter of the differences, typical of some hundred pairs spread over the scan."""
+    from afmend.leveling import line_kernels as kernels
+
+    pairs = lines.size - 1
+    return _typical(kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 200))))
 
 
 def _typical(values: Vector) -> float:
@@ -107,22 +130,23 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     guess = np.zeros(path.scale.size)
     scale, widest = path.scale, path.widest
     if with_slope:
-        _, scale, _ = kernels.pair_scales(r, skip, path.lines)
-        widest = _typical(kernels.core_scales(r, skip, path.lines)) or widest
+        _, scale = kernels.pair_scales(r, skip, path.lines)
+        widest = _core(r, skip, path.lines) or widest
     offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, scale, widest, tests, with_slope)
     for found in (offset, slope, leak):
         found[path.doubtful] = 0.0
     return replace(
         path,
-        offset=path.offset + _integrate(offset),
-        slope=path.slope + _integrate(slope),
+        offset=path.offset + integrate(offset),
+        slope=path.slope + integrate(slope),
         leak=leak,
         scale=scale,
         widest=widest,
     )
 
 
-def _integrate(steps: Vector) -> Vector:
+def integrate(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum up steps from line to line; the first line is at 0."""
     return np.concatenate([np.zeros((1, *steps.shape[1:])), np.cumsum(steps, axis=0)])
 
 
@@ -170,14 +194,14 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     steps = path.leak[:, 1:]
     q = _variances(steps, path.scale)
     rr = _variances(modulated, np.sqrt(1.0 / np.maximum(number, 1)))
+    with_anchor = (number >= 3) & (rr > 0)
     # Terraces and gratings along the lines move the mean of the background, and the differences know it: a mean
     # that wanders much more than both its own error and theirs allow is no anchor.
-    walk = float(np.mean(q)) * count / 15.0
-    excess = float(np.var(detrend(mean, 2))) / max(float(np.mean(modulated**2)) + walk, np.finfo(np.float64).tiny)
-    rr = rr * max(1.0, excess / 2.0) ** 4
-    with_anchor = (number >= 3) & (rr > 0)
-    if excess > 4.0 or not with_anchor.any() or not (q > 0).any():
-        return Anchored(path.offset, np.ones(count), _integrate(steps))
+    allowed = float(np.mean(modulated**2)) + float(np.mean(q)) * count / 15.0
+    wander = float(np.var(detrend(mean, 2)))
+    if wander > 4.0 * allowed or not with_anchor.any() or not (q > 0).any():
+        return Anchored(path.offset, np.ones(count), integrate(steps))
+    rr = rr * max(1.0, 0.5 * wander / allowed) ** 4
     tie = 1.0 / np.maximum(q, 1e-6 * np.max(q))
     hold = np.where(with_anchor, 1.0 / np.maximum(rr, 1e-6 * np.max(rr)), 0.0)
     matrix = np.zeros((2, count))

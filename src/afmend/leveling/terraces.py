@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from afmend.leveling.background import Vector, centered, mirror_edges, monomials
 from afmend.scan.arrays import Heights, Mask
 
-_BLOCKS = 127
-_BINS = 128
+_BLOCKS = 63
+_BINS = 96
+_TURNS = 60
 
 
 def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tuple[Vector, float]:
@@ -48,13 +49,11 @@ def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tupl
     across = alive[:, 1:] & alive[:, :-1]
     along = alive[1:] & alive[:-1]
     k = len(powers)
-    fit = start[1:k]
-    for kappas in (np.inf, 2.0):
-        fit = _reweighted(
-            [(np.diff(mean, axis=1)[across], np.diff(design, axis=1)[across]),
-             (np.diff(mean, axis=0)[along], np.diff(design, axis=0)[along])],
-            fit, kappas,
-        )  # fmt: skip
+    slopes = [
+        (np.diff(mean, axis=1)[across], np.diff(design, axis=1)[across]),
+        (np.diff(mean, axis=0)[along], np.diff(design, axis=0)[along]),
+    ]
+    fit = _redescend(slopes, _least_absolute(slopes, start[1:k]))
     out = np.zeros_like(start)
     out[0] = start[0]
     out[1:k] = fit
@@ -72,31 +71,46 @@ def _surface(coefficients: Vector, x: Vector, y: Vector) -> NDArray[np.float64]:
     return np.sum([c * x[None, :] ** a * y[:, None] ** b for c, (a, b) in parts], axis=0)
 
 
-def _reweighted(parts: list[tuple[Vector, NDArray[np.float64]]], fit: Vector, kappas: float) -> Vector:
-    """Solve by reweighting: absolute deviations if ``kappas`` is infinite, else Geman-McClure of that width."""
-    for _ in range(50):
-        normal = np.zeros((fit.size, fit.size))
-        right = np.zeros(fit.size)
-        for slopes, design in parts:
-            e = slopes - np.einsum("pk,k->p", design, fit)
-            s = 1.4826 * float(np.median(np.abs(e))) if e.size else 0.0
-            if s == 0.0:
-                continue
-            w = (
-                1.0 / np.sqrt(1.0 + (e / (0.1 * s)) ** 2)
-                if np.isinf(kappas)
-                else 1.0 / (1.0 + (e / (kappas * s)) ** 2) ** 2
-            )
-            weighted = design * (w / s**2)[:, None]
-            normal += np.einsum("pk,pl->kl", weighted, design)
-            right += np.einsum("pk,p->k", weighted, e)
-        if not normal.any():
-            break
-        move = np.linalg.lstsq(normal, right, rcond=1e-12)[0]
-        fit = fit + move
-        if float(np.max(np.abs(move))) <= 1e-9 * float(np.max(np.abs(fit))):
+Slopes = list[tuple[Vector, NDArray[np.float64]]]
+
+
+def _scales(slopes: Slopes, fit: Vector) -> list[float]:
+    return [1.4826 * float(np.median(np.abs(g - np.einsum("pk,k->p", design, fit)))) for g, design in slopes]
+
+
+def _least_absolute(slopes: Slopes, fit: Vector) -> Vector:
+    """Fit slopes by least absolute deviations, by reweighting."""
+    for _ in range(_TURNS):
+        fit, moved = _turn(slopes, fit, [0.1 * s for s in _scales(slopes, fit)], power=0.5)
+        if moved <= 1e-4:
             break
     return fit
+
+
+def _redescend(slopes: Slopes, fit: Vector) -> Vector:
+    """Fit slopes by Geman-McClure weights of a width that is kept."""
+    kappas = [2.0 * s for s in _scales(slopes, fit)]
+    for _ in range(_TURNS):
+        fit, moved = _turn(slopes, fit, kappas, power=2.0)
+        if moved <= 1e-8:
+            break
+    return fit
+
+
+def _turn(slopes: Slopes, fit: Vector, kappas: list[float], *, power: float) -> tuple[Vector, float]:
+    """Solve once with weights (1 + t^2)^-power; return by how much the fit moved, in units of the widths."""
+    normal = np.zeros((fit.size, fit.size))
+    right = np.zeros(fit.size)
+    for (g, design), kappa in zip(slopes, kappas, strict=True):
+        if kappa == 0.0:
+            continue
+        e = g - np.einsum("pk,k->p", design, fit)
+        weighted = design * ((1.0 + (e / kappa) ** 2) ** -power / kappa**2)[:, None]
+        normal += np.einsum("pk,pl->kl", weighted, design)
+        right += np.einsum("pk,p->k", weighted, e)
+    move = np.linalg.lstsq(normal, right, rcond=1e-12)[0]
+    moved = float(np.sqrt(max(np.einsum("i,ij,j->", move, normal, move), 0.0)))
+    return fit + move, moved
 
 
 def _entropy(values: Vector, width: float) -> float:

@@ -1,0 +1,146 @@
+"""Find what to subtract from each line, on heights from which every polynomial background is gone.
+
+All that is decided here depends on the aligned image only, which line offsets and low polynomials cannot change;
+that is why a leveled scan is left as it is when it is leveled again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.leveling import background, line_model
+from afmend.leveling.evidence import Verdict, judge, nothing
+from afmend.leveling.features import ground_of, measure_ground, thinned
+from afmend.leveling.line_model import Path
+from afmend.scan.arrays import Heights, Mask
+
+GAUGE_DEGREE = 2
+"""Polynomials over the lines up to this degree are background: a drift and a bow cannot be told from them."""
+_SETTLING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LineFit:
+    """What is subtracted from each row, which pixels are background, and how sure it is.
+
+    Attributes
+    ----------
+    coefs : (rows, 2)
+        Offset, and slope over x in -1 .. 1.
+    ground : (rows, cols) bool
+        Pixels to fit a background to.
+    sigma : (rows,)
+        Posterior standard deviation of each offset; 0 where no model was asked for.
+    offsets : Verdict
+    slopes : Verdict or None
+        None if no slopes were fitted.
+    """
+
+    coefs: NDArray[np.float64]
+    ground: Mask
+    sigma: NDArray[np.float64]
+    offsets: Verdict
+    slopes: Verdict | None
+
+
+def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: float, aspect: float) -> LineFit:
+    """Estimate the lines' offsets (and slopes) and judge how much of them is line noise.
+
+    Parameters
+    ----------
+    z : (rows, cols)
+    skip : (rows, cols) bool
+        Pixels that must not be looked at.
+    model : "auto", "offset", "offset_slope" or "none"
+    shrink : bool
+        False: believe the whole path.
+    sigmas : float
+        Feature threshold for the background of the anchors.
+    aspect : float
+        Length of the slow axis over that of the fast axis.
+    """
+    from afmend.leveling import line_kernels as kernels
+
+    rows, cols = z.shape
+    x = background.centered(cols)
+    tests = line_model.test_functions(x)
+    lines = line_model.usable_lines(skip)
+    if model == "none" or tests.shape[0] < 2 or lines.size < 3:
+        ground, _ = settle(z, skip, x, sigmas)
+        return LineFit(np.zeros((rows, 2)), ground, np.zeros(rows), nothing(rows), None)
+    flat = without_polynomial(z, skip, x)
+    path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope")
+    with_slope = model == "offset_slope"
+    if model == "auto" and _slopes_are_likely(path, aspect):
+        trial = line_model.follow(flat, skip, lines, tests, with_slope=True)
+        left = kernels.residuals(flat, trial.coefficients(rows, tests), x)
+        if line_model.relative_scale(left, skip, path) < _NARROWER:
+            with_slope, path = True, trial
+    if with_slope or skip.any():
+        flat = without_polynomial(kernels.residuals(z, path.coefficients(rows, tests), x), skip, x)
+        path = line_model.refine(flat, skip, path, tests, with_slope=with_slope)
+    ground, left = settle(kernels.residuals(z, path.coefficients(rows, tests), x), skip, x, sigmas)
+    anchored = line_model.anchor(path, left, ~ground, tests)
+    offsets = judge(anchored.offset, anchored.leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
+    slopes = None
+    if with_slope:
+        slopes = _judge_slopes(path.slope, path, aspect, shrink=shrink)
+    found = Path.of(lines, offsets.correction, np.zeros(lines.size) if slopes is None else slopes.correction)
+    sigma = np.sqrt(offsets.variance * anchored.variance / float(np.mean(anchored.variance)))
+    return LineFit(found.coefficients(rows, tests), ground, line_model.spread(lines, sigma, rows), offsets, slopes)
+
+
+_NARROWER = 0.95
+"""Slopes are believed if they narrow the differences of adjacent lines at least by this factor."""
+
+
+def _slopes_are_likely(path: Path, aspect: float) -> bool:
+    """Tell whether the differences tilt more than their other low orders undulate, in power and typically."""
+    verdict = _judge_slopes(line_model.integrate(path.leak[:, 0]), path, aspect, shrink=True)
+    tilt = float(np.median(np.abs(path.leak[:, 0])))
+    others = float(np.median(np.abs(path.leak[:, 1:])))
+    return verdict.noise > 0.5 * verdict.leak and tilt > 1.5 * others
+
+
+def _judge_slopes(slopes: NDArray[np.float64], path: Path, aspect: float, *, shrink: bool) -> Verdict:
+    leaks = line_model.integrate(path.leak[:, 1:])
+    return judge(slopes, leaks, aspect=aspect, degree=GAUGE_DEGREE - 1, shrink=shrink)
+
+
+def without_polynomial(z: Heights, skip: Mask, x: NDArray[np.float64]) -> Heights:
+    """Return heights minus their least-squares polynomial of the gauge degree."""
+    from afmend.leveling import line_kernels as kernels
+
+    return kernels.residuals(z, polynomial(background.collect(z, skip, GAUGE_DEGREE), z.shape[0]), x)
+
+
+def settle(z: Heights, skip: Mask, x: NDArray[np.float64], sigmas: float) -> tuple[Mask, Heights]:
+    """Mask features and fit the polynomial again, in turns; return the ground and the heights above it."""
+    from afmend.leveling import line_kernels as kernels
+
+    rows, cols = thinned(z.shape[0], z.shape[1])
+    few = ~skip[rows][:, cols]
+    if not few.any():
+        rows, cols = np.arange(z.shape[0]), np.arange(z.shape[1])
+        few = ~skip
+    sample = z[rows][:, cols]
+    coefs = polynomial(background.collect(z, skip, GAUGE_DEGREE), z.shape[0])
+    for _ in range(_SETTLING):
+        ground = ground_of(kernels.residuals(sample, coefs[rows], x[cols])[few], sigmas)
+        sums = background.collect_ground(z, skip, coefs, ground.level, sigmas * ground.sigma)
+        coefs = coefs + polynomial(sums, z.shape[0])
+        coefs[:, 0] += ground.level
+    left = kernels.residuals(z, coefs, x)
+    ground = measure_ground(left, skip, sigmas)
+    out = ground.features(left, skip, sigmas)
+    out |= skip
+    left -= ground.level
+    return ~out, left
+
+
+def polynomial(sums: background.Sums, rows: int) -> NDArray[np.float64]:
+    """Least-squares polynomial of the gauge degree, as coefficients for each row."""
+    return background.per_line(background.solve(sums, GAUGE_DEGREE), sums.powers, rows)
