@@ -24,6 +24,10 @@ class Spikes(Params):
     polarity: Literal["both", "positive", "negative"] = Knob(
         "both", "Spikes above the surface (positive), below it (negative), or both."
     )
+    max_px: int = Knob(
+        3, "Largest spike; it must also jut out of calm surroundings of 7 x 7 pixels. 0 = do not ask: the plain rule "
+        "of win and lam, which also marks sharp corners and fine texture.", unit="px", ge=0, le=12,
+    )  # fmt: skip
 
 
 class SpikePixels(NamedTuple):
@@ -43,9 +47,9 @@ class SpikePixels(NamedTuple):
 
 @step("mark.spikes", Spikes, version="1")
 def spikes(field: Field, params: Spikes) -> Found:
-    """Mark |h - median| > lam * sigma, sigma being the robust spread of all h - median.
+    """Mark |h - median| > lam * sigma, sigma being the robust spread of all h - median, where a few pixels stand alone.
 
-    Not for scans whose features are as small as the window: sharp corners and single atoms stick out as well.
+    Not for scans whose features are as small as a spike: single atoms or needles one pixel wide stand alone as well.
     """
     found = find_spikes(field.heights, field.excluded, params)
     return Found(found.mask(field.shape), "spike", facts={"sigma": found.sigma, "spikes": int(found.row.size)})
@@ -72,6 +76,12 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
     if params.polarity != "both":
         distance = distance if params.polarity == "positive" else -distance
     sure = (np.abs(distance) if params.polarity == "both" else distance) > params.lam * sigma
+    if params.max_px and sure.any():
+        from afmend.artifacts.spike_kernels import stands_alone
+
+        sure[sure] = stands_alone(
+            heights, excluded, row[sure], col[sure], median[sure], sigma, params.lam, params.max_px
+        )
     return SpikePixels(row[sure], col[sure], median[sure], sigma)
 
 
