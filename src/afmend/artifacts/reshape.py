@@ -182,4 +182,4 @@ def lines_expanded(mask: Mask, ar: float) -> Mask:
     marked = np.arange(parts.area.size) > 0
     lying = parts.paint(marked & (parts.width >= ar * parts.height))
     standing = parts.paint(marked & (parts.height >= ar * parts.width))
-    return mask | lying.any(axis=1)[:, None] | standing.any(axis=0)[None, :]
+    return mask | np.any(lying, axis=1, keepdims=True) | np.any(standing, axis=0, keepdims=True)

@@ -80,4 +80,5 @@ def spikes(heights: Heights, win: int, lam: float, rounding: float = 0.0) -> Mas
     variance = uniform_filter(np.square(heights), win, mode="nearest") - np.square(mean)
     sigma = np.sqrt(np.maximum(variance, 0.0))
     away = np.abs(heights - median_filter(heights, win, mode="nearest"))
-    return (away > lam * sigma) & (away > rounding)
+    found: Mask = (away > lam * sigma) & (away > rounding)
+    return found
