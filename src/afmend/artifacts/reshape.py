@@ -182,4 +182,5 @@ def lines_expanded(mask: Mask, ar: float) -> Mask:
     marked = np.arange(parts.area.size) > 0
     lying = parts.paint(marked & (parts.width >= ar * parts.height))
     standing = parts.paint(marked & (parts.height >= ar * parts.width))
-    return mask | np.any(lying, axis=1, keepdims=True) | np.any(standing, axis=0, keepdims=True)
+    whole: Mask = mask | np.any(lying, axis=1, keepdims=True) | np.any(standing, axis=0, keepdims=True)
+    return whole

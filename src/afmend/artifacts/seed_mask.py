@@ -27,7 +27,7 @@ class SeedMask(Params):
     )  # fmt: skip
     lam: float = Knob(
         4.0, "A spike is away from the median of its window by more than lam standard deviations of the window; "
-        "larger marks less, from win on nothing.",
+        "larger marks less, beyond about win nothing.",
         unit="sigma", ge=0.5, le=15, step=0.1, recommended=(3, 6),
     )  # fmt: skip
 

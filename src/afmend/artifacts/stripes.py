@@ -31,8 +31,9 @@ class Stripes(OfMasks):
         10, "Farthest growth in steps from pixel to pixel; 0 = none.", unit="px", ge=0, le=1000, recommended=(3, 30)
     )
     grad: float = Knob(
-        3.0, "Pixels with a steeper slope never join; in units of the image's median slope.", unit="median slopes",
-        ge=0, le=1000, step=0.1, recommended=(1, 10),
+        10.0, "Pixels with a steeper slope never join, in units of the image's median slope; the rims of stripes of two "
+        "and more lines are steep.",
+        unit="median slopes", ge=0, le=1000, step=0.1, recommended=(3, 50),
     )  # fmt: skip
 
 
@@ -57,10 +58,15 @@ def stripes(field: Field, params: Stripes) -> Masks:
 
 
 def _gentle(heights: Heights, usable: Mask, grad: float) -> Mask:
-    """Usable pixels whose slope (central differences, heights per pixel) is at most ``grad`` median slopes."""
+    """Find usable pixels whose slope (central differences, heights per pixel) is at most ``grad`` median slopes.
+
+    The median is 0 where more than half of the image is flat (quantized data); then the mean counts.
+    """
     along = [np.gradient(heights, axis=axis) for axis in (0, 1) if heights.shape[axis] > 1]
     slope = np.sqrt(np.sum(np.square(along), axis=0)) if along else np.zeros(heights.shape)
-    return usable & (slope <= grad * float(np.median(slope[usable])))
+    known = slope[usable]
+    gentle: Mask = usable & (slope <= grad * float(np.median(known) or np.mean(known)))
+    return gentle
 
 
 class _Alike(NamedTuple):
@@ -92,7 +98,7 @@ def _grown_stripes(heights: Heights, usable: Mask, gentle: Mask, mask: Mask, par
 def _statistics(
     parts: Components, heights: Heights, usable: Mask
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Mean and standard deviation of the usable pixels of each component, and whether it has any."""
+    """Take mean and standard deviation of the usable pixels of each component, and whether it has any."""
     labels, values = parts.labels[usable], heights[usable]
     count = np.bincount(labels, minlength=parts.area.size)
     share = np.maximum(count, 1)
