@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.given import MAX_PIXELS, use_of
 from afmend.artifacts.polygons import Point, check_count, check_polygon, corners
-from afmend.errors import AfmendError, BadMaskError
+from afmend.errors import BadMaskError
 from afmend.pipeline import StepUse
 from afmend.scan.arrays import Mask
 
@@ -48,8 +48,9 @@ def exclusions(path: Path) -> tuple[StepUse, ...]:
         if path.suffix.lower() == ".json":
             return _drawings(_read_json(path))
         return (use_of(read_mask_image(path)),)
-    except AfmendError as error:
-        raise error.at(str(path)) from error
+    except BadMaskError as error:
+        where = f"{path}, {error.where}" if error.where else str(path)
+        raise BadMaskError(error.what, where=where, now=error.now) from error
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -31,7 +31,7 @@ class Stripes(OfMasks):
         10, "Farthest growth in steps from pixel to pixel; 0 = none.", unit="px", ge=0, le=1000, recommended=(3, 30)
     )
     grad: float = Knob(
-        10.0, "Pixels with a steeper slope never join, in units of the image's median slope; the rims of stripes of two "
+        10.0, "Pixels with a steeper slope never join, in units of the image's median slope; the rims of stripes of 2 "
         "and more lines are steep.",
         unit="median slopes", ge=0, le=1000, step=0.1, recommended=(3, 50),
     )  # fmt: skip
