@@ -1,296 +1,253 @@
-"""Masks that people draw or bring along: polygons, rectangles, mask images. They replay from their parameters alone.
-
-Coordinates: x runs along the fast axis (columns), y along the slow axis (rows), the origin is the upper left corner
-of pixel (0, 0). Pixel (row r, column c) covers x from c to c + 1 and y from r to r + 1; it belongs to a shape
-if its center (c + 0.5, r + 0.5) lies inside. In nm, x and y are measured from the same corner.
-"""
+"""Areas that a person wants excluded, from a file: polygons and rectangles as JSON, or a mask image."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
-import zlib
-from collections.abc import Mapping
+import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from afmend.artifacts.mask_steps import named, with_role
+from afmend.artifacts.given import MAX_PIXELS, use_of
+from afmend.artifacts.polygons import Point, check_count, check_polygon, corners
 from afmend.errors import BadMaskError
-from afmend.pipeline import Field, Knob, Params, StepUse, step
+from afmend.pipeline import StepUse
 from afmend.scan.arrays import Mask
-from afmend.scan.masks import Masks
 
-Point = tuple[float, float]
-LARGEST_FILE = 200_000_000
-"""Bytes; a larger mask or polygon file is refused unread."""
-
-
-class MaskDraw(Params):
-    """Mark drawn polygons and rectangles, as exclusions from fits or as artifacts."""
-
-    polygons: tuple[tuple[Point, ...], ...] = Knob(
-        (), "Polygons, each a list of points [x, y]: x = column, y = row, counted from the upper left corner."
-    )
-    rectangles: tuple[tuple[float, float, float, float], ...] = Knob(
-        (), "Rectangles, each [x, y, width, height]; x, y is the upper left corner."
-    )
-    unit: Literal["px", "nm"] = Knob("px", "Unit of all coordinates.")
-    role: Literal["foreground", "artifact"] = Knob(
-        "foreground", "foreground: right, but kept out of fits (exclusion). artifact: wrong, will be filled."
-    )
-    name: str = Knob("drawn", "Name of the mask; what is drawn is added to it.")
+_MAX_JSON = 1 << 24  # bytes
+_MAX_IMAGE = 1 << 29  # bytes
+_NPY = b"\x93NUMPY"
+_ENDS = (".json", ".png", ".bmp", ".tif", ".tiff", ".npy")
+_SHAPE = 'Write {"polygons": [{"points": [[x, y], ...]}]}; see docs/how-to/exclude.md.'
+_ROLES = ("foreground", "artifact")
+_UNITS = ("px", "nm")
 
 
-@step("mask.draw", MaskDraw, version="1")
-def mask_draw(field: Field, params: MaskDraw) -> Masks:
-    """Add the drawn shapes to a mask; a pixel belongs to a shape if its center lies inside (even-odd rule).
-
-    Raises
-    ------
-    BadMaskError
-        If a shape has no area, covers no pixel of the image, or is in nm where the pixel size is unknown.
-    """
-    if params.unit == "nm" and not field.calibrated:
-        raise BadMaskError("shapes are given in nm, but the pixel size of this scan is unknown", now="Give them in px.")
-    slow, fast = field.pixel_nm if params.unit == "nm" else (1.0, 1.0)
-    shapes = [(f"polygon {n}", points) for n, points in enumerate(params.polygons, start=1)]
-    shapes += [(f"rectangle {n}", _corners(*box)) for n, box in enumerate(params.rectangles, start=1)]
-    mask = np.zeros(field.shape, dtype=np.bool_)
-    for what, points in shapes:
-        inside = polygon_mask([(x / fast, y / slow) for x, y in points], field.shape)
-        if len(points) < 3 or not inside.any():
-            raise BadMaskError(
-                f"{what} covers no pixel of the image ({field.shape[1]} columns, {field.shape[0]} rows)",
-                now="A shape needs three points or more, some area, and lies on the image; check its unit.",
-            )
-        mask |= inside
-    return with_role(field.masks, params.role, params.name, mask)
-
-
-def _corners(x: float, y: float, width: float, height: float) -> tuple[Point, ...]:
-    return ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
-
-
-def polygon_mask(points: list[Point], shape: tuple[int, int]) -> Mask:
-    """Mark the pixels whose center lies inside a polygon (points in pixels, even-odd rule, closed by itself)."""
-    rows, cols = shape
-    crossings = np.zeros((rows, cols + 1), dtype=np.bool_)
-    for (x0, y0), (x1, y1) in zip(points, [*points[1:], *points[:1]], strict=True):
-        if not all(map(math.isfinite, (x0, y0, x1, y1))):
-            raise BadMaskError("a point of a polygon is not a finite number", now="Draw the polygon again.")
-        low, high = sorted((y0, y1))
-        first = max(0, math.ceil(min(low - 0.5, rows)))
-        last = min(rows, math.ceil(min(high - 0.5, rows)))
-        if first >= last:
-            continue
-        row = np.arange(first, last)
-        x = x0 + (row + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
-        col = np.ceil(x - 0.5).clip(0, cols).astype(np.intp)
-        crossings[row, col] ^= True
-    return np.asarray(np.bitwise_xor.accumulate(crossings, axis=1)[:, :-1], dtype=np.bool_)
-
-
-class MaskGiven(Params):
-    """Take a whole mask that was made elsewhere."""
-
-    data: str = Knob("", "The mask: bits row by row, zlib-compressed, base64 (see `pack_mask`).")
-    rows: int = Knob(1, "Number of lines of the mask.", unit="px", ge=1, le=1_000_000)
-    cols: int = Knob(1, "Number of pixels in a line of the mask.", unit="px", ge=1, le=1_000_000)
-    role: Literal["foreground", "artifact", "missing"] = Knob(
-        "foreground", "foreground: right, but kept out of fits. artifact: wrong. missing: never measured."
-    )
-    name: str = Knob("drawn", "Name of the mask; what is given is added to it.")
-
-
-@step("mask.given", MaskGiven, version="1")
-def mask_given(field: Field, params: MaskGiven) -> Masks:
-    """Add a given mask.
-
-    Raises
-    ------
-    BadMaskError
-        If its size is not that of the image, or its data are damaged.
-    """
-    if (params.rows, params.cols) != field.shape:
-        raise BadMaskError(
-            f"the mask has {params.rows} rows and {params.cols} columns, the image {field.shape[0]} and {field.shape[1]}",
-            now="Use a mask of the same size.",
-        )
-    return with_role(field.masks, params.role, params.name, unpack_mask(params.data, field.shape))
-
-
-def pack_mask(mask: Mask) -> str:
-    """Pack a mask into text for `mask.given`."""
-    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 9)).decode("ascii")
-
-
-def unpack_mask(text: str, shape: tuple[int, int]) -> Mask:
-    """Unpack what `pack_mask` made; raise `BadMaskError` if it is damaged or of another size."""
-    size = shape[0] * shape[1]
-    try:
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(base64.b64decode(text, validate=True), -(-size // 8) + 1)
-    except (binascii.Error, zlib.error, ValueError) as error:
-        raise BadMaskError(f"the packed mask is damaged ({error})", now="Pack it again with pack_mask.") from error
-    if len(data) != -(-size // 8):
-        raise BadMaskError(
-            f"the packed mask holds {len(data)} bytes, {shape[0]} x {shape[1]} pixels need {-(-size // 8)}",
-            now="Pack it again with pack_mask.",
-        )
-    bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=size)
-    return bits.astype(np.bool_).reshape(shape)
-
-
-def read_mask_image(
-    path: Path,
-    shape: tuple[int, int],
-    *,
-    role: Literal["foreground", "artifact", "missing"] = "foreground",
-    name: str = "drawn",
-) -> list[StepUse]:
-    """Read a mask image (PNG, BMP, TIFF, or .npy): every pixel that is not 0 is marked.
+def exclusions(path: Path) -> tuple[StepUse, ...]:
+    """Read areas to exclude and return the steps that mark them on any scan.
 
     Parameters
     ----------
     path : Path
-    shape : (rows, cols)
-        Size of the scan it belongs to.
-    role, name
-        Where the mask goes.
+        JSON with polygons and rectangles, or a mask image (see `read_mask_image`).
 
     Returns
     -------
-    list of StepUse
-        One `mask.given` to put before a recipe.
+    tuple of StepUse
+        ``mask.draw``, one per role and unit, or one ``mask.given``.
 
     Raises
     ------
     BadMaskError
-        If the file cannot be read, is not an image, or has another size.
-    """
-    picture = _read_picture(path)
-    mask = picture.astype(np.bool_) if picture.ndim == 2 else _colored(picture)
-    if mask.shape != shape:
-        raise BadMaskError(
-            f"the mask has {mask.shape[0]} rows and {mask.shape[1]} columns, the scan {shape[0]} and {shape[1]}",
-            where=path.name, now="Export the mask in the size of the scan.",
-        )  # fmt: skip
-    params = {"data": pack_mask(mask), "rows": shape[0], "cols": shape[1], "role": role, "name": named(name)}
-    return [StepUse(step="mask.given", params=params)]
-
-
-def _read_picture(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise BadMaskError("is too large for a mask", where=path.name, now="Export the mask alone.")
-        if path.suffix.lower() == ".npy":
-            picture = np.load(path, allow_pickle=False)
-        else:
-            from PIL import Image
-
-            with Image.open(path) as image:
-                picture = np.asarray(image)
-    except BadMaskError:
-        raise
-    except Exception as error:  # noqa: BLE001 (Pillow raises almost anything on a damaged file)
-        raise BadMaskError(
-            f"cannot be read as a mask image ({error})", where=path.name, now="Give a PNG, BMP, TIFF or .npy file."
-        ) from error
-    if picture.ndim not in (2, 3) or picture.dtype.kind not in "buif" or picture.size == 0:
-        raise BadMaskError(f"holds no 2-D image ({picture.dtype} of shape {picture.shape})", where=path.name,
-                           now="Give a picture with one value per pixel.")  # fmt: skip
-    if picture.dtype.kind == "f" and not np.isfinite(picture).all():
-        raise BadMaskError("holds NaN or infinite values", where=path.name, now="Give 0 and 1.")
-    return picture
-
-
-def _colored(picture: np.ndarray[Any, np.dtype[Any]]) -> Mask:
-    """Mark what is not black; a channel of transparency counts as unmarked where fully transparent."""
-    colors = picture[..., :1] if picture.shape[2] == 2 else picture[..., :3]
-    marked = colors.any(axis=2)
-    if picture.shape[2] in (2, 4):
-        marked &= picture[..., -1] > 0
-    return np.asarray(marked, dtype=np.bool_)
-
-
-def read_polygons(path: Path) -> list[StepUse]:
-    """Read drawn shapes from JSON.
-
-    ``{"polygons": [{"points": [[x, y], ...], "role": "foreground", "unit": "px"}], "rectangles":
-    [{"x": .., "y": .., "width": .., "height": ..}]}``, or a plain list of polygons (each a list of points or such
-    a mapping). Role "foreground" (default) or "artifact", unit "px" (default) or "nm".
-
-    Returns
-    -------
-    list of StepUse
-        `mask.draw` steps to put before a recipe, one for each role and unit.
-
-    Raises
-    ------
-    BadMaskError
-        Naming the shape that is wrong.
+        If the file is anything else, or an area is not one. Whether the areas lie on the scan shows when the steps run.
     """
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise BadMaskError("is too large for a polygon file", where=path.name, now="Check the path.")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadMaskError(f"cannot be read as JSON ({error})", where=path.name, now="Check the file.") from error
+        if path.suffix.lower() == ".json":
+            return _drawings(_read_json(path))
+        return (use_of(read_mask_image(path)),)
+    except BadMaskError as error:
+        where = f"{path}, {error.where}" if error.where else str(path)
+        raise BadMaskError(error.what, where=where, now=error.now) from error
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Return the bytes of a file of an expected ending and size."""
+    if path.suffix.lower() not in _ENDS:
+        raise BadMaskError(f"{path.suffix or 'no ending'!r} is no known ending of areas or masks",
+                           now=f"There are: {', '.join(_ENDS)}.")  # fmt: skip
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise BadMaskError(f"cannot be read ({error.strerror})", now="Check path and rights.") from error
+    if len(data) > limit:
+        raise BadMaskError(f"the file is larger than {limit} bytes", now="Nobody draws that much: check the file.")
+    return data
+
+
+# ------------------------------------------------------------------ polygons and rectangles
+
+
+def _read_json(path: Path) -> Any:
+    data = _read(path, _MAX_JSON)
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise BadMaskError("the JSON is nested too deeply", now=_SHAPE) from error
+    except ValueError as error:  # wrong letters, wrong JSON, and whole numbers of thousands of digits
+        raise BadMaskError(f"not valid JSON ({error})", now=_SHAPE) from error
+
+
+def _drawings(data: Any) -> tuple[StepUse, ...]:
+    """Group areas by role and unit into uses of mask.draw."""
     if isinstance(data, list):
-        data = {"polygons": data}
-    if not isinstance(data, Mapping) or not set(data) <= {"polygons", "rectangles"} or not data:
-        raise BadMaskError('is neither a list of polygons nor a mapping with "polygons" and "rectangles"',
-                           where=path.name, now="See `afmend.artifacts.drawn.read_polygons`.")  # fmt: skip
-    groups: dict[tuple[str, str], dict[str, list[Any]]] = {}
-    for kind in ("polygons", "rectangles"):
-        shapes = data.get(kind, [])
-        if not isinstance(shapes, list):
-            raise BadMaskError(f"{kind} is not a list", where=path.name, now="Write a list of shapes.")
-        for number, shape in enumerate(shapes, start=1):
-            where = f"{path.name}, {kind[:-1]} {number}"
-            key, value = _shape(kind, shape, where)
-            groups.setdefault(key, {}).setdefault(kind, []).append(value)
+        data = {"polygons": [{"points": points} for points in data]}
+    content = _mapping(data, ("polygons", "rectangles"), "the file")
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    count = 0
+    for key in ("polygons", "rectangles"):
+        for number, item in enumerate(_list(content.get(key, []), key), start=1):
+            where = f"{key[:-1]} {number}"
+            area, kind = _polygon(item, where) if key == "polygons" else _rectangle(item, where)
+            count += len(area)
+            check_count(count)
+            groups.setdefault(kind, {}).setdefault(key, []).append(area)
     if not groups:
-        raise BadMaskError("holds no shapes", where=path.name, now="Draw at least one.")
-    return [
-        StepUse(step="mask.draw", params={"unit": unit, "role": role, **shapes})
-        for (role, unit), shapes in sorted(groups.items())
-    ]
+        raise BadMaskError("there is no polygon and no rectangle in it", now=_SHAPE)
+    return tuple(
+        StepUse(step="mask.draw", params={**areas, "unit": unit, "role": role})
+        for (role, unit), areas in groups.items()
+    )
 
 
-def _shape(kind: str, shape: object, where: str) -> tuple[tuple[str, str], list[Any]]:
-    given: Mapping[str, Any] = shape if isinstance(shape, Mapping) else {"points": shape}
-    sides = ["points"] if kind == "polygons" else ["x", "y", "width", "height"]
-    unknown = sorted(set(given) - {*sides, "role", "unit"})
-    lacking = [key for key in sides if key not in given]
-    if unknown or lacking:
-        raise BadMaskError(f"unknown or lacking keys: {', '.join(unknown + lacking)}", where=where,
-                           now=f"Known keys: {', '.join([*sides, 'role', 'unit'])}.")  # fmt: skip
-    role, unit = given.get("role", "foreground"), given.get("unit", "px")
-    if role not in ("foreground", "artifact") or unit not in ("px", "nm"):
-        raise BadMaskError(f"role {role!r} with unit {unit!r} is not known", where=where,
-                           now='Roles: "foreground", "artifact"; units: "px", "nm".')  # fmt: skip
-    if kind == "rectangles":
-        box = [_number(given[key], where) for key in sides]
-        if box[2] <= 0 or box[3] <= 0:
-            raise BadMaskError("the rectangle has no area", where=where, now="Width and height are positive.")
-        return (role, unit), box
-    points = given["points"]
-    if not isinstance(points, list) or len(points) < 3:
-        raise BadMaskError("a polygon is a list of three points or more", where=where, now="Write [[x, y], ...].")
-    out = []
-    for point in points:
-        if not isinstance(point, list) or len(point) != 2:
-            raise BadMaskError(f"{point!r} is not a point", where=where, now="Write [x, y].")
-        out.append([_number(value, where) for value in point])
-    return (role, unit), out
+def _polygon(item: Any, where: str) -> tuple[list[list[float]], tuple[str, str]]:
+    content = _mapping(item, ("points", "role", "unit"), where)
+    points = [_point(point, where) for point in _list(content.get("points"), f"{where}: points")]
+    check_polygon(tuple(points), where)
+    return [list(point) for point in points], _kind(content, where)
 
 
-def _number(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise BadMaskError(f"{value!r} is not a finite number", where=where, now="Coordinates are plain numbers.")
-    return float(value)
+def _rectangle(item: Any, where: str) -> tuple[list[float], tuple[str, str]]:
+    names = ("x", "y", "width", "height")
+    content = _mapping(item, (*names, "role", "unit"), where)
+    x, y, width, height = (_number(content.get(name), f"{where}: {name}") for name in names)
+    check_polygon(corners((x, y, width, height), where), where)
+    return [x, y, width, height], _kind(content, where)
+
+
+def _kind(content: dict[str, Any], where: str) -> tuple[str, str]:
+    role, unit = content.get("role", "foreground"), content.get("unit", "px")
+    for name, value, known in (("role", role, _ROLES), ("unit", unit, _UNITS)):
+        if value not in known:
+            raise BadMaskError(f"{where}: {name} {_shown(value)} is not one of {', '.join(known)}", now=_SHAPE)
+    return role, unit
+
+
+def _mapping(data: Any, known: tuple[str, ...], what: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise BadMaskError(f"{what} is {_shown(data)}, needed is a mapping of {', '.join(known)}", now=_SHAPE)
+    for key in data:
+        if key not in known:
+            raise BadMaskError(f"{what} has the unknown key {_shown(key)}; known are {', '.join(known)}", now=_SHAPE)
+    return data
+
+
+def _list(data: Any, what: str) -> list[Any]:
+    if not isinstance(data, list):
+        raise BadMaskError(f"{what} is {_shown(data)}, needed is a list", now=_SHAPE)
+    return data
+
+
+def _point(data: Any, where: str) -> Point:
+    pair = _list(data, f"{where}: a point")
+    if len(pair) != 2:
+        raise BadMaskError(f"{where}: a point has {len(pair)} numbers, needed are x and y", now=_SHAPE)
+    return _number(pair[0], f"{where}: x"), _number(pair[1], f"{where}: y")
+
+
+def _number(data: Any, what: str) -> float:
+    if isinstance(data, bool) or not isinstance(data, int | float):
+        raise BadMaskError(f"{what} is {_shown(data)}, not a number", now=_SHAPE)
+    try:
+        value = float(data)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise BadMaskError(f"{what} is {_shown(data)}, not a finite number", now=_SHAPE)
+    return value
+
+
+def _shown(data: Any) -> str:
+    """Show the value if it is short, else only its type."""
+    text = repr(data) if data is None or isinstance(data, str | bool | float) else ""
+    return text if 0 < len(text) <= 40 else f"a {type(data).__name__}"
+
+
+# ------------------------------------------------------------------ mask images
+
+
+def read_mask_image(path: Path) -> Mask:
+    """Read a mask from an image (PNG, BMP, TIFF) or a numpy array (npy); everything not zero is excluded.
+
+    Pixels are excluded where any color is not black and, if the image has transparency, not fully transparent.
+    Row 0 is the top row of the picture.
+
+    Raises
+    ------
+    BadMaskError
+        If the file is not one such image, or too large.
+    """
+    data = _read(path, _MAX_IMAGE)
+    try:
+        return _from_npy(data) if data.startswith(_NPY) else _from_picture(data)
+    except MemoryError as error:
+        raise BadMaskError("the mask does not fit into memory", now="Make it smaller.") from error
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) != 2 or min(shape) < 1 or math.prod(shape) > MAX_PIXELS:
+        raise BadMaskError(
+            f"a mask of shape {shape} cannot be meant", now=f"Masks have rows and columns, up to {MAX_PIXELS} pixels."
+        )
+
+
+def _from_npy(data: bytes) -> Mask:
+    import io
+    import tokenize
+
+    file = io.BytesIO(data)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shape, fortran, dtype = readers[np.lib.format.read_magic(file)](file)
+    except (ValueError, TypeError, SyntaxError, KeyError, RecursionError, tokenize.TokenError) as error:
+        raise BadMaskError("the head of the npy file is broken", now="Save it again with numpy.save.") from error
+    _check_shape(shape)
+    if dtype.kind not in "biuf":
+        raise BadMaskError(f"the npy file holds {dtype}, needed are numbers", now="Save a boolean array.")
+    if len(data) - file.tell() != math.prod(shape) * dtype.itemsize:
+        raise BadMaskError("the npy file is truncated or too long", now="Save it again with numpy.save.")
+    values = np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if fortran else "C")
+    return _not_zero(values)
+
+
+def _not_zero(values: NDArray[Any]) -> Mask:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise BadMaskError("the mask holds values that are not finite", now="Masks are 0 and 1.")
+    return np.ascontiguousarray(values != 0)
+
+
+def _from_picture(data: bytes) -> Mask:
+    import io
+    import struct
+    import zlib
+
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damage is judged here, by the pixels
+            with Image.open(io.BytesIO(data), formats=("PNG", "BMP", "TIFF")) as image:
+                _check_shape((image.height, image.width))
+                if getattr(image, "n_frames", 1) != 1:
+                    raise BadMaskError("the file holds more than one image", now="Save one image alone.")
+                return _marked(image)
+    except UnidentifiedImageError as error:
+        raise BadMaskError(
+            "the file is no PNG, BMP, TIFF or npy mask", now="Save the mask as PNG, or give polygons as .json."
+        ) from error
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, struct.error,
+            zlib.error, Image.DecompressionBombError) as error:  # fmt: skip
+        raise BadMaskError(f"the mask image cannot be read ({error})", now="Save it again as PNG.") from error
+
+
+def _marked(image: Any) -> Mask:
+    if image.mode in ("1", "L", "F") or image.mode.startswith("I"):
+        return _not_zero(np.asarray(image))
+    colors = np.asarray(image.convert("RGBA"))
+    marked: Mask = colors[..., :3].any(axis=2) & (colors[..., 3] > 0)
+    return marked
