@@ -84,10 +84,10 @@ def tilted(rng: np.random.Generator, shape: tuple[int, int], offsets: float) -> 
 
 
 GROUNDS: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
-    "flat": lambda rng, s: np.zeros(s),
+    "flat": lambda _, s: np.zeros(s),
     "bumps 2x": lambda rng, s: bumps(rng, s, 2 * HEIGHT),
     "bumps 10x": lambda rng, s: bumps(rng, s, 10 * HEIGHT),
-    "particles": lambda rng, s: caps(rng, s),
+    "particles": caps,
     "rough": lambda rng, s: rough(rng, s, HEIGHT, 6),
     "rough, fine": lambda rng, s: rough(rng, s, 0.3 * HEIGHT, 2.5),
     "terraces": lambda rng, s: terraces(rng, s, rng.uniform(-90, 90)),

@@ -52,7 +52,8 @@ def paint_runs(runs: Runs, shape: tuple[int, int]) -> Mask:
 def run_pixels(runs: Runs, cols: int) -> Indices:
     """Return the flat index of every pixel of the runs, run after run."""
     first = np.cumsum(runs.length) - runs.length
-    return np.arange(int(runs.length.sum())) + np.repeat(runs.row * cols + runs.start - first, runs.length)
+    steps: Indices = np.repeat(runs.row * cols + runs.start - first, runs.length)
+    return np.arange(int(runs.length.sum()), dtype=np.intp) + steps
 
 
 def run_sums(values: NDArray[Any], runs: Runs) -> NDArray[np.float64]:

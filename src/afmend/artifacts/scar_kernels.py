@@ -1,4 +1,4 @@
-"""Compiled loops of the scar detector. Import this module inside functions only: loading numba takes a while."""
+"""Compiled loops of the scar detectors. Import this module inside functions only: loading numba takes a while."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Map = NDArray[np.float32]
 
 @njit(cache=True)
 def median_of_nine(padded: Map) -> Map:
-    """Running median of nine pixels along lines that were lengthened by four pixels at both ends."""
+    """Take the running median of nine pixels along lines that were lengthened by four pixels at both ends."""
     rows, cols = padded.shape[0], padded.shape[1] - 8
     out = np.empty((rows, cols), dtype=np.float32)
     for i in range(rows):
@@ -29,16 +29,16 @@ def median_of_nine(padded: Map) -> Map:
             g, h = (g, h) if g < h else (h, g)
             h, k = (h, k) if h < k else (k, h)
             g, h = (g, h) if g < h else (h, g)
-            low = a if a > d else d
-            low = low if low > g else g
-            high = c if c < f else f
-            high = high if high < k else k
+            low = max(d, a)
+            low = max(g, low)
+            high = min(f, c)
+            high = min(k, high)
             b, e = (b, e) if b < e else (e, b)
-            middle = e if e < h else h
-            middle = middle if middle > b else b
+            middle = min(h, e)
+            middle = max(b, middle)
             low, high = (low, high) if low < high else (high, low)
-            middle = middle if middle < high else high
-            out[i, j] = middle if middle > low else low
+            middle = min(high, middle)
+            out[i, j] = max(low, middle)
     return out
 
 
@@ -62,19 +62,19 @@ def band_scores(ground: Map, width: int, sign: float) -> Map:
                 over = (above - s * ground[before, j]) * weigh_over
                 under = (s * ground[after, j] - below) * weigh_under
                 less, more = (over, under) if over < under else (under, over)
-                common = (less if less > zero else zero) + (more if more < zero else zero)
-                up = s * ground[i, j] - above - (over if over > common else common)
-                down = s * ground[i + k - 1, j] - below + (under if under < common else common)
-                score[j] = up if up < down else down
+                common = (max(zero, less)) + (min(zero, more))
+                up = s * ground[i, j] - above - (max(common, over))
+                down = s * ground[i + k - 1, j] - below + (min(common, under))
+                score[j] = min(down, up)
             for line in range(1, k - 1):
                 share = np.float32(line + 1) / np.float32(k + 1)
                 for j in range(cols):
                     above, below = s * ground[i - 1, j], s * ground[i + k, j]
                     over = s * ground[i + line, j] - above - share * (below - above)
-                    score[j] = score[j] if score[j] < over else over
+                    score[j] = min(over, score[j])
             for line in range(k):
                 for j in range(cols):
-                    best[i + line, j] = best[i + line, j] if best[i + line, j] > score[j] else score[j]
+                    best[i + line, j] = max(score[j], best[i + line, j])
     return best
 
 
@@ -106,3 +106,21 @@ def fill_columns(heights: Map, excluded: NDArray[np.bool_]) -> Map:
             elif down >= 0:
                 out[i, j] = heights[down, j]
     return out
+
+
+@njit(cache=True)
+def gwyddion_strength(heights: NDArray[np.float64], width: int, limit: float, rms: float) -> NDArray[np.float64]:
+    """How far pixels of scars (by Gwyddion's rule) stand above the higher border of the scar, in rms; else 0."""
+    rows, cols = heights.shape
+    strength = np.zeros((rows, cols))
+    for i in range(rows - width - 1):
+        for j in range(cols):
+            lowest = heights[i + 1, j]
+            for k in range(1, width + 1):
+                lowest = min(lowest, heights[i + k, j])
+                border = max(heights[i, j], heights[i + k + 1, j])
+                if lowest - border >= limit:
+                    for line in range(i + 1, i + k + 1):
+                        strength[line, j] = max(strength[line, j], (heights[line, j] - border) / rms)
+                    break
+    return strength

@@ -102,7 +102,7 @@ def _decide_together(groups: _Groups, odds: NDArray[np.float64], scatter: float,
         into, out = slice(None, -k), slice(k, None)
         same = free[into] & free[out] & (np.abs(groups.share[into] + groups.share[out] - 1) < 0.06)
         same &= np.abs(height[into] - height[out]) < 0.35 * height[into]
-        for i in np.flatnonzero(same):
+        for i in np.flatnonzero(same).tolist():
             j = i + k
             if not (free[i] and free[j]):
                 continue
@@ -114,13 +114,13 @@ def _decide_together(groups: _Groups, odds: NDArray[np.float64], scatter: float,
 
 def _without_whole_lines(away: NDArray[np.float64], scatter: float, width: int) -> NDArray[np.float64]:
     bands: list[tuple[int, int]] = []
-    for first in np.flatnonzero(np.abs(away) > 5 * scatter):
+    for first in np.flatnonzero(np.abs(away) > 5 * scatter).tolist():
         if bands and first <= bands[-1][1]:
             continue
         total = np.cumsum(away[first : first + width + 1])
         back = np.flatnonzero(np.abs(total[1:]) < np.maximum(3 * scatter, 0.2 * abs(away[first])))
         if back.size:
-            bands.append((int(first), int(first + 1 + back[0])))
+            bands.append((first, first + 1 + int(back[0])))
     if regular([first for first, _ in bands]):
         return away
     out = away.copy()
@@ -153,7 +153,7 @@ def band_scores(ground: Map, width: int, sign: int) -> Map:
     return np.asarray(scores(ground, width, float(sign)), dtype=np.float32)
 
 
-def local_noise(ground: Map, *, tile: int = 32) -> Map:
+def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     """Estimate the noise around each pixel: the scaled median absolute bend between lines, by tiles, interpolated.
 
     The bend of three lines is blind to slopes, so that flanks of tall features do not count as noise.
@@ -162,8 +162,12 @@ def local_noise(ground: Map, *, tile: int = 32) -> Map:
     """
     import cv2
 
-    thin = ground[:, :: max(1, min(4, ground.shape[1] // 64))]
+    every = max(1, min(4, ground.shape[1] // 64))
+    thin = ground[:, ::every]
     steps = np.abs(thin[1:-1] - np.float32(0.5) * (thin[:-2] + thin[2:]))
+    if not usable.all():
+        known = usable[:, ::every]
+        steps[~(known[1:-1] & known[:-2] & known[2:])] = np.nan
     tall, wide = (max(1, round(n / tile)) for n in ground.shape)
     row_edges = np.linspace(0, steps.shape[0], tall + 1).round().astype(int)
     col_edges = np.linspace(0, steps.shape[1], wide + 1).round().astype(int)
@@ -172,16 +176,22 @@ def local_noise(ground: Map, *, tile: int = 32) -> Map:
         strip = steps[row_edges[i] : row_edges[i + 1]]
         for j in range(wide):
             tiles[i, j] = _typical(strip[:, col_edges[j] : col_edges[j + 1]])
-    tiles = np.maximum(tiles, 0.5 * np.median(tiles))
+    known_tiles = tiles[~np.isnan(tiles)]
+    typical = float(np.median(known_tiles)) if known_tiles.size else 0.0
+    tiles = np.maximum(np.nan_to_num(tiles, nan=typical), np.float32(0.5 * typical))
     tiles = cv2.medianBlur(np.pad(tiles, 1, mode="edge"), 3)[1:-1, 1:-1] if min(tall, wide) > 2 else tiles
     size = (ground.shape[1], ground.shape[0])
     return np.asarray(cv2.resize(tiles, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
 def _typical(steps: Map) -> float:
-    """Standard deviation of one line from the absolute bends; quantized data have median 0."""
-    if steps.size == 0:
-        return 0.0
-    rank = (35 * (steps.size - 1)) // 100  # below the median: up to 60 % may be rims of features
-    middle = float(np.partition(steps, rank, axis=None)[rank])
-    return 1.799 * middle if middle > 0 else 1.023 * float(np.mean(np.minimum(steps, np.quantile(steps, 0.9))))
+    """Estimate the standard deviation of one line from the absolute bends; NaN if most are unknown."""
+    known = steps[~np.isnan(steps)]
+    if known.size < max(1, steps.size // 4):
+        return float("nan")
+    rank = (35 * (known.size - 1)) // 100  # below the median: up to 60 % may be rims of features
+    middle = float(np.partition(known, rank)[rank])
+    if middle > 0:
+        return 1.799 * middle
+    # Quantized heights: more than a third of all bends are exactly 0.
+    return 1.023 * float(np.mean(np.minimum(known, np.quantile(known, 0.9))))

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_pixels, run_sums
-from afmend.artifacts.scar_score import (
-    Map,
-    band_scores,
-    filled_from_lines,
-    line_steps,
-    local_noise,
-    regular,
-    smooth_along_lines,
-)
+from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, staircases
+from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Mask
 
-
-LONGEST_FIBER = 64
-"""A fiber stays within one line for a shorter way than this; longer runs are not taken for fibers."""
+SHORT, LONG = 10, 40
+"""A run of SHORT pixels needs the full height, one of LONG or more pixels needs less (noise averages out)."""
 
 
 class Scars(Params):
@@ -32,7 +24,7 @@ class Scars(Params):
         "both", "Scars above the surface (positive), below it (negative), or both."
     )
     hard: float = Knob(
-        5.0, "Height over the local noise at which a pixel starts a scar; larger marks less.",
+        5.0, "Mean height over the local noise of the shortest scar (longer ones need less); larger marks less.",
         unit="sigma", gt=0, le=100, step=0.1, recommended=(4, 8),
     )  # fmt: skip
     soft: float = Knob(
@@ -48,22 +40,6 @@ class Scars(Params):
         0.5, "Share of a scar's height that must be gained within one line; larger spares more features.",
         ge=0, le=1, step=0.05, recommended=(0.3, 0.7), advanced=True,
     )  # fmt: skip
-
-
-class _Scored:
-    """One polarity: heights without line offsets, and how much each pixel looks like a scar above the surface."""
-
-    def __init__(self, ground: Map, noise: Map, width: int, sign: int) -> None:
-        self.ground = ground
-        self.sign = sign
-        self.noise = noise
-        self.width = width
-        self.scores = band_scores(ground, width, sign)
-
-    def at(self, row: NDArray[np.intp], col: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Heights at some pixels, positive away from the surface; the nearest pixel outside the image."""
-        rows, cols = self.ground.shape
-        return self.sign * self.ground[row.clip(0, rows - 1), col.clip(0, cols - 1)]
 
 
 @step("mark.scars", Scars, version="1")
@@ -87,7 +63,7 @@ def scars(field: Field, params: Scars) -> Found:
     smooth = smooth_along_lines(quiet)
     offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, width))))
     ground = smooth - offsets[:, None].astype(np.float32)
-    noise = local_noise(ground)
+    noise = local_noise(ground, usable)
     first, energy = _both_polarities(ground, noise, usable, params, width)
     shadowed = first & (energy < 0.8 * _around(energy, width + 4))
     if shadowed.any():
@@ -103,7 +79,7 @@ def _both_polarities(ground: Map, noise: Map, usable: Mask, params: Scars, width
     mask = np.zeros(ground.shape, dtype=np.bool_)
     energy = np.zeros(ground.shape, dtype=np.float32)
     for sign in {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]:
-        scored = _Scored(ground, noise, width, sign)
+        scored = Scored(ground, noise, width, sign)
         found = _one_polarity(scored, usable, params)
         runs = find_runs(found)
         energy[found] = np.repeat(run_sums(scored.scores, runs) / np.sqrt(np.maximum(runs.length, 1)), runs.length)
@@ -131,22 +107,22 @@ def _normalized(field: Field) -> Map | None:
     return filled_from_lines(scaled, field.excluded) if field.excluded.any() else scaled
 
 
-def _one_polarity(scored: _Scored, usable: Mask, params: Scars) -> Mask:
+def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Mask:
     scores, noise = scored.scores, scored.noise
-    strong = (scores > params.hard * noise) & (scores > 1e-5)
     runs = find_runs((scores > params.soft * noise) & (scores > 1e-5) & usable)
     mean = run_sums(scores, runs) / np.maximum(run_sums(noise, runs), 1e-9)
-    long = (mean > 0.6 * params.hard) & (mean * np.sqrt(runs.length / 9) > 1.6 * params.hard)
-    runs = _trimmed(runs.keep((run_sums(strong, runs) > 0) | long), scores)
+    evidence = mean * np.sqrt(np.minimum(runs.length, LONG) / SHORT)
+    runs = _trimmed(runs.keep((evidence > params.hard) & (mean > 0.6 * params.hard)), scores)
     runs = bridge(runs, 3)
     runs = runs.keep(runs.length >= params.min_length)
     runs = runs.keep(_sharp(runs, scored, params.sharpness))
     mask = paint_runs(runs, scores.shape)
-    mask &= ~_continuing(mask, find_runs(mask), scored)
-    mask &= ~_repeating(find_runs(mask), mask)
+    mask &= ~continuing(mask, find_runs(mask), scored)
+    mask &= ~staircases(mask, scored.width)
+    mask &= ~repeating(find_runs(mask), mask)
     if mask.any():
         runs = find_runs(mask)
-        mask = paint_runs(runs.keep(run_sums(_crowded(mask), runs) == 0), mask.shape)
+        mask = paint_runs(runs.keep(run_sums(crowded(mask), runs) == 0), mask.shape)
     return mask & usable
 
 
@@ -159,7 +135,7 @@ def _trimmed(runs: Runs, scores: Map) -> Runs:
     return find_runs(whole & (scores >= limit))
 
 
-def _sharp(runs: Runs, scored: _Scored, sharpness: float) -> NDArray[np.bool_]:
+def _sharp(runs: Runs, scored: Scored, sharpness: float) -> NDArray[np.bool_]:
     """Whether at least half of a run gains enough of its height over the wider surroundings within one line."""
     rows, cols = scored.ground.shape
     pixel_row, pixel_col = np.divmod(run_pixels(runs, cols), cols)
@@ -177,102 +153,6 @@ def _sharp(runs: Runs, scored: _Scored, sharpness: float) -> NDArray[np.bool_]:
     sharp = scored.scores[pixel_row, pixel_col] >= sharpness * rise
     share: NDArray[np.bool_] = np.add.reduceat(sharp, first, dtype=np.intp) >= 0.5 * runs.length
     return share
-
-
-def _continuing(mask: Mask, runs: Runs, scored: _Scored) -> Mask:
-    """Find runs that are part of something longer: fibers, slanted edges and lines of a grating."""
-    import cv2
-
-    if runs.row.size == 0:
-        return mask
-    mean = run_sums(scored.scores, runs) / runs.length
-    places = [runs.start + (runs.length * share).astype(np.intp) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
-    own = np.mean([_ridge(scored, runs.row, place, 0) for place in places], axis=0)
-    ends = []
-    for at, way in ((runs.stop - 1, 1), (runs.start, -1)):
-        ends.append(_beyond(mask, runs.row, at, way, _Run(mean, own), scored))
-    right, left = ends
-    fiber = right.ridge & left.ridge & ~(right.outside & left.outside) & (runs.length < LONGEST_FIBER)
-    goes_on = right.stepped | left.stepped | fiber
-    if not goes_on.any():
-        return np.zeros_like(mask)
-    # Whatever hangs together with such a run and is not longer shares its fate.
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    label = labels[runs.row, runs.start]
-    longest = np.zeros(int(label.max()) + 1, dtype=np.intp)
-    np.maximum.at(longest, label[goes_on], runs.length[goes_on])
-    return paint_runs(runs.keep(runs.length <= 1.5 * longest[label]), mask.shape)
-
-
-class _Run(NamedTuple):
-    """Mean score of each run, and its mean height over the wider surroundings."""
-
-    score: NDArray[np.float64]
-    height: NDArray[np.float64]
-
-
-class _Beyond(NamedTuple):
-    """What is seen beyond one end of each run."""
-
-    stepped: NDArray[np.bool_]  # another scar one line higher or lower
-    ridge: NDArray[np.bool_]  # something narrow of the run's height within two lines, or the edge of the image
-    outside: NDArray[np.bool_]  # the edge of the image
-
-
-def _beyond(mask: Mask, row: NDArray[np.intp], at: NDArray[np.intp], way: int, run: _Run, scored: _Scored) -> _Beyond:
-    rows, cols = mask.shape
-    ahead = [at + way * k for k in (2, 4, 6)]
-    inside = [(c >= 0) & (c < cols) for c in ahead]
-    seen = np.maximum(np.sum(inside, axis=0), 1)
-    stepped = np.zeros(row.size, dtype=np.bool_)
-    for side in (-1, 1):
-        near = (row + side).clip(0, rows - 1)
-        free = near == row + side
-        for back in (0, 2, 4):
-            free &= ~mask[near, (at - way * back).clip(0, cols - 1)]
-        scores = [
-            np.where(i, scored.scores[near, c.clip(0, cols - 1)], 0.0) for c, i in zip(ahead, inside, strict=True)
-        ]
-        stepped |= free & (np.sum(scores, axis=0) / seen > 0.5 * run.score)
-    heights = [np.where(i, _ridge(scored, row, c, 2), 0.0) for c, i in zip(ahead, inside, strict=True)]
-    height = np.sum(heights, axis=0) / seen
-    outside = ~inside[0]
-    alike = np.abs(height - run.height) < 0.35 * run.height
-    return _Beyond(stepped, outside | alike, outside)
-
-
-def _ridge(scored: _Scored, row: NDArray[np.intp], col: NDArray[np.intp], reach: int) -> NDArray[np.float64]:
-    """Height of the highest line within ``reach`` lines over the higher of the grounds beyond a scar's width."""
-    far = scored.width + 2
-    top = np.max([scored.at(row + d, col) for d in range(-reach, reach + 1)], axis=0)
-    return np.asarray(top - np.maximum(scored.at(row - far, col), scored.at(row + far, col)), dtype=np.float64)
-
-
-def _crowded(mask: Mask) -> Mask:
-    """Find places where a third of all lines within 64 lines would be scars: that is texture."""
-    import cv2
-
-    reach = (2 * (min(mask.shape[1], 33) // 2) + 1, 2 * (min(mask.shape[0], 65) // 2) + 1)
-    share = cv2.blur(mask.astype(np.float32), reach, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(share > 0.33, dtype=np.bool_)
-
-
-def _repeating(runs: Runs, mask: Mask) -> Mask:
-    """Find runs with the same ends that come back at equal distances: lines of a grating."""
-    out = np.zeros_like(mask)
-    top = np.ones(runs.row.size, dtype=np.bool_)
-    inner = runs.row > 0
-    centers = (runs.start + runs.stop) // 2
-    top[inner] = ~mask[runs.row[inner] - 1, centers[inner]]
-    ends: dict[tuple[int, int], list[int]] = {}
-    for index in np.flatnonzero(top):
-        key = (round(runs.start[index] / 6), round(runs.stop[index] / 6))
-        ends.setdefault(key, []).append(int(index))
-    for members in ends.values():
-        if regular([int(runs.row[m]) for m in members]):
-            first, last = runs.start[members].min(), runs.stop[members].max()
-            out[runs.row[members].min() : runs.row[members].max() + 17, first:last] = True
-    return out
 
 
 def _count(mask: Mask) -> int:

@@ -1,0 +1,141 @@
+"""What spares features: scars that go on, hang together, repeat or crowd are structure of the sample."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.artifacts.chosen import components
+from afmend.artifacts.runs import Indices, Runs, find_runs, paint_runs, run_sums
+from afmend.artifacts.scar_score import Map, band_scores, regular
+from afmend.scan.arrays import Mask
+
+LONGEST_FIBER = 64
+"""A fiber stays within one line for a shorter way than this; longer runs are not taken for fibers."""
+
+
+class Scored:
+    """One polarity: heights without line offsets, and how much each pixel looks like a scar above the surface."""
+
+    def __init__(self, ground: Map, noise: Map, width: int, sign: int) -> None:
+        self.ground = ground
+        self.sign = sign
+        self.noise = noise
+        self.width = width
+        self.scores = band_scores(ground, width, sign)
+
+    def at(self, row: Indices, col: Indices) -> Map:
+        """Heights at some pixels, positive away from the surface; the nearest pixel outside the image."""
+        rows, cols = self.ground.shape
+        heights: Map = self.sign * self.ground[row.clip(0, rows - 1), col.clip(0, cols - 1)]
+        return heights
+
+
+def continuing(mask: Mask, runs: Runs, scored: Scored) -> Mask:
+    """Find runs that are part of something longer: fibers, slanted edges and lines of a grating."""
+    import cv2
+
+    if runs.row.size == 0:
+        return mask
+    mean = run_sums(scored.scores, runs) / runs.length
+    places = [runs.start + np.asarray(runs.length * share, dtype=np.intp) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    own = np.mean([_ridge(scored, runs.row, place, 0) for place in places], axis=0)
+    right = _beyond(mask, runs.row, _End(runs.stop - 1, 1), _Run(mean, own), scored)
+    left = _beyond(mask, runs.row, _End(runs.start, -1), _Run(mean, own), scored)
+    fiber = right.ridge & left.ridge & ~(right.outside & left.outside) & (runs.length < LONGEST_FIBER)
+    goes_on = right.stepped | left.stepped | fiber
+    if not goes_on.any():
+        return np.zeros_like(mask)
+    # Whatever hangs together with such a run and is not longer shares its fate.
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+    label = labels[runs.row, runs.start]
+    longest = np.zeros(int(label.max()) + 1, dtype=np.intp)
+    np.maximum.at(longest, np.asarray(label[goes_on], dtype=np.intp), runs.length[goes_on])
+    return paint_runs(runs.keep(runs.length <= 1.5 * longest[label]), mask.shape)
+
+
+class _End(NamedTuple):
+    """Columns of one end of each run, and the way out: 1 = to the right, -1 = to the left."""
+
+    at: Indices
+    way: int
+
+
+class _Run(NamedTuple):
+    """Mean score of each run, and its mean height over the wider surroundings."""
+
+    score: NDArray[np.float64]
+    height: NDArray[np.float64]
+
+
+class _Beyond(NamedTuple):
+    """What is seen beyond one end of each run."""
+
+    stepped: NDArray[np.bool_]  # another scar one line higher or lower
+    ridge: NDArray[np.bool_]  # something narrow of the run's height within two lines, or the edge of the image
+    outside: NDArray[np.bool_]  # the edge of the image
+
+
+def _beyond(mask: Mask, row: Indices, end: _End, run: _Run, scored: Scored) -> _Beyond:
+    rows, cols = mask.shape
+    ahead = [end.at + end.way * k for k in (2, 4, 6)]
+    inside = [(col >= 0) & (col < cols) for col in ahead]
+    seen = np.maximum(np.sum(inside, axis=0), 1)
+    stepped = np.zeros(row.size, dtype=np.bool_)
+    for side in (-1, 1):
+        near = (row + side).clip(0, rows - 1)
+        free = np.asarray(near == row + side, dtype=np.bool_)
+        for back in (0, 2, 4):
+            free &= ~mask[near, (end.at - end.way * back).clip(0, cols - 1)]
+        scores = [scored.scores[near, col.clip(0, cols - 1)] * known for col, known in zip(ahead, inside, strict=True)]
+        stepped |= free & (np.sum(scores, axis=0) / seen > 0.5 * run.score)
+    heights = [_ridge(scored, row, col, 2) * known for col, known in zip(ahead, inside, strict=True)]
+    height = np.sum(heights, axis=0) / seen
+    outside = ~inside[0]
+    alike = np.abs(height - run.height) < 0.35 * run.height
+    return _Beyond(stepped, outside | alike, outside)
+
+
+def _ridge(scored: Scored, row: Indices, col: Indices, reach: int) -> NDArray[np.float64]:
+    """Height of the highest line within ``reach`` lines over the higher of the grounds beyond a scar's width."""
+    far = scored.width + 2
+    top = np.max([scored.at(row + d, col) for d in range(-reach, reach + 1)], axis=0)
+    return np.asarray(top - np.maximum(scored.at(row - far, col), scored.at(row + far, col)), dtype=np.float64)
+
+
+def staircases(mask: Mask, width: int) -> Mask:
+    """Find marks that hang together over more lines than a scar is wide: fibers. Runs along most of them stay."""
+    labels, stats = components(mask)
+    runs = find_runs(mask)
+    label = labels[runs.row, runs.start]
+    tall = stats[label, 3] > width
+    return paint_runs(runs.keep(tall & (runs.length < 0.6 * stats[label, 2])), mask.shape)
+
+
+def crowded(mask: Mask) -> Mask:
+    """Find places where a third of all lines within 40 lines would be scars: that is texture."""
+    import cv2
+
+    reach = (2 * (min(mask.shape[1], 17) // 2) + 1, 2 * (min(mask.shape[0], 41) // 2) + 1)
+    share = cv2.blur(mask.astype(np.float32), reach, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(share > 0.33, dtype=np.bool_)
+
+
+def repeating(runs: Runs, mask: Mask) -> Mask:
+    """Find runs with the same ends that come back at equal distances: lines of a grating."""
+    out = np.zeros_like(mask)
+    top = np.ones(runs.row.size, dtype=np.bool_)
+    inner = runs.row > 0
+    centers = (runs.start + runs.stop) // 2
+    top[inner] = ~mask[runs.row[inner] - 1, centers[inner]]
+    ends: dict[tuple[int, int], list[int]] = {}
+    for index in np.flatnonzero(top):
+        key = (round(runs.start[index] / 6), round(runs.stop[index] / 6))
+        ends.setdefault(key, []).append(int(index))
+    for members in ends.values():
+        if regular([int(runs.row[m]) for m in members]):
+            first, last = runs.start[members].min(), runs.stop[members].max()
+            out[runs.row[members].min() : runs.row[members].max() + 17, first:last] = True
+    return out
