@@ -31,10 +31,15 @@ BUILT_IN: dict[str, str] = {
     "filter.median": "afmend.leveling.filters:median_filter",
     # masks and artifacts
     "mark.features": "afmend.artifacts.thresholds:features",
+    "mark.jumps": "afmend.artifacts.jumps:jumps",
+    "mark.lines": "afmend.artifacts.lines:lines",
     "mark.outliers": "afmend.artifacts.thresholds:outliers",
+    "mark.parachuting": "afmend.artifacts.parachuting:parachuting",
+    "mark.saturated": "afmend.artifacts.saturated:saturated",
     "mark.scars_gwyddion": "afmend.artifacts.peer_scars:scars_gwyddion",
     "mark.scars_topostats": "afmend.artifacts.peer_scars:scars_topostats",
     "mark.threshold": "afmend.artifacts.thresholds:threshold",
+    "mark.unfinished": "afmend.artifacts.unfinished:unfinished",
     # repair
     "fill.auto": "afmend.filling.auto:auto",
     "fill.biharmonic": "afmend.filling.biharmonic:biharmonic",
