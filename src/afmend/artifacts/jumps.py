@@ -45,9 +45,11 @@ def jumps(field: Field, params: Jumps) -> Found:
         double = _median_steps(heights, 2)
         level = np.concatenate(([0.0], np.cumsum(steps - np.median(steps))))
         noise = _spread(steps)
-        for row in _persisting(level, np.abs(steps - np.median(steps)), params.times * noise):
-            listed.append({"row": row + 1, "height": float(steps[row] - np.median(steps)), "column": None})
-        tall = np.abs(double - 2 * np.median(steps)) > params.times * max(noise, _spread(double))
+        sizes = steps - np.median(steps)
+        whole = _persisting(level, np.abs(sizes), params.times * noise)
+        listed += [{"row": row + 1, "height": float(sizes[row]), "column": None} for row in whole]
+        bends = np.abs(double - 2 * np.median(steps))
+        tall = bends > max(params.times * max(noise, _spread(double)), 3 * float(np.mean(bends)))
         for row in (np.flatnonzero(tall) + 1).tolist():
             height = float(double[row - 1])
             column = _break(heights, row, height) if _never_returns(level, row, height) else None
@@ -72,7 +74,7 @@ def _spread(values: Floats) -> float:
 
 
 def _persisting(level: Floats, sizes: Floats, limit: float) -> list[int]:
-    """Steps i (from line i to i + 1) above the limit whose level differs by most of the step on 5 lines each side."""
+    """List steps i (from line i to i + 1) above the limit whose level differs by most of the step for 5 lines."""
     kept = []
     for row in np.flatnonzero((sizes > limit) & (sizes > 0)).tolist():
         before, after = level[max(0, row + 1 - REACH) : row + 1], level[row + 1 : row + 1 + REACH]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.repeats import has_noise
 from afmend.artifacts.scar_score import regular
 from afmend.scan.arrays import Heights
 
@@ -32,22 +33,47 @@ class _Shapes:
         across = np.arange(length) - (length - 1) / 2
         slopes = np.einsum("rpl,l->rp", cut, across) / max(1.0, float(np.sum(across**2)))
         cut -= np.median(slopes, axis=1)[:, None, None] * across
-        self.cut = cut
+        scale = float(np.max(np.abs(cut))) or 1.0
+        self.cut = (cut / scale).astype(np.float32)
+        self.means /= scale
+        self.quantum = _quantum(heights) / scale
 
     def differ(self, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
-        """Mean squared difference in shape between lines ``a`` and ``b``, (lines, pieces)."""
+        """Variance of the difference between lines ``a`` and ``b`` by its middle quarter, (lines, pieces).
+
+        Edges that two lines cross at different places count little: they fill less than a third of a piece.
+        """
         away = self.cut[a] - self.cut[b]
-        return np.asarray(np.einsum("npl,npl->np", away, away) / self.cut.shape[2])
+        last = self.cut.shape[2] - 1
+        low, high = 3 * last // 8, last - 3 * last // 8
+        away.partition((low, high), axis=2)
+        return np.asarray(((away[:, :, high] - away[:, :, low]) / 0.637) ** 2)
 
     def alike(self, a: int, b: int, c: int, d: int) -> float:
-        """Correlation of the changes from line ``b`` to ``a`` and from ``d`` to ``c``."""
-        one, two = self.cut[a] - self.cut[b], self.cut[c] - self.cut[d]
+        """Correlation of the changes from line ``b`` to ``a`` and from ``d`` to ``c``; tall edges are cut to size."""
+        one, two = _cut_to_size(self.cut[a] - self.cut[b]), _cut_to_size(self.cut[c] - self.cut[d])
         size = float(np.sqrt(np.sum(one**2) * np.sum(two**2)))
         return float(np.sum(one * two)) / size if size > 0 else 0.0
+
+    def follow(self, row: int) -> float:
+        """Tell how well line ``row + 1`` goes up and down where line ``row`` does: 1 = always, 0 = by chance."""
+        one, two = np.diff(self.cut[row], axis=1), np.diff(self.cut[row + 1], axis=1)
+        return float(np.mean(np.sign(one) * np.sign(two)))
 
     def texture(self, row: int) -> float:
         """Usual variance of the pieces of a line."""
         return float(np.median(np.mean(self.cut[row] ** 2, axis=1)))
+
+
+def _cut_to_size(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    limit = 2 * np.median(np.abs(values))
+    return np.clip(values, -limit, limit)
+
+
+def _quantum(heights: Heights) -> float:
+    """Smallest difference between neighbors that are not equal, in some lines: the level step of quantized data."""
+    sizes = np.abs(np.diff(heights[:: max(1, heights.shape[0] // 32)], axis=1))
+    return float(np.min(sizes, where=sizes > 0, initial=np.inf)) if sizes.any() else 0.0
 
 
 class _Band:
@@ -72,14 +98,18 @@ def wild_bands(heights: Heights, times2: float, widest: int, share: float) -> Ro
     shapes = _Shapes(heights)
     order = np.arange(rows, dtype=np.intp)
     steps = np.asarray(shapes.differ(order[1:], order[:-1]))
-    floor = max(float(np.median(steps)), 1e-3 * float(np.mean(steps)))
+    floor = max(float(np.median(steps)), 1e-3 * float(np.mean(steps)), shapes.quantum**2)
     if floor == 0:
         return bad
     breaks = np.mean(steps > times2 * floor, axis=1) >= share
     if not breaks.any() or np.mean(breaks) > CROWD:
         return bad
+    if not has_noise(heights, np.ones(rows, dtype=np.bool_)):
+        return bad
     for band in _candidates(np.flatnonzero(breaks), rows, widest):
-        if not bad[band.start : band.stop].any() and _is_wild(shapes, band, floor, times2, share):
+        if bad[band.start : band.stop].any():
+            continue
+        if _is_wild(shapes, band, floor, times2, share) or _is_torn(shapes, steps, band, floor, times2, share):
             bad[band.inside] = True
     starts = np.flatnonzero(bad & ~np.concatenate(([False], bad[:-1])))
     if regular(starts.tolist()):
@@ -88,13 +118,12 @@ def wild_bands(heights: Heights, times2: float, widest: int, share: float) -> Ro
 
 
 def _candidates(breaks: NDArray[np.intp], rows: int, widest: int) -> list[_Band]:
-    """All bands between two breaks (break i = between lines i and i + 1), or a break and the border; thin ones first."""
+    """List all bands between two breaks (i = between lines i and i + 1), or a break and the border; thin ones first."""
     found = []
     at = set(breaks.tolist())
     for width in range(1, widest + 1):
-        for above in breaks.tolist():
-            if above + width in at:
-                found.append(_Band(above + 1, above + 1 + width, above, above + width + 1, rows))
+        tops = [above for above in breaks.tolist() if above + width in at]
+        found += [_Band(top + 1, top + 1 + width, top, top + width + 1, rows) for top in tops]
         if width <= min(widest, 4) and width + 1 < rows - width:
             if width - 1 in at:
                 found.append(_Band(0, width, width + 1, width, rows))
@@ -110,6 +139,19 @@ def _is_wild(shapes: _Shapes, band: _Band, floor: float, times2: float, share: f
     if np.mean(np.minimum(to_a, to_b) > usual, axis=1).min() < share:
         return False
     return not (_is_edge(shapes, band, to_a) or _has_shoulders(shapes, band) or _is_strip(shapes, band, to_a))
+
+
+def _is_torn(shapes: _Shapes, steps: Floats, band: _Band, floor: float, times2: float, share: float) -> bool:
+    """Whether several lines differ wildly from each other and from the lines around them, where lines hang together.
+
+    ``steps`` are the differences of each line from the next. Needed where the surface changes over a wide band.
+    """
+    rows = steps.shape[0] + 1
+    if band.inside.size == 1 or band.start < 2 or band.stop > rows - 2:
+        return False
+    usual = np.maximum(np.maximum(steps[band.start - 2], steps[band.stop]), floor) * times2
+    torn = np.mean(steps[band.start - 1 : band.stop] > usual, axis=1).min() >= share
+    return bool(torn) and max(shapes.follow(int(row)) for row in band.inside[:-1]) < 0.3
 
 
 def _is_edge(shapes: _Shapes, band: _Band, to_a: Floats) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.line_shapes import wild_bands
-from afmend.artifacts.repeats import FEW_PX, Repeats, equality_is_unusual, repeats
+from afmend.artifacts.repeats import FEW_PX, Repeats, equality_is_unusual, has_noise, repeats
 from afmend.artifacts.scar_score import filled_from_lines
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Mask
@@ -44,7 +44,7 @@ def lines(field: Field, params: Lines) -> Found:
     stuck = 0
     enough = np.count_nonzero(field.usable, axis=1) >= max(FEW_PX, cols // 4)
     if rows >= 4 and np.count_nonzero(enough) >= 4:
-        bad = _stuck(field, repeats(field.heights, field.usable)) & enough
+        bad = _stuck(field) & enough
         stuck = int(np.count_nonzero(bad))
         holes = field.excluded | bad[:, None]
         heights = filled_from_lines(field.heights, holes) if holes.any() else field.heights
@@ -53,8 +53,20 @@ def lines(field: Field, params: Lines) -> Found:
     return Found(bad[:, None] & field.usable, "bad_line", facts=facts)
 
 
-def _stuck(field: Field, shares: Repeats) -> Rows:
+def _may_be_stuck(field: Field) -> bool:
+    """Look at some columns only: whether any line could be equal to the next, or constant."""
+    every = max(1, field.shape[1] // 32)
+    z, excluded = field.heights[:, ::every], field.excluded[:, ::every]
+    equal = ((z[1:] == z[:-1]) | excluded[1:] | excluded[:-1]).all(axis=1)
+    constant = ((z[:, 1:] == z[:, :-1]) | excluded[:, 1:] | excluded[:, :-1]).all(axis=1)
+    return bool(equal.any() or constant.any())
+
+
+def _stuck(field: Field) -> Rows:
     rows = field.shape[0]
+    if not _may_be_stuck(field):
+        return np.zeros(rows, dtype=np.bool_)
+    shares: Repeats = repeats(field.heights, field.usable)
     copied = shares.lines == 1
     constant = shares.along == 1
     bad = np.zeros(rows, dtype=np.bool_)
@@ -65,7 +77,8 @@ def _stuck(field: Field, shares: Repeats) -> Rows:
     suspects[:-1] |= copied
     if np.count_nonzero(suspects) > rows // 2:
         return bad
-    if not equality_is_unusual(shares.lines[~copied], shares.along[~suspects]):
+    usual = equality_is_unusual(shares.lines[~copied], shares.along[~suspects])
+    if not usual or not has_noise(field.heights, ~suspects & field.usable.any(axis=1)):
         return bad
     bad |= constant
     first = np.flatnonzero(copied & ~np.concatenate(([False], copied[:-1])))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.runs import Runs, bridge, grow_along_rows, paint_runs
+from afmend.artifacts.runs import Runs, bridge, find_runs, grow_along_rows, paint_runs, run_sums
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 SAMPLES = 256
 SMOOTH_PX = 3
+FARTHEST_PX = 24
+"""Hysteresis shifts edges between the directions by no more than this."""
 
 
 class Parachuting(Params):
@@ -57,9 +60,14 @@ def parachuting(field: Field, params: Parachuting) -> Found:
     spread = _spread(excess, usable)
     if spread == 0:
         return Found(found, "parachute", facts={"tails": 0, "skipped": "both directions are equal"})
-    tails = _tails(here, excess, usable, spread, params)
+    some = np.flatnonzero((excess > params.lam * spread).any(axis=1))
+    if some.size == 0:
+        return Found(found, "parachute", facts={"tails": 0})
+    tails = _tails(here[some], excess[some], usable[some], spread, params)
+    tails = _not_shifted(tails, here[some], other[some], spread)
     tails = _of_one_slope(tails, params.slope_tolerance)
-    found[:, ::flip] = paint_runs(tails.runs, field.shape)
+    found[some] = paint_runs(tails.runs, (some.size, field.shape[1]))[:, ::flip]
+    found &= _has_company(found)
     facts = {"tails": int(tails.fall.size)}
     slope = {"fall_per_px": float(np.median(tails.fall))} if tails.fall.size else {}
     return Found(found & field.usable, "parachute", facts={**facts, **slope})
@@ -75,23 +83,36 @@ def _cannot(field: Field, params: Parachuting) -> str:
     return ""
 
 
-def _excess(here: Heights, other: Heights, usable: Mask) -> Floats:
-    """This direction minus the other, freed of its offset line by line, a little smoothed; 0 where not usable."""
+def _excess(here: Heights, other: Heights, usable: Mask) -> Singles:
+    """Subtract the other direction, and the offset line by line; smooth a little; 0 where not usable."""
     away = here - other
     every = max(1, away.shape[1] // SAMPLES)
     if usable.all():
-        away -= np.median(away[:, ::every], axis=1)[:, None]
+        away -= _densest(away[:, ::every])[:, None]
     else:
         away[~usable] = np.nan
         known = usable.any(axis=1)
         away[known] -= np.nanmedian(away[known], axis=1)[:, None]
         away[~usable] = 0.0
+    return _smooth(away)
+
+
+def _densest(values: Floats) -> Floats:
+    """Middle of the narrowest third of each line's values: the ground, even where tails cover half of a line."""
+    ordered = np.sort(values, axis=1)
+    third = max(1, values.shape[1] // 3)
+    start = np.argmin(ordered[:, third:] - ordered[:, :-third], axis=1)
+    return np.asarray(np.take_along_axis(ordered, (start + third // 2)[:, None], axis=1)[:, 0])
+
+
+def _smooth(values: Floats) -> Singles:
     import cv2
 
-    return np.asarray(cv2.blur(away, (SMOOTH_PX, 1), borderType=cv2.BORDER_REPLICATE))
+    quiet = cv2.blur(values.astype(np.float32), (SMOOTH_PX, 1), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(quiet, dtype=np.float32)
 
 
-def _spread(excess: Floats, usable: Mask) -> float:
+def _spread(excess: Singles, usable: Mask) -> float:
     every = max(1, excess.shape[0] // SAMPLES), max(1, excess.shape[1] // SAMPLES)
     sizes = np.abs(excess[:: every[0], :: every[1]][usable[:: every[0], :: every[1]]])
     if sizes.size == 0:
@@ -100,8 +121,8 @@ def _spread(excess: Floats, usable: Mask) -> float:
     return middle if middle > 0 else 1e-3 * float(np.mean(sizes))
 
 
-def _tails(here: Heights, excess: Floats, usable: Mask, spread: float, params: Parachuting) -> _Tails:
-    """Runs of excess that jump up and decay linearly while the heights come down."""
+def _tails(here: Heights, excess: Singles, usable: Mask, spread: float, params: Parachuting) -> _Tails:
+    """Find runs of excess that jump up and decay linearly while the heights come down."""
     strong = (excess > params.lam * spread) & usable
     runs = grow_along_rows(strong, (excess > spread) & usable)
     runs = bridge(runs, 2)
@@ -115,7 +136,7 @@ def _tails(here: Heights, excess: Floats, usable: Mask, spread: float, params: P
     near_peak = np.where(values >= 0.9 * peak[index], position, np.iinfo(np.intp).max)
     top = np.minimum.reduceat(near_peak, first)
     falling = Runs(runs.row, top, runs.stop)
-    long = (falling.length >= params.min_length) & (top - runs.start <= 0.35 * runs.length)
+    long = (falling.length >= params.min_length) & (top - runs.start <= 0.35 * runs.length) & (runs.start > 1)
     runs, falling, peak = runs.keep(long), falling.keep(long), peak[long]
     slope, misfit = _line_fit(here, falling)
     decay, misfit_excess = _line_fit(excess, falling)
@@ -127,13 +148,13 @@ def _tails(here: Heights, excess: Floats, usable: Mask, spread: float, params: P
 
 
 def _pixels(runs: Runs) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Number of the run, and column, of every pixel of the runs."""
+    """Tell number of the run, and column, of every pixel of the runs."""
     index = np.repeat(np.arange(runs.row.size), runs.length)
     first = np.cumsum(runs.length) - runs.length
     return index, np.arange(index.size) - np.repeat(first - runs.start, runs.length)
 
 
-def _line_fit(values: Heights, runs: Runs) -> tuple[Floats, Floats]:
+def _line_fit(values: NDArray[np.floating[Any]], runs: Runs) -> tuple[Floats, Floats]:
     """Slope and rms misfit of the straight line through each run."""
     index, position = _pixels(runs)
     count = np.maximum(runs.length, 1)
@@ -143,6 +164,36 @@ def _line_fit(values: Heights, runs: Runs) -> tuple[Floats, Floats]:
     slope = np.bincount(index, x * z, runs.row.size) / np.maximum(np.bincount(index, x * x, runs.row.size), 1e-300)
     rest = z - slope[index] * x
     return slope, np.sqrt(np.bincount(index, rest * rest, runs.row.size) / count)
+
+
+def _has_company(found: Mask) -> Mask:
+    """Keep what touches a mark one or two lines further: a step is more than one line wide, noise is not."""
+    up, down = np.zeros_like(found), np.zeros_like(found)
+    for apart in (1, 2):
+        up[apart:] |= found[:-apart]
+        down[:-apart] |= found[apart:]
+    runs = find_runs(found)
+    kept = runs.keep(run_sums(up | down, runs) >= 0.3 * runs.length)
+    return paint_runs(kept, (found.shape[0], found.shape[1]))
+
+
+def _not_shifted(tails: _Tails, here: Heights, other: Heights, spread: float) -> _Tails:
+    """Drop runs that the other direction shows as well, some pixels earlier: edges shifted by hysteresis."""
+    runs = tails.runs
+    if runs.row.size == 0:
+        return tails
+    index, position = _pixels(runs)
+    smooth = _smooth(here - here.mean(axis=1)[:, None])[runs.row[index], position]
+    shown = _smooth(other - other.mean(axis=1)[:, None])
+    misfits = []
+    for shift in range(FARTHEST_PX + 1):
+        inside = position >= shift
+        count = np.maximum(np.bincount(index, inside, runs.row.size), 1)
+        away = smooth - shown[runs.row[index], np.maximum(position - shift, 0)]
+        away = away - (np.bincount(index, away * inside, runs.row.size) / count)[index]
+        misfits.append(np.sqrt(np.bincount(index, away * away * inside, runs.row.size) / count))
+    kept = np.min(misfits[1:], axis=0) > 0.45 * misfits[0] + 0.5 * spread
+    return _Tails(runs.keep(kept), tails.fall[kept])
 
 
 def _of_one_slope(tails: _Tails, tolerance: float) -> _Tails:

@@ -1,4 +1,4 @@
-"""How often neighboring pixels of a scan are exactly equal: what tells a stuck line from quantized or synthetic data."""
+"""How often neighbors are exactly equal: what tells a stuck line from quantized or synthetic data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from afmend.scan.arrays import Heights, Mask
 Shares = NDArray[np.float64]
 FEW_PX = 8
 """With fewer pixels in common, equality of two lines proves nothing."""
-USUAL = 0.7
+USUAL = 0.5
 """Where one line in twenty has a larger share of equal neighbors than this, equality is nothing unusual."""
+
+QUIET = 0.05
+"""A line with less than this share of the usual noise was not measured like the others."""
 
 
 class Repeats(NamedTuple):
@@ -38,6 +41,19 @@ def _shares(same: Mask, both: Mask) -> Shares:
     equal = np.count_nonzero(same & both, axis=1)
     known = count >= FEW_PX - 1
     return np.where(known, equal / np.maximum(count, 1), np.nan)
+
+
+def has_noise(heights: Heights, lines: NDArray[np.bool_]) -> bool:
+    """Whether all of the given lines are about equally noisy, as measured lines are.
+
+    In a synthetic image without noise the lines far from any feature are smooth to the last digit.
+    """
+    every = max(1, heights.shape[1] // 512)
+    kept = heights[lines][:, : heights.shape[1] // every] if every > 1 else heights[lines]
+    if kept.shape[0] < 2 or kept.shape[1] < 3:
+        return False
+    bends = np.mean(np.abs(kept[:, 2:] - 2 * kept[:, 1:-1] + kept[:, :-2]), axis=1)
+    return bool(np.quantile(bends, 0.05) > QUIET * np.median(bends))
 
 
 def equality_is_unusual(lines: Shares, along: Shares) -> bool:

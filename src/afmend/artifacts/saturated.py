@@ -32,7 +32,7 @@ def saturated(field: Field, params: Saturated) -> Found:
     (synthetic or quantized data) the surface must still climb (or fall) where the plateau begins: a flat top with
     a cliff around it, and flat ground, are surface.
 
-    Not for filtered or leveled data: there the plateaux are no longer exact.
+    A plateau reaches over at least two lines. Not for filtered or leveled data: there the plateaux are no longer exact.
     """
     found = np.zeros(field.shape, dtype=np.bool_)
     facts = {}
@@ -84,7 +84,7 @@ def _large_parts(mask: Mask, least: int) -> Mask:
     import cv2
 
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= least
+    large = (stats[:, cv2.CC_STAT_AREA] >= least) & (stats[:, cv2.CC_STAT_HEIGHT] > 1)
     large[0] = False
     return cast("Mask", large[labels])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from afmend.artifacts.repeats import FEW_PX, Repeats, equality_is_unusual, repeats
+from afmend.artifacts.repeats import FEW_PX, Repeats, Shares, equality_is_unusual, has_noise, repeats
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
@@ -28,13 +28,25 @@ def unfinished(field: Field, params: Unfinished) -> Found:
     missing = field.masks.union("missing", shape=field.shape)
     usable = field.usable & ~missing
     found = np.zeros(field.shape, dtype=np.bool_)
-    if field.shape[1] >= FEW_PX:
+    if field.shape[1] >= FEW_PX and (
+        _starts_twice(field.heights, usable) or _starts_twice(field.heights[::-1], usable[::-1])
+    ):
         shares = repeats(field.heights, usable)
         last_first = Repeats(shares.lines[::-1], shares.along[::-1])
         _mark_block(found, field.heights, usable, shares, params)
         _mark_block(found[::-1], field.heights[::-1], usable[::-1], last_first, params)
     lines = int(np.count_nonzero((found & ~missing).all(axis=1)))
     return Found(found | missing, "missing", "missing", {"lines": lines})
+
+
+def _starts_twice(heights: Heights, usable: Mask) -> bool:
+    """Whether the first two lines that hold anything are equal, or the first one is constant: a quick look."""
+    measured = np.flatnonzero(usable.any(axis=1))[:2]
+    if measured.size < 2:
+        return False
+    one, two = heights[measured]
+    both = usable[measured[0]] & usable[measured[1]]
+    return bool((one == two)[both].all() or np.ptp(one[usable[measured[0]]]) == 0)
 
 
 def _mark_block(found: Mask, heights: Heights, usable: Mask, shares: Repeats, params: Unfinished) -> None:
@@ -55,12 +67,19 @@ def _mark_block(found: Mask, heights: Heights, usable: Mask, shares: Repeats, pa
     if end - top < params.min_lines or body.size < 4:
         return
     between = slice(int(body[0]), int(body[-1]))
-    if not equality_is_unusual(_not_copies(shares.lines[between]), shares.along[between]):
+    usual = equality_is_unusual(_not_copies(shares.lines[between]), shares.along[between])
+    if not usual or not has_noise(heights, _between(between, shares.along)):
         return
     found[top:end] = True
     if constant and end < rows:
         value = heights[top, np.argmax(usable[top])]
         found[end] |= _broken_off(heights[end] == value)
+
+
+def _between(between: slice, along: Shares) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    inside = np.zeros(along.size, dtype=np.bool_)
+    inside[between] = along[between] < 1
+    return inside
 
 
 def _not_copies(

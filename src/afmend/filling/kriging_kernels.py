@@ -20,7 +20,9 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 @njit(cache=True)
-def neighbors(y: int, x: int, known: Mask, table: Ints, distance: Floats, quota: int, out: Longs) -> int:
+def neighbors(
+    y: int, x: int, known: Mask, table: Ints, distance: Floats, quota: int, out: Longs
+) -> int:
     """Choose the nearest known pixels in four sectors (up, down, left, right); return their number.
 
     ``table``: (n, 4) dy, dx, sector, first of its mirror group. ``out`` receives indices into the table.
@@ -55,7 +57,9 @@ def neighbors(y: int, x: int, known: Mask, table: Ints, distance: Floats, quota:
 
 
 @njit(cache=True)
-def patterns(ys: Longs, xs: Longs, known: Mask, table: Ints, distance: Floats, quota: int) -> NDArray[np.uint64]:
+def patterns(
+    ys: Longs, xs: Longs, known: Mask, table: Ints, distance: Floats, quota: int
+) -> NDArray[np.uint64]:
     """Hash the chosen neighbors of each pixel: equal hashes have equal weights."""
     hashes = np.empty(ys.size, np.uint64)
     out = np.empty(8 * quota + 32, np.int64)

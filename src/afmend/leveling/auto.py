@@ -110,13 +110,7 @@ def _find_lines(z: Heights, skip: Mask, x: NDArray[np.float64], params: Auto, as
         if slopes.noise > 0.5 * slopes.leak:
             with_slope = True
             path = line_model.follow(kernels.residuals(z, coefs, x), skip, usable, tests, with_slope=True)
-        slopes = judge(
-            line_model._integrate(path.leak[:, 0]),
-            line_model._integrate(path.leak[:, 1:]),
-            aspect=aspect,
-            degree=_GAUGE_DEGREE - 1,
-            shrink=True,
-        )
+        slopes = judge(line_model._integrate(path.leak[:, 0]), line_model._integrate(path.leak[:, 1:]), aspect=aspect, degree=_GAUGE_DEGREE - 1, shrink=True)
         others = float(np.median(np.abs(path.leak[:, 1:])))
         if slopes.noise > 0.5 * slopes.leak and np.median(np.abs(path.leak[:, 0])) > 1.5 * others:
             r = kernels.residuals(z, coefs, x)

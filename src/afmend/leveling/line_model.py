@@ -112,14 +112,8 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, scale, widest, tests, with_slope)
     for found in (offset, slope, leak):
         found[path.doubtful] = 0.0
-    return replace(
-        path,
-        offset=path.offset + _integrate(offset),
-        slope=path.slope + _integrate(slope),
-        leak=leak,
-        scale=scale,
-        widest=widest,
-    )
+    return replace(path, offset=path.offset + _integrate(offset), slope=path.slope + _integrate(slope), leak=leak,
+                   scale=scale, widest=widest)
 
 
 def _integrate(steps: Vector) -> Vector:

@@ -111,7 +111,9 @@ def _advance(part: str, size: float) -> float:
     return float(font(size).getlength(model))
 
 
-def _glyph(draw: ImageDraw.ImageDraw, letter: str, x: float, baseline: float, size: float, fill: str) -> None:
+def _glyph(
+    draw: ImageDraw.ImageDraw, letter: str, x: float, baseline: float, size: float, fill: str
+) -> None:
     pen = max(1, round(size * 0.075))
     if letter == "µ":
         draw.text((x, baseline), "u", fill=fill, font=font(size), anchor="ls")
