@@ -63,7 +63,7 @@ def parachuting(field: Field, params: Parachuting) -> Found:
     some = np.flatnonzero((excess > params.lam * spread).any(axis=1))
     if some.size == 0:
         return Found(found, "parachute", facts={"tails": 0})
-    tails = _tails(here[some], excess[some], usable[some], spread, params)
+    tails = _tails(here[some], other[some], excess[some], usable[some], spread, params)
     tails = _not_shifted(tails, here[some], other[some], spread)
     tails = _of_one_slope(tails, params.slope_tolerance)
     found[some] = paint_runs(tails.runs, (some.size, field.shape[1]))[:, ::flip]
@@ -121,8 +121,10 @@ def _spread(excess: Singles, usable: Mask) -> float:
     return middle if middle > 0 else 1e-3 * float(np.mean(sizes))
 
 
-def _tails(here: Heights, excess: Singles, usable: Mask, spread: float, params: Parachuting) -> _Tails:
-    """Find runs of excess that jump up and decay linearly while the heights come down."""
+def _tails(
+    here: Heights, other: Heights, excess: Singles, usable: Mask, spread: float, params: Parachuting
+) -> _Tails:
+    """Find runs of excess that jump up where the other direction drops, and decay linearly while this one falls."""
     strong = (excess > params.lam * spread) & usable
     runs = grow_along_rows(strong, (excess > spread) & usable)
     runs = bridge(runs, 2)
@@ -141,7 +143,9 @@ def _tails(here: Heights, excess: Singles, usable: Mask, spread: float, params: 
     slope, misfit = _line_fit(here, falling)
     decay, misfit_excess = _line_fit(excess, falling)
     fall, decline = -slope * falling.length, -decay * falling.length
-    good = (fall > 0.4 * peak) & (decline > 0.5 * peak) & (slope < 0)
+    drop = other[runs.row, runs.start - 1] - other[runs.row, np.minimum(falling.start, other.shape[1] - 1)]
+    steep = drop > 2.0 * -slope * (falling.start - runs.start + 1)
+    good = steep & (fall > 0.4 * peak) & (decline > 0.5 * peak) & (slope < 0)
     good &= misfit < 0.3 * params.slope_tolerance * fall + 2 * spread
     good &= misfit_excess < 0.3 * params.slope_tolerance * decline + 2 * spread
     return _Tails(runs.keep(good), -slope[good])
