@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
 
-_ENOUGH = 30_000
+_ENOUGH = 20_000
 _ROUNDS = 4
 
 
@@ -45,8 +45,10 @@ def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
     """`measure_ground` of the heights as a list."""
     ground = _median_and_mad(values)
     for _ in range(_ROUNDS):
-        near = np.abs(values - ground.level) <= sigmas * ground.sigma
-        ground = _median_and_mad(values[near])
+        before = ground
+        ground = _median_and_mad(values[np.abs(values - before.level) <= sigmas * before.sigma])
+        if ground == before:
+            break
     return ground
 
 
@@ -60,7 +62,7 @@ def _median_and_mad(values: NDArray[np.float64]) -> Ground:
 
 def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns to look at in a large image."""
-    every = max(1, int(np.sqrt(rows * cols / _ENOUGH)))
+    every = max(1, round(np.sqrt(rows * cols / _ENOUGH)))
     return from_both_ends(rows, every), from_both_ends(cols, every)
 
 

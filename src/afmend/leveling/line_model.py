@@ -79,8 +79,8 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
     """Estimate the path of line offsets from residual heights."""
     from afmend.leveling import line_kernels as kernels
 
-    middle, scale = kernels.pair_scales(r, skip, lines)
-    widest = _core(r, skip, lines) or _typical(scale) or np.inf
+    middle, scale, core = _scales(r, skip, lines)
+    widest = core or _typical(scale) or np.inf
     offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
     doubtful = _doubtful(offset, scale, widest)
     offset[doubtful] = np.median(offset)
@@ -102,19 +102,24 @@ def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]
 
 def relative_scale(r: Heights, skip: Mask, path: Path) -> float:
     """Return how wide the differences of adjacent lines typically are, in units of those of ``path``."""
-    from afmend.leveling import line_kernels as kernels
-
-    _, scale = kernels.pair_scales(r, skip, path.lines)
-    core = _core(r, skip, path.lines)
+    _, scale, core = _scales(r, skip, path.lines)
     return max(_typical(scale) / (_typical(path.scale) or 1.0), core / path.widest)
 
 
-def _core(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> float:
-    """Scale of the densest quarter of the differences, typical of some hundred pairs spread over the scan."""
+def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[Vector, Vector, float]:
+    """Median and robust scale of each pair's differences, and the scale of the densest quarter in typical pairs.
+
+    Of long lines some hundred pixels are looked at, of many lines some hundred pairs.
+    """
     from afmend.leveling import line_kernels as kernels
 
-    pairs = lines.size - 1
-    return _typical(kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 200))))
+    cols, pairs = r.shape[1], lines.size - 1
+    if cols >= 1024:
+        some = from_both_ends(cols, cols // 512)
+        r, skip = np.ascontiguousarray(r[:, some]), np.ascontiguousarray(skip[:, some])
+    middle, scale = kernels.pair_scales(r, skip, lines)
+    core = kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 128)))
+    return middle, scale, _typical(core)
 
 
 def _typical(values: Vector) -> float:
@@ -130,8 +135,8 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     guess = np.zeros(path.scale.size)
     scale, widest = path.scale, path.widest
     if with_slope:
-        _, scale = kernels.pair_scales(r, skip, path.lines)
-        widest = _core(r, skip, path.lines) or widest
+        _, scale, core = _scales(r, skip, path.lines)
+        widest = core or widest
     offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, scale, widest, tests, with_slope)
     for found in (offset, slope, leak):
         found[path.doubtful] = 0.0
