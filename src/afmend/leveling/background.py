@@ -61,7 +61,7 @@ def collect(r: Heights, skip: Mask, degree: int) -> Sums:
 
 
 def collect_ground(z: Heights, skip: Mask, coefs: NDArray[np.float64], level: float, reach: float) -> Sums:
-    """As `collect`, to degree 2, in one tile, for the heights above ``coefs`` (per line) and ``level`` that are within ``reach``."""
+    """As `collect`, to degree 2, in one tile, for the heights within ``reach`` of ``coefs`` (per line) plus ``level``."""
     from afmend.leveling import line_kernels as kernels
 
     weights, heights = kernels.ground_moments(z, skip, coefs, centered(z.shape[1]), level, reach)
@@ -109,7 +109,8 @@ def _solve(normal: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[n
     known = values > 1e-10 * np.maximum(values[..., -1:], tiny)
     inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
     along = np.einsum("...kj,...k->...j", vectors, right / scale)
-    return np.einsum("...ij,...j->...i", vectors, inverse * along) / scale
+    out: NDArray[np.float64] = np.einsum("...ij,...j->...i", vectors, inverse * along) / scale
+    return out
 
 
 def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> int:

@@ -67,7 +67,7 @@ def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
 
 
 @njit(cache=True)
-def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:
+def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:  # noqa: PLR0917 (compiled)
     """Sum x**k (k to 4) and x**k r (k to 2) over each line.
 
     r is what is left of the heights above a parabola per line and ``level``; pixels farther than ``reach`` from it
@@ -102,7 +102,7 @@ def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) ->
 
 @njit(cache=True)
 def slope_sums(slopes: F, design: F, fit: F, kappa: float, redescend: bool) -> tuple[F, F]:
-    """Sum up the weighted normal equations of slopes: weights of absolute deviations softened at ``kappa``, or Geman-McClure."""
+    """Sum up weighted normal equations: Geman-McClure, or absolute deviations softened at ``kappa``."""
     count, k = design.shape
     normal = np.zeros((k, k))
     right = np.zeros(k)
@@ -149,7 +149,7 @@ def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
 
 
 @njit(cache=True)
-def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
+def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:  # noqa: PLR0917 (compiled)
     count = 0
     for j in range(r.shape[1]):
         if not (skip[low, j] or skip[high, j]):
@@ -183,7 +183,7 @@ def _select(part: F, rank: int) -> float:
             low = i
         else:
             break
-    return part[rank]
+    return float(part[rank])
 
 
 @njit(cache=True)
@@ -325,7 +325,9 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 
 
 @njit(cache=True)
-def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
+def pair_fit(  # noqa: PLR0917 (compiled)
+    r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool
+) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
 
     Returns

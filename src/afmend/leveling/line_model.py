@@ -12,6 +12,7 @@ from afmend.leveling.features import from_both_ends
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
+_RECURRING = 4
 _TESTS = 6  # the slope and five more test functions
 
 
@@ -90,14 +91,29 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
 
 
 def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]:
-    """Pairs whose differences spread so much, and lie so far off, that an edge along the line is more likely.
+    """Pairs that are more likely crossed by an edge along the lines than by a line jump.
 
-    A line jump moves all pixels by the same amount: it does not widen the differences. Where line noise is as
-    strong in other pairs, it is believed.
+    A line jump moves all pixels by the same amount; an edge widens the differences. But so does a jump in the
+    middle of a line. Edges are believed if they recur with the same height, as terraces and gratings do.
     """
-    away = np.abs(offset - np.median(offset))
+    steps = offset - np.median(offset)
+    away = np.abs(steps)
     usual = 1.4826 * float(np.median(away))
-    return (scale > 2.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
+    wide = (scale > 2.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
+    heights = _run_sums(wide, steps)
+    typical = float(np.median(heights)) if heights.size >= _RECURRING else 0.0
+    if typical == 0.0 or float(np.median(np.abs(heights - typical))) > 0.25 * typical:
+        return np.zeros_like(wide)
+    return wide
+
+
+def _run_sums(chosen: NDArray[np.bool_], steps: Vector) -> Vector:
+    """Absolute sums of steps over each run of chosen pairs; a gap of one pair does not end a run."""
+    at = np.flatnonzero(chosen)
+    if at.size == 0:
+        return np.zeros(0)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(at) > 2) + 1])
+    return np.abs(np.add.reduceat(steps[at], starts))
 
 
 def relative_scale(r: Heights, skip: Mask, path: Path) -> float:

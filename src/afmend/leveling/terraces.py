@@ -68,7 +68,8 @@ def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tupl
 def _surface(coefficients: Vector, x: Vector, y: Vector) -> NDArray[np.float64]:
     degree = next(d for d in range(8) if len(monomials(d)) == coefficients.size)
     parts = zip(coefficients, monomials(degree), strict=True)
-    return np.sum([c * x[None, :] ** a * y[:, None] ** b for c, (a, b) in parts], axis=0)
+    out: NDArray[np.float64] = np.sum([c * x[None, :] ** a * y[:, None] ** b for c, (a, b) in parts], axis=0)
+    return out
 
 
 Slopes = list[tuple[Vector, NDArray[np.float64]]]
