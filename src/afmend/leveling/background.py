@@ -61,7 +61,7 @@ def collect(r: Heights, skip: Mask, degree: int) -> Sums:
 
 
 def collect_ground(z: Heights, skip: Mask, coefs: NDArray[np.float64], level: float, reach: float) -> Sums:
-    """As `collect`, to degree 2, in one tile, for the heights within ``reach`` of ``coefs`` (per line) plus ``level``."""
+    """`collect` to degree 2, in one tile, the heights within ``reach`` of ``coefs`` (per line) plus ``level``."""
     from afmend.leveling import line_kernels as kernels
 
     weights, heights = kernels.ground_moments(z, skip, coefs, centered(z.shape[1]), level, reach)

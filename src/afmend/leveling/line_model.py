@@ -12,7 +12,7 @@ from afmend.leveling.features import from_both_ends
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
-_RECURRING = 4
+_RECURRING = 5
 _TESTS = 6  # the slope and five more test functions
 
 
@@ -99,20 +99,23 @@ def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]
     steps = offset - np.median(offset)
     away = np.abs(steps)
     usual = 1.4826 * float(np.median(away))
-    wide = (scale > 2.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
+    wide = (scale > 3.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
     heights = _run_sums(wide, steps)
     typical = float(np.median(heights)) if heights.size >= _RECURRING else 0.0
-    if typical == 0.0 or float(np.median(np.abs(heights - typical))) > 0.25 * typical:
+    if typical == 0.0 or float(np.median(np.abs(heights - typical))) > 0.15 * typical:
         return np.zeros_like(wide)
     return wide
 
 
 def _run_sums(chosen: NDArray[np.bool_], steps: Vector) -> Vector:
-    """Absolute sums of steps over each run of chosen pairs; a gap of one pair does not end a run."""
-    at = np.flatnonzero(chosen)
+    """Absolute sums of steps over each run of chosen pairs and the two pairs beside it."""
+    near = chosen.copy()
+    near[1:] |= chosen[:-1]
+    near[:-1] |= chosen[1:]
+    at = np.flatnonzero(near)
     if at.size == 0:
         return np.zeros(0)
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(at) > 2) + 1])
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(at) > 1) + 1])
     return np.abs(np.add.reduceat(steps[at], starts))
 
 
