@@ -70,3 +70,23 @@ def from_both_ends(count: int, every: int) -> NDArray[np.int64]:
     """Return positions that are a multiple of ``every`` away from the nearer end."""
     at = np.arange(count)
     return np.flatnonzero(np.minimum(at, count - 1 - at) % every == 0)
+
+
+def quantum(r: Heights, skip: Mask) -> float:
+    """Return the step of quantized heights, 0 if they are not quantized so coarsely that it shows.
+
+    Differences of neighbors in a line are then multiples of the step, apart from a common tilt.
+    """
+    lines = from_both_ends(r.shape[0], max(1, r.shape[0] // 64))
+    together = ~(skip[lines, 1:] | skip[lines, :-1])
+    differences = np.diff(r[lines], axis=1)[together]
+    if differences.size == 0:
+        return 0.0
+    sizes = np.abs(differences - np.median(differences))
+    large = float(np.quantile(sizes, 0.9))
+    steps = sizes[sizes > 0.1 * large]
+    if steps.size == 0 or float(np.mean(sizes < 0.02 * large)) < 0.1:
+        return 0.0
+    step = float(np.quantile(steps, 0.05))
+    off = np.abs(steps / step - np.round(steps / step))
+    return step if float(np.mean(off < 0.1)) > 0.8 else 0.0

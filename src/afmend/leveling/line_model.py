@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.evidence import detrend
-from afmend.leveling.features import from_both_ends
+from afmend.leveling.features import from_both_ends, quantum
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
 _RECURRING = 5
+_PER_QUANTUM = 0.6
 _TESTS = 6  # the slope and five more test functions
 
 
@@ -81,7 +82,9 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
     from afmend.leveling import line_kernels as kernels
 
     middle, scale, core = _scales(r, skip, lines)
-    widest = core or _typical(scale) or np.inf
+    coarse = _PER_QUANTUM * quantum(r, skip)
+    scale = np.maximum(scale, coarse)
+    widest = max(core, coarse) or _typical(scale) or np.inf
     offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
     doubtful = _doubtful(offset, scale, widest)
     offset[doubtful] = np.median(offset)
@@ -155,7 +158,9 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     scale, widest = path.scale, path.widest
     if with_slope:
         _, scale, core = _scales(r, skip, path.lines)
-        widest = core or widest
+        coarse = _PER_QUANTUM * quantum(r, skip)
+        scale = np.maximum(scale, coarse)
+        widest = max(core, coarse) or widest
     offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, scale, widest, tests, with_slope)
     for found in (offset, slope, leak):
         found[path.doubtful] = 0.0

@@ -76,7 +76,10 @@ Slopes = list[tuple[Vector, NDArray[np.float64]]]
 
 
 def _scales(slopes: Slopes, fit: Vector) -> list[float]:
-    return [1.4826 * float(np.median(np.abs(g - np.einsum("pk,k->p", design, fit)))) for g, design in slopes]
+    """Robust scale of the slopes along each axis, not below a millionth of the mean size of either."""
+    sizes = [np.abs(g - np.einsum("pk,k->p", design, fit)) for g, design in slopes]
+    least = 1e-6 * max(float(np.mean(size)) for size in sizes)
+    return [max(1.4826 * float(np.median(size)), least) for size in sizes]
 
 
 def _least_absolute(slopes: Slopes, fit: Vector) -> Vector:
@@ -104,9 +107,9 @@ def _turn(slopes: Slopes, fit: Vector, kappas: list[float], *, redescend: bool) 
 
     normal = np.zeros((fit.size, fit.size))
     right = np.zeros(fit.size)
+    if min(kappas) < 1e-100:
+        return fit, 0.0
     for (g, design), kappa in zip(slopes, kappas, strict=True):
-        if kappa == 0.0:
-            continue
         more, beside = kernels.slope_sums(g, design, fit, kappa, redescend)
         normal += more
         right += beside
