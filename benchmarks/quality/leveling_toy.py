@@ -12,6 +12,8 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +23,13 @@ from afmend.leveling.auto import Auto, level_auto
 from afmend.pipeline import Field
 
 Image = NDArray[np.float64]
+Rng = np.random.Generator
+Shape = tuple[int, int]
 SHAPES = ((192, 256), (256, 256), (256, 200), (128, 320), (300, 180))
 
 
 # ------------------------------------------------------------------ surfaces, Sq about 1 before scaling
-def spectral(rng: np.random.Generator, shape: tuple[int, int], power: Callable[[Image], Image]) -> Image:
+def spectral(rng: Rng, shape: Shape, power: Callable[[Image], Image]) -> Image:
     big = (2 * shape[0], 2 * shape[1])
     k = np.hypot(np.fft.fftfreq(big[0])[:, None], np.fft.rfftfreq(big[1])[None, :])
     k[0, 0] = 1.0
@@ -33,22 +37,22 @@ def spectral(rng: np.random.Generator, shape: tuple[int, int], power: Callable[[
     return (z - z.mean()) / z.std()
 
 
-def gaussian_rough(rng, shape):
+def gaussian_rough(rng: Rng, shape: Shape) -> Image:
     length = rng.uniform(3, 15)
     return spectral(rng, shape, lambda k: np.exp(-((np.pi * k * length) ** 2)))
 
 
-def fractal(rng, shape):
+def fractal(rng: Rng, shape: Shape) -> Image:
     hurst = rng.uniform(0.3, 0.9)
     corner = rng.uniform(0.002, 0.02)
     return spectral(rng, shape, lambda k: (k**2 + corner**2) ** (-(hurst + 1)))
 
 
-def axes(shape):
+def axes(shape: Shape) -> Image:
     return np.mgrid[: shape[0], : shape[1]].astype(float)
 
 
-def terraces(rng, shape):
+def terraces(rng: Rng, shape: Shape) -> Image:
     y, x = axes(shape)
     angle = np.deg2rad(rng.choice([rng.uniform(-1, 1), rng.uniform(0, 180), 90 + rng.uniform(-3, 3)]))
     wobble = gaussian_filter(rng.standard_normal(shape), rng.uniform(8, 25), mode="wrap")
@@ -59,7 +63,7 @@ def terraces(rng, shape):
     return z * rng.uniform(0.5, 2)
 
 
-def particles(rng, shape):
+def particles(rng: Rng, shape: Shape) -> Image:
     y, x = axes(shape)
     z = np.zeros(shape)
     radius = rng.uniform(3, 12)
@@ -72,7 +76,7 @@ def particles(rng, shape):
     return sign * z * rng.uniform(1, 5) + 0.05 * gaussian_rough(rng, shape)
 
 
-def grating(rng, shape, angle):
+def grating(rng: Rng, shape: Shape, angle: float) -> Image:
     y, x = axes(shape)
     angle = np.deg2rad(angle)
     period = rng.uniform(16, 80)
@@ -81,15 +85,15 @@ def grating(rng, shape, angle):
     return gaussian_filter(((t % 1) < duty).astype(float), rng.uniform(0.5, 1.2)) * rng.uniform(2, 10)
 
 
-def grating_along(rng, shape):
+def grating_along(rng: Rng, shape: Shape) -> Image:
     return grating(rng, shape, rng.choice([-1, 1]) * rng.uniform(0.3, 4))
 
 
-def grating_across(rng, shape):
+def grating_across(rng: Rng, shape: Shape) -> Image:
     return grating(rng, shape, 90 + rng.uniform(-10, 10))
 
 
-def fibers(rng, shape):
+def fibers(rng: Rng, shape: Shape) -> Image:
     y, x = axes(shape)
     z = np.zeros(shape)
     width = rng.uniform(1.5, 4)
@@ -168,7 +172,10 @@ def gauge_error(difference: Image, use: NDArray[np.bool_]) -> float:
 
 
 # ------------------------------------------------------------------ methods
-def row_polynomial(degree: int):
+Method = Callable[[Toy], Image]
+
+
+def row_polynomial(degree: int) -> Method:
     def level(toy: Toy) -> Image:
         x = np.linspace(-1, 1, toy.scan.shape[1])
         out = toy.scan.copy()
@@ -194,7 +201,7 @@ def median_of_differences(toy: Toy) -> Image:
     return toy.scan - path[:, None]
 
 
-def auto(toy: Toy, **knobs) -> Image:
+def auto(toy: Toy, **knobs: Any) -> Image:
     return level_auto(Field(toy.scan, toy.excluded), Auto(**knobs)).heights
 
 
@@ -204,7 +211,7 @@ METHODS = {
 }  # fmt: skip
 
 
-def measure(seeds: list[int], only: str | None, methods) -> list[dict]:
+def measure(seeds: list[int], only: str | None, methods: dict[str, Method]) -> list[dict]:
     rows = []
     for family in FAMILIES:
         if only and only not in family:
@@ -219,7 +226,7 @@ def measure(seeds: list[int], only: str | None, methods) -> list[dict]:
     return rows
 
 
-def geometric(values) -> float:
+def geometric(values: Image) -> float:
     return float(np.exp(np.mean(np.log(values))))
 
 
@@ -264,8 +271,7 @@ def main() -> None:
     table(rows, list(METHODS))
     print(f"\n{given.count} {given.seeds} seeds per family, {time.perf_counter() - began:.0f} s")
     if given.json:
-        with open(given.json, "w") as file:
-            json.dump(rows, file, indent=0)
+        Path(given.json).write_text(json.dumps(rows, indent=0), encoding="utf-8")
 
 
 if __name__ == "__main__":

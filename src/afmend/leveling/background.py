@@ -52,15 +52,16 @@ def monomials(degree: int) -> list[tuple[int, int]]:
 
 
 def collect(r: Heights, skip: Mask, degree: int) -> Sums:
-    """Sum up the normal equations of all polynomials up to ``degree``."""
+    """Sum up the normal equations of all polynomials up to ``degree``, 3 at most."""
     from afmend.leveling import line_kernels as kernels
 
     edges = mirror_edges(r.shape[1], _TILES)
-    return _lift(*kernels.tile_moments(r, skip, centered(r.shape[1]), edges, degree), tiles=_TILES)
+    weights, heights, squares = kernels.tile_moments(r, skip, centered(r.shape[1]), edges)
+    return _lift(weights[..., : 2 * degree + 1], heights[..., : degree + 1], squares, tiles=_TILES)
 
 
 def collect_ground(z: Heights, skip: Mask, coefs: NDArray[np.float64], level: float, reach: float) -> Sums:
-    """As `collect`, in one tile, for the heights above ``coefs`` (per line) and ``level`` that are within ``reach``."""
+    """`collect` to degree 2, in one tile, the heights within ``reach`` of ``coefs`` (per line) plus ``level``."""
     from afmend.leveling import line_kernels as kernels
 
     weights, heights = kernels.ground_moments(z, skip, coefs, centered(z.shape[1]), level, reach)
@@ -100,13 +101,16 @@ def solve(sums: Sums, degree: int) -> Vector:
     return out
 
 
-def _solve(normal: NDArray[np.float64], right: Vector) -> Vector:
-    """Solve by eigenvalues; directions that the pixels do not fix stay 0."""
-    scale = np.sqrt(np.maximum(np.diag(normal), np.finfo(np.float64).tiny))
-    values, vectors = np.linalg.eigh(normal / scale / scale[:, None])
-    known = values > 1e-10 * max(float(values[-1]), np.finfo(np.float64).tiny)
+def _solve(normal: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve by eigenvalues, any number of systems at once; directions that the pixels do not fix stay 0."""
+    tiny = np.finfo(np.float64).tiny
+    scale = np.sqrt(np.maximum(np.diagonal(normal, axis1=-2, axis2=-1), tiny))
+    values, vectors = np.linalg.eigh(normal / scale[..., None, :] / scale[..., :, None])
+    known = values > 1e-10 * np.maximum(values[..., -1:], tiny)
     inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
-    return np.einsum("ij,j,kj,k->i", vectors, inverse, vectors, right / scale) / scale
+    along = np.einsum("...kj,...k->...j", vectors, right / scale)
+    out: NDArray[np.float64] = np.einsum("...ij,...j->...i", vectors, inverse * along) / scale
+    return out
 
 
 def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> int:
@@ -123,16 +127,9 @@ def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> int:
 def _left_out(sums: Sums, degree: int) -> float:
     k = len(monomials(degree))
     normal, right = sums.normal[:, :k, :k], sums.right[:, :k]
-    whole_normal, whole_right = normal.sum(axis=0), right.sum(axis=0)
-    error = 0.0
-    for tile in np.flatnonzero(sums.count):
-        fit = _solve(whole_normal - normal[tile], whole_right - right[tile])
-        error += float(
-            sums.squares[tile]
-            - 2.0 * np.sum(fit * right[tile])
-            + np.einsum("i,ij,j->", fit, normal[tile], fit)
-        )  # fmt: skip
-    return max(error, 0.0)
+    fits = _solve(normal.sum(axis=0) - normal, right.sum(axis=0) - right)
+    crossed = np.einsum("ti,tij,tj->t", fits, normal, fits) - 2.0 * np.einsum("ti,ti->t", fits, right)
+    return max(float(np.sum(sums.squares + crossed)), 0.0)
 
 
 def per_line(coefficients: Vector, powers: list[tuple[int, int]], rows: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ neighbors, it is taken for topography and left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def bands(count: int) -> list[tuple[int, int]]:
         cuts.append(min(count, cuts[-1] + max(4, cuts[-1] // 4)))
     if len(cuts) > 2 and cuts[-1] - cuts[-2] < 4:
         del cuts[-2]
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(pairwise(cuts))
 
 
 def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
@@ -64,7 +65,8 @@ def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     at = np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
     basis, _ = np.linalg.qr(np.polynomial.legendre.legvander(at, min(degree, count - 1)))
     flat = paths.reshape(count, -1)
-    return (flat - np.einsum("ik,kp->ip", basis, np.einsum("ik,ip->kp", basis, flat))).reshape(paths.shape)
+    smooth: NDArray[np.float64] = np.einsum("ik,kp->ip", basis, np.einsum("ik,ip->kp", basis, flat))
+    return (flat - smooth).reshape(paths.shape)
 
 
 def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: int, shrink: bool) -> Verdict:
@@ -140,7 +142,7 @@ def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
 
 
 def _jumps(path: Vector, sizes: Vector) -> Vector:
-    """Steps of a path that neither topography nor the usual line noise explains; the others are 0."""
+    """Keep the steps of a path that neither topography nor the usual line noise explains; the others are 0."""
     steps = np.diff(path)
     usual = 1.4826 * np.median(np.abs(steps - np.median(steps)))
     limit = _JUMP_SIGMAS * np.maximum(np.maximum(sizes, np.median(sizes)), usual)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
 
-_ENOUGH = 30_000
+_ENOUGH = 20_000
 _ROUNDS = 4
 
 
@@ -45,8 +45,10 @@ def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
     """`measure_ground` of the heights as a list."""
     ground = _median_and_mad(values)
     for _ in range(_ROUNDS):
-        near = np.abs(values - ground.level) <= sigmas * ground.sigma
-        ground = _median_and_mad(values[near])
+        before = ground
+        ground = _median_and_mad(values[np.abs(values - before.level) <= sigmas * before.sigma])
+        if ground == before:
+            break
     return ground
 
 
@@ -60,7 +62,7 @@ def _median_and_mad(values: NDArray[np.float64]) -> Ground:
 
 def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns to look at in a large image."""
-    every = max(1, int(np.sqrt(rows * cols / _ENOUGH)))
+    every = max(1, round(np.sqrt(rows * cols / _ENOUGH)))
     return from_both_ends(rows, every), from_both_ends(cols, every)
 
 
@@ -68,3 +70,23 @@ def from_both_ends(count: int, every: int) -> NDArray[np.int64]:
     """Return positions that are a multiple of ``every`` away from the nearer end."""
     at = np.arange(count)
     return np.flatnonzero(np.minimum(at, count - 1 - at) % every == 0)
+
+
+def quantum(r: Heights, skip: Mask) -> float:
+    """Return the step of quantized heights, 0 if they are not quantized so coarsely that it shows.
+
+    Differences of neighbors in a line are then multiples of the step, apart from a common tilt.
+    """
+    lines = from_both_ends(r.shape[0], max(1, r.shape[0] // 64))
+    together = ~(skip[lines, 1:] | skip[lines, :-1])
+    differences = np.diff(r[lines], axis=1)[together]
+    if differences.size == 0:
+        return 0.0
+    sizes = np.abs(differences - np.median(differences))
+    large = float(np.quantile(sizes, 0.9))
+    steps = sizes[sizes > 0.1 * large]
+    if steps.size == 0 or float(np.mean(sizes < 0.02 * large)) < 0.1:
+        return 0.0
+    step = float(np.quantile(steps, 0.05))
+    off = np.abs(steps / step - np.round(steps / step))
+    return step if float(np.mean(off < 0.1)) > 0.8 else 0.0

@@ -31,53 +31,92 @@ def residuals(z: F, coefs: F, x: F) -> F:
 
 
 @njit(cache=True)
-def tile_moments(r: F, skip: B, x: F, edges: I, degree: int) -> tuple[F, F, F]:
-    """Sum x**k, x**k r and r**2 over each piece of each line; ``edges`` bound the pieces."""
+def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
+    """Sum x**k (k to 6), x**k r (k to 3) and r**2 over each piece of each line; ``edges`` bound the pieces."""
     rows = r.shape[0]
     pieces = edges.size - 1
-    weights = np.zeros((rows, pieces, 2 * degree + 1))
-    heights = np.zeros((rows, pieces, degree + 1))
+    weights = np.zeros((rows, pieces, 7))
+    heights = np.zeros((rows, pieces, 4))
     squares = np.zeros((rows, pieces))
     for i in range(rows):
         for p in range(pieces):
+            w0 = w1 = w2 = w3 = w4 = w5 = w6 = h0 = h1 = h2 = h3 = s = 0.0
             for j in range(edges[p], edges[p + 1]):
                 if skip[i, j]:
                     continue
                 value = r[i, j]
-                power = 1.0
-                for k in range(2 * degree + 1):
-                    weights[i, p, k] += power
-                    if k <= degree:
-                        heights[i, p, k] += power * value
-                    power *= x[j]
-                squares[i, p] += value * value
+                x1 = x[j]
+                x2 = x1 * x1
+                x3 = x2 * x1
+                w0 += 1.0
+                w1 += x1
+                w2 += x2
+                w3 += x3
+                w4 += x2 * x2
+                w5 += x2 * x3
+                w6 += x3 * x3
+                h0 += value
+                h1 += x1 * value
+                h2 += x2 * value
+                h3 += x3 * value
+                s += value * value
+            weights[i, p] = (w0, w1, w2, w3, w4, w5, w6)
+            heights[i, p] = (h0, h1, h2, h3)
+            squares[i, p] = s
     return weights, heights, squares
 
 
 @njit(cache=True)
-def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:
-    """Sum x**k and x**k r over each line, r being the residual above ``level`` and no farther from it than ``reach``."""
+def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:  # noqa: PLR0917 (compiled)
+    """Sum x**k (k to 4) and x**k r (k to 2) over each line.
+
+    r is what is left of the heights above a parabola per line and ``level``; pixels farther than ``reach`` from it
+    do not count.
+    """
     rows, cols = z.shape
-    top = coefs.shape[1] - 1
-    weights = np.zeros((rows, 1, 2 * top + 1))
-    heights = np.zeros((rows, 1, top + 1))
+    weights = np.zeros((rows, 1, 5))
+    heights = np.zeros((rows, 1, 3))
     for i in range(rows):
+        c0, c1, c2 = coefs[i]
+        w0 = w1 = w2 = w3 = w4 = h0 = h1 = h2 = 0.0
         for j in range(cols):
             if skip[i, j]:
                 continue
-            value = coefs[i, top]
-            for k in range(top - 1, -1, -1):
-                value = value * x[j] + coefs[i, k]
-            value = z[i, j] - value - level
+            x1 = x[j]
+            x2 = x1 * x1
+            value = z[i, j] - (c0 + c1 * x1 + c2 * x2) - level
             if abs(value) > reach:
                 continue
-            power = 1.0
-            for k in range(2 * top + 1):
-                weights[i, 0, k] += power
-                if k <= top:
-                    heights[i, 0, k] += power * value
-                power *= x[j]
+            w0 += 1.0
+            w1 += x1
+            w2 += x2
+            w3 += x2 * x1
+            w4 += x2 * x2
+            h0 += value
+            h1 += x1 * value
+            h2 += x2 * value
+        weights[i, 0] = (w0, w1, w2, w3, w4)
+        heights[i, 0] = (h0, h1, h2)
     return weights, heights
+
+
+@njit(cache=True)
+def slope_sums(slopes: F, design: F, fit: F, kappa: float, redescend: bool) -> tuple[F, F]:
+    """Sum up weighted normal equations: Geman-McClure, or absolute deviations softened at ``kappa``."""
+    count, k = design.shape
+    normal = np.zeros((k, k))
+    right = np.zeros(k)
+    for p in range(count):
+        e = slopes[p]
+        for a in range(k):
+            e -= design[p, a] * fit[a]
+        t2 = 1.0 + (e / kappa) ** 2
+        w = (1.0 / (t2 * t2) if redescend else 1.0 / np.sqrt(t2)) / (kappa * kappa)
+        for a in range(k):
+            right[a] += w * design[p, a] * e
+            for b in range(k):
+                normal[a, b] += w * design[p, a] * design[p, b]
+    return normal, right
 
 
 @njit(cache=True)
@@ -110,7 +149,7 @@ def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
 
 
 @njit(cache=True)
-def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
+def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:  # noqa: PLR0917 (compiled)
     count = 0
     for j in range(r.shape[1]):
         if not (skip[low, j] or skip[high, j]):
@@ -144,7 +183,7 @@ def _select(part: F, rank: int) -> float:
             low = i
         else:
             break
-    return part[rank]
+    return float(part[rank])
 
 
 @njit(cache=True)
@@ -286,7 +325,9 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 
 
 @njit(cache=True)
-def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
+def pair_fit(  # noqa: PLR0917 (compiled)
+    r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool
+) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
 
     Returns

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.evidence import detrend
-from afmend.leveling.features import from_both_ends
+from afmend.leveling.features import from_both_ends, quantum
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
+_RECURRING = 5
+_PER_QUANTUM = 0.6
 _TESTS = 6  # the slope and five more test functions
 
 
@@ -79,8 +81,10 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
     """Estimate the path of line offsets from residual heights."""
     from afmend.leveling import line_kernels as kernels
 
-    middle, scale = kernels.pair_scales(r, skip, lines)
-    widest = _core(r, skip, lines) or _typical(scale) or np.inf
+    middle, scale, core = _scales(r, skip, lines)
+    coarse = _PER_QUANTUM * quantum(r, skip)
+    scale = np.maximum(scale, coarse)
+    widest = max(core, coarse) or _typical(scale) or np.inf
     offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
     doubtful = _doubtful(offset, scale, widest)
     offset[doubtful] = np.median(offset)
@@ -90,31 +94,54 @@ def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.f
 
 
 def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]:
-    """Pairs whose differences spread so much, and lie so far off, that an edge along the line is more likely.
+    """Pairs that are more likely crossed by an edge along the lines than by a line jump.
 
-    A line jump moves all pixels by the same amount: it does not widen the differences. Where line noise is as
-    strong in other pairs, it is believed.
+    A line jump moves all pixels by the same amount; an edge widens the differences. But so does a jump in the
+    middle of a line. Edges are believed if they recur with the same height, as terraces and gratings do.
     """
-    away = np.abs(offset - np.median(offset))
+    steps = offset - np.median(offset)
+    away = np.abs(steps)
     usual = 1.4826 * float(np.median(away))
-    return (scale > 2.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
+    wide = (scale > 3.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
+    heights = _run_sums(wide, steps)
+    typical = float(np.median(heights)) if heights.size >= _RECURRING else 0.0
+    if typical == 0.0 or float(np.median(np.abs(heights - typical))) > 0.15 * typical:
+        return np.zeros_like(wide)
+    return wide
+
+
+def _run_sums(chosen: NDArray[np.bool_], steps: Vector) -> Vector:
+    """Absolute sums of steps over each run of chosen pairs and the two pairs beside it."""
+    near = chosen.copy()
+    near[1:] |= chosen[:-1]
+    near[:-1] |= chosen[1:]
+    at = np.flatnonzero(near)
+    if at.size == 0:
+        return np.zeros(0)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(at) > 1) + 1])
+    return np.abs(np.add.reduceat(steps[at], starts))
 
 
 def relative_scale(r: Heights, skip: Mask, path: Path) -> float:
     """Return how wide the differences of adjacent lines typically are, in units of those of ``path``."""
-    from afmend.leveling import line_kernels as kernels
-
-    _, scale = kernels.pair_scales(r, skip, path.lines)
-    core = _core(r, skip, path.lines)
+    _, scale, core = _scales(r, skip, path.lines)
     return max(_typical(scale) / (_typical(path.scale) or 1.0), core / path.widest)
 
 
-def _core(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> float:
-    """Scale of the densest quarter of the differences, typical of some hundred pairs spread over the scan."""
+def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[Vector, Vector, float]:
+    """Median and robust scale of each pair's differences, and the scale of the densest quarter in typical pairs.
+
+    Of long lines some hundred pixels are looked at, of many lines some hundred pairs.
+    """
     from afmend.leveling import line_kernels as kernels
 
-    pairs = lines.size - 1
-    return _typical(kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 200))))
+    cols, pairs = r.shape[1], lines.size - 1
+    if cols >= 1024:
+        some = from_both_ends(cols, cols // 512)
+        r, skip = np.ascontiguousarray(r[:, some]), np.ascontiguousarray(skip[:, some])
+    middle, scale = kernels.pair_scales(r, skip, lines)
+    core = kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 128)))
+    return middle, scale, _typical(core)
 
 
 def _typical(values: Vector) -> float:
@@ -130,8 +157,10 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     guess = np.zeros(path.scale.size)
     scale, widest = path.scale, path.widest
     if with_slope:
-        _, scale = kernels.pair_scales(r, skip, path.lines)
-        widest = _core(r, skip, path.lines) or widest
+        _, scale, core = _scales(r, skip, path.lines)
+        coarse = _PER_QUANTUM * quantum(r, skip)
+        scale = np.maximum(scale, coarse)
+        widest = max(core, coarse) or widest
     offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, scale, widest, tests, with_slope)
     for found in (offset, slope, leak):
         found[path.doubtful] = 0.0

@@ -68,21 +68,25 @@ def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tupl
 def _surface(coefficients: Vector, x: Vector, y: Vector) -> NDArray[np.float64]:
     degree = next(d for d in range(8) if len(monomials(d)) == coefficients.size)
     parts = zip(coefficients, monomials(degree), strict=True)
-    return np.sum([c * x[None, :] ** a * y[:, None] ** b for c, (a, b) in parts], axis=0)
+    out: NDArray[np.float64] = np.sum([c * x[None, :] ** a * y[:, None] ** b for c, (a, b) in parts], axis=0)
+    return out
 
 
 Slopes = list[tuple[Vector, NDArray[np.float64]]]
 
 
 def _scales(slopes: Slopes, fit: Vector) -> list[float]:
-    return [1.4826 * float(np.median(np.abs(g - np.einsum("pk,k->p", design, fit)))) for g, design in slopes]
+    """Robust scale of the slopes along each axis, not below a millionth of the mean size of either."""
+    sizes = [np.abs(g - np.einsum("pk,k->p", design, fit)) for g, design in slopes]
+    least = 1e-6 * max(float(np.mean(size)) for size in sizes)
+    return [max(1.4826 * float(np.median(size)), least) for size in sizes]
 
 
 def _least_absolute(slopes: Slopes, fit: Vector) -> Vector:
     """Fit slopes by least absolute deviations, by reweighting."""
     for _ in range(_TURNS):
-        fit, moved = _turn(slopes, fit, [0.1 * s for s in _scales(slopes, fit)], power=0.5)
-        if moved <= 1e-4:
+        fit, moved = _turn(slopes, fit, [0.1 * s for s in _scales(slopes, fit)], redescend=False)
+        if moved <= 1e-2:
             break
     return fit
 
@@ -91,23 +95,24 @@ def _redescend(slopes: Slopes, fit: Vector) -> Vector:
     """Fit slopes by Geman-McClure weights of a width that is kept."""
     kappas = [2.0 * s for s in _scales(slopes, fit)]
     for _ in range(_TURNS):
-        fit, moved = _turn(slopes, fit, kappas, power=2.0)
+        fit, moved = _turn(slopes, fit, kappas, redescend=True)
         if moved <= 1e-8:
             break
     return fit
 
 
-def _turn(slopes: Slopes, fit: Vector, kappas: list[float], *, power: float) -> tuple[Vector, float]:
-    """Solve once with weights (1 + t^2)^-power; return by how much the fit moved, in units of the widths."""
+def _turn(slopes: Slopes, fit: Vector, kappas: list[float], *, redescend: bool) -> tuple[Vector, float]:
+    """Solve once with the weights at ``fit``; return by how much it moved as well, in units of the widths."""
+    from afmend.leveling import line_kernels as kernels
+
     normal = np.zeros((fit.size, fit.size))
     right = np.zeros(fit.size)
+    if min(kappas) < 1e-100:
+        return fit, 0.0
     for (g, design), kappa in zip(slopes, kappas, strict=True):
-        if kappa == 0.0:
-            continue
-        e = g - np.einsum("pk,k->p", design, fit)
-        weighted = design * ((1.0 + (e / kappa) ** 2) ** -power / kappa**2)[:, None]
-        normal += np.einsum("pk,pl->kl", weighted, design)
-        right += np.einsum("pk,p->k", weighted, e)
+        more, beside = kernels.slope_sums(g, design, fit, kappa, redescend)
+        normal += more
+        right += beside
     move = np.linalg.lstsq(normal, right, rcond=1e-12)[0]
     moved = float(np.sqrt(max(np.einsum("i,ij,j->", move, normal, move), 0.0)))
     return fit + move, moved
