@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.chosen import components
+from afmend.artifacts.components import find_components
 from afmend.artifacts.runs import Indices, Runs, find_runs, paint_runs, run_sums
 from afmend.artifacts.scar_score import Map, band_scores, regular
 from afmend.scan.arrays import Mask
@@ -50,7 +50,7 @@ def continuing(mask: Mask, runs: Runs, scored: Scored) -> Mask:
         return np.zeros_like(mask)
     # Whatever hangs together with such a run and is not longer shares its fate.
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    label = labels[runs.row, runs.start]
+    label = found.labels[runs.row, runs.start]
     longest = np.zeros(int(label.max()) + 1, dtype=np.intp)
     np.maximum.at(longest, np.asarray(label[goes_on], dtype=np.intp), runs.length[goes_on])
     return paint_runs(runs.keep(runs.length <= 1.5 * longest[label]), mask.shape)
@@ -107,11 +107,11 @@ def _ridge(scored: Scored, row: Indices, col: Indices, reach: int) -> NDArray[np
 
 def staircases(mask: Mask, width: int) -> Mask:
     """Find marks that hang together over more lines than a scar is wide: fibers. Runs along most of them stay."""
-    labels, stats = components(mask)
+    found = find_components(mask)
     runs = find_runs(mask)
-    label = labels[runs.row, runs.start]
-    tall = stats[label, 3] > width
-    return paint_runs(runs.keep(tall & (runs.length < 0.6 * stats[label, 2])), mask.shape)
+    label = found.labels[runs.row, runs.start]
+    tall = found.height[label] > width
+    return paint_runs(runs.keep(tall & (runs.length < 0.6 * found.width[label])), mask.shape)
 
 
 def crowded(mask: Mask) -> Mask:
