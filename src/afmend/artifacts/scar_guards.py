@@ -50,7 +50,7 @@ def continuing(mask: Mask, runs: Runs, scored: Scored) -> Mask:
         return np.zeros_like(mask)
     # Whatever hangs together with such a run and is not longer shares its fate.
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    label = found.labels[runs.row, runs.start]
+    label = labels[runs.row, runs.start]
     longest = np.zeros(int(label.max()) + 1, dtype=np.intp)
     np.maximum.at(longest, np.asarray(label[goes_on], dtype=np.intp), runs.length[goes_on])
     return paint_runs(runs.keep(runs.length <= 1.5 * longest[label]), mask.shape)

@@ -238,6 +238,7 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     matrix[1, :-1] += tie
     matrix[1, 1:] += tie
     matrix[0, 1:] = -tie
+    matrix[1] += 1e-12 * matrix[1].max()  # anchors far weaker than the ties must not make it singular
     right = hold[:, None] * np.column_stack([mean, modulated])
     pull = tie[:, None] * np.column_stack([np.zeros(count - 1), steps])
     right[1:] += pull
