@@ -121,9 +121,7 @@ def _spread(excess: Singles, usable: Mask) -> float:
     return middle if middle > 0 else 1e-3 * float(np.mean(sizes))
 
 
-def _tails(
-    here: Heights, other: Heights, excess: Singles, usable: Mask, spread: float, params: Parachuting
-) -> _Tails:
+def _tails(here: Heights, other: Heights, excess: Singles, usable: Mask, spread: float, params: Parachuting) -> _Tails:
     """Find runs of excess that jump up where the other direction drops, and decay linearly while this one falls."""
     strong = (excess > params.lam * spread) & usable
     runs = grow_along_rows(strong, (excess > spread) & usable)
