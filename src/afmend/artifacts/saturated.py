@@ -28,8 +28,8 @@ class Saturated(Params):
 def saturated(field: Field, params: Saturated) -> Found:
     """Mark connected pixels that all hold exactly the highest (or the lowest) value.
 
-    The value must occur far more often than the next levels. Where equal neighbors are common all over the scan, or
-    lines hold no noise (synthetic or coarsely quantized data), nothing is marked: flat ground and flat tops are surface.
+    The value must occur far more often than the next levels. Where equal neighbors are common all over the
+    scan, or lines hold no noise (synthetic or coarsely quantized data), nothing is marked: flat ground is surface.
 
     A plateau reaches over at least two lines. Not for filtered or leveled data: there the plateaux are no longer exact.
     """
@@ -56,7 +56,11 @@ def _plateaux(heights: Heights, usable: Mask, params: Saturated) -> Mask | None:
     if count < params.times * next_levels:
         return None
     marked = _large_parts(at_top, params.min_pixels)
-    if not marked.any() or _equality_is_common(heights, usable & ~marked) or not has_noise(heights, usable.any(axis=1)):
+    if (
+        not marked.any()
+        or _equality_is_common(heights, usable & ~marked)
+        or not has_noise(heights, np.asarray(usable.any(axis=1)))
+    ):
         return None
     return marked
 

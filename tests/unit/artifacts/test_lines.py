@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import rough
 
 from afmend.artifacts.line_shapes import wild_bands
 from afmend.artifacts.lines import Lines, lines
+from afmend.artifacts.repeats import equality_is_unusual, has_noise
 from afmend.pipeline import Field
+from support import rough
 
 SHAPE = (96, 130)
 
@@ -113,7 +114,9 @@ def test_excluded_pixels_do_not_steer_and_are_not_marked() -> None:
     two = lines(Field(np.where(excluded, 1e6, z), excluded), Lines()).mask
     assert np.array_equal(one, two)
     assert not (one & excluded).any()
-    assert one[20].all() and one[60].all() and bad
+    assert one[20].all()
+    assert one[60].all()
+    assert bad
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (5, 4), (6, 40), (40, 9)])
@@ -125,3 +128,16 @@ def test_tiny_and_constant_images_stay_unmarked(shape: tuple[int, int]) -> None:
 
 def test_a_scan_without_any_change_has_no_wild_lines() -> None:
     assert not wild_bands(np.zeros((20, 64)), 6.25, 8, 0.75).any()
+
+
+def test_too_little_data_prove_nothing() -> None:
+    assert not has_noise(np.eye(3), np.array([True, False, False]))
+    assert not equality_is_unusual(np.array([0.0, np.nan]), np.zeros(5))
+    assert marked(np.concatenate([np.zeros((30, 130)), measured()[:20]])) == []
+
+
+def test_equal_lines_at_the_same_distance_from_both_sides_are_both_marked() -> None:
+    z = measured()
+    z[30] = z[31]
+    z[29], z[32] = z[30] + np.arange(130) % 7, z[31] + np.arange(130) % 7
+    assert {30, 31} <= set(marked(z))

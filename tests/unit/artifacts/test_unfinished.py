@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import rough
 
 from afmend.artifacts.unfinished import Unfinished, unfinished
 from afmend.pipeline import Field
 from afmend.scan import Masks
+from support import rough
 
 SHAPE = (60, 80)
 
@@ -40,7 +40,9 @@ def test_the_rest_of_a_line_that_breaks_off_is_missing() -> None:
     z[40:] = 9.0
     z[39, 30:] = 9.0
     mask = unfinished(Field(z), Unfinished()).mask
-    assert mask[39, 30:].all() and not mask[39, :30].any() and not mask[:39].any()
+    assert mask[39, 30:].all()
+    assert not mask[39, :30].any()
+    assert not mask[:39].any()
 
 
 def test_what_is_missing_stays_missing_and_is_looked_past() -> None:
@@ -50,7 +52,9 @@ def test_what_is_missing_stays_missing_and_is_looked_past() -> None:
     missing = np.zeros(SHAPE, bool)
     missing[:5] = missing[30, 3:6] = True
     found = unfinished(Field(z, missing, masks=Masks(missing=missing)), Unfinished())
-    assert found.mask[:9].all() and found.mask[30, 3:6].all() and found.facts["lines"] == 4
+    assert found.mask[:9].all()
+    assert found.mask[30, 3:6].all()
+    assert found.facts["lines"] == 4
     assert found.mask.sum() == 9 * SHAPE[1] + 3
 
 
@@ -89,4 +93,5 @@ def test_excluded_pixels_do_not_steer() -> None:
     excluded[2:4, 10:30] = excluded[20, 5:50] = True
     one = unfinished(Field(z, excluded), Unfinished()).mask
     two = unfinished(Field(np.where(excluded, 77.0, z), excluded), Unfinished()).mask
-    assert np.array_equal(one, two) and one[:6].all()
+    assert np.array_equal(one, two)
+    assert one[:6].all()
