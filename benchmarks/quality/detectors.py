@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scars import bumps, caps, fibers, grating, rough, terraces
 
+from afmend.artifacts.runs import find_runs, paint_runs
 from afmend.catalogue import find_step
 from afmend.pipeline import Field
 
@@ -161,15 +162,16 @@ def tall(rng: Rng, shape: tuple[int, int]) -> np.ndarray:
 
 STEEP: dict[str, Ground] = {
     "particles": lambda rng, s: tall(rng, s) + rough(rng, s, 0.3, 5),
-    "grating": lambda rng, s: 2 * grating(rng, s, 60, 80) + rough(rng, s, 0.1, 5),
-    "terraces": lambda rng, s: -2 * terraces(rng, s, 70),
+    "grating": lambda rng, s: 2 * grating(rng, s, 90, 80) + rough(rng, s, 0.1, 5),
+    "terraces": lambda rng, s: -4 * terraces(rng, s, 70),
 }
 
 
 def tails(rng: Rng, ground: Ground) -> tuple[Field, np.ndarray]:
     """Tails; wanted is what stands 5 sigma above the surface in runs of at least 6 px."""
-    field, wrong, _ = pair(rng, ground(rng, SHAPE), rng.uniform(0.25, 1.0))
-    return field, wrong > 5 * NOISE
+    field, wrong, _ = pair(rng, ground(rng, SHAPE), rng.uniform(0.4, 1.0))
+    runs = find_runs(wrong > 5 * NOISE)
+    return field, paint_runs(runs.keep(runs.length >= 6), SHAPE)
 
 
 DAMAGE = {

@@ -111,7 +111,7 @@ def wild_bands(heights: Heights, times2: float, widest: int, share: float) -> Ro
         if _is_wild(shapes, band, floor, times2, share) or _is_torn(shapes, steps, band, floor, times2, share):
             bad[band.inside] = True
     starts = np.flatnonzero(bad & ~np.concatenate(([False], bad[:-1])))
-    if regular(starts.tolist()):
+    if regular(starts.tolist(), least=8):
         bad[:] = False
     return bad
 
@@ -150,7 +150,7 @@ def _is_torn(shapes: _Shapes, steps: Floats, band: _Band, floor: float, times2: 
         return False
     usual = np.maximum(np.maximum(steps[band.start - 2], steps[band.stop]), floor) * times2
     torn = np.mean(steps[band.start - 1 : band.stop] > usual, axis=1).min() >= share
-    return bool(torn) and max(shapes.follow(int(row)) for row in band.inside[:-1]) < 0.3
+    return bool(torn) and float(np.mean([shapes.follow(int(row)) for row in band.inside[:-1]])) < 0.3
 
 
 def _is_edge(shapes: _Shapes, band: _Band, to_a: Floats) -> bool:

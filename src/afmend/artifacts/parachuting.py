@@ -117,13 +117,11 @@ def _spread(excess: Singles, usable: Mask) -> float:
     sizes = np.abs(excess[:: every[0], :: every[1]][usable[:: every[0], :: every[1]]])
     if sizes.size == 0:
         return 0.0
-    middle = 1.4826 * float(np.median(sizes))
+    middle = float(np.quantile(sizes, 0.3)) / 0.3853  # of normal noise; low, because tails may cover half of a scan
     return middle if middle > 0 else 1e-3 * float(np.mean(sizes))
 
 
-def _tails(
-    here: Heights, other: Heights, excess: Singles, usable: Mask, spread: float, params: Parachuting
-) -> _Tails:
+def _tails(here: Heights, other: Heights, excess: Singles, usable: Mask, spread: float, params: Parachuting) -> _Tails:
     """Find runs of excess that jump up where the other direction drops, and decay linearly while this one falls."""
     strong = (excess > params.lam * spread) & usable
     runs = grow_along_rows(strong, (excess > spread) & usable)

@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from afmend.artifacts.repeats import USUAL
+from afmend.artifacts.repeats import USUAL, has_noise
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
@@ -28,9 +28,8 @@ class Saturated(Params):
 def saturated(field: Field, params: Saturated) -> Found:
     """Mark connected pixels that all hold exactly the highest (or the lowest) value.
 
-    The value must occur far more often than the next levels, and where equal neighbors are common in the scan
-    (synthetic or quantized data) the surface must still climb (or fall) where the plateau begins: a flat top with
-    a cliff around it, and flat ground, are surface.
+    The value must occur far more often than the next levels. Where equal neighbors are common all over the
+    scan, or lines hold no noise (synthetic or coarsely quantized data), nothing is marked: flat ground is surface.
 
     A plateau reaches over at least two lines. Not for filtered or leveled data: there the plateaux are no longer exact.
     """
@@ -57,7 +56,11 @@ def _plateaux(heights: Heights, usable: Mask, params: Saturated) -> Mask | None:
     if count < params.times * next_levels:
         return None
     marked = _large_parts(at_top, params.min_pixels)
-    if not marked.any() or (_equality_is_common(heights, usable & ~marked) and not _climbs(heights, marked, usable)):
+    if (
+        not marked.any()
+        or _equality_is_common(heights, usable & ~marked)
+        or not has_noise(heights, np.asarray(usable.any(axis=1)))
+    ):
         return None
     return marked
 
@@ -93,18 +96,3 @@ def _equality_is_common(heights: Heights, usable: Mask) -> bool:
     both = usable[:, 1:] & usable[:, :-1]
     same = both & (heights[:, 1:] == heights[:, :-1])
     return bool(np.count_nonzero(same) > (1 - USUAL) * np.count_nonzero(both))
-
-
-def _climbs(heights: Heights, plateau: Mask, usable: Mask) -> bool:
-    """Whether, going outward along the fast axis, the surface falls again one pixel beyond the rim of the plateau.
-
-    The fall from the plateau to its rim must not be a cliff against the next one.
-    """
-    first, second = [], []
-    for side in (1, -1):
-        z, p, u = heights[:, ::side], plateau[:, ::side], usable[:, ::side]
-        rim = p[:, :-2] & ~p[:, 1:-1] & ~p[:, 2:] & u[:, 1:-1] & u[:, 2:]
-        first.append((z[:, :-2] - z[:, 1:-1])[rim])
-        second.append((z[:, 1:-1] - z[:, 2:])[rim])
-    to_rim, beyond = np.concatenate(first), np.concatenate(second)
-    return bool(to_rim.size and np.mean((beyond > 0) & (to_rim < 4 * beyond)) > 0.5)
