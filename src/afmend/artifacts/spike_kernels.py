@@ -9,66 +9,77 @@ from numpy.typing import NDArray
 from afmend.scan.arrays import Heights, Mask
 
 REACH = 3
-"""The check looks this far: windows of 7 x 7 pixels."""
+SIDE = 2 * REACH + 1
+"""The check looks at windows of SIDE x SIDE pixels."""
 
 
 @njit(cache=True)
 def stands_alone(
-    heights: Heights,
-    excluded: Mask,
-    row: NDArray[np.intp],
-    col: NDArray[np.intp],
-    median: NDArray[np.float64],
-    sigma: float,
-    lam: float,
-    max_px: int,
+    heights: Heights, row: NDArray[np.intp], col: NDArray[np.intp], excluded: Mask, rule: tuple[float, float, int]
 ) -> Mask:
-    """Say which pixels belong to a patch of at most ``max_px`` pixels that juts out of calm surroundings.
+    """Say which pixels belong to a small patch that juts out of calm surroundings.
 
-    The patch is what hangs together around the pixel at more than half of its distance from ``median``; its
-    surroundings are the rest of the window. They are calm if the distance exceeds ``lam`` times their robust spread.
+    The patch is what hangs together around the pixel at more than half of its distance from the window's median; its
+    surroundings are the rest of the window. They are calm if the pixel is beyond all of them, by more than ``lam``
+    times their robust spread.
+
+    Parameters
+    ----------
+    heights : (rows, cols)
+    row, col : (count,)
+        Pixels to check.
+    excluded : (rows, cols) bool
+    rule : (sigma, lam, max_px)
+        Least spread, factor, and largest number of pixels of a patch.
     """
-    rows, cols = heights.shape
-    side = 2 * REACH + 1
+    sigma, lam, max_px = rule
     alone = np.zeros(row.size, np.bool_)
-    inside = np.zeros((side, side), np.bool_)
-    patch = np.zeros((side * side, 2), np.intp)
-    ring = np.empty(side * side)
+    window = np.empty((SIDE, SIDE))
+    inside = np.zeros((SIDE, SIDE), np.bool_)
     for n in range(row.size):
-        distance = heights[row[n], col[n]] - median[n]
-        inside[:] = False
-        inside[REACH, REACH] = True
-        patch[0] = REACH, REACH
-        size, done, spills = 1, 0, False
-        while done < size and size <= max_px and not spills:
-            a, b = patch[done]
-            done += 1
-            for da in range(-1, 2):
-                for db in range(-1, 2):
-                    i, j = row[n] + a + da - REACH, col[n] + b + db - REACH
-                    if i < 0 or j < 0 or i >= rows or j >= cols or inside[a + da, b + db] or excluded[i, j]:
-                        continue
-                    beyond = (heights[i, j] - median[n]) / distance
-                    if beyond > 0.5:
-                        inside[a + da, b + db] = True
-                        patch[size] = a + da, b + db
-                        size += 1
-                        spills = spills or min(a + da, b + db) == 0 or max(a + da, b + db) == side - 1
-        if size > max_px or spills:
+        _cut(heights, excluded, row[n], col[n], window)
+        if not _grow(window, inside, max_px):
             continue
-        count = 0
-        for a in range(side):
-            for b in range(side):
-                i, j = row[n] + a - REACH, col[n] + b - REACH
-                if 0 <= i < rows and 0 <= j < cols and not inside[a, b] and not excluded[i, j]:
-                    ring[count] = heights[i, j]
-                    count += 1
-        if count < side:
+        flat = window.ravel()
+        ring = flat[~(inside.ravel() | np.isnan(flat))]
+        if ring.size < SIDE:
             continue
-        middle = np.median(ring[:count])
-        spread = 1.4826 * np.median(np.abs(ring[:count] - middle))
-        away = abs(heights[row[n], col[n]] - middle)
-        highest, lowest = np.max(ring[:count]), np.min(ring[:count])
-        beyond_all = heights[row[n], col[n]] > highest or heights[row[n], col[n]] < lowest
-        alone[n] = beyond_all and away > lam * max(sigma, spread)
+        own = window[REACH, REACH]
+        middle = np.median(ring)
+        spread = 1.4826 * np.median(np.abs(ring - middle))
+        beyond = own > np.max(ring) or own < np.min(ring)
+        alone[n] = beyond and abs(own - middle) > lam * max(sigma, spread)
     return alone
+
+
+@njit(cache=True)
+def _cut(heights: Heights, excluded: Mask, row: int, col: int, window: Heights) -> None:
+    """Fill ``window`` with the heights around a pixel, NaN where there are none."""
+    for a in range(SIDE):
+        for b in range(SIDE):
+            i, j = row + a - REACH, col + b - REACH
+            usable = 0 <= i < heights.shape[0] and 0 <= j < heights.shape[1] and not excluded[i, j]
+            window[a, b] = heights[i, j] if usable else np.nan
+
+
+@njit(cache=True)
+def _grow(window: Heights, inside: Mask, max_px: int) -> bool:
+    """Mark the patch around the center in ``inside``; False if it is too large or reaches the window's rim."""
+    middle = np.nanmedian(window)
+    distance = window[REACH, REACH] - middle
+    inside[:] = False
+    inside[REACH, REACH] = True
+    size, grew = 1, True
+    while grew:
+        grew = False
+        for a in range(SIDE):
+            for b in range(SIDE):
+                if inside[a, b] or not (window[a, b] - middle) / distance > 0.5:
+                    continue
+                if inside[max(a - 1, 0) : a + 2, max(b - 1, 0) : b + 2].any():
+                    inside[a, b] = True
+                    grew = True
+                    size += 1
+                    if size > max_px or min(a, b) == 0 or max(a, b) == SIDE - 1:
+                        return False
+    return True

@@ -79,9 +79,7 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
     if params.max_px and sure.any():
         from afmend.artifacts.spike_kernels import stands_alone
 
-        sure[sure] = stands_alone(
-            heights, excluded, row[sure], col[sure], median[sure], sigma, params.lam, params.max_px
-        )
+        sure[sure] = stands_alone(heights, row[sure], col[sure], excluded, (sigma, params.lam, params.max_px))
     return SpikePixels(row[sure], col[sure], median[sure], sigma)
 
 

@@ -67,7 +67,7 @@ def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
 
 
 @njit(cache=True)
-def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:  # noqa: PLR0917 (compiled)
+def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:
     """Sum x**k (k to 4) and x**k r (k to 2) over each line.
 
     r is what is left of the heights above a parabola per line and ``level``; pixels farther than ``reach`` from it
@@ -149,7 +149,7 @@ def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
 
 
 @njit(cache=True)
-def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:  # noqa: PLR0917 (compiled)
+def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
     count = 0
     for j in range(r.shape[1]):
         if not (skip[low, j] or skip[high, j]):
@@ -325,7 +325,7 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 
 
 @njit(cache=True)
-def pair_fit(  # noqa: PLR0917 (compiled)
+def pair_fit(
     r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool
 ) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).

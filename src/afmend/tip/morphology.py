@@ -67,7 +67,8 @@ def _checked(array: Heights, name: str) -> Heights:
 
 def _mirrored(tip: Heights) -> Heights:
     """SciPy's structure convention: reflected through the origin, highest value 0."""
-    return (tip - tip.max())[::-1, ::-1]
+    mirrored: Heights = (tip - tip.max())[::-1, ::-1]
+    return mirrored
 
 
 def _origin(tip: Heights) -> tuple[int, int]:

@@ -50,7 +50,8 @@ def _texture(rng: np.random.Generator, sq_nm: float) -> Heights:
     ky, kx = np.fft.fftfreq(SHAPE[0])[:, None], np.fft.rfftfreq(SHAPE[1])[None, :]
     noise = np.fft.rfft2(rng.standard_normal(SHAPE)) * np.exp(-((ky**2 + kx**2) * (2 * np.pi * 3.0) ** 2) / 4)
     texture: Heights = np.fft.irfft2(noise, SHAPE)
-    return texture / texture.std() * sq_nm
+    texture *= sq_nm / texture.std()
+    return texture
 
 
 def _record(rng: np.random.Generator, truth: Heights) -> tuple[Heights, Mask]:

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from afmend.artifacts.spikes import Spikes, spikes
+from afmend.pipeline import Field
+from support import rough
+
+
+def ground(seed=0, shape=(60, 83), noise=0.1):
+    return rough(shape, seed, sq_nm=1.0, smooth_px=4.0) + np.random.default_rng(seed).normal(0, noise, shape)
+
+
+def marked(z, excluded=None, **params):
+    return spikes(Field(z, excluded), Spikes(**params)).mask
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("win", [3, 5, 7])
+def test_finds_spikes_of_one_to_three_pixels_and_nothing_else(sign, win):
+    z = ground()
+    truth = np.zeros(z.shape, bool)
+    for spot in [(10, 12), (30, 40), (30, 41), (50, 70), (51, 70), (51, 71), (0, 5), (59, 82)]:
+        truth[spot] = True
+    z[truth] += sign * 8
+    found = marked(z, win=win)
+    assert (found & truth).sum() >= truth.sum() - 1
+    assert (found & ~truth).sum() == 0
+    assert not marked(z, win=win, polarity="negative" if sign > 0 else "positive")[truth].any()
+
+
+def test_spares_corners_edges_fibers_and_particles():
+    y, x = np.mgrid[:60, :83]
+    z = np.zeros((60, 83))
+    z[10:20, 10:30] = 50.0
+    z[40, 5:60] = 20.0
+    z += 30 * np.exp(-((y - 45) ** 2 + (x - 70) ** 2) / 8.0)
+    z += np.random.default_rng(1).normal(0, 0.05, z.shape)
+    assert marked(z).sum() == 0
+    assert marked(z, max_px=0).sum() > 0, "the plain rule marks corners"
+
+
+def test_quantized_constant_and_tiny_images():
+    z = np.round(ground() * 4) / 4
+    z[20, 20] += 10
+    found = marked(z)
+    assert found[20, 20]
+    assert found.sum() == 1
+    assert marked(np.ones((5, 7))).sum() == 0
+    assert marked(np.zeros((1, 1))).sum() == 0
+    assert marked(np.zeros((2, 3))).sum() == 0
+
+
+def test_excluded_pixels_are_neither_marked_nor_asked():
+    z = ground()
+    z[20, 20] += 10
+    excluded = np.zeros(z.shape, bool)
+    excluded[20, 20] = excluded[40:44, 50:60] = True
+    wild = z.copy()
+    wild[excluded] = 1e6
+    assert not marked(wild, excluded)[excluded].any()
+    z[22, 21] += 10
+    wild[22, 21] += 10
+    assert marked(wild, excluded)[22, 21]
+    lonely = np.ones(z.shape, bool)
+    lonely[22, 21] = False
+    assert marked(z, lonely).sum() == 0
+
+
+def test_commutes_with_scale_and_shift():
+    z = ground()
+    z[33, 44] += 9
+    assert np.array_equal(marked(z), marked(3.0 * z + 100.0))
+    assert np.array_equal(marked(z, polarity="positive"), marked(-z, polarity="negative"))
