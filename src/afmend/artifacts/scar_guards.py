@@ -45,7 +45,9 @@ def continuing(mask: Mask, runs: Runs, scored: Scored) -> Mask:
     right = _beyond(mask, runs.row, _End(runs.stop - 1, 1), _Run(mean, own), scored)
     left = _beyond(mask, runs.row, _End(runs.start, -1), _Run(mean, own), scored)
     fiber = right.ridge & left.ridge & ~(right.outside & left.outside) & (runs.length < LONGEST_FIBER)
-    goes_on = right.stepped | left.stepped | fiber
+    slanted = (right.stepped & (left.stepped | left.outside)) | (left.stepped & right.outside)
+    slanted |= (right.stepped | left.stepped) & (runs.length < LONGEST_FIBER)
+    goes_on = slanted | fiber
     if not goes_on.any():
         return np.zeros_like(mask)
     # Whatever hangs together with such a run and is not longer shares its fate.
@@ -106,12 +108,13 @@ def _ridge(scored: Scored, row: Indices, col: Indices, reach: int) -> NDArray[np
 
 
 def staircases(mask: Mask, width: int) -> Mask:
-    """Find marks that hang together over more lines than a scar is wide: fibers. Runs along most of them stay."""
-    found = find_components(mask)
+    """Find marks that hang together over more lines than a scar is wide: fibers. Long runs stay."""
+    parts = find_components(mask)
     runs = find_runs(mask)
-    label = found.labels[runs.row, runs.start]
-    tall = found.height[label] > width
-    return paint_runs(runs.keep(tall & (runs.length < 0.6 * found.width[label])), mask.shape)
+    label = parts.labels[runs.row, runs.start]
+    tall = parts.height[label] > width + 1
+    short = runs.length < np.minimum(0.6 * parts.width[label], LONGEST_FIBER)
+    return paint_runs(runs.keep(tall & short), mask.shape)
 
 
 def crowded(mask: Mask) -> Mask:

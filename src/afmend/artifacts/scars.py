@@ -7,12 +7,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.components import find_components
 from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_pixels, run_sums
 from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, staircases
 from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Mask
 
+ROUNDS = 4
+"""How often the detector looks again beside stronger scars."""
 SHORT, LONG = 10, 40
 """A run of SHORT pixels needs the full height, one of LONG or more pixels needs less (noise averages out)."""
 
@@ -35,7 +38,13 @@ class Scars(Params):
         10, "Shorter stretches are dropped; below 9 small particles are taken for scars.",
         unit="px", ge=1, le=100_000, recommended=(10, 32),
     )  # fmt: skip
-    max_width: int = Knob(4, "Widest scar in lines.", ge=1, le=16, recommended=(2, 6))
+    max_width: int = Knob(
+        4,
+        "Widest scar in lines; 6 also finds scars that touch, and spares fewer features.",
+        ge=1,
+        le=16,
+        recommended=(2, 6),
+    )
     sharpness: float = Knob(
         0.5, "Share of a scar's height that must be gained within one line; larger spares more features.",
         ge=0, le=1, step=0.05, recommended=(0.3, 0.7), advanced=True,
@@ -64,25 +73,36 @@ def scars(field: Field, params: Scars) -> Found:
     offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, width))))
     ground = smooth - offsets[:, None].astype(np.float32)
     noise = local_noise(ground, usable)
-    first, energy = _both_polarities(ground, noise, usable, params, width)
-    shadowed = first & (energy < 0.8 * _around(energy, width + 4))
-    if shadowed.any():
-        # What stands beside a stronger scar may be its echo: look again with the stronger ones mended.
-        certain = first & ~shadowed
-        second, _ = _both_polarities(filled_from_lines(ground, certain), noise, usable, params, width)
-        first = certain | second
-    return Found(first, "scar", facts={"scars": _count(first)})
+    found = np.zeros(field.shape, dtype=np.bool_)
+    for _ in range(ROUNDS):
+        more, energy = _both_polarities(ground, noise, usable & ~found, params, width)
+        # What stands beside a stronger scar may be its echo: mend the strongest ones and look again.
+        certain = more & (energy >= 0.97 * _around(energy, width + 4))
+        found |= certain
+        if (certain == more).all():
+            break
+        ground = filled_from_lines(ground, certain)
+    return Found(found, "scar", facts={"scars": _count(found)})
 
 
 def _both_polarities(ground: Map, noise: Map, usable: Mask, params: Scars, width: int) -> tuple[Mask, Map]:
-    """Mark scars; also tell the evidence (mean score times root of the length) of the run of each marked pixel."""
+    """Mark scars; also tell the evidence (mean score times root of the length) of the scar of each marked pixel."""
     mask = np.zeros(ground.shape, dtype=np.bool_)
     energy = np.zeros(ground.shape, dtype=np.float32)
     for sign in {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]:
         scored = Scored(ground, noise, width, sign)
         found = _one_polarity(scored, usable, params)
         runs = find_runs(found)
-        energy[found] = np.repeat(run_sums(scored.scores, runs) / np.sqrt(np.maximum(runs.length, 1)), runs.length)
+        if runs.row.size:
+            # The lines of a scar share the evidence of the best of them, or it would be mended line by line.
+            parts = find_components(found, diagonal=False)
+            labels = parts.labels
+            label = labels[runs.row, runs.start].astype(np.intp)
+            evidence = run_sums(scored.scores, runs) / np.sqrt(runs.length)
+            best = np.zeros(parts.area.size)
+            np.maximum.at(best, label, evidence)
+            evidence = np.where(evidence > 0.6 * best[label], best[label], evidence)
+            energy[found] = np.repeat(evidence, runs.length)
         mask |= found
     return mask, energy
 

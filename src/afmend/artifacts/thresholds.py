@@ -37,12 +37,12 @@ class Features(Params):
 
     above: float = Knob(
         3.0,
-        "Height above the ground, in robust standard deviations, from where on a pixel is a feature; 0 = keep bumps in.",
+        "Height above the ground, in robust standard deviations, at which a feature begins; 0 = keep bumps in.",
         unit="sigma", ge=0, le=1000, step=0.1, recommended=(1, 5),
     )  # fmt: skip
     below: float = Knob(
         3.0,
-        "Depth below the ground, in robust standard deviations, from where on a pixel is a feature; 0 = keep pits in.",
+        "Depth below the ground, in robust standard deviations, at which a feature begins; 0 = keep pits in.",
         unit="sigma", ge=0, le=1000, step=0.1, recommended=(1, 5),
     )  # fmt: skip
     rounds: int = Knob(
@@ -74,7 +74,7 @@ def features(field: Field, params: Features) -> Found:
 
 
 def robust_spread(away: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """Standard deviation from the median absolute value (normal noise); from the mean one if that is 0.
+    """Estimate the standard deviation from the median absolute value (normal noise); from the mean one if that is 0.
 
     The median is 0 where more than half of the values are equal: quantized or synthetic data.
     """

@@ -325,9 +325,7 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 
 
 @njit(cache=True)
-def pair_fit(
-    r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool
-) -> tuple[F, F, F]:
+def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
 
     Returns
