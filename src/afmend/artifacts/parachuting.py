@@ -146,6 +146,8 @@ def _tails(here: Heights, other: Heights, excess: Singles, usable: Mask, spread:
     good = steep & (fall > 0.4 * peak) & (decline > 0.5 * peak) & (slope < 0)
     good &= misfit < 0.3 * params.slope_tolerance * fall + 2 * spread
     good &= misfit_excess < 0.3 * params.slope_tolerance * decline + 2 * spread
+    # Smoothing lets a tail begin one pixel too early.
+    runs = Runs(runs.row, np.minimum(runs.start + 1, falling.start), runs.stop)
     return _Tails(runs.keep(good), -slope[good])
 
 
