@@ -5,7 +5,7 @@ Arrays are float32, in units of the overall spread of the heights.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from afmend.scan.arrays import Mask
 
 Map = NDArray[np.float32]
+F = TypeVar("F", bound=np.floating[Any])
 
 
-def filled_from_lines(heights: Map, excluded: Mask) -> Map:
+def filled_from_lines(heights: NDArray[F], excluded: Mask) -> NDArray[F]:
     """Replace excluded pixels by the straight line between the usable pixels above and below in their column.
 
     Beyond the last usable pixel its height is kept; columns without any usable pixel keep their values.
     """
     from afmend.artifacts.scar_kernels import fill_columns
 
-    return np.asarray(fill_columns(heights, excluded), dtype=np.float32)
+    filled: NDArray[F] = fill_columns(heights, excluded)
+    return filled
 
 
 def smooth_along_lines(heights: Map) -> Map:

@@ -67,6 +67,8 @@ def _grow(window: Heights, inside: Mask, max_px: int) -> bool:
     """Mark the patch around the center in ``inside``; False if it is too large or reaches the window's rim."""
     middle = np.nanmedian(window)
     distance = window[REACH, REACH] - middle
+    if distance == 0.0:
+        return False
     inside[:] = False
     inside[REACH, REACH] = True
     size, grew = 1, True
