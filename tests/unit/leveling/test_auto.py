@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import assert_heights_close, rough, scan_of
 
 from afmend.catalogue import find_step
 from afmend.errors import StepError
 from afmend.leveling.auto import Auto, level_auto
 from afmend.pipeline import Field
 from afmend.pipeline.run import run_step
+from support import assert_heights_close, rough, scan_of
 
 SHAPE = (60, 84)
 NOISE_NM = 0.05

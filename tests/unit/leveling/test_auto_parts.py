@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import assert_heights_close, rough
 
 from afmend.leveling import background, line_kernels, line_model
 from afmend.leveling.evidence import bands, detrend, judge
 from afmend.leveling.features import from_both_ends, ground_of, measure_ground
 from afmend.leveling.terraces import facet_polynomial
+from support import assert_heights_close, rough
 
 
 def path_and_leaks(lines: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
