@@ -136,8 +136,8 @@ def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[Vector, V
     from afmend.leveling import line_kernels as kernels
 
     cols, pairs = r.shape[1], lines.size - 1
-    if cols >= 1024:
-        some = from_both_ends(cols, cols // 512)
+    if cols >= 512:
+        some = from_both_ends(cols, cols // 256)
         r, skip = np.ascontiguousarray(r[:, some]), np.ascontiguousarray(skip[:, some])
     middle, scale = kernels.pair_scales(r, skip, lines)
     core = kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 128)))

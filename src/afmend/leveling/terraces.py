@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from afmend.leveling.background import Vector, centered, mirror_edges, monomials
 from afmend.scan.arrays import Heights, Mask
 
-_BLOCKS = 63
+_BLOCKS = 47
 _BINS = 96
 _TURNS = 60
 
@@ -84,10 +84,12 @@ def _scales(slopes: Slopes, fit: Vector) -> list[float]:
 
 def _least_absolute(slopes: Slopes, fit: Vector) -> Vector:
     """Fit slopes by least absolute deviations, by reweighting."""
-    for _ in range(_TURNS):
-        fit, moved = _turn(slopes, fit, [0.1 * s for s in _scales(slopes, fit)], redescend=False)
-        if moved <= 1e-2:
-            break
+    for _ in range(2):
+        kappas = [0.1 * s for s in _scales(slopes, fit)]
+        for _ in range(_TURNS // 4):
+            fit, moved = _turn(slopes, fit, kappas, redescend=False)
+            if moved <= 1e-2:
+                break
     return fit
 
 
