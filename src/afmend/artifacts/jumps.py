@@ -52,7 +52,8 @@ def jumps(field: Field, params: Jumps) -> Found:
         tall = bends > max(params.times * max(noise, _spread(double)), 3 * float(np.mean(bends)))
         for row in (np.flatnonzero(tall) + 1).tolist():
             height = float(double[row - 1])
-            column = _break(heights, row, height) if _never_returns(level, row, height) else None
+            stays = _never_returns(level, row, height)
+            column = _break(heights, row, height, field.usable[row - 1 : row + 2].all(axis=0)) if stays else None
             if column is None:
                 continue
             part = slice(0, column) if column <= cols - column else slice(column, cols)
@@ -91,7 +92,7 @@ def _never_returns(level: Floats, row: int, height: float) -> bool:
     return bool(np.all(sign * (after - middle) > 0) and np.all(sign * (before - middle) < 0))
 
 
-def _break(heights: Heights, row: int, height: float) -> int | None:
+def _break(heights: Heights, row: int, height: float, usable: NDArray[np.bool_]) -> int | None:
     """Column where line ``row`` goes over from the level of one neighbor to that of the other; None if it does not.
 
     The first part may belong to the line above or below: which one depends on how lines were ordered in time.
@@ -99,11 +100,11 @@ def _break(heights: Heights, row: int, height: float) -> int | None:
     near = np.abs(heights[row] - heights[row - 1])
     far = np.abs(heights[row] - heights[row + 1])
     above = np.minimum(near, abs(height)) < np.minimum(far, abs(height))
-    belongs = np.where(above, 1, -1)
+    belongs = np.where(usable, np.where(above, 1, -1), 0)
     sums = np.concatenate(([0], np.cumsum(belongs)))
     cols = belongs.size
     for score in (2 * sums - sums[-1], sums[-1] - 2 * sums):
         column = int(np.argmax(score))
-        if score[column] >= 0.9 * cols and 0 < column < cols:
+        if score[column] >= 0.9 * np.count_nonzero(usable) and 0 < column < cols:
             return column
     return None

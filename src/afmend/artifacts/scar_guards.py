@@ -123,7 +123,7 @@ def crowded(mask: Mask) -> Mask:
 
     reach = (2 * (min(mask.shape[1], 17) // 2) + 1, 2 * (min(mask.shape[0], 41) // 2) + 1)
     share = cv2.blur(mask.astype(np.float32), reach, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(share > 0.45, dtype=np.bool_)
+    return np.asarray(share > 0.33, dtype=np.bool_)
 
 
 def repeating(runs: Runs, mask: Mask) -> Mask:

@@ -82,7 +82,23 @@ def scars(field: Field, params: Scars) -> Found:
         if (certain == more).all():
             break
         ground = filled_from_lines(ground, certain)
+    if (find_runs(found).length >= LONG).any():
+        wide, _ = _both_polarities(ground, noise, usable & ~found, params, min(2 * width, rows - 2))
+        found |= _touching(wide, found)
     return Found(found, "scar", facts={"scars": _count(found)})
+
+
+def _touching(wide: Mask, found: Mask) -> Mask:
+    """Keep what touches a long scar that stands for itself: where scars lie on each other they are wider than one."""
+    import cv2
+
+    runs = find_runs(found)
+    long = paint_runs(runs.keep(runs.length >= LONG), found.shape)
+    near = cv2.dilate(long.view(np.uint8), np.ones((3, 5), dtype=np.uint8)).astype(np.bool_)
+    parts = find_components(wide)
+    touched = np.zeros(parts.area.size, dtype=np.bool_)
+    touched[parts.labels[near & wide]] = True
+    return parts.paint(touched)
 
 
 def _both_polarities(ground: Map, noise: Map, usable: Mask, params: Scars, width: int) -> tuple[Mask, Map]:
