@@ -53,7 +53,9 @@ def jumps(field: Field, params: Jumps) -> Found:
         for row in (np.flatnonzero(tall) + 1).tolist():
             height = float(double[row - 1])
             stays = _never_returns(level, row, height)
-            column = _break(heights, row, height, field.usable[row - 1 : row + 2].all(axis=0)) if stays else None
+            column = (
+                _break(heights, row, height, np.asarray(field.usable[row - 1 : row + 2].all(axis=0))) if stays else None
+            )
             if column is None:
                 continue
             part = slice(0, column) if column <= cols - column else slice(column, cols)

@@ -5,7 +5,7 @@ Arrays are float32, in units of the overall spread of the heights.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ def filled_from_lines(heights: NDArray[F], excluded: Mask) -> NDArray[F]:
     """
     from afmend.artifacts.scar_kernels import fill_columns
 
-    filled: NDArray[F] = fill_columns(heights, excluded)
-    return filled
+    return cast("NDArray[F]", fill_columns(heights, excluded))
 
 
 def smooth_along_lines(heights: Map) -> Map:

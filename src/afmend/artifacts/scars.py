@@ -16,6 +16,8 @@ from afmend.scan.arrays import Mask
 
 ROUNDS = 4
 """How often the detector looks again beside stronger scars."""
+OVERLAP_SHARPNESS = 0.7
+"""Scars that lie on each other are wide like features, so they must be sharper."""
 SHORT, LONG = 10, 40
 """A run of SHORT pixels needs the full height, one of LONG or more pixels needs less (noise averages out)."""
 
@@ -83,18 +85,19 @@ def scars(field: Field, params: Scars) -> Found:
             break
         ground = filled_from_lines(ground, certain)
     if (find_runs(found).length >= LONG).any():
-        wide, _ = _both_polarities(ground, noise, usable & ~found, params, min(2 * width, rows - 2))
+        strict = params.model_copy(update={"sharpness": max(params.sharpness, OVERLAP_SHARPNESS)})
+        wide, _ = _both_polarities(ground, noise, usable & ~found, strict, min(2 * width, rows - 2))
         found |= _touching(wide, found)
     return Found(found, "scar", facts={"scars": _count(found)})
 
 
 def _touching(wide: Mask, found: Mask) -> Mask:
-    """Keep what touches a long scar that stands for itself: where scars lie on each other they are wider than one."""
+    """Keep what continues a long scar along its line: where scars lie on each other they are wider than one."""
     import cv2
 
     runs = find_runs(found)
     long = paint_runs(runs.keep(runs.length >= LONG), found.shape)
-    near = cv2.dilate(long.view(np.uint8), np.ones((3, 5), dtype=np.uint8)).astype(np.bool_)
+    near = cv2.dilate(long.view(np.uint8), np.ones((1, 5), dtype=np.uint8)).astype(np.bool_)
     parts = find_components(wide)
     touched = np.zeros(parts.area.size, dtype=np.bool_)
     touched[parts.labels[near & wide]] = True
