@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.components import find_components
 from afmend.artifacts.runs import Indices, Runs, find_runs, paint_runs, run_sums
-from afmend.artifacts.scar_score import Map, band_scores, regular
+from afmend.artifacts.scar_score import Map, band_scores, filled_from_lines, regular
 from afmend.scan.arrays import Mask
 
+SAME_HEIGHT = 0.5
+"""Share of its height with which a mark must stand in the other direction to be surface."""
+SHIFTS = (-8, -4, -2, 0, 2, 4, 8)
+"""Hysteresis: columns by which trace and retrace may be displaced."""
 LONGEST_FIBER = 64
 """A fiber stays within one line for a shorter way than this; longer runs are not taken for fibers."""
 
@@ -142,3 +146,20 @@ def repeating(runs: Runs, mask: Mask) -> Mask:
             first, last = runs.start[members].min(), runs.stop[members].max()
             out[runs.row[members].min() : runs.row[members].max() + 17, first:last] = True
     return out
+
+
+def seen_both_ways(mask: Mask, heights: Map, opposite: Map) -> Mask:
+    """Find the marks that the other scan direction shows with at least half of their height: they are surface.
+
+    The height of a mark is its mean over the straight line between the lines above and below it.
+    """
+    parts = find_components(mask)
+    count = np.maximum(parts.area, 1)
+    own = np.bincount(parts.labels.ravel(), (heights - filled_from_lines(heights, mask)).ravel(), count.size) / count
+    also = np.zeros(count.size, dtype=np.bool_)
+    for shift in SHIFTS:
+        moved = np.roll(parts.labels, shift, axis=1)
+        over = opposite - filled_from_lines(opposite, moved > 0)
+        other = np.bincount(moved.ravel(), over.ravel(), count.size) / count
+        also |= other * np.sign(own) >= SAME_HEIGHT * np.abs(own)
+    return parts.paint(also)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.components import find_components
 from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_pixels, run_sums
-from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, staircases
+from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, seen_both_ways, staircases
 from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Mask
@@ -60,7 +60,8 @@ def scars(field: Field, params: Scars) -> Found:
     Lines are quietened by a running median of nine pixels along the fast axis, freed of their offsets, and every
     band of 1 to ``max_width`` lines is compared with the lines above and below it, in units of the local noise.
     Runs grow from ``hard`` to ``soft``; what is gained over several lines (bumps), continues one line
-    further (fibers, steps), or repeats regularly (gratings) is left alone.
+    further (fibers, steps), or repeats regularly (gratings) is left alone. Where the other scan direction was
+    recorded, what it shows as well is surface and left alone, too.
 
     Not for scans with features thinner than ``max_width`` lines that lie exactly along the fast axis: turn the
     scan by some degrees, or draw them as an exclusion.
@@ -71,9 +72,7 @@ def scars(field: Field, params: Scars) -> Found:
     if quiet is None:
         return Found(np.zeros(field.shape, dtype=np.bool_), "scar", facts={"scars": 0})
     width = min(params.max_width, rows - 2)
-    smooth = smooth_along_lines(quiet)
-    offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, width))))
-    ground = smooth - offsets[:, None].astype(np.float32)
+    seen = ground = _without_offsets(quiet, width)
     noise = local_noise(ground, usable)
     found = np.zeros(field.shape, dtype=np.bool_)
     for _ in range(ROUNDS):
@@ -88,7 +87,20 @@ def scars(field: Field, params: Scars) -> Found:
         strict = params.model_copy(update={"sharpness": max(params.sharpness, OVERLAP_SHARPNESS)})
         wide, _ = _both_polarities(ground, noise, usable & ~found, strict, min(2 * width, rows - 2))
         found |= _touching(wide, found)
-    return Found(found, "scar", facts={"scars": _count(found)})
+    spared = 0
+    if field.opposite is not None and found.any():
+        other = _normalized(Field(field.opposite, field.excluded))
+        if other is not None:
+            surface = seen_both_ways(found, seen, _without_offsets(other, width))
+            spared, found = _count(surface), found & ~surface
+    return Found(found, "scar", facts={"scars": _count(found), "spared_by_opposite": spared})
+
+
+def _without_offsets(quiet: Map, width: int) -> Map:
+    """Smooth along the lines and bring all lines to one level, blind to scars."""
+    smooth = smooth_along_lines(quiet)
+    offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, width))))
+    return np.asarray(smooth - offsets[:, None].astype(np.float32), dtype=np.float32)
 
 
 def _touching(wide: Mask, found: Mask) -> Mask:

@@ -194,3 +194,21 @@ def test_runs_grow_and_bridge():
     assert (joined.start.tolist(), joined.stop.tolist()) == ([0, 9], [6, 10])
     two_rows = Runs(np.array([0, 1]), np.array([0, 1]), np.array([1, 2]))
     assert bridge(two_rows, 9).row.size == 2
+
+
+def test_what_the_other_direction_shows_is_surface():
+    z, truth = scene(17, width=2, noise=0.05)
+    rng = np.random.default_rng(5)
+    offsets = rng.standard_normal(z.shape[0])[:, None]
+    calm = rng.normal(0, 0.05, z.shape)
+    trace = z + offsets
+    only_trace = scars(Field(trace, opposite=calm + offsets), Scars())
+    recall, precision = quality(only_trace.mask, truth)
+    assert min(recall, precision) >= 0.95
+    shifted = np.roll(z, 4, axis=1) - z.mean() + rng.normal(0, 0.05, z.shape)
+    both = scars(Field(trace, opposite=shifted + 0.5 * offsets), Scars())
+    assert both.mask.sum() <= 0.15 * truth.sum()
+    assert both.facts["spared_by_opposite"] > 0
+    assert np.array_equal(
+        scars(Field(trace, opposite=np.zeros(z.shape)), Scars()).mask, scars(Field(trace), Scars()).mask
+    )

@@ -147,9 +147,16 @@ class _Worker:
         return JobResult(job.path, error=_lost(code, late=late.is_set(), timeout_s=self._timeout_s))
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._bury(self._process)
+        process = self._process
+        if process is None:
+            return
+        with suppress(OSError):
+            _pipe(process.stdin).close()  # an idle worker ends by itself
+        try:
+            process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        self._bury(process)
 
     def _bury(self, process: subprocess.Popen[str]) -> int:
         """Wait for the end of a process, close what led to it, and return its exit code."""

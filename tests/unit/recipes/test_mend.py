@@ -1,0 +1,82 @@
+"""The functions most users call."""
+
+import numpy as np
+import pytest
+
+import afmend
+from afmend.errors import BadParameterError, BadRecipeError
+from afmend.recipes import built_in_recipes, load_recipe
+from support import assert_heights_close, rough, scan_of
+
+
+def damaged():
+    z = rough((48, 70), 5) + np.linspace(0, 30, 70)
+    z[20, 10:60] += 12
+    return scan_of(z)
+
+
+def test_mark_invents_nothing_and_repair_fills_it():
+    scan = damaged()
+    marked = afmend.mark(scan)
+    assert marked.main.artifact[20, 10:60].mean() > 0.9
+    assert not marked.main.invented.any()
+    mended = afmend.repair(scan)
+    assert mended.main.invented[20, 10:60].mean() > 0.9
+    assert abs(mended.main.values[20, 10:60].mean() - mended.main.values[18:23, 10:60].mean()) < 1.0
+    assert scan.history == ()
+
+
+def test_level_and_apply_step():
+    scan = damaged()
+    flat = afmend.level(scan, "plane").main.values
+    assert abs(flat[:, :10].mean() - flat[:, -10:].mean()) < 1.5
+    assert afmend.level(scan).history[-1].step == "level.auto"
+    shifted = afmend.apply_step(scan, "level.shift", reference="minimum").main.values
+    assert_heights_close(shifted.min(keepdims=True), np.zeros((1, 1)), atol_nm=1e-12)
+    with pytest.raises(BadParameterError, match="degree"):
+        afmend.level(scan, "rows", degree=99)
+
+
+def test_recipes_of_a_user(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("name: mine\nsteps: [{step: level.plane}, {step: mark.spikes, params: {lam: 8}}]\n")
+    done = afmend.repair(damaged(), str(mine))
+    assert [record.step for record in done.history] == ["level.plane", "mark.spikes"]
+    assert done.history[1].params["lam"] == 8
+    assert afmend.repair(damaged(), load_recipe(mine)) == done
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("name: x\nsteps: []", BadRecipeError, "no steps"),
+        ("[1, 2]", BadRecipeError, "mapping"),
+        ("name: x\nsteps: [{step: level.plain}]", BadRecipeError, "level.plane"),
+        ("name: x\nsteps: [{step: level.plane, params: {degree: 3}}]", BadParameterError, "degree"),
+        ("name: x\nsteps: {", BadRecipeError, "YAML"),
+        ("name: x\nsteps: [{stop: level.plane}]", BadRecipeError, "steps.0.step"),
+        ("name: x\nsteps: [{step: mark.spikes, params: {lam: .nan}}]", BadParameterError, "lam"),
+    ],
+)
+def test_bad_recipes(tmp_path, text, error, says):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(error, match=says):
+        load_recipe(path)
+
+
+def test_absent_recipes():
+    assert {"auto", "seed", "gwyddion", "topostats", "experts"} <= set(built_in_recipes())
+    with pytest.raises(BadRecipeError, match="Did you mean 'auto'"):
+        load_recipe("outo")
+    with pytest.raises(BadRecipeError, match="cannot be read"):
+        load_recipe("absent.yaml")
+
+
+def test_a_recipe_object_is_checked():
+    bad = afmend.Recipe.from_mapping({"name": "x", "steps": [{"step": "no.step"}]})
+    with pytest.raises(BadRecipeError, match="no step"):
+        afmend.repair(damaged(), bad)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = afmend.nothing
+    assert "repair" in dir(afmend)

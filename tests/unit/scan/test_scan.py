@@ -1,0 +1,148 @@
+"""The object everything passes on."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from afmend.errors import AfmendError, BadScanError, CorruptFileError, MissingChannelError
+from afmend.scan import Acquisition, Channel, ChannelKey, Grid, Masks, Record, Scan
+from afmend.scan.units import in_memory, is_length, on_disk, si
+from support import assert_heights_close, rough, scan_of
+
+
+def channel(kind="height", direction="trace", unit="nm", name=""):
+    return Channel(kind, direction, rough((4, 6)), unit, name)
+
+
+def test_arrays_are_read_only_and_nobody_else_can_write():
+    z = rough((4, 6))
+    made = Channel("height", "trace", z, "nm")
+    z[0, 0] = 99
+    assert made.values[0, 0] != 99
+    with pytest.raises(ValueError, match="read-only"):
+        made.values[0, 0] = 1
+    mask = np.zeros((4, 6), bool)
+    mask[1] = True
+    masks = Masks().with_mask("artifact", "scar", mask)
+    mask[2] = True
+    assert masks.artifact["scar"].sum() == 6
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Channel("height", "trace", np.ones(3), "nm"),
+        lambda: Channel("height", "trace", np.ones((3, 4), int), "nm"),
+        lambda: Channel("height", "forward", rough((3, 4)), "nm"),
+        lambda: Channel("height", "trace", np.full((3, 4), np.nan), "nm"),
+        lambda: Channel("height", "trace", rough((3, 4)), "nm", masks=Masks(missing=np.ones((2, 2), bool))),
+        lambda: Channel("height", "trace", rough((3, 4)), "nm", uncertainty=-np.ones((3, 4))),
+        lambda: Grid(0, 4),
+        lambda: Grid(3, 4, -1.0, 1.0),
+        lambda: Grid.from_size((0, 4), (1.0, 1.0)),
+        lambda: Scan(Grid(4, 6), {}),
+        lambda: Scan.of(Grid(5, 6), [channel()]),
+        lambda: Scan(Grid(4, 6), {ChannelKey("phase", "trace"): channel()}),
+        lambda: (
+            Masks().with_mask("artifact", "a", np.ones((2, 2), bool)).with_added("artifact", "a", np.ones((3, 2), bool))
+        ),
+    ],
+)
+def test_bad_objects_are_refused(make):
+    with pytest.raises(BadScanError):
+        make()
+
+
+def test_nan_becomes_missing():
+    z = rough((4, 6))
+    z[2] = np.nan
+    z[0, 0] = np.inf
+    made = Channel.from_raw("height", "trace", z, "nm", missing=np.eye(4, 6, dtype=bool))
+    assert made.missing.sum() == 6 + 3
+    assert np.isfinite(made.values).all()
+    gone = Channel.from_raw("height", "trace", np.full((2, 3), np.nan), "nm")
+    assert gone.missing.all()
+
+
+def test_finding_channels():
+    kinds = [channel("phase", unit="deg"), channel("height_sensor"), channel("height", "retrace"), channel(name="My Z")]
+    scan = Scan.of(Grid(4, 6), kinds)
+    assert scan.find() == ("height", "trace")
+    assert scan.find("height/retrace").direction == "retrace"
+    assert scan.find("my z") == ("height", "trace")
+    assert scan.find(ChannelKey("phase", "trace")).kind == "phase"
+    assert scan.opposite(scan.find()).direction == "retrace"
+    assert scan.opposite(ChannelKey("height", "unknown")) is None
+    with pytest.raises(MissingChannelError, match="Did you mean 'height/trace'"):
+        scan.find("hieght/trace")
+    with pytest.raises(MissingChannelError, match="no height channel"):
+        Scan.of(Grid(4, 6), [channel("phase", unit="deg"), channel("amplitude")]).find()
+    assert Scan.of(Grid(4, 6), [channel("something")]).find().kind == "something"
+    assert Scan.of(Grid(4, 6), [channel("phase", unit="deg")]).main.kind == "phase"
+    twice = Scan.of(Grid(4, 6), [channel(), channel(), channel()])
+    assert [key.kind for key in twice.channels] == ["height", "height_2", "height_3"]
+
+
+def test_masks_keep_their_roles():
+    mask = np.zeros((4, 6), bool)
+    mask[1, 1] = True
+    masks = Masks(missing=mask).with_mask("foreground", "drawn", mask).with_added("artifact", "scar", mask)
+    masks = masks.with_added("artifact", "scar", ~mask)
+    assert masks.artifact["scar"].all()
+    assert [(role, name) for role, name, _ in masks.items()] == [
+        ("missing", "missing"), ("artifact", "scar"), ("foreground", "drawn"),
+    ]  # fmt: skip
+    assert masks.union("missing", shape=(4, 6)).sum() == 1
+    assert masks.with_mask("artifact", "scar", np.zeros((4, 6), bool)).artifact == {}
+    assert pickle.loads(pickle.dumps(masks)) == masks  # noqa: S301 (our own bytes)
+    assert masks != Masks()
+
+
+def test_scans_travel_between_processes():
+    scan = scan_of(rough())
+    record = Record("level.shift", "1", {"reference": "mean"}, scan.find(), "a", "b", "0.1.0", {"x": [1, 2]})
+    scan = scan.with_channel(scan.channel(), record)
+    assert pickle.loads(pickle.dumps(scan)) == scan  # noqa: S301 (our own bytes)
+    assert Record.from_json(record.to_json()) == record
+    assert Acquisition(mode="tapping", bias_v=0.0).to_json() == {"mode": "tapping", "bias_v": 0.0}
+
+
+def test_digests_follow_the_content():
+    one, other = channel(), channel()
+    assert one == other
+    changed = one.evolve(values=one.values + 1)
+    assert changed != one
+    assert changed.evolve(values=one.values).digest() == one.digest()
+    assert (one == 3) is False
+
+
+def test_errors_travel_and_read_well():
+    error = CorruptFileError("the header promises 512 lines, the file holds 497", now="Re-export it.").at("scan.spm")
+    assert str(error) == (
+        "CorruptFileError: scan.spm: the header promises 512 lines, the file holds 497. Re-export it."
+    )
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own bytes)
+    assert (type(again), str(again)) == (CorruptFileError, str(error))
+    assert error.at("elsewhere") is error
+    assert isinstance(error, AfmendError)
+
+
+@pytest.mark.parametrize(
+    ("unit", "memory"),
+    [("m", ("nm", 1e9)), ("um", ("nm", 1e3)), ("pm", ("nm", 1e-3)), ("Å", ("nm", 0.1)), ("mV", ("V", 1e-3)),
+     ("°", ("deg", 1.0)), ("kHz", ("Hz", 1e3)), ("furlong", ("furlong", 1.0)), ("", ("", 1.0)), ("N/m", ("N/m", 1.0))],
+)  # fmt: skip
+def test_units(unit, memory):
+    found, factor = in_memory(unit)
+    assert found == memory[0]
+    assert factor == pytest.approx(memory[1], rel=1e-15)
+    assert is_length(found) == (found == "nm")
+    assert si(on_disk(found)[0])[0] == si(unit)[0]
+
+
+def test_to_xarray():
+    xarray = pytest.importorskip("xarray")
+    data = scan_of(rough()).to_xarray()
+    assert isinstance(data, xarray.Dataset)
+    assert_heights_close(data["height"].values, rough(), atol_nm=0.0)
