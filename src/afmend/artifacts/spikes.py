@@ -11,6 +11,10 @@ from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
 
+SAME_HEIGHT, HYSTERESIS = 0.5, 8
+"""A spike is a feature if the other direction has half of its height within so many pixels along the line."""
+
+
 class Spikes(Params):
     """Mark spikes: pixels far from the median of the small window around them."""
 
@@ -51,10 +55,27 @@ def spikes(field: Field, params: Spikes) -> Found:
 
     Sigma is the robust spread of all h - median, or of the steps along the lines (over root 2) if that is larger.
 
+    Where the other scan direction was recorded, what it shows as well is a small feature and left alone.
     Not for scans whose features are as small as a spike: single atoms or needles one pixel wide stand alone as well.
     """
     found = find_spikes(field.heights, field.excluded, params)
-    return Found(found.mask(field.shape), "spike", facts={"sigma": found.sigma, "spikes": int(found.row.size)})
+    mask, spared = found.mask(field.shape), 0
+    if field.opposite is not None and params.max_px:
+        surface = _seen_both_ways(found, field.heights, field.opposite)
+        mask[found.row[surface], found.col[surface]] = False
+        spared = int(np.count_nonzero(surface))
+    facts = {"sigma": found.sigma, "spikes": int(found.row.size) - spared, "spared_by_opposite": spared}
+    return Found(mask, "spike", facts=facts)
+
+
+def _seen_both_ways(found: SpikePixels, heights: Heights, opposite: Heights) -> NDArray[np.bool_]:
+    """Tell which spikes the other scan direction shows, too, within its hysteresis: those are small features."""
+    distance = heights[found.row, found.col] - found.median
+    rows = (found.row[:, None, None] + np.arange(-1, 2)[None, :, None]).clip(0, heights.shape[0] - 1)
+    cols = (found.col[:, None, None] + np.arange(-HYSTERESIS, HYSTERESIS + 1)).clip(0, heights.shape[1] - 1)
+    window = opposite[rows, cols].reshape(found.row.size, -1)
+    rise = np.sign(distance)[:, None] * (window - np.median(window, axis=1, keepdims=True))
+    return np.asarray(rise.max(axis=1, initial=0.0) >= SAME_HEIGHT * np.abs(distance))
 
 
 def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels:

@@ -71,3 +71,17 @@ def test_commutes_with_scale_and_shift():
     z[33, 44] += 9
     assert np.array_equal(marked(z), marked(3.0 * z + 100.0))
     assert np.array_equal(marked(z, polarity="positive"), marked(-z, polarity="negative"))
+
+
+def test_what_the_other_direction_shows_is_a_feature():
+    z = ground()
+    z[20, 20] += 10
+    z[40, 50] += 10
+    other = ground(noise=0.12)
+    other[40, 54] += 9
+    found = spikes(Field(z, opposite=other), Spikes())
+    assert found.mask[20, 20]
+    assert not found.mask[40, 50]
+    assert found.facts["spared_by_opposite"] == 1
+    assert spikes(Field(z, opposite=other), Spikes(max_px=0)).mask[40, 50]
+    assert spikes(Field(ground(), opposite=other), Spikes()).mask.sum() == 0
