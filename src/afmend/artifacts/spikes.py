@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
-
 SAME_HEIGHT, HYSTERESIS = 0.5, 8
 """A spike is a feature if the other direction has half of its height within so many pixels along the line."""
 
@@ -73,7 +72,7 @@ def _seen_both_ways(found: SpikePixels, heights: Heights, opposite: Heights) -> 
     distance = heights[found.row, found.col] - found.median
     rows = (found.row[:, None, None] + np.arange(-1, 2)[None, :, None]).clip(0, heights.shape[0] - 1)
     cols = (found.col[:, None, None] + np.arange(-HYSTERESIS, HYSTERESIS + 1)).clip(0, heights.shape[1] - 1)
-    window = opposite[rows, cols].reshape(found.row.size, -1)
+    window = opposite[rows, cols].reshape(found.row.size, 3 * (2 * HYSTERESIS + 1))
     rise = np.sign(distance)[:, None] * (window - np.median(window, axis=1, keepdims=True))
     return np.asarray(rise.max(axis=1, initial=0.0) >= SAME_HEIGHT * np.abs(distance))
 
