@@ -55,7 +55,7 @@ def parachuting(field: Field, params: Parachuting) -> Found:
     flip = -1 if field.direction == "retrace" else 1
     here = field.heights[:, ::flip]
     other = np.asarray(field.opposite, dtype=np.float64)[:, ::flip]
-    usable = field.usable[:, ::flip]
+    usable = (field.usable & ~field.opposite_excluded)[:, ::flip]
     excess = _excess(here, other, usable)
     spread = _spread(excess, usable)
     if spread == 0:

@@ -148,10 +148,11 @@ def repeating(runs: Runs, mask: Mask) -> Mask:
     return out
 
 
-def seen_both_ways(mask: Mask, heights: Map, opposite: Map) -> Mask:
+def seen_both_ways(mask: Mask, heights: Map, opposite: Map, unknown: Mask) -> Mask:
     """Find the marks that the other scan direction shows with at least half of their height: they are surface.
 
-    The height of a mark is its mean over the straight line between the lines above and below it.
+    The height of a mark is its mean over the straight line between the lines above and below it; ``unknown`` pixels
+    of the other direction show nothing.
     """
     parts = find_components(mask)
     count = np.maximum(parts.area, 1)
@@ -159,7 +160,7 @@ def seen_both_ways(mask: Mask, heights: Map, opposite: Map) -> Mask:
     also = np.zeros(count.size, dtype=np.bool_)
     for shift in SHIFTS:
         moved = np.roll(parts.labels, shift, axis=1)
-        over = opposite - filled_from_lines(opposite, moved > 0)
+        over = np.where(unknown, 0.0, opposite - filled_from_lines(opposite, moved > 0))
         other = np.bincount(moved.ravel(), over.ravel(), count.size) / count
         also |= other * np.sign(own) >= SAME_HEIGHT * np.abs(own)
     return parts.paint(also)

@@ -89,9 +89,9 @@ def scars(field: Field, params: Scars) -> Found:
         found |= _touching(wide, found)
     spared = 0
     if field.opposite is not None and found.any():
-        other = _normalized(Field(field.opposite, field.excluded))
+        other = _normalized(Field(field.opposite, field.opposite_excluded))
         if other is not None:
-            surface = seen_both_ways(found, seen, _without_offsets(other, width))
+            surface = seen_both_ways(found, seen, _without_offsets(other, width), field.opposite_excluded)
             spared, found = _count(surface), found & ~surface
     return Found(found, "scar", facts={"scars": _count(found), "spared_by_opposite": spared})
 

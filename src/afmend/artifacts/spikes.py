@@ -60,20 +60,21 @@ def spikes(field: Field, params: Spikes) -> Found:
     found = find_spikes(field.heights, field.excluded, params)
     mask, spared = found.mask(field.shape), 0
     if field.opposite is not None and params.max_px:
-        surface = _seen_both_ways(found, field.heights, field.opposite)
+        surface = _seen_both_ways(found, field.heights, field.opposite, field.opposite_excluded)
         mask[found.row[surface], found.col[surface]] = False
         spared = int(np.count_nonzero(surface))
     facts = {"sigma": found.sigma, "spikes": int(found.row.size) - spared, "spared_by_opposite": spared}
     return Found(mask, "spike", facts=facts)
 
 
-def _seen_both_ways(found: SpikePixels, heights: Heights, opposite: Heights) -> NDArray[np.bool_]:
+def _seen_both_ways(found: SpikePixels, heights: Heights, opposite: Heights, unknown: Mask) -> NDArray[np.bool_]:
     """Tell which spikes the other scan direction shows, too, within its hysteresis: those are small features."""
     distance = heights[found.row, found.col] - found.median
     rows = (found.row[:, None, None] + np.arange(-1, 2)[None, :, None]).clip(0, heights.shape[0] - 1)
     cols = (found.col[:, None, None] + np.arange(-HYSTERESIS, HYSTERESIS + 1)).clip(0, heights.shape[1] - 1)
     window = opposite[rows, cols].reshape(found.row.size, 3 * (2 * HYSTERESIS + 1))
     rise = np.sign(distance)[:, None] * (window - np.median(window, axis=1, keepdims=True))
+    rise[unknown[rows, cols].reshape(window.shape)] = 0.0
     return np.asarray(rise.max(axis=1, initial=0.0) >= SAME_HEIGHT * np.abs(distance))
 
 

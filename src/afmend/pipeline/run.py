@@ -161,8 +161,10 @@ def _apply(scan: Scan, key: ChannelKey, found: Step[Any], params: Params, cache:
     name = ""
     done = None
     if cache is not None:
-        name = "|".join((before, opposite.digest() if opposite else "", found.id, found.version,
-                         json.dumps(params.to_json(), sort_keys=True)))  # fmt: skip
+        what = (key, channel.unit, channel.calibrated, channel.name, scan.grid, found.id, found.version)
+        name = (
+            f"{before}|{opposite.digest() if opposite else ''}|{what!r}|{json.dumps(params.to_json(), sort_keys=True)}"
+        )
         done = cache.get(name)
     if done is None:
         field = _field(scan, channel, opposite, found)
@@ -192,6 +194,7 @@ def _field(scan: Scan, channel: Channel, opposite: Channel | None, found: Step[A
         unit=channel.unit,
         direction=channel.direction,
         opposite=None if opposite is None else opposite.values,
+        opposite_excluded=None if opposite is None else opposite.holes,  # type: ignore[arg-type]  # None = none
         masks=channel.masks,
     )
 

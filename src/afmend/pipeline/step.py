@@ -38,7 +38,9 @@ class Field:
     direction : str
         "trace", "retrace" or "unknown": in a retrace, time runs from right to left.
     opposite : (rows, cols) float64 or None
-        The same quantity in the other scan direction, as measured, on the same grid.
+        The same quantity in the other scan direction, on the same grid.
+    opposite_excluded : (rows, cols) bool
+        Where ``opposite`` holds no measurement (missing pixels and artifacts found in it). Defaults to none.
     masks : Masks
         All masks with their roles and names.
     """
@@ -50,6 +52,7 @@ class Field:
     unit: str = "nm"
     direction: str = "unknown"
     opposite: Heights | None = None
+    opposite_excluded: Mask = None  # type: ignore[assignment]  # as excluded
     masks: Masks = field(default_factory=Masks)
 
     def __post_init__(self) -> None:
@@ -59,9 +62,10 @@ class Field:
         view = heights.view()
         view.flags.writeable = False
         object.__setattr__(self, "heights", view)
-        if self.excluded is None:
-            object.__setattr__(self, "excluded", np.zeros(heights.shape, dtype=np.bool_))
-        check_mask(self.excluded, heights.shape, "excluded")
+        for name in ("excluded", "opposite_excluded"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.zeros(heights.shape, dtype=np.bool_))
+            check_mask(getattr(self, name), heights.shape, name)
 
     @property
     def usable(self) -> Mask:

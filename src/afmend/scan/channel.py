@@ -13,6 +13,8 @@ from afmend.scan.masks import Masks
 
 Direction: TypeAlias = Literal["trace", "retrace", "unknown"]
 DIRECTIONS: tuple[Direction, ...] = ("trace", "retrace", "unknown")
+LARGEST = 1e100
+"""No instrument measures more; beyond it, squares overflow."""
 NO_ERROR_BAR = float("inf")
 """Uncertainty of a pixel that was invented by a method that cannot say how wrong it may be."""
 
@@ -68,15 +70,15 @@ class Channel:
 
     def __post_init__(self) -> None:
         values = self.values
-        if values.ndim != 2 or values.dtype not in (np.float64, np.float32):
+        if values.ndim != 2 or values.size == 0 or values.dtype not in (np.float64, np.float32):
             raise BadScanError(
                 f"channel {self.key} holds {values.dtype} of shape {values.shape}, not a 2-D float array"
             )
         if self.direction not in DIRECTIONS:
             raise BadScanError(f"direction {self.direction!r} is none of {', '.join(DIRECTIONS)}")
-        if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+        if not (values.min() > -LARGEST and values.max() < LARGEST):
             raise BadScanError(
-                f"channel {self.key} holds NaN or infinite values",
+                f"channel {self.key} holds NaN, infinite or absurdly large values",
                 now="Mark such pixels as missing (Channel.from_raw).",
             )
         object.__setattr__(self, "values", frozen(values))
@@ -108,7 +110,9 @@ class Channel:
             values = values.astype(np.float64)
         if missing is not None:
             check_mask(missing, values.shape, "missing")
-        lost = ~np.isfinite(values) if missing is None else ~np.isfinite(values) | missing
+        lost = ~(np.abs(values) < LARGEST)
+        if missing is not None:
+            lost |= missing
         if lost.any():
             values = values.copy()
             values[lost] = values[~lost].mean() if not lost.all() else 0.0

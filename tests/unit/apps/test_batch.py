@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 
 import afmend
 from afmend.apps.batch import Order, plan, run_batch
+from afmend.apps.batch.job import FRAME_SIGN
 from afmend.apps.batch.journal import sweep
+from afmend.apps.batch.summary import finite
 from afmend.formats.register import temporary_prefix
 from afmend.pipeline import Recipe
 from support import ROOT, rough, scan_of
@@ -101,6 +104,74 @@ def test_a_scan_of_several_files_is_one_job(tmp_path):
         (tmp_path / name).touch()
     jobs = plan([tmp_path], order(tmp_path / "out"))
     assert [job.path.rsplit("/", 1)[-1] for job in jobs] == ["a.par", "b.tf0"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_what_is_no_file_hangs_nothing(tmp_path):
+    os.mkfifo(tmp_path / "pipe.spm")
+    assert plan([tmp_path], order(tmp_path / "out")) == []
+    outcome = run_batch([tmp_path / "pipe.spm"], order(tmp_path / "out", report=False))
+    assert outcome.exit_code == 2
+    assert "not a" in outcome.results[0].error["what"]
+
+
+def test_outputs_of_earlier_runs_are_no_inputs(tmp_path):
+    afmend.write(scan_of(rough() + np.linspace(0, 5, 37)), tmp_path / "a.gwy")
+    run_batch([tmp_path], order(tmp_path / "one", report=False))
+    jobs = plan([tmp_path], order(tmp_path / "two"))
+    assert [job.path for job in jobs] == [str(tmp_path / "a.gwy")]
+
+
+def test_frames_and_files_never_collide(tmp_path):
+    for name in ("m.tif", "m.tif@0001", "summary", "a@1", "a_1"):
+        (tmp_path / name).touch()
+    jobs = plan([tmp_path], order(tmp_path / "out"))
+    frames = {f"{job.stem}{FRAME_SIGN}0001" for job in jobs}
+    stems = {job.stem for job in jobs}
+    assert len(stems) == 5
+    assert not frames & stems
+    assert str(tmp_path / "out" / "summary") not in stems
+
+
+def test_an_unusable_worker_costs_its_jobs_only(tmp_path, monkeypatch):
+    (tmp_path / "a.gwy").touch()
+
+    def refuse(*_args, **_rest):
+        raise OSError("Resource temporarily unavailable")
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    outcome = run_batch([tmp_path / "a.gwy"], order(tmp_path / "out", report=False))
+    assert outcome.results[0].error["kind"] == "CrashError"
+
+
+def test_an_interrupt_ends_the_work_and_keeps_the_summary(tmp_path):
+    make_inputs(tmp_path / "in", 6)
+
+    def stop_after_two(_result, done, _of):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        run_batch([tmp_path / "in"], order(tmp_path / "out"), stop_after_two)
+    assert threading.active_count() == before
+    assert json.loads((tmp_path / "out/summary.json").read_text())["finished"] == 2
+    written = len(list((tmp_path / "out").glob("*.txt")))
+    time.sleep(0.5)
+    assert len(list((tmp_path / "out").glob("*.txt"))) == written
+
+
+def test_a_changed_output_is_made_again(tmp_path):
+    make_inputs(tmp_path / "in", 1)
+    run_batch([tmp_path / "in/scan0.gwy"], order(tmp_path / "out", report=False))
+    (tmp_path / "out/scan0.gwy.txt").write_text("")
+    again = run_batch([tmp_path / "in/scan0.gwy"], order(tmp_path / "out", report=False, resume=True))
+    assert [result.reused for result in again.results] == [False]
+    assert (tmp_path / "out/scan0.gwy.txt").stat().st_size > 0
+
+
+def test_numbers_that_json_does_not_know():
+    assert finite({"a": [float("nan"), 1.0, (float("inf"),)], "b": "x"}) == {"a": [None, 1.0, [None]], "b": "x"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs file names that are not UTF-8")

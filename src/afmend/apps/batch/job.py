@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+FRAME_SIGN = "@"
+"""Stands between the name of a file and the number of its image; no planned name holds it."""
 Mode: TypeAlias = Literal["mend", "mark", "convert"]
 
 
@@ -18,7 +20,7 @@ class Job:
     path : str
         The input file.
     stem : str
-        Path of the outputs without extension; a file of several images adds "-0000", "-0001", ...
+        Path of the outputs without extension; a file of several images adds "@0000", "@0001", ...
     recipe : str
         YAML text; unused when converting.
     channel : str or None
@@ -71,6 +73,7 @@ class JobResult:
     scans: tuple[ScanResult, ...] = ()
     error: Mapping[str, str] | None = None
     seconds: float = 0.0
+    fingerprint: str = ""
     reused: bool = field(default=False, compare=False)
 
     @property
@@ -90,10 +93,11 @@ class JobResult:
             "scans": [asdict(scan) for scan in self.scans],
             "error": None if self.error is None else dict(self.error),
             "seconds": self.seconds,
+            "fingerprint": self.fingerprint,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, reused: bool = False) -> JobResult:
         """Rebuild a result."""
         scans = tuple(ScanResult(**{**scan, "outputs": tuple(scan["outputs"])}) for scan in data["scans"])
-        return cls(data["path"], scans, data["error"], data["seconds"], reused)
+        return cls(data["path"], scans, data["error"], data["seconds"], data["fingerprint"], reused)

@@ -12,6 +12,7 @@ import xxhash
 from afmend import __version__
 from afmend.apps.batch.job import Job, JobResult
 from afmend.apps.batch.plan import PRIVATE
+from afmend.errors import AfmendError, CorruptFileError
 from afmend.formats.register import replacing
 
 CHUNK = 1 << 22
@@ -27,22 +28,19 @@ class Journal:
         """Return the result of the same job on the same bytes, if all its outputs still exist and it was good."""
         try:
             kept = json.loads(self._file(job).read_text(encoding="ascii"))
-            if kept["fingerprint"] != fingerprint(job):
-                return None
             result = JobResult.from_json(kept["result"], reused=True)
-        except (OSError, ValueError, KeyError, TypeError):
+            same = result.fingerprint == fingerprint(job)
+            whole = all(Path(name).stat().st_size == size for name, size in kept["sizes"].items())
+        except (OSError, ValueError, KeyError, TypeError, AfmendError):
             return None
-        needed = [name for scan in result.scans for name in (*scan.outputs, *([scan.card] if scan.card else []))]
-        return result if result.good and all(Path(name).is_file() for name in needed) else None
+        return result if result.good and same and whole else None
 
     def keep(self, job: Job, result: JobResult) -> None:
         """Write down a finished job, whole or not at all."""
-        try:
-            mark = fingerprint(job)
-        except OSError:
-            return  # the input is gone or unreadable: there is nothing to take up again
+        names = [name for scan in result.scans for name in (*scan.outputs, *([scan.card] if scan.card else []))]
+        sizes = {name: Path(name).stat().st_size for name in names}
         with replacing(self._file(job)) as temporary:
-            temporary.write_text(json.dumps({"fingerprint": mark, "result": result.to_json()}), encoding="ascii")
+            temporary.write_text(json.dumps({"sizes": sizes, "result": result.to_json()}), encoding="ascii")
 
     def _file(self, job: Job) -> Path:
         return self._folder / f"{xxhash.xxh3_128_hexdigest(os.fsencode(job.stem))}.json"
@@ -51,6 +49,8 @@ class Journal:
 def fingerprint(job: Job) -> str:
     """Hash of everything a job's outputs depend on: the input's bytes, the order and afmend's version."""
     state = xxhash.xxh3_128(json.dumps([__version__, job.to_json()], sort_keys=True).encode())
+    if not Path(job.path).is_file():
+        raise CorruptFileError("is not a file", where=Path(job.path).name, now="Check the path.")
     with Path(job.path).open("rb") as file:
         while chunk := file.read(CHUNK):
             state.update(chunk)

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from afmend.apps.batch.job import Job, JobResult, ScanResult
+from afmend.apps.batch.job import FRAME_SIGN, Job, JobResult, ScanResult
+from afmend.apps.batch.journal import fingerprint
 from afmend.catalogue import find_step
 from afmend.errors import AfmendError, StepError
 from afmend.pipeline import Recipe, StepUse, run_recipe
@@ -29,18 +30,20 @@ def do_job(job: Job) -> JobResult:
     from afmend.formats import read_all
 
     started = time.perf_counter()
+    mark = ""
     try:
+        mark = fingerprint(job)  # before reading: whatever changes the file later must not pass for mended
         scans = read_all(job.path)
     except Exception as error:  # noqa: BLE001 (a batch never loses: one file's bug must not take the others along)
-        return JobResult(job.path, error=describe(error), seconds=time.perf_counter() - started)
+        return JobResult(job.path, error=describe(error), seconds=time.perf_counter() - started, fingerprint=mark)
     results = []
     for index, scan in enumerate(scans):
-        suffix = f"-{index:04d}" if len(scans) > 1 else ""
+        suffix = f"{FRAME_SIGN}{index:04d}" if len(scans) > 1 else ""
         try:
             results.append(_do_scan(job, scan, suffix))
         except Exception as error:  # noqa: BLE001 (as above, for one image of a file)
             results.append(ScanResult(_identity(job, scan), error=describe(error)))
-    return JobResult(job.path, tuple(results), seconds=time.perf_counter() - started)
+    return JobResult(job.path, tuple(results), seconds=time.perf_counter() - started, fingerprint=mark)
 
 
 def _do_scan(job: Job, scan: Scan, suffix: str) -> ScanResult:
@@ -50,7 +53,8 @@ def _do_scan(job: Job, scan: Scan, suffix: str) -> ScanResult:
         mended, leveled, key = scan, None, scan.main.key
         if job.channel is not None:
             key = scan.find(job.channel)
-            mended = Scan(scan.grid, {key: scan.channels[key]}, (), scan.acquisition, scan.header, scan.source)
+            history = tuple(record for record in scan.history if record.channel == key)
+            mended = Scan(scan.grid, {key: scan.channels[key]}, history, scan.acquisition, scan.header, scan.source)
     else:
         key = scan.find(job.channel)
         leveled, mended = _mend(job, scan, key)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from afmend.apps.batch.job import Job, Mode
+from afmend.apps.batch.job import FRAME_SIGN, Job, Mode
 
 SCALA_PART = re.compile(r"\.[ts][fb]\d+$", re.IGNORECASE)
 PRIVATE = ".afmend"
@@ -38,9 +38,10 @@ class Order:
 def plan(inputs: Iterable[Path], order: Order) -> list[Job]:
     """List the jobs, sorted by input, each with its own output names.
 
-    A folder is searched whole (hidden files and the output folder left out, links to folders not followed).
+    A folder is searched whole for regular files; hidden ones, the output folder and the outputs of other runs are left
+    out, links to folders not followed.
     """
-    taken: set[str] = set()
+    taken = {"summary", "report"}  # the run's own files
     jobs = []
     for path, relative in _found(inputs, order.out):
         stem = _free(_printable(relative), taken)
@@ -59,9 +60,12 @@ def _found(inputs: Iterable[Path], out: Path) -> list[tuple[Path, str]]:
             continue
         for folder, names, files in os.walk(given):
             here = Path(folder)
+            if here != given and (here / PRIVATE).is_dir():
+                names.clear()
+                continue
             names[:] = sorted(n for n in names if not n.startswith(".") and _resolved(here / n) != skip)
             for name in sorted(files):
-                if not name.startswith("."):
+                if not name.startswith(".") and (here / name).is_file():
                     found.setdefault(here / name, str((here / name).relative_to(given)))
     parts = {path for path in found if SCALA_PART.search(path.name) and _has_par(path, found)}
     return sorted(((path, name) for path, name in found.items() if path not in parts), key=lambda item: str(item[0]))
@@ -79,7 +83,10 @@ def _resolved(path: Path) -> Path:
 def _printable(relative: str) -> str:
     """Make a name that every file system takes from one that perhaps none should have had."""
     raw = os.fsencode(relative).decode("utf-8", "backslashreplace").replace("\\", "_")
-    parts = ("".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in part) for part in raw.split("/"))
+    parts = (
+        "".join(c if c.isprintable() and c not in f'<>:"|?*{FRAME_SIGN}' else "_" for c in part)
+        for part in raw.split("/")
+    )
     return "/".join(part[:150] or "_" for part in parts)
 
 

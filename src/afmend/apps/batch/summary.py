@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,21 @@ def write_summary(order: Order, results: Sequence[JobResult], planned: int) -> N
         "planned": planned,
         "finished": len(results),
         "good": sum(result.good for result in results),
-        "results": [{**result.to_json(), "reused": result.reused} for result in results],
+        "results": [{**finite(result.to_json()), "reused": result.reused} for result in results],
     }
     with replacing(order.out / "summary.json") as temporary:
-        temporary.write_text(json.dumps(facts, indent=1), encoding="ascii")
+        temporary.write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="ascii")
     if order.report:
         _report(order, results)
+
+
+def finite(value: Any) -> Any:
+    """Return JSON types without NaN and infinities, which JSON does not know: they become None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _safe(value: Any) -> Any:

@@ -98,13 +98,17 @@ def _exclusions(path: Path | None) -> tuple[Mapping[str, Any], ...]:
 
 
 def _run(wish: Wish, order: Order, title: str) -> int:
-    with say.progress(title, quiet=wish.as_json) as watch:
-        outcome = run_batch(wish.inputs, order, watch)
+    try:
+        with say.progress(title, quiet=wish.as_json) as watch:
+            outcome = run_batch(wish.inputs, order, watch)
+    except KeyboardInterrupt:
+        say.complain("Interrupted. The summary holds what was finished; run again with --resume to go on.")
+        return 130
     if wish.as_json:
-        from afmend.apps.batch.summary import rows_of
+        from afmend.apps.batch.summary import finite, rows_of
 
         for row in rows_of(outcome.results):
-            say.emit(row)
+            say.emit(finite(row))
     else:
         _conclude(order, outcome)
     return outcome.exit_code

@@ -191,9 +191,6 @@ def main() -> None:
 
         complain(str(error))
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. Run again with --resume to go on.\n")
-        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -59,13 +59,9 @@ def progress(title: str, *, quiet: bool) -> Iterator[Watch | None]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn(title),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[file]}"),
-    )
+    name = TextColumn("{task.description}", markup=False)
+    file = TextColumn("{task.fields[file]}", markup=False)
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), file)
     with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task(title, total=None, file="")
 
