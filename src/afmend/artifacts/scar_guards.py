@@ -117,7 +117,7 @@ def staircases(mask: Mask, width: int) -> Mask:
     runs = find_runs(mask)
     label = parts.labels[runs.row, runs.start]
     tall = parts.height[label] > width + 1
-    short = runs.length < np.minimum(0.6 * parts.width[label], LONGEST_FIBER)
+    short = runs.length < LONGEST_FIBER
     return paint_runs(runs.keep(tall & short), mask.shape)
 
 

@@ -16,6 +16,8 @@ from afmend.scan.arrays import Mask
 
 ROUNDS = 4
 """How often the detector looks again beside stronger scars."""
+DECOY_SHARE, DECOY_QUANTILE = 0.2, 0.95
+"""From which share of the marks on, "scars" across the lines count, and which of them a mark must beat."""
 OVERLAP_SHARPNESS = 0.7
 """Scars that lie on each other are wide like features, so they must be sharper."""
 SHORT, LONG = 10, 40
@@ -60,8 +62,9 @@ def scars(field: Field, params: Scars) -> Found:
     Lines are quietened by a running median of nine pixels along the fast axis, freed of their offsets, and every
     band of 1 to ``max_width`` lines is compared with the lines above and below it, in units of the local noise.
     Runs grow from ``hard`` to ``soft``; what is gained over several lines (bumps), continues one line
-    further (fibers, steps), or repeats regularly (gratings) is left alone. Where the other scan direction was
-    recorded, what it shows as well is surface and left alone, too.
+    further (fibers, steps), or repeats regularly (gratings) is left alone. The same search across the lines, where no
+    scar can be, tells how convincing mere structure looks in this scan: marks that are no better are dropped. Where
+    the other scan direction was recorded, what it shows as well is surface and left alone, too.
 
     Not for scans with features thinner than ``max_width`` lines that lie exactly along the fast axis: turn the
     scan by some degrees, or draw them as an exclusion.
@@ -75,14 +78,17 @@ def scars(field: Field, params: Scars) -> Found:
     seen = ground = _without_offsets(quiet, width)
     noise = local_noise(ground, usable)
     found = np.zeros(field.shape, dtype=np.bool_)
+    proof = np.zeros(field.shape, dtype=np.float32)
     for _ in range(ROUNDS):
         more, energy = _both_polarities(ground, noise, usable & ~found, params, width)
         # What stands beside a stronger scar may be its echo: mend the strongest ones and look again.
         certain = more & (energy >= 0.97 * _around(energy, width + 4))
         found |= certain
+        proof[certain] = energy[certain]
         if (certain == more).all():
             break
         ground = filled_from_lines(ground, certain)
+    found &= ~_no_better_than_across(found, proof, quiet, usable, params)
     if (find_runs(found).length >= LONG).any():
         strict = params.model_copy(update={"sharpness": max(params.sharpness, OVERLAP_SHARPNESS)})
         wide, _ = _both_polarities(ground, noise, usable & ~found, strict, min(2 * width, rows - 2))
@@ -94,6 +100,29 @@ def scars(field: Field, params: Scars) -> Found:
             surface = seen_both_ways(found, seen, _without_offsets(other, width), field.opposite_excluded)
             spared, found = _count(surface), found & ~surface
     return Found(found, "scar", facts={"scars": _count(found), "spared_by_opposite": spared})
+
+
+def _no_better_than_across(found: Mask, proof: Map, quiet: Map, usable: Mask, params: Scars) -> Mask:
+    """Find the marks whose evidence is below that of most "scars" of the image turned by a quarter.
+
+    If those are few beside the marks, the structure of the sample does not look like scars, and all marks stand.
+    """
+    rows, cols = found.shape
+    if not found.any() or cols < 3 or rows < params.min_length:
+        return np.zeros_like(found)
+    width = min(params.max_width, cols - 2)
+    smooth = smooth_along_lines(quiet)
+    offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, min(params.max_width, rows - 2)))))
+    turned = np.ascontiguousarray((quiet - offsets[:, None].astype(np.float32)).T)
+    ground = _without_offsets(turned, width)
+    allowed = np.ascontiguousarray(usable.T)
+    mask, evidence = _both_polarities(ground, local_noise(ground, allowed), allowed, params, width)
+    if np.count_nonzero(mask) < DECOY_SHARE * np.count_nonzero(found):
+        return np.zeros_like(found)
+    parts = find_components(found, diagonal=False)
+    best = np.zeros(parts.area.size, dtype=np.float32)
+    np.maximum.at(best, parts.labels[found], proof[found])
+    return parts.paint(best <= np.quantile(evidence[mask], DECOY_QUANTILE))
 
 
 def _without_offsets(quiet: Map, width: int) -> Map:

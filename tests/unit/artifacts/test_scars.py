@@ -212,3 +212,20 @@ def test_what_the_other_direction_shows_is_surface():
     assert np.array_equal(
         scars(Field(trace, opposite=np.zeros(z.shape)), Scars()).mask, scars(Field(trace), Scars()).mask
     )
+
+
+def test_structure_that_looks_the_same_across_the_lines_is_left_alone():
+    rng = np.random.default_rng(3)
+    z = np.zeros((160, 170))
+    for _ in range(14):
+        y, x = rng.integers(0, 120, 2)
+        h, w = rng.integers(12, 40, 2)
+        z[y : y + h, x : x + w] = rng.uniform(0.5, 2)
+        z[y + 3 : y + 6, x + 2 : x + 2 + max(10, w - 4)] += 0.7
+        z[y + 2 : y + 2 + max(10, h - 4), x + 3 : x + 6] += 0.7
+    z += rng.normal(0, 0.01, z.shape)
+    assert scars(Field(z), Scars()).mask.mean() <= 0.003
+    z[30:32, 20:150] += 20.0
+    found = scars(Field(z), Scars()).mask
+    assert found[30:32, 20:150].mean() >= 0.95
+    assert found.mean() <= 0.02
