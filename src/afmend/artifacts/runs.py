@@ -34,7 +34,12 @@ def find_runs(mask: Mask) -> Runs:
     """List the runs of a mask, row by row."""
     from afmend.artifacts import run_kernels as kernels
 
-    return Runs(*kernels.find_runs(mask))
+    rows, cols = mask.shape
+    if cols % 8 or not mask.flags.c_contiguous:
+        padded = np.zeros((rows, cols + -cols % 8), dtype=np.bool_)
+        padded[:, :cols] = mask
+        mask = padded
+    return Runs(*kernels.find_runs(mask, mask.view(np.uint64)))
 
 
 def runs_above(scores: NDArray[np.float32], noise: NDArray[np.float32], usable: Mask, soft: float) -> Runs:
