@@ -8,7 +8,7 @@ import numpy as np
 
 from afmend.errors import StepError
 from afmend.leveling import background
-from afmend.leveling.features import measure_ground
+from afmend.leveling.features import measure_ground, median
 from afmend.leveling.line_search import LineFit, find_lines
 from afmend.leveling.terraces import facet_polynomial
 from afmend.pipeline import Field, Knob, Leveled, Params, step
@@ -64,12 +64,12 @@ def level_auto(field: Field, params: Auto) -> Leveled:
         raise StepError("no usable pixel to level by", now="Shrink the masks.")
     rows, cols = field.shape
     x = background.centered(cols)
-    z = field.heights - float(np.median(field.heights[~skip]))
+    z = field.heights - median(field.heights[~skip])
     aspect = rows * field.pixel_nm[0] / (cols * field.pixel_nm[1])
     lines = find_lines(
         z, skip, model=params.line_model, shrink=params.shrink, sigmas=params.feature_sigmas, aspect=aspect
     )
-    z = kernels.residuals(z, lines.coefs, x)
+    kernels.subtract(z, lines.coefs, x, z)
     sums = background.collect(z, ~lines.ground, params.max_degree)
     degree = background.choose_degree(sums, params.max_degree)
     fit = background.solve(sums, degree)
@@ -78,13 +78,13 @@ def level_auto(field: Field, params: Auto) -> Leveled:
         facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit)
         terraces = gain > _TERRACE_GAIN
         fit = facets if terraces else fit
-    z = kernels.residuals(z, background.per_line(fit, sums.powers, rows), x)
+    kernels.subtract(z, background.per_line(fit, sums.powers, rows), x, z)
     ground = measure_ground(z, skip, params.feature_sigmas)
     features = ground.features(z, skip, params.feature_sigmas)
     if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):
         features = np.zeros_like(skip)
     if params.reference == "background":
-        z -= float(np.median(z[~(features | skip)]))
+        z -= median(z[~(features | skip)])
     elif params.reference == "mean":
         z -= float(np.mean(z[~skip]))
     else:
