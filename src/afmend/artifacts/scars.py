@@ -16,8 +16,8 @@ from afmend.scan.arrays import Mask
 
 ROUNDS = 4
 """How often the detector looks again beside stronger scars."""
-DECOY_SHARE, DECOY_QUANTILE = 0.2, 0.95
-"""From which share of the marks on, "scars" across the lines count, and which of them a mark must beat."""
+DECOY_SHARE, DECOY_QUANTILE, DECOY_MARGIN = 0.2, 0.95, 2.0
+"""From which share of the marks on, "scars" across the lines count, which of them a mark must beat, and how clearly."""
 OVERLAP_SHARPNESS = 0.7
 """Scars that lie on each other are wide like features, so they must be sharper."""
 SHORT, LONG = 10, 40
@@ -122,7 +122,7 @@ def _no_better_than_across(found: Mask, proof: Map, quiet: Map, usable: Mask, pa
     parts = find_components(found, diagonal=False)
     best = np.zeros(parts.area.size, dtype=np.float32)
     np.maximum.at(best, parts.labels[found], proof[found])
-    return parts.paint(best <= np.quantile(evidence[mask], DECOY_QUANTILE))
+    return parts.paint(best <= DECOY_MARGIN * np.quantile(evidence[mask], DECOY_QUANTILE))
 
 
 def _without_offsets(quiet: Map, width: int) -> Map:
