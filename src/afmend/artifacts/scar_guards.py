@@ -152,11 +152,23 @@ def seen_both_ways(mask: Mask, heights: Map, opposite: Map, unknown: Mask) -> Ma
     """
     parts = find_components(mask)
     count = np.maximum(parts.area, 1)
-    own = np.bincount(parts.labels.ravel(), (heights - filled_from_lines(heights, mask)).ravel(), count.size) / count
+    # Only marked lines and their neighbors matter.
+    near = np.flatnonzero(np.convolve(mask.any(axis=1), np.ones(5), mode="same") > 0)
+    labels, heights, opposite, unknown = parts.labels[near], heights[near], opposite[near], unknown[near]
+    own = _mean_heights(labels, heights, count)
     also = np.zeros(count.size, dtype=np.bool_)
     for shift in SHIFTS:
-        moved = np.roll(parts.labels, shift, axis=1)
-        over = np.where(unknown, 0.0, opposite - filled_from_lines(opposite, moved > 0))
-        other = np.bincount(moved.ravel(), over.ravel(), count.size) / count
+        other = _mean_heights(np.roll(labels, shift, axis=1), opposite, count, unknown)
         also |= other * np.sign(own) >= SAME_HEIGHT * np.abs(own)
     return parts.paint(also)
+
+
+def _mean_heights(
+    labels: NDArray[np.int32], heights: Map, count: NDArray[np.int32], unknown: Mask | None = None
+) -> NDArray[np.float64]:
+    """Mean height of each component over the straight line between the lines above and below it."""
+    marked = labels > 0
+    over = (heights - filled_from_lines(heights, marked))[marked]
+    if unknown is not None:
+        over[unknown[marked]] = 0.0
+    return np.asarray(np.bincount(labels[marked], over, count.size) / count)

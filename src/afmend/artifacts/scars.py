@@ -16,6 +16,8 @@ from afmend.scan.arrays import Mask
 
 ROUNDS = 4
 """How often the detector looks again beside stronger scars."""
+DECOY_SIDE = 768
+"""Across the lines, the middle of a large image tells enough."""
 DECOY_SHARE, DECOY_QUANTILE, DECOY_MARGIN = 0.2, 0.95, 2.0
 """From which share of the marks on, "scars" across the lines count, which of them a mark must beat, and how clearly."""
 OVERLAP_SHARPNESS = 0.7
@@ -75,7 +77,8 @@ def scars(field: Field, params: Scars) -> Found:
     if quiet is None:
         return Found(np.zeros(field.shape, dtype=np.bool_), "scar", facts={"scars": 0})
     width = min(params.max_width, rows - 2)
-    seen = ground = _without_offsets(quiet, width)
+    offsets, ground = _without_offsets(quiet, width)
+    seen = ground
     noise = local_noise(ground, usable)
     found = np.zeros(field.shape, dtype=np.bool_)
     proof = np.zeros(field.shape, dtype=np.float32)
@@ -88,7 +91,7 @@ def scars(field: Field, params: Scars) -> Found:
         if (certain == more).all():
             break
         ground = filled_from_lines(ground, certain)
-    found &= ~_no_better_than_across(found, proof, quiet, usable, params)
+    found &= ~_no_better_than_across(found, proof, quiet - offsets, usable, params)
     if (find_runs(found).length >= LONG).any():
         strict = params.model_copy(update={"sharpness": max(params.sharpness, OVERLAP_SHARPNESS)})
         wide, _ = _both_polarities(ground, noise, usable & ~found, strict, min(2 * width, rows - 2))
@@ -97,12 +100,12 @@ def scars(field: Field, params: Scars) -> Found:
     if field.opposite is not None and found.any():
         other = _normalized(Field(field.opposite, field.opposite_excluded))
         if other is not None:
-            surface = seen_both_ways(found, seen, _without_offsets(other, width), field.opposite_excluded)
+            surface = seen_both_ways(found, seen, _without_offsets(other, width)[1], field.opposite_excluded)
             spared, found = _count(surface), found & ~surface
     return Found(found, "scar", facts={"scars": _count(found), "spared_by_opposite": spared})
 
 
-def _no_better_than_across(found: Mask, proof: Map, quiet: Map, usable: Mask, params: Scars) -> Mask:
+def _no_better_than_across(found: Mask, proof: Map, level: Map, usable: Mask, params: Scars) -> Mask:
     """Find the marks whose evidence is below that of most "scars" of the image turned by a quarter.
 
     If those are few beside the marks, the structure of the sample does not look like scars, and all marks stand.
@@ -111,13 +114,11 @@ def _no_better_than_across(found: Mask, proof: Map, quiet: Map, usable: Mask, pa
     if not found.any() or cols < 3 or rows < params.min_length:
         return np.zeros_like(found)
     width = min(params.max_width, cols - 2)
-    smooth = smooth_along_lines(quiet)
-    offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, min(params.max_width, rows - 2)))))
-    turned = np.ascontiguousarray((quiet - offsets[:, None].astype(np.float32)).T)
-    ground = _without_offsets(turned, width)
-    allowed = np.ascontiguousarray(usable.T)
+    part = tuple(slice((n - min(n, DECOY_SIDE)) // 2, (n + min(n, DECOY_SIDE)) // 2) for n in (rows, cols))
+    _, ground = _without_offsets(np.ascontiguousarray(level[part].T), width)
+    allowed = np.ascontiguousarray(usable[part].T)
     mask, evidence = _both_polarities(ground, local_noise(ground, allowed), allowed, params, width)
-    if np.count_nonzero(mask) < DECOY_SHARE * np.count_nonzero(found):
+    if np.count_nonzero(mask) / mask.size < DECOY_SHARE * np.count_nonzero(found) / found.size:
         return np.zeros_like(found)
     parts = find_components(found, diagonal=False)
     best = np.zeros(parts.area.size, dtype=np.float32)
@@ -125,11 +126,11 @@ def _no_better_than_across(found: Mask, proof: Map, quiet: Map, usable: Mask, pa
     return parts.paint(best <= DECOY_MARGIN * np.quantile(evidence[mask], DECOY_QUANTILE))
 
 
-def _without_offsets(quiet: Map, width: int) -> Map:
-    """Smooth along the lines and bring all lines to one level, blind to scars."""
+def _without_offsets(quiet: Map, width: int) -> tuple[Map, Map]:
+    """Return the offsets of the lines, (rows, 1) and blind to scars, and the smoothed heights without them."""
     smooth = smooth_along_lines(quiet)
-    offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, width))))
-    return np.asarray(smooth - offsets[:, None].astype(np.float32), dtype=np.float32)
+    offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, width))))[:, None].astype(np.float32)
+    return offsets, np.subtract(smooth, offsets, out=smooth)
 
 
 def _touching(wide: Mask, found: Mask) -> Mask:
