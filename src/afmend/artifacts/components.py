@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.runs import Runs, find_runs
 from afmend.scan.arrays import Mask
 
 Numbers = NDArray[np.int32]
@@ -40,9 +41,17 @@ class Components:
 
 def find_components(mask: Mask, *, diagonal: bool = True) -> Components:
     """Find what hangs together over sides and, if ``diagonal``, also over corners."""
-    import cv2
+    from afmend.artifacts import run_kernels as kernels
 
-    pixels = np.ascontiguousarray(mask).view(np.uint8)
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8 if diagonal else 4)
-    table = np.asarray(boxes, dtype=np.int32)
-    return Components(np.asarray(labels, dtype=np.int32), *(table[:, k] for k in range(5)))
+    runs = find_runs(mask)
+    label = kernels.join_runs(*runs, 1 if diagonal else 0)
+    labels = np.zeros(mask.shape, dtype=np.int32)
+    left, top, width, height, area = kernels.boxes(labels, *runs, label, int(label.max(initial=0)))
+    return Components(labels, left, top, width, height, area)
+
+
+def components_of(runs: Runs) -> NDArray[np.intp]:
+    """Number, from 1 on, what each run hangs together with over sides and corners."""
+    from afmend.artifacts import run_kernels as kernels
+
+    return np.asarray(kernels.join_runs(*runs, 1), dtype=np.intp)

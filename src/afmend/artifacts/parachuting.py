@@ -90,11 +90,20 @@ def _excess(here: Heights, other: Heights, usable: Mask) -> Singles:
     if usable.all():
         away -= _densest(away[:, ::every])[:, None]
     else:
-        away[~usable] = np.nan
-        known = usable.any(axis=1)
-        away[known] -= np.nanmedian(away[known], axis=1)[:, None]
+        away -= _medians(away, usable)[:, None]
         away[~usable] = 0.0
     return _smooth(away)
+
+
+def _medians(values: Floats, usable: Mask) -> Floats:
+    """Median of each line's usable values; 0 for lines without any."""
+    ordered = np.where(usable, values, np.inf)
+    out = np.zeros(values.shape[0])
+    for row, count in enumerate(np.count_nonzero(usable, axis=1).tolist()):
+        if count:
+            ordered[row].partition(((count - 1) // 2, count // 2))
+            out[row] = 0.5 * (ordered[row, (count - 1) // 2] + ordered[row, count // 2])
+    return out
 
 
 def _densest(values: Floats) -> Floats:

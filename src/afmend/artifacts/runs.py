@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from afmend.scan.arrays import Mask
 
 Indices = NDArray[np.intp]
+_STRIP = 32
 
 
 class Runs(NamedTuple):
@@ -31,21 +32,40 @@ class Runs(NamedTuple):
 
 def find_runs(mask: Mask) -> Runs:
     """List the runs of a mask, row by row."""
+    from afmend.artifacts import run_kernels as kernels
+
     rows, cols = mask.shape
-    padded = np.zeros((rows, cols + 1), dtype=np.bool_)
-    padded[:, :-1] = mask
-    flat = padded.ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    if flat[0]:
-        edges = np.concatenate(([0], edges))
-    row, start = np.divmod(edges[0::2], cols + 1)
-    return Runs(row, start, edges[1::2] - row * (cols + 1))
+    if cols % 8 or not mask.flags.c_contiguous:
+        padded = np.zeros((rows, cols + -cols % 8), dtype=np.bool_)
+        padded[:, :cols] = mask
+        mask = padded
+    return Runs(*kernels.find_runs(mask, mask.view(np.uint64)))
+
+
+def runs_above(scores: NDArray[np.float32], noise: NDArray[np.float32], usable: Mask, soft: float) -> Runs:
+    """List the runs of usable pixels whose score is positive and above ``soft`` times the noise."""
+    above = np.empty(scores.shape, dtype=np.bool_)
+    for first in range(0, scores.shape[0], _STRIP):
+        strip = slice(first, first + _STRIP)  # small enough for the cache
+        np.greater(scores[strip], noise[strip] * np.float32(soft), out=above[strip])
+        above[strip] &= scores[strip] > np.float32(1e-5)
+        above[strip] &= usable[strip]
+    return find_runs(above)
+
+
+def runs_within(values: NDArray[np.float32], runs: Runs, limit: NDArray[np.float64]) -> Runs:
+    """List the parts of runs (in reading order) where the values reach the limit of the run."""
+    from afmend.artifacts import run_kernels as kernels
+
+    return Runs(*kernels.runs_within(values, *runs, limit.astype(np.float32)))
 
 
 def paint_runs(runs: Runs, shape: tuple[int, int]) -> Mask:
     """Turn runs back into a mask."""
+    from afmend.artifacts import run_kernels as kernels
+
     mask = np.zeros(shape, dtype=np.bool_)
-    mask.ravel()[run_pixels(runs, shape[1])] = True
+    kernels.paint(mask, *runs)
     return mask
 
 
@@ -58,10 +78,9 @@ def run_pixels(runs: Runs, cols: int) -> Indices:
 
 def run_sums(values: NDArray[Any], runs: Runs) -> NDArray[np.float64]:
     """Sum ``values`` over each run."""
-    if runs.row.size == 0:
-        return np.zeros(0)
-    taken = values.ravel()[run_pixels(runs, values.shape[1])]
-    return np.add.reduceat(taken, np.cumsum(runs.length) - runs.length, dtype=np.float64)
+    from afmend.artifacts import run_kernels as kernels
+
+    return np.asarray(kernels.run_sums(values, *runs), dtype=np.float64)
 
 
 def grow_along_rows(strong: Mask, weak: Mask) -> Runs:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.components import find_components
+from afmend.artifacts.components import components_of, find_components
 from afmend.artifacts.runs import Indices, Runs, find_runs, paint_runs, run_sums
 from afmend.artifacts.scar_score import Map, band_scores, filled_from_lines, regular
 from afmend.scan.arrays import Mask
@@ -39,8 +39,6 @@ class Scored:
 
 def continuing(mask: Mask, runs: Runs, scored: Scored) -> Mask:
     """Find runs that are part of something longer: fibers, slanted edges and lines of a grating."""
-    import cv2
-
     if runs.row.size == 0:
         return mask
     mean = run_sums(scored.scores, runs) / runs.length
@@ -55,10 +53,9 @@ def continuing(mask: Mask, runs: Runs, scored: Scored) -> Mask:
     if not goes_on.any():
         return np.zeros_like(mask)
     # Whatever hangs together with such a run and is not longer shares its fate.
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    label = labels[runs.row, runs.start]
+    label = components_of(runs)
     longest = np.zeros(int(label.max()) + 1, dtype=np.intp)
-    np.maximum.at(longest, np.asarray(label[goes_on], dtype=np.intp), runs.length[goes_on])
+    np.maximum.at(longest, label[goes_on], runs.length[goes_on])
     return paint_runs(runs.keep(runs.length <= 1.5 * longest[label]), mask.shape)
 
 
@@ -121,13 +118,12 @@ def staircases(mask: Mask, width: int) -> Mask:
     return paint_runs(runs.keep(tall & short), mask.shape)
 
 
-def crowded(mask: Mask) -> Mask:
-    """Find places where a third of all lines within 40 lines would be scars: that is texture."""
-    import cv2
+def crowded(mask: Mask, runs: Runs) -> NDArray[np.bool_]:
+    """Find runs with a pixel where a third of all pixels within 20 lines would be scars: that is texture."""
+    from afmend.artifacts.run_kernels import box_shares
 
-    reach = (2 * (min(mask.shape[1], 17) // 2) + 1, 2 * (min(mask.shape[0], 41) // 2) + 1)
-    share = cv2.blur(mask.astype(np.float32), reach, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(share > 0.33, dtype=np.bool_)
+    tall, wide = 2 * (min(mask.shape[0], 41) // 2) + 1, 2 * (min(mask.shape[1], 17) // 2) + 1
+    return np.asarray(box_shares(mask, *runs, tall, wide, 0.33), dtype=np.bool_)
 
 
 def repeating(runs: Runs, mask: Mask) -> Mask:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.components import find_components
-from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_pixels, run_sums
+from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_pixels, run_sums, runs_above, runs_within
 from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, seen_both_ways, staircases
 from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
 from afmend.pipeline import Field, Found, Knob, Params, step
@@ -160,7 +160,7 @@ def _normalized(field: Field) -> Map | None:
 
 def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Mask:
     scores, noise = scored.scores, scored.noise
-    runs = find_runs((scores > params.soft * noise) & (scores > 1e-5) & usable)
+    runs = runs_above(scores, noise, usable, params.soft)
     mean = run_sums(scores, runs) / np.maximum(run_sums(noise, runs), 1e-9)
     evidence = mean * np.sqrt(np.minimum(runs.length, LONG) / SHORT)
     runs = _trimmed(runs.keep((evidence > params.hard) & (mean > 0.6 * params.hard)), scores)
@@ -173,17 +173,14 @@ def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Mask:
     mask &= ~repeating(find_runs(mask), mask)
     if mask.any():
         runs = find_runs(mask)
-        mask = paint_runs(runs.keep(run_sums(crowded(mask), runs) == 0), mask.shape)
+        mask = paint_runs(runs.keep(~crowded(mask, runs)), mask.shape)
     return mask & usable
 
 
 def _trimmed(runs: Runs, scores: Map) -> Runs:
     """Cut the ends of runs (and split them) where the score is below a third of the run's mean."""
     mean = run_sums(scores, runs) / np.maximum(runs.length, 1)
-    whole = paint_runs(runs, scores.shape)
-    limit = np.zeros(scores.shape, dtype=np.float32)
-    limit[whole] = np.repeat(0.35 * mean, runs.length)
-    return find_runs(whole & (scores >= limit))
+    return runs_within(scores, runs, 0.35 * mean)
 
 
 def _sharp(runs: Runs, scored: Scored, sharpness: float) -> NDArray[np.bool_]:

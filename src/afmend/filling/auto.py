@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from afmend.filling.biharmonic import plate
 from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, Trial, move_holes
-from afmend.filling.holes import Holes, clear_of_zero, distance_to_data, find_holes
+from afmend.filling.holes import Holes, clear_of_zero, distance_to_data, find_holes, first_good
 from afmend.filling.kriging import Krige
 from afmend.filling.laplace import membrane
 from afmend.filling.lines import interpolate
@@ -24,7 +24,7 @@ Fill: TypeAlias = Callable[[Heights, Mask, Mask], Heights]
 
 OTHERS: dict[str, Fill] = {
     "biharmonic": plate,
-    "linear": lambda heights, known, _: interpolate(heights, known, "across_lines")[0],
+    "linear": lambda heights, known, _: interpolate(heights, known, "across_lines", learn=False)[0],
     "laplace": lambda heights, known, wanted: membrane(heights, known, wanted)[0],
 }
 """Methods besides kriging, in the order in which ties are broken."""
@@ -80,7 +80,7 @@ def auto(field: Field, params: Auto) -> Filled:
         facts["q"] = q
     else:
         heights[rows, cols] = OTHERS[method](holes.heights, holes.known, holes.wanted)[rows, cols]
-        distance = distance_to_data(holes.known)[rows, cols]
+        distance = distance_to_data(holes.known, rows, cols)
         found = error_at_distance(contest.distance, contest.errors[method], distance, model.noise_variance)
     sigma[rows, cols] = clear_of_zero(found, holes.heights, holes.known)
     return Filled(heights, sigma, holes.left_open, facts)
@@ -123,8 +123,8 @@ def _compare(model: Krige, holes: Holes, trials: list[Trial]) -> _Contest:
         mean, variance = model.predict(heights, trial.known, *at)
         errors["kriging"].append(mean - truth)
         expected.append(variance)
-        distance.append(distance_to_data(trial.known)[at].astype(np.float64))
-        hidden = np.where(trial.held, heights[trial.known][0], heights)
+        distance.append(distance_to_data(trial.known, *at).astype(np.float64))
+        hidden = np.where(trial.held, first_good(heights, trial.known), heights)
         for name, fill in OTHERS.items():
             errors[name].append(fill(hidden, trial.known, trial.held)[at] - truth)
     pooled = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in errors.items()}

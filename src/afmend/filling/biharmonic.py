@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.holes import find_holes, hole_radius
+from afmend.filling.holes import find_holes, first_good, hole_radius
 from afmend.filling.laplace import membrane
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
@@ -68,38 +68,21 @@ def plate(heights: Heights, known: Mask, wanted: Mask) -> Heights:
     from scipy.sparse import csc_array
     from scipy.sparse.linalg import splu
 
-    n = int(np.count_nonzero(wanted))
-    number = np.full(heights.size, -1, dtype=np.int32)
-    places = np.flatnonzero(wanted)
-    number[places] = np.arange(n, dtype=np.int32)
-    base = float(heights[known][0])
-    flat = heights.ravel() - base
-    parts: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]] = []
-    right = np.zeros(n)
-    for pixels, pattern in _energy_terms(known, wanted):
-        # One row per energy term (pattern . heights)^2; its outer product joins the matrix.
-        unknown = number[pixels]
-        fixed = np.sum(np.where(unknown < 0, flat[pixels], 0.0) * pattern, axis=1)
-        for a in range(pattern.size):
-            own = unknown[:, a] >= 0
-            right -= np.bincount(unknown[own, a], weights=pattern[a] * fixed[own], minlength=n)
-            for b in range(pattern.size):
-                both = own & (unknown[:, b] >= 0)
-                value = np.full(int(np.count_nonzero(both)), pattern[a] * pattern[b])
-                parts.append((unknown[both, a], unknown[both, b], value))
-    rows, cols, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-    matrix = csc_array((values, (rows, cols)), shape=(n, n))
+    from afmend.filling.hole_kernels import plate_system
+
+    places = np.argwhere(wanted)
+    base = first_good(heights, known)
+    points, sizes, weights = _energy_terms()
+    starts, index, values, right = plate_system(heights - base, known | wanted, wanted, places, points, sizes, weights)
+    matrix = csc_array((values, index, starts), shape=(len(places), len(places)))
     solver = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
     filled = heights.copy()
-    filled.flat[places] = solver.solve(right) + base
+    filled[places[:, 0], places[:, 1]] = solver.solve(right) + base
     return filled
 
 
-def _energy_terms(known: Mask, wanted: Mask) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-    """List the bending and stretching terms that touch a wanted pixel: (flat pixel indices (m, k), weights (k,))."""
-    rows, cols = wanted.shape
-    inside = known | wanted
-    index = np.arange(rows * cols, dtype=np.intp).reshape(rows, cols)
+def _energy_terms() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """List the bending and stretching terms: offsets of their points (terms, 4, 2), number of points, weights."""
     twist, stretch = np.sqrt(2.0), np.sqrt(_MEMBRANE)
     shapes: list[tuple[list[tuple[int, int]], list[float]]] = [
         ([(0, 0), (0, 1), (0, 2)], [1.0, -2.0, 1.0]),
@@ -108,13 +91,9 @@ def _energy_terms(known: Mask, wanted: Mask) -> list[tuple[NDArray[np.intp], NDA
         ([(0, 0), (0, 1)], [stretch, -stretch]),
         ([(0, 0), (1, 0)], [stretch, -stretch]),
     ]
-    terms = []
-    for offsets, weights in shapes:
-        high, wide = max(dy for dy, _ in offsets), max(dx for _, dx in offsets)
-        if rows <= high or cols <= wide:
-            continue
-        views = [np.s_[dy : rows - high + dy, dx : cols - wide + dx] for dy, dx in offsets]
-        use = np.logical_and.reduce([inside[view] for view in views])
-        use &= np.logical_or.reduce([wanted[view] for view in views])
-        terms.append((np.stack([index[view][use] for view in views], axis=1), np.array(weights)))
-    return terms
+    points = np.zeros((len(shapes), 4, 2), dtype=np.int64)
+    weights = np.zeros((len(shapes), 4))
+    for number, (offsets, factors) in enumerate(shapes):
+        points[number, : len(offsets)] = offsets
+        weights[number, : len(factors)] = factors
+    return points, np.array([len(offsets) for offsets, _ in shapes]), weights

@@ -13,6 +13,8 @@ from afmend.scan.arrays import Heights, Mask
 
 _ENOUGH = 500_000
 """Pixels beyond which more of them say nothing new about a variance."""
+_SEARCH = 8
+"""Steps per pixel of the image beyond which transforming the whole image is faster than searching around holes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +67,7 @@ def find_holes(field: Field, max_gap_px: float | None = None) -> Holes:
         return Holes(field.heights, known, np.zeros(field.shape, dtype=np.bool_))
     if not known.any():
         raise StepError("every pixel is a hole: there is nothing to fill from", now="Shrink the masks.")
-    heights = np.where(known, field.heights, field.heights[known][0])
+    heights = np.where(known, field.heights, first_good(field.heights, known))
     if max_gap_px is None:
         return Holes(heights, known, holes)
     radius = hole_radius(holes)
@@ -74,12 +76,22 @@ def find_holes(field: Field, max_gap_px: float | None = None) -> Holes:
     return Holes(heights, known, holes & ~too_wide, too_wide if too_wide.any() else None, widest)
 
 
-def distance_to_data(known: Mask) -> NDArray[np.float32]:
-    """Euclidean distance in pixels from each pixel to the nearest known one (0 on known ones)."""
+def first_good(heights: Heights, known: Mask) -> float:
+    """Height of the first known pixel, in reading order."""
+    return float(heights.flat[int(np.argmax(known))])
+
+
+def distance_to_data(known: Mask, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Euclidean distance in pixels from some pixels to the nearest known one (0 for known ones)."""
+    from afmend.filling.hole_kernels import column_gaps, nearest
+
+    gap = column_gaps(known)
+    if np.sum(gap[rows, cols], dtype=np.int64) <= _SEARCH * known.size:
+        return np.asarray(nearest(gap, rows, cols), dtype=np.float32)
     import cv2
 
     distance = cv2.distanceTransform((~known).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance, dtype=np.float32)
+    return np.asarray(distance[rows, cols], dtype=np.float32)
 
 
 def label_holes(holes: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -92,11 +104,14 @@ def label_holes(holes: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 def hole_radius(holes: Mask) -> NDArray[np.float32]:
     """For each hole pixel, the largest distance to data within its connected hole; 0 elsewhere."""
-    distance = distance_to_data(~holes)
+    rows, cols = np.nonzero(holes)
     labels, boxes = label_holes(holes)
+    label = labels[rows, cols]
     widest = np.zeros(len(boxes), dtype=np.float32)
-    np.maximum.at(widest, labels[holes], distance[holes])
-    return widest[labels]
+    np.maximum.at(widest, label, distance_to_data(~holes, rows, cols))
+    radius = np.zeros(holes.shape, dtype=np.float32)
+    radius[rows, cols] = widest[label]
+    return radius
 
 
 def some_lines(heights: Heights, known: Mask) -> tuple[Heights, Mask]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.filling.holdout import ENOUGH, Trial, covering_factor, move_holes
-from afmend.filling.holes import Holes, clear_of_zero, find_holes
+from afmend.filling.holes import Holes, clear_of_zero, find_holes, first_good
 from afmend.filling.variogram import Variogram, fit_variogram
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
@@ -115,7 +115,7 @@ class Krige:
         """Predict pixels from the known ones: means and variances of the noise-free surface."""
         from afmend.filling.kriging_kernels import krige, patterns
 
-        base = float(heights[known][0])
+        base = first_good(heights, known)
         hashes = patterns(rows, cols, known, self._table, self._distance, self._quota)
         _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
         order = np.argsort(inverse, kind="stable")

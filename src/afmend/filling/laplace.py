@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import StepError
-from afmend.filling.holes import find_holes
+from afmend.filling.holes import find_holes, first_good
 from afmend.pipeline import Field, Filled, Params, step
 from afmend.scan.arrays import Heights, Mask
 
@@ -59,7 +59,7 @@ def membrane(heights: Heights, known: Mask, wanted: Mask) -> tuple[Heights, int]
     from afmend.filling.network_kernels import build
 
     # A common shift keeps the rounding relative to the range of the heights instead of their offset.
-    base = float(heights[known][0])
+    base = first_good(heights, known)
     place, link, weight, diagonal, leak, right = build(heights - base, known, wanted)
     levels = _levels(place, (link, weight, diagonal, leak), heights.shape)
     x, rounds = _solve(levels, right)

@@ -109,8 +109,10 @@ def _neighbors(
     return total, weight
 
 
-def interpolate(heights: Heights, known: Mask, axis: Axis) -> tuple[Heights, Heights, int]:
+def interpolate(heights: Heights, known: Mask, axis: Axis, *, learn: bool = True) -> tuple[Heights, Heights, int]:
     """Fill every unknown pixel by linear interpolation along ``axis``, then the other axis, then again.
+
+    Without ``learn`` the steps between good neighbors count as 1 in the variance.
 
     Returns
     -------
@@ -121,7 +123,7 @@ def interpolate(heights: Heights, known: Mask, axis: Axis) -> tuple[Heights, Hei
         Number of pixels that the other axis had to fill.
     """
     order = (0, 1) if axis == "across_lines" else (1, 0)
-    scales = [step_variance(heights, known, way) for way in (0, 1)]
+    scales = [step_variance(heights, known, way) if learn else 1.0 for way in (0, 1)]
     scales = [own if np.isfinite(own) else other for own, other in zip(scales, scales[::-1], strict=True)]
     filled = heights.copy()
     variance = np.zeros(heights.shape)

@@ -88,13 +88,21 @@ def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | 
 
 def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
     """Lags along axis 1 that have pairs, and half the variance of the differences at each."""
+    from afmend.filling.hole_kernels import lag_sums
+
+    heights, known = np.ascontiguousarray(heights), np.ascontiguousarray(known)
     lags, gammas = [], []
+    tilt = 0.0
     for lag in (lag for lag in _LAGS if lag < heights.shape[1]):
-        differences = (heights[:, lag:] - heights[:, :-lag])[known[:, lag:] & known[:, :-lag]]
-        if differences.size:
+        if not lags:
+            count, total, _ = lag_sums(heights, known, lag, 0.0)
+            tilt = total / max(count, 1) / lag
+        # Sums of squares around the tilt, which is the mean difference: no digits cancel.
+        count, total, squares = lag_sums(heights, known, lag, tilt * lag)
+        if count:
             lags.append(float(lag))
-            # The mean difference is the tilt; a single pair has none.
-            gammas.append(0.5 * float(np.var(differences) if differences.size > 1 else differences[0] ** 2))
+            one = (total + tilt * lag) ** 2  # a single pair has no tilt
+            gammas.append(0.5 * (max(squares / count - (total / count) ** 2, 0.0) if count > 1 else one))
     return np.array(lags), np.array(gammas)
 
 

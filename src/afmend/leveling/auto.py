@@ -69,7 +69,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     lines = find_lines(
         z, skip, model=params.line_model, shrink=params.shrink, sigmas=params.feature_sigmas, aspect=aspect
     )
-    z = kernels.residuals(z, lines.coefs, x)
+    kernels.subtract(z, lines.coefs, x, z)
     sums = background.collect(z, ~lines.ground, params.max_degree)
     degree = background.choose_degree(sums, params.max_degree)
     fit = background.solve(sums, degree)
@@ -78,7 +78,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
         facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit)
         terraces = gain > _TERRACE_GAIN
         fit = facets if terraces else fit
-    z = kernels.residuals(z, background.per_line(fit, sums.powers, rows), x)
+    kernels.subtract(z, background.per_line(fit, sums.powers, rows), x, z)
     ground = measure_ground(z, skip, params.feature_sigmas)
     features = ground.features(z, skip, params.feature_sigmas)
     if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):

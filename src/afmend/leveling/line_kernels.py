@@ -17,17 +17,21 @@ B = NDArray[np.bool_]
 
 @njit(cache=True)
 def residuals(z: F, coefs: F, x: F) -> F:
-    """Return heights minus the polynomial of each line."""
-    rows, cols = z.shape
-    out = np.empty((rows, cols))
-    top = coefs.shape[1] - 1
-    for i in range(rows):
-        for j in range(cols):
-            value = coefs[i, top]
-            for k in range(top - 1, -1, -1):
-                value = value * x[j] + coefs[i, k]
-            out[i, j] = z[i, j] - value
+    """Return heights minus the polynomial, of degree 3 at most, of each line."""
+    out = np.empty(z.shape)
+    subtract(z, coefs, x, out)
     return out
+
+
+@njit(cache=True, nogil=True)
+def subtract(z: F, coefs: F, x: F, out: F) -> None:
+    """Write `residuals` into ``out``, which may be ``z`` itself."""
+    c = np.zeros(4)
+    for i in range(z.shape[0]):
+        c[: coefs.shape[1]] = coefs[i]
+        c0, c1, c2, c3 = c
+        for j in range(z.shape[1]):
+            out[i, j] = z[i, j] - (((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0)
 
 
 @njit(cache=True)
@@ -272,13 +276,14 @@ def _start(values: F, width: float) -> float:
 def _locate(values: F, start: float, kappa: float) -> float:
     """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
     center = start
+    inverse = 1.0 / kappa
     for turn in range(40):
         top = 0.0
         bottom = 0.0
         slope = 0.0
         for value in values:
             e = value - center
-            t = e / kappa
+            t = e * inverse
             a = 1.0 / (1.0 + t * t)
             w = a * a
             top += w * e
@@ -325,6 +330,22 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 
 
 @njit(cache=True)
+def _modulated(values: F, where: I, tests: F, out: F) -> None:
+    """Sum values times each test function, three at a time."""
+    for m in range(0, tests.shape[0], 3):
+        second, third = min(m + 1, tests.shape[0] - 1), min(m + 2, tests.shape[0] - 1)
+        a = b = c = 0.0
+        for k in range(values.size):
+            j = where[k]
+            a += values[k] * tests[m, j]
+            b += values[k] * tests[second, j]
+            c += values[k] * tests[third, j]
+        out[m] = a
+        out[second] = b if second > m else a
+        out[third] = c if third > second else out[second]
+
+
+@njit(cache=True)
 def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
 
@@ -362,16 +383,16 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
             offset[i] = _locate(part, start, 2.0 * s)
         bottom = 0.0
         curvature = 0.0
+        inverse = 1.0 / (2.0 * s)
         for k in range(n):
-            j = where[k]
-            e = part[k] - offset[i] - slope[i] * tests[0, j]
-            t = e / (2.0 * s)
+            e = part[k] - offset[i] - slope[i] * tests[0, where[k]]
+            t = e * inverse
             a = 1.0 / (1.0 + t * t)
             w = a * a
             bottom += w
             curvature += w * a * (1.0 - 3.0 * t * t)
-            for m in range(tests.shape[0]):
-                leak[i, m] += w * e * tests[m, j]
+            at[k] = w * e
+        _modulated(at[:n], where, tests, leak[i])
         curvature = max(curvature, 0.3 * bottom)
         for m in range(tests.shape[0]):
             leak[i, m] /= curvature
@@ -384,6 +405,8 @@ def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
     mean = np.zeros(lines.size)
     leak = np.zeros((lines.size, tests.shape[0]))
     count = np.zeros(lines.size, np.int64)
+    part = np.empty(r.shape[1])
+    where = np.empty(r.shape[1], np.int64)
     for i in range(lines.size):
         row = lines[i]
         n = 0
@@ -395,8 +418,11 @@ def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
             continue
         mean[i] /= n
         count[i] = n
+        k = 0
         for j in range(r.shape[1]):
             if not skip[row, j]:
-                for m in range(tests.shape[0]):
-                    leak[i, m] += (r[row, j] - mean[i]) * tests[m, j] / n
+                part[k] = (r[row, j] - mean[i]) / n
+                where[k] = j
+                k += 1
+        _modulated(part[:n], where, tests, leak[i])
     return mean, leak, count
