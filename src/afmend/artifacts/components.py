@@ -51,7 +51,7 @@ def find_components(mask: Mask, *, diagonal: bool = True) -> Components:
 
 
 def components_of(runs: Runs) -> NDArray[np.intp]:
-    """Number, from 1 on, what each run hangs together with over sides and corners."""
+    """Return for each run the number, from 1 on, of what it hangs together with over sides and corners."""
     from afmend.artifacts import run_kernels as kernels
 
     return np.asarray(kernels.join_runs(*runs, 1), dtype=np.intp)

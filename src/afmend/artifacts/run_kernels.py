@@ -112,7 +112,7 @@ def _root(parent: Indices, n: int) -> int:
 
 @njit(cache=True, nogil=True)
 def join_runs(row: Indices, start: Indices, stop: Indices, reach: int) -> Indices:
-    """Number, from 1 on in reading order, the component of each run; corners join if ``reach`` is 1, not if 0."""
+    """Return the number, from 1 on, of the component of each run; corners join if ``reach`` is 1, not if 0."""
     parent = np.arange(row.size)
     above = 0
     for n in range(row.size):

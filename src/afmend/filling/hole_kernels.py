@@ -51,7 +51,7 @@ def nearest(gap: Numbers, rows: Places, cols: Places) -> NDArray[np.float32]:
 
 @njit(cache=True, nogil=True)
 def lag_sums(heights: Heights, known: Mask, lag: int, shift: float) -> tuple[int, float, float]:
-    """Number, sum, and sum of squares of the differences of known pixels ``lag`` apart on a line, less ``shift``."""
+    """Count, sum, and sum squares of, the differences of known pixels ``lag`` apart on a line, less ``shift``."""
     count = 0
     total = 0.0
     squares = 0.0
@@ -72,10 +72,10 @@ def lag_sums(heights: Heights, known: Mask, lag: int, shift: float) -> tuple[int
 
 
 @njit(cache=True, nogil=True)
-def plate_system(
+def plate_system(  # noqa: C901, PLR0912 (compiled)
     heights: Heights, inside: Mask, wanted: Mask, places: Places, points: Places, sizes: Places, weights: Vector
 ) -> tuple[Numbers, Numbers, Vector, Vector]:
-    """Normal equations of energy terms (sum of weight * height)^2, as columns of a sparse matrix, and right side.
+    """Make normal equations of energy terms (sum of weight * height)^2: columns of a sparse matrix, right side.
 
     Parameters
     ----------

@@ -91,7 +91,8 @@ def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
     from afmend.filling.hole_kernels import lag_sums
 
     heights, known = np.ascontiguousarray(heights), np.ascontiguousarray(known)
-    lags, gammas = [], []
+    lags: list[float] = []
+    gammas: list[float] = []
     tilt = 0.0
     for lag in (lag for lag in _LAGS if lag < heights.shape[1]):
         if not lags:

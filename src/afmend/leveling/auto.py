@@ -8,7 +8,7 @@ import numpy as np
 
 from afmend.errors import StepError
 from afmend.leveling import background
-from afmend.leveling.features import measure_ground
+from afmend.leveling.features import measure_ground, median
 from afmend.leveling.line_search import LineFit, find_lines
 from afmend.leveling.terraces import facet_polynomial
 from afmend.pipeline import Field, Knob, Leveled, Params, step
@@ -64,7 +64,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
         raise StepError("no usable pixel to level by", now="Shrink the masks.")
     rows, cols = field.shape
     x = background.centered(cols)
-    z = field.heights - float(np.median(field.heights[~skip]))
+    z = field.heights - median(field.heights[~skip])
     aspect = rows * field.pixel_nm[0] / (cols * field.pixel_nm[1])
     lines = find_lines(
         z, skip, model=params.line_model, shrink=params.shrink, sigmas=params.feature_sigmas, aspect=aspect
@@ -84,7 +84,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):
         features = np.zeros_like(skip)
     if params.reference == "background":
-        z -= float(np.median(z[~(features | skip)]))
+        z -= median(z[~(features | skip)])
     elif params.reference == "mean":
         z -= float(np.mean(z[~skip]))
     else:
