@@ -141,12 +141,14 @@ def test_corner_cases_give_finite_heights_within_reason(name, case, surface):
     if surface == "constant":
         assert_heights_close(filled, np.full(filled.shape, 100.1), atol_nm=1e-9)
     if done.sigma is not None:
-        assert (done.sigma[holes] > 0).all()
+        assert (done.sigma[holes if done.left_open is None else holes & ~done.left_open] > 0).all()
 
 
 @pytest.mark.parametrize("name", FILLS)
-def test_a_constant_surface_has_tiny_error_bars(name):
+def test_a_constant_surface_has_tiny_error_bars_or_none(name):
     holes = some_holes()
     done = fill(name, np.full(holes.shape, -12.5), holes)
     if done.sigma is not None:
-        assert done.sigma[holes].max() < 1e-9
+        # What adapts to the surface has learned nothing from a constant one, and says so.
+        adapts = name in {"fill.auto", "fill.kriging"}
+        assert np.isinf(done.sigma[holes]).all() if adapts else done.sigma[holes].max() < 1e-9

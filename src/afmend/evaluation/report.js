@@ -3,6 +3,14 @@
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details").forEach(function (part) { part.open = true; });
   });
+  function reveal() {
+    var part = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+    if (!part) { return; }
+    for (var box = part; box; box = box.parentElement) { if (box.tagName === "DETAILS") { box.open = true; } }
+    part.scrollIntoView();
+  }
+  window.addEventListener("hashchange", reveal);
+  reveal();
   var table = document.getElementById("summary");
   if (!table) { return; }
   var body = table.tBodies[0];

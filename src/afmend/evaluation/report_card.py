@@ -12,13 +12,14 @@ from afmend.evaluation.report_facts import Card, finite, safe
 from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
 from afmend.evaluation.report_states import DIMENSIONLESS, State, states
+from afmend.evaluation.report_warnings import MANY_PATCHES, percent, warnings, with_unit
 from afmend.pictures.annotate import size_text
 from afmend.pictures.maps import INVENTED, KIND_COLORS, kind_colors
-from afmend.pictures.numerals import display, measure, plain, quantity
+from afmend.pictures.numerals import display, measure, plain
 from afmend.scan import Channel, ChannelKey, Grid, Record, Scan
 
-MUCH_INVENTED = 0.25
-"""Above this fraction of filled pixels a card warns: statistics of such a scan are mostly the method's."""
+LONG_LIST = 8
+"""Longer lists among the facts of a step are summed up."""
 
 
 def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) -> Card:
@@ -47,12 +48,12 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
     moved = harm(before, after, records)
     three = states(raw, before, after, unharmed=moved.pixels == 0)
     shown = _on_the_zero_of(before, after)
-    warnings = _warnings(mended.grid, after, found, moved)
+    warned = warnings(original, mended, key, before, found, moved)
     artifacts = {kind.kind: kind.marked for kind in found.kinds}
     body = [
         _facts(mended, after, found),
-        _list("warnings", warnings),
-        _gallery(panels(raw, shown, after, mended.grid)),
+        _list("warnings", warned),
+        _gallery(panels(raw, shown, after, mended.grid, fine=found.region_count > MANY_PATCHES)),
         _legend(after, found),
         _figure(line_profile(raw, shown, after, mended.grid)),
         '<div class="columns">',
@@ -72,7 +73,7 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
         sq_before=finite(three[1].every["Sq"]),
         sq_after=finite(three[2].every["Sq"]),
         artifacts=artifacts,
-        warnings=tuple(warnings),
+        warnings=tuple(warned),
         html="\n".join(part for part in body if part),
     )
 
@@ -98,43 +99,6 @@ def _on_the_zero_of(before: Channel, after: Channel) -> Channel:
     return before.evolve(values=before.values + middle)
 
 
-def _warnings(grid: Grid, channel: Channel, found: Inventory, moved: Harm) -> list[str]:
-    out = []
-    if not grid.calibrated:
-        out.append("UNCALIBRATED: the file does not say how large the scan is; lengths are in pixels.")
-    if not channel.calibrated:
-        out.append("UNCALIBRATED: the file does not say what the heights mean; statistics have no true unit.")
-    if channel.missing.all():
-        out.append("NO DATA: no pixel of this channel was measured.")
-    if found.invented > MUCH_INVENTED * found.pixels:
-        out.append(f"{_percent(found.invented, found.pixels)} of the pixels are invented: do not measure on them.")
-    if found.left_open and found.invented:
-        out.append(f"{_percent(found.left_open, found.pixels)} of the pixels are marked but were not filled.")
-    if found.invented and found.without_error_bar == found.invented:
-        out.append("No filled pixel has an error bar.")
-    elif found.without_error_bar:
-        out.append(f"{_percent(found.without_error_bar, found.invented)} of the filled pixels have no error bar.")
-    if moved.pixels and not moved.excused:
-        out.append(f"HARM: {moved.pixels} measured pixels were changed by up to {_value(moved.largest, channel)}.")
-    return out
-
-
-def _percent(part: float, whole: float) -> str:
-    if part == 0 or whole == 0:
-        return "0 %"
-    share = 100 * part / whole
-    if share < 0.01:
-        return "< 0.01 %"
-    if 99.5 < share < 100:
-        return f"{share:.2f} %"
-    return f"{plain(share, 2 if share < 10 else 3)} %" if share < 100 else "100 %"
-
-
-def _value(value: float, channel: Channel) -> str:
-    """Write a height with its unit, which carries a question mark if the channel is uncalibrated."""
-    return quantity(value, channel.unit) + ("" if channel.calibrated else " ?")
-
-
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
     """Lay out cells that are HTML already; the first cell of a row is its head."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
@@ -152,7 +116,7 @@ def _list(kind: str, lines: Sequence[str]) -> str:
 
 def _facts(scan: Scan, channel: Channel, found: Inventory) -> str:
     facts = scan.acquisition.to_json()
-    known = [size_text(scan.grid), f"{_percent(found.invented, found.pixels)} invented"]
+    known = [size_text(scan.grid), f"{percent(found.invented, found.pixels)} invented"]
     known += [str(facts[name]) for name in ("instrument", "mode", "date") if name in facts]
     name = f" (“{safe(channel.name)}”)" if channel.name else ""
     return f'<p class="facts">{safe(channel.key)}{name} · ' + " · ".join(safe(text) for text in known) + "</p>"
@@ -179,7 +143,7 @@ def _legend(channel: Channel, found: Inventory) -> str:
     colors = kind_colors(list(channel.masks.artifact))
     entries = []
     for count in found.kinds:
-        share = _percent(count.marked, found.pixels)
+        share = percent(count.marked, found.pixels)
         if count.kind in channel.masks.artifact:
             entries.append(f"{_swatch(colors[count.kind])}{safe(count.kind)} {share}")
         else:
@@ -187,10 +151,12 @@ def _legend(channel: Channel, found: Inventory) -> str:
     if channel.masks.foreground:
         pixels = int(channel.masks.union("foreground", shape=channel.shape).sum())
         names = safe(", ".join(channel.masks.foreground))
-        share = _percent(pixels, found.pixels)
-        entries.append(f"{_swatch(KIND_COLORS['foreground'])}foreground ({names}; kept out of fits, not wrong) {share}")
+        share = percent(pixels, found.pixels)
+        entries.append(
+            f"{_swatch(KIND_COLORS['foreground'])}foreground ({names}; kept out of the background fit) {share}"
+        )
     if found.invented:
-        share = _percent(found.invented, found.pixels)
+        share = percent(found.invented, found.pixels)
         entries.append(f"{_swatch(INVENTED, outline=True)}filled in, not measured {share}")
     if channel.artifact.any() and found.left_open:
         entries.append(f"{_swatch(LEFT_OPEN)}artifact left open (on Repaired)")
@@ -211,11 +177,11 @@ def _invented(found: Inventory, channel: Channel, grid: Grid) -> str:
         return "<h4>What was invented</h4><p>Nothing: no pixel was marked, none was filled.</p>"
     parts = ["<h4>What was invented, and where</h4>"]
     rows = [
-        (safe(k.kind), f"{k.marked}", _percent(k.marked, found.pixels), f"{k.filled}", f"{k.boxes}", safe(k.lines))
+        (safe(k.kind), f"{k.marked}", percent(k.marked, found.pixels), f"{k.filled}", f"{k.boxes}", safe(k.lines))
         for k in found.kinds
     ]
     rows.append(("<i>together</i>", f"{found.invented + found.left_open}",
-                 _percent(found.invented + found.left_open, found.pixels), f"{found.invented}", "", ""))  # fmt: skip
+                 percent(found.invented + found.left_open, found.pixels), f"{found.invented}", "", ""))  # fmt: skip
     parts.append(table(("kind", "marked px", "of scan", "filled px", "patches", "lines (first = 0)"), rows, "numbers"))
     if found.regions:
         parts.append(f"<h4>Largest of {found.region_count} filled patches</h4>")
@@ -244,7 +210,7 @@ def _error_bars(found: Inventory, channel: Channel) -> str:
     if found.sigma_median is None or found.sigma_max is None:
         text = "none of the filled pixels has one: the method cannot say how wrong it may be."
     else:
-        text = f"median σ {_value(found.sigma_median, channel)}, largest σ {_value(found.sigma_max, channel)}"
+        text = f"median σ {with_unit(found.sigma_median, channel)}, largest σ {with_unit(found.sigma_max, channel)}"
         missing = found.without_error_bar
         text += f"; {missing} filled pixels have none." if missing else "; every filled pixel has one."
     return f"<p><b>Error bars:</b> {safe(text)}</p>"
@@ -282,21 +248,19 @@ def _statistic(name: str, value: float | None, scale: float) -> str:
 
 def _no_harm(moved: Harm, channel: Channel, found: Inventory) -> str:
     untouched = found.pixels - found.invented
+    kind = "note"
     if untouched == 0:
-        text, kind = "no measured pixel is left that could have been harmed.", "note"
+        text = "there are none."
     elif moved.pixels == 0:
-        text, kind = f"all {untouched} pixels that were not filled are bit-identical before and after repair.", "good"
+        text = f"unchanged by the repair, all {untouched} bit-identical."
     elif moved.excused:
         steps = ", ".join(moved.later)
-        text = (f"{moved.pixels} of {untouched} pixels moved by up to {_value(moved.largest, channel)}, by steps after "
+        text = (f"{moved.pixels} of {untouched} moved by up to {with_unit(moved.largest, channel)}, by steps after "
                 f"the first fill that change heights on purpose: {steps}.")  # fmt: skip
-        kind = "note"
     else:
-        text = (
-            f"{moved.pixels} measured pixels were changed by up to {_value(moved.largest, channel)}. This must not be."
-        )
+        text = f"HARM: {moved.pixels} were changed by up to {with_unit(moved.largest, channel)}. This must not be."
         kind = "bad"
-    return f'<p class="{kind}"><b>Do no harm:</b> {safe(text)}</p>'
+    return f'<p class="{kind}">Pixels outside the mask: {safe(text)}</p>'
 
 
 def _history(records: Sequence[Record]) -> str:
@@ -325,4 +289,14 @@ def parameters(values: Mapping[str, Any], *, exact: bool = True) -> str:
 def _shown(value: Any, *, exact: bool) -> str:
     if isinstance(value, float) and not exact:
         return f"{value:.6g}"
+    if isinstance(value, (list, tuple)) and len(value) > LONG_LIST and not exact:
+        return _summed_up(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _summed_up(values: Sequence[Any]) -> str:
+    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool) and finite(v) is not None]
+    if len(numbers) < len(values):
+        return f"{len(values)} values"
+    low, middle, high = (f"{v:.6g}" for v in (min(numbers), float(np.median(numbers)), max(numbers)))
+    return f"{len(numbers)} values: min {low}, median {middle}, max {high}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +18,8 @@ from afmend.pictures.numerals import plain, quantity
 from afmend.pipeline.recipe import StepUse
 
 COLUMNS = ("file", "channel", "status", "invented", "Sq before", "Sq after", "artifacts marked (px)", "warnings")
+LONG_MOVIE, FIRST_FRAMES = 8, 4
+"""Of a file with more than so many frames only the first ones' cards stand open."""
 _NUMERIC = ("invented", "Sq before", "Sq after")
 
 
@@ -46,8 +48,8 @@ def write_report(path: str | Path, cards: Sequence[Card], failures: Sequence[Fai
         file.write(_failures(failures))
         if cards:
             file.write("<h2>Scans</h2>\n")
-        for number, one in enumerate(cards):
-            file.write(_article(number, one))
+        for movie in _movies(cards):
+            file.writelines(_articles(cards, movie))
         file.write(_foot(facts))
 
 
@@ -184,6 +186,26 @@ def _failure_cells(number: int, failure: Failure) -> str:
         f'<td class="bad">{safe(failure.kind)}</td><td>{safe(failure.what, 2000)}{place}</td>'
         f"<td>{safe(failure.now, 2000)}</td></tr>"
     )
+
+
+def _movies(cards: Sequence[Card]) -> Iterator[range]:
+    """Group neighboring cards of one file."""
+    start = 0
+    for number in range(1, len(cards) + 1):
+        if number == len(cards) or cards[number].file != cards[start].file:
+            yield range(start, number)
+            start = number
+
+
+def _articles(cards: Sequence[Card], movie: range) -> Iterator[str]:
+    """Write the cards of one file; of a long movie all but the first frames are folded away."""
+    shown = movie if len(movie) <= LONG_MOVIE else movie[:FIRST_FRAMES]
+    yield from (_article(number, cards[number]) for number in shown)
+    if len(shown) < len(movie):
+        title = f"{len(movie) - len(shown)} more frames of {cards[movie[0]].file}"
+        yield f'<details class="frames"><summary><bdi>{safe(title)}</bdi></summary>\n'
+        yield from (_article(number, cards[number]) for number in movie[len(shown) :])
+        yield "</details>\n"
 
 
 def _article(number: int, card: Card) -> str:

@@ -59,22 +59,42 @@ class _Stage:
     limits: tuple[float, float]
 
 
-def panels(original: Channel, leveled: Channel, mended: Channel, grid: Grid) -> list[Panel]:
-    """Draw six pictures; leveled, repaired and both 3-D views share one color range and one z scale."""
+def panels(original: Channel, leveled: Channel, mended: Channel, grid: Grid, *, fine: bool = False) -> list[Panel]:
+    """Draw six pictures; leveled, repaired and both 3-D views share one color range and one z scale.
+
+    ``fine`` outlines filled pixels thinner and half transparent: where there are many patches.
+    """
     missing, invented = original.missing | mended.missing, mended.invented
     known = ~missing | invented
     size = fit(grid.shape, grid.pixel_nm, _STYLE.longest)
     stage = _Stage(grid, size, mended, missing, invented, robust_range(mended.values, known))
     measured = ~missing
     raw_limits = robust_range(original.values, measured)
-    same = "same color range as repaired"
+    maps = _on_one_width([
+        _map(stage, original, raw_limits, measured),
+        _map(stage, leveled, stage.limits, measured),
+        _masks(stage, leveled),
+        _clean(stage, known),
+    ])  # fmt: skip
     return [
-        _panel("Original", "as read; its own color range", _map(stage, original, raw_limits, measured)),
-        _panel("Leveled", f"before repair; {same}", _map(stage, leveled, stage.limits, measured)),
-        _panel("Masks", "what was marked, over the leveled heights", _masks(stage, leveled)),
-        _repaired(stage, known),
+        _panel("Original", "as read; its own color range", maps[0]),
+        _panel("Leveled", "before repair; same color range as repaired", maps[1]),
+        _panel("Masks", "what was marked, over the leveled heights", maps[2]),
+        _repaired(stage, maps[3], fine=fine),
         *_reliefs(stage, leveled, known),
     ]
+
+
+def _on_one_width(images: list[Image.Image]) -> list[Image.Image]:
+    """Put all maps of a card on paper of one width, however wide their labels: the page scales them alike."""
+    width = max(_PAPER_WIDTH, *(image.width for image in images))
+    papers = []
+    for image in images:
+        paper = Image.new("RGB", (width, image.height), "#ffffff")
+        paper.paste(image, (0, 0))
+        paper.info = image.info
+        papers.append(paper)
+    return papers
 
 
 def _reliefs(stage: _Stage, leveled: Channel, known: Mask) -> list[Panel]:
@@ -107,12 +127,7 @@ def _framed(
 ) -> Image.Image:
     style = Style(_STYLE.longest, _STYLE.font_px, cmap)
     reach = _reach(channel.values, valid)
-    image = compose(picture, stage.size, stage.grid, limits, channel, notes=[], extremes=reach, style=style)
-    # all maps of a card stand on paper of one width, so that the page scales them alike
-    paper = Image.new("RGB", (max(_PAPER_WIDTH, image.width), image.height), "#ffffff")
-    paper.paste(image, (0, 0))
-    paper.info = image.info
-    return paper
+    return compose(picture, stage.size, stage.grid, limits, channel, notes=[], extremes=reach, style=style)
 
 
 def _reach(values: Heights, valid: Mask) -> tuple[float, float] | None:
@@ -132,19 +147,24 @@ def _masks(stage: _Stage, leveled: Channel) -> Image.Image:
     return _framed(picture, stage, stage.limits, leveled, valid, "gray")
 
 
-def _repaired(stage: _Stage, known: Mask) -> Panel:
-    """Draw the result clean, with the outlines as a layer of their own that the page can hide."""
+def _clean(stage: _Stage, known: Mask) -> Image.Image:
+    """Draw the result without outlines."""
     mended = stage.mended
     picture = paint(mended.values, stage.size, stage.limits, valid=_unless_all(known), cmap=_STYLE.cmap)
     picture = tint(picture, mended.artifact & ~stage.invented, LEFT_OPEN, strength=0.35)
-    image = _framed(picture, stage, stage.limits, mended, known)
+    return _framed(picture, stage, stage.limits, mended, known)
+
+
+def _repaired(stage: _Stage, image: Image.Image, *, fine: bool) -> Panel:
+    """Add the outlines to the clean picture, as a layer of their own that the page can hide."""
     if not stage.invented.any():
         return _panel("Repaired", "nothing was filled", image)
     marks = Image.new("P", image.size, 0)
     marks.putpalette([0, 0, 0, *rgb(INVENTED)])
-    line = outline(stage.invented, stage.size)
+    line = outline(stage.invented, stage.size, inside=fine)
     marks.paste(Image.fromarray(line.astype(np.uint8)), image.info["origin"])
-    overlay = _uri(encoded(marks, "PNG", transparency=0, optimize=True), "png")
+    opacity = bytes([0, 128 if fine else 255])
+    overlay = _uri(encoded(marks, "PNG", transparency=opacity, optimize=True), "png")
     return replace(_panel("Repaired", "filled pixels outlined; point here to hide", image), overlay=overlay)
 
 

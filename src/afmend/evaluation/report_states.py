@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from afmend.evaluation.statistics import step_heights
+from afmend.evaluation.statistics import Steps, step_heights
 from afmend.scan import Channel
 from afmend.scan.arrays import Heights, Mask
 
@@ -16,6 +17,9 @@ QUANTITIES = ("Sa", "Sq", "Ssk", "Sku", "Sz")
 DIMENSIONLESS = ("Ssk", "Sku", "steps")
 ENOUGH = 1 << 16
 """Terraces are searched in about this many pixels: every so many lines, whole."""
+_CLEAR_SHARE = 0.1
+_CLEAR_WIDTHS = 5.0
+"""A step is quoted between flat levels that hold this share of the pixels, so many of their widths apart."""
 
 
 class State(NamedTuple):
@@ -49,7 +53,7 @@ def states(original: Channel, leveled: Channel, mended: Channel, *, unharmed: bo
 
 
 def numbers(heights: Heights, usable: Mask) -> dict[str, float]:
-    """Return Sa, Sq, Ssk, Sku, Sz of the usable pixels, and step heights if there are terraces.
+    """Return Sa, Sq, Ssk, Sku, Sz of the usable pixels, and step heights if there are clear terraces.
 
     The same definitions as `afmend.evaluation.statistics.roughness`, computed in stripes that fit the
     processor's cache: a report of large scans spends its time here.
@@ -78,10 +82,21 @@ def numbers(heights: Heights, usable: Mask) -> dict[str, float]:
 def _steps(heights: Heights, usable: Mask) -> dict[str, float]:
     every = max(1, heights.size // ENOUGH)
     some = np.asarray(heights[::every], dtype=np.float64)
-    found = step_heights(some, np.ascontiguousarray(usable[::every]))
-    if found is None:
-        return {}
-    return {"step height": float(np.median(found.heights)), "steps": float(len(found.heights))}
+    used = np.ascontiguousarray(usable[::every])
+    found = step_heights(some, used)
+    steps = [] if found is None else _clear_steps(some[used], found)
+    return {"step height": float(np.median(steps)), "steps": float(len(steps))} if steps else {"step height": math.nan}
+
+
+def _clear_steps(values: Heights, found: Steps) -> list[float]:
+    """Differences of neighboring levels that are flat, hold many pixels, and lie far apart."""
+    rounding = 1e-9 * float(np.ptp(values))
+    levels = [
+        (level, width)
+        for level, width in zip(found.levels, found.widths, strict=True)
+        if np.mean(np.abs(values - level) <= 3 * width + rounding) >= _CLEAR_SHARE
+    ]
+    return [b - a for (a, v), (b, w) in pairwise(levels) if b - a > _CLEAR_WIDTHS * max(v, w)]
 
 
 def _plane_free(heights: Heights, usable: Mask) -> Heights:

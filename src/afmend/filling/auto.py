@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.filling.biharmonic import plate
+from afmend.filling.error_bars import doubt, error_bars
 from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, Trial, move_holes
-from afmend.filling.holes import Holes, clear_of_zero, distance_to_data, find_holes, first_good
-from afmend.filling.kriging import Krige
+from afmend.filling.holes import Holes, distance_to_data, find_holes, first_good
+from afmend.filling.kriging import Krige, across_lines
 from afmend.filling.laplace import membrane
-from afmend.filling.lines import interpolate
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
@@ -24,10 +24,12 @@ Fill: TypeAlias = Callable[[Heights, Mask, Mask], Heights]
 
 OTHERS: dict[str, Fill] = {
     "biharmonic": plate,
-    "linear": lambda heights, known, _: interpolate(heights, known, "across_lines", learn=False)[0],
+    "linear": lambda heights, known, _: across_lines(heights, known),
     "laplace": lambda heights, known, wanted: membrane(heights, known, wanted)[0],
 }
 """Methods besides kriging, in the order in which ties are broken."""
+SECOND = {"kriging": "linear", "biharmonic": "linear", "linear": "laplace", "laplace": "linear"}
+"""Whose disagreement with the method joins its error bars: cheap, and of another kind."""
 _CLEARLY_BETTER = 0.98
 """Another method must undercut kriging's error by this factor: kriging's error bars know the surroundings."""
 
@@ -39,6 +41,11 @@ class Auto(Params):
         32, "Holes with a pixel farther than this from all data stay open: filling them would be invention.",
         unit="px", ge=1, le=200, step=1, recommended=(4, 64),
     )  # fmt: skip
+    extrapolate_px: int = Knob(
+        2, "Lines without data at the edge of the image stay open if there are more than this many side by side: "
+        "beyond the last data a surface would be invented.",
+        unit="px", ge=0, le=200, step=1, recommended=(0, 4),
+    )  # fmt: skip
     neighbors: int = Knob(
         40, "Good pixels that kriging uses for each hole pixel.", ge=8, le=160, step=8, recommended=(24, 80),
         advanced=True,
@@ -49,20 +56,22 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("fill.auto", Auto, version="1")
+@step("fill.auto", Auto, version="2")
 def auto(field: Field, params: Auto) -> Filled:
     """Try kriging, biharmonic, linear and Laplace on the image's own holes moved onto good pixels; use the best.
 
-    Error bars: kriging's standard deviation times the factor q that makes 95 % intervals cover 95 % of the hidden
-    pixels; for the other methods the size of the errors on hidden pixels at the same distance to data. Where no
-    trial is possible, kriging is used uncalibrated; the facts say so ("trials": 0).
+    Error bars: kriging's standard deviation, for the other methods the size of the errors on hidden pixels at the
+    same distance to data; joined by the disagreement with a second method; times the factor q that makes 95 %
+    intervals cover 95 % of the hidden pixels. Never below the rounding of quantized heights; inf where the good
+    pixels say nothing about errors (a constant image). Where no trial is possible, kriging is used uncalibrated; the
+    facts say so ("trials": 0). Lines without data at the edge of the image, more than ``extrapolate_px``, stay open.
 
     Raises
     ------
     StepError
         If every pixel is a hole.
     """
-    holes = find_holes(field, params.max_gap_px)
+    holes = find_holes(field, params.max_gap_px, params.extrapolate_px)
     if holes.empty:
         return Filled(field.heights, left_open=holes.left_open)
     model = Krige.of(holes, field.pixel_nm, params.neighbors)
@@ -71,18 +80,22 @@ def auto(field: Field, params: Auto) -> Filled:
     method = contest.best
     rows, cols = np.nonzero(holes.wanted)
     heights = holes.heights.copy()
-    sigma = np.zeros(field.shape)
-    facts: dict[str, Any] = {"method": method, "rmse": contest.rmse, "trials": contest.size, **model.facts}
+    noise = model.noise_variance
     if method == "kriging":
-        q, _ = model.factor(contest.errors["kriging"], contest.variance)
         heights[rows, cols], variance = model.predict(heights, holes.known, rows, cols)
-        found = q * np.sqrt(variance)
-        facts["q"] = q
+        expected = contest.variance
     else:
         heights[rows, cols] = OTHERS[method](holes.heights, holes.known, holes.wanted)[rows, cols]
+        learned = (contest.distance, contest.errors[method])
         distance = distance_to_data(holes.known, rows, cols)
-        found = error_at_distance(contest.distance, contest.errors[method], distance, model.noise_variance)
-    sigma[rows, cols] = clear_of_zero(found, holes.heights, holes.known)
+        variance = error_at_distance(*learned, distance, noise) ** 2
+        expected = error_at_distance(*learned, contest.distance, noise) ** 2
+    second = OTHERS[SECOND[method]](holes.heights, holes.known, holes.wanted)[rows, cols]
+    variance += doubt(heights[rows, cols], second, noise)
+    q, _ = model.factor(contest.errors[method], expected + contest.doubt(method, noise), holes)
+    sigma = np.zeros(field.shape)
+    sigma[rows, cols] = error_bars(variance, q, holes.heights, holes.known)
+    facts: dict[str, Any] = {"method": method, "rmse": contest.rmse, "trials": contest.size, **model.facts, "q": q}
     return Filled(heights, sigma, holes.left_open, facts)
 
 
@@ -111,6 +124,10 @@ class _Contest:
             return "kriging"
         best = min(OTHERS, key=lambda name: rmse[name])
         return best if rmse[best] < _CLEARLY_BETTER * rmse["kriging"] else "kriging"
+
+    def doubt(self, method: str, noise_variance: float) -> Vector:
+        """Squared disagreement with the second method on the hidden pixels."""
+        return doubt(self.errors[method], self.errors[SECOND[method]], noise_variance)
 
 
 def _compare(model: Krige, holes: Holes, trials: list[Trial]) -> _Contest:

@@ -47,7 +47,7 @@ class Holes:
         return not self.wanted.any()
 
 
-def find_holes(field: Field, max_gap_px: float | None = None) -> Holes:
+def find_holes(field: Field, max_gap_px: float | None = None, extrapolate_px: float | None = None) -> Holes:
     """Read the holes off a field.
 
     Parameters
@@ -55,6 +55,9 @@ def find_holes(field: Field, max_gap_px: float | None = None) -> Holes:
     field : Field
     max_gap_px : float or None
         A connected hole (8 neighbors) with a pixel farther than this from all data is left open. None = fill all.
+    extrapolate_px : float or None
+        Lines and columns without any data at the edges of the image are left open if there are more than this many
+        on one side: they have data on one side only. None = fill all.
 
     Raises
     ------
@@ -68,12 +71,31 @@ def find_holes(field: Field, max_gap_px: float | None = None) -> Holes:
     if not known.any():
         raise StepError("every pixel is a hole: there is nothing to fill from", now="Shrink the masks.")
     heights = np.where(known, field.heights, first_good(field.heights, known))
-    if max_gap_px is None:
+    if max_gap_px is None and extrapolate_px is None:
         return Holes(heights, known, holes)
-    radius = hole_radius(holes)
-    too_wide = radius > max_gap_px
-    widest = float(np.max(radius, where=~too_wide, initial=0.0))
-    return Holes(heights, known, holes & ~too_wide, too_wide if too_wide.any() else None, widest)
+    left_open = np.zeros(field.shape, dtype=np.bool_) if extrapolate_px is None else beyond_data(known, extrapolate_px)
+    wanted = holes & ~left_open
+    if max_gap_px is None:
+        return Holes(heights, known, wanted, left_open if left_open.any() else None)
+    # What stays open at the edges does not count into the width of the holes that it touches.
+    radius = hole_radius(wanted, known) if wanted.any() else np.zeros(field.shape, dtype=np.float32)
+    left_open |= radius > max_gap_px
+    wanted &= ~left_open
+    widest = float(np.max(radius, where=wanted, initial=0.0))
+    return Holes(heights, known, wanted, left_open if left_open.any() else None, widest)
+
+
+def beyond_data(known: Mask, extrapolate_px: float) -> Mask:
+    """Lines and columns at the edges of the image that hold no data, where they are more than ``extrapolate_px``."""
+    beyond = np.zeros(known.shape, dtype=np.bool_)
+    for axis, view in ((1, beyond), (0, beyond.T)):
+        has = np.flatnonzero(known.any(axis=axis))
+        first, last = int(has[0]), int(has[-1]) + 1
+        if first > extrapolate_px:
+            view[:first] = True
+        if len(view) - last > extrapolate_px:
+            view[last:] = True
+    return beyond
 
 
 def first_good(heights: Heights, known: Mask) -> float:
@@ -102,13 +124,16 @@ def label_holes(holes: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return np.asarray(labels, dtype=np.int32), np.asarray(boxes, dtype=np.int32)
 
 
-def hole_radius(holes: Mask) -> NDArray[np.float32]:
-    """For each hole pixel, the largest distance to data within its connected hole; 0 elsewhere."""
+def hole_radius(holes: Mask, known: Mask | None = None) -> NDArray[np.float32]:
+    """For each hole pixel, the largest distance to data within its connected hole; 0 elsewhere.
+
+    Data are the ``known`` pixels; None = all that are no hole.
+    """
     rows, cols = np.nonzero(holes)
     labels, boxes = label_holes(holes)
     label = labels[rows, cols]
     widest = np.zeros(len(boxes), dtype=np.float32)
-    np.maximum.at(widest, label, distance_to_data(~holes, rows, cols))
+    np.maximum.at(widest, label, distance_to_data(~holes if known is None else known, rows, cols))
     radius = np.zeros(holes.shape, dtype=np.float32)
     radius[rows, cols] = widest[label]
     return radius

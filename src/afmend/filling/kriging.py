@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.filling.error_bars import doubt, error_bars, telling
 from afmend.filling.holdout import ENOUGH, Trial, covering_factor, move_holes
-from afmend.filling.holes import Holes, clear_of_zero, find_holes, first_good
+from afmend.filling.holes import Holes, find_holes, first_good
+from afmend.filling.lines import interpolate
 from afmend.filling.variogram import Variogram, fit_variogram
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
@@ -27,20 +29,28 @@ class Kriging(Params):
         32, "Holes with a pixel farther than this from all data stay open.", unit="px", ge=1, le=200, step=1,
         recommended=(4, 64),
     )  # fmt: skip
+    extrapolate_px: int = Knob(
+        2, "Lines without data at the edge of the image stay open if there are more than this many side by side: "
+        "beyond the last data a surface would be invented.",
+        unit="px", ge=0, le=200, step=1, recommended=(0, 4),
+    )  # fmt: skip
     calibrate: bool = Knob(True, "Scale the error bars by trials: the image's own holes cut into its good pixels.")
 
 
-@step("fill.kriging", Kriging, version="1")
+@step("fill.kriging", Kriging, version="2")
 def kriging(field: Field, params: Kriging) -> Filled:
     """Predict each hole pixel from its nearest good pixels in four directions, with the kriging standard deviation.
 
     The variogram, a power law that may level off at a range, is fitted to good pixels along the fast axis; distances
     respect non-square pixels. Sigma is
-    that of the noise-free surface, times a factor q such that 95 % intervals cover 95 % of held-out pixels of the
-    same image. A flat image has q = 1. An image too small or too damaged for trials keeps q = 1: facts "trials" = 0.
+    that of the noise-free surface, joined by the disagreement with linear interpolation across the lines, times a
+    factor q such that 95 % intervals cover 95 % of held-out pixels of the same image. An image too small or too
+    damaged for trials keeps q = 1: facts "trials" = 0. Sigma is never below the rounding of quantized heights, and
+    inf where the good pixels say nothing about errors (a constant image).
 
-    Assumes one kind of surface everywhere: error bars are an average over flat and rough regions. Do not use it for
-    holes wider than the surface's features: the answer tends to the local mean.
+    Assumes one kind of surface everywhere: the variogram is an average over flat and rough regions. Do not use it for
+    holes wider than the surface's features: the answer tends to the local mean. Lines without data at the edge of the
+    image, more than ``extrapolate_px`` of them, stay open.
 
     Source: Cressie, Statistics for Spatial Data (1993), doi:10.1002/9781119115151, chapter 3.
 
@@ -49,19 +59,23 @@ def kriging(field: Field, params: Kriging) -> Filled:
     StepError
         If every pixel is a hole.
     """
-    holes = find_holes(field, params.max_gap_px)
+    holes = find_holes(field, params.max_gap_px, params.extrapolate_px)
     if holes.empty:
         return Filled(field.heights, left_open=holes.left_open)
     model = Krige.of(holes, field.pixel_nm, params.neighbors)
     rows, cols = np.nonzero(holes.wanted)
     heights = holes.heights.copy()
     heights[rows, cols], variance = model.predict(heights, holes.known, rows, cols)
-    q, compared = (
-        model.calibrate(holes.heights, move_holes(holes.known, holes.wanted)) if params.calibrate else (1.0, 0)
-    )
+    variance += doubt(heights[rows, cols], across_lines(holes.heights, holes.known)[rows, cols], model.noise_variance)
+    q, compared = model.calibrate(holes, move_holes(holes.known, holes.wanted)) if params.calibrate else (1.0, 0)
     sigma = np.zeros(field.shape)
-    sigma[rows, cols] = clear_of_zero(q * np.sqrt(variance), holes.heights, holes.known)
+    sigma[rows, cols] = error_bars(variance, q, holes.heights, holes.known)
     return Filled(heights, sigma, holes.left_open, {**model.facts, "q": q, "trials": compared})
+
+
+def across_lines(heights: Heights, known: Mask) -> Heights:
+    """Second opinion: linear interpolation between the lines above and below."""
+    return interpolate(heights, known, "across_lines", learn=False)[0]
 
 
 class Krige:
@@ -127,18 +141,25 @@ class Krige:
         scale = self.variogram.slope if self.variogram is not None else np.inf
         return mean + base, np.maximum(variance, 0.0) * scale
 
-    def calibrate(self, heights: Heights, trials: list[Trial]) -> tuple[float, int]:
+    def calibrate(self, holes: Holes, trials: list[Trial]) -> tuple[float, int]:
         """Return the factor q for the standard deviations, and the number of pixels it rests on (0: none, q = 1)."""
         errors, expected = [np.zeros(0)], [np.zeros(0)]
         for trial in trials:
-            mean, variance = self.predict(heights[trial.window], trial.known, trial.rows, trial.cols)
-            errors.append(mean - heights[trial.window][trial.rows, trial.cols])
-            expected.append(variance)
-        return self.factor(np.concatenate(errors), np.concatenate(expected))
+            at = (trial.rows, trial.cols)
+            heights = holes.heights[trial.window]
+            mean, variance = self.predict(heights, trial.known, *at)
+            errors.append(mean - heights[at])
+            expected.append(variance + doubt(mean, across_lines(heights, trial.known)[at], self.noise_variance))
+        return self.factor(np.concatenate(errors), np.concatenate(expected), holes)
 
-    def factor(self, errors: Vector, variance: Vector) -> tuple[float, int]:
-        """Return the factor q that fits errors on hidden pixels, and their number (0: too few, q = 1)."""
-        if errors.size < ENOUGH or not (variance > 0).all() or np.isinf(variance).any():
+    def factor(self, errors: Vector, variance: Vector, holes: Holes) -> tuple[float, int]:
+        """Return the factor q that fits errors on hidden pixels, and their number (0: too few, q = 1).
+
+        ``variance`` includes the doubt. Pixels whose variance is rounding get no error bar and do not count.
+        """
+        counts = telling(variance, holes.heights, holes.known)
+        errors, variance = errors[counts], variance[counts]
+        if errors.size < ENOUGH or np.isinf(variance).any():
             return 1.0, 0
         return covering_factor(errors, variance, self.noise_variance), int(errors.size)
 

@@ -183,12 +183,15 @@ def tint(picture: Pixels, mask: Mask, color: str, *, strength: float = 0.55) -> 
     return _blended(picture, alpha, color)
 
 
-def outline(mask: Mask, size: Size) -> Mask:
+def outline(mask: Mask, size: Size, *, inside: bool = False) -> Mask:
     """Return the picture pixels just outside of a mask: what is masked itself stays in sight.
 
-    Where the mask meets the edge of the picture, the line runs along the edge.
+    Where the mask meets the edge of the picture, the line runs along the edge. ``inside`` draws the rim of the mask
+    itself: finer where masks are many and thin.
     """
     touched = coverage(mask, (size.height, size.width)) > TOUCHED
+    if inside:
+        return touched & ~_eroded(touched)
     edge = np.ones_like(touched)
     edge[1:-1, 1:-1] = False
     return (_near(touched) & ~touched) | (touched & edge)

@@ -1,5 +1,7 @@
 """The report: cards and the page."""
 
+import base64
+import io
 import json
 import math
 import pickle
@@ -9,6 +11,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from afmend.errors import CorruptFileError, WriteError
 from afmend.evaluation import report_numbers, report_states
@@ -98,13 +101,14 @@ def test_card_tells_what_was_invented_and_that_nothing_was_harmed():
     assert one.artifacts == {"scar": 64}
     assert one.warnings == ()
     assert one.sq_before > one.sq_after > 0
-    assert "all 2176 pixels that were not filled are bit-identical" in one.html
+    assert "Pixels outside the mask: unchanged by the repair, all 2176 bit-identical." in one.html
+    assert 'class="good"' not in one.html
     assert "7–8, 20" in one.html
     assert "90 nm × 4 nm" in one.html
     assert "median σ 0.200 nm" in one.html
     assert "reference = <b>mean</b>" in one.html
     assert "share = <b>0.123457</b>" in one.html
-    assert "foreground (features" in one.html
+    assert "foreground (features; kept out of the background fit)" in one.html
     assert one.html.count("<img") == 7  # six pictures and the outlines
 
 
@@ -203,7 +207,7 @@ def test_all_missing(tmp_path, fill):
     one = card(*scans(missing=np.ones((40, 56), bool), fill=fill), KEY)
     assert any(w.startswith("NO DATA") for w in one.warnings)
     assert one.sq_before is None
-    assert "no measured pixel is left" in one.html if fill else "bit-identical" in one.html
+    assert "Pixels outside the mask: there are none." in one.html if fill else "bit-identical" in one.html
     page(tmp_path, [one])
 
 
@@ -290,9 +294,9 @@ def test_a_failed_write_leaves_the_old_page(tmp_path):
 @pytest.mark.parametrize(("share", "text"), [((0, 5), "0 %"), ((1, 10**6), "&lt; 0.01 %"), ((999, 1000), "99.90 %"),
                                              ((5, 5), "100 %"), ((1, 3), "33.3 %"), ((1, 30), "3.3 %")])  # fmt: skip
 def test_percent(share, text):
-    from afmend.evaluation.report_card import _percent
+    from afmend.evaluation.report_warnings import percent
 
-    assert safe(_percent(*share)) == text
+    assert safe(percent(*share)) == text
 
 
 def test_a_shift_after_the_fill_is_taken_out_of_the_pictures():
@@ -304,3 +308,115 @@ def test_a_shift_after_the_fill_is_taken_out_of_the_pictures():
     smoothed = scan_of(rough(smooth_px=3.0)).channel()
     assert _on_the_zero_of(before, smoothed) is before
     assert _on_the_zero_of(before, before) is before
+
+
+def warned(*, original=None, **options):
+    three = scans(**options)
+    return card(*(three if original is None else (original(three[0]), *three[1:])), KEY)
+
+
+def test_few_percent_invented_and_many_patches_are_told_in_the_summary_too(tmp_path):
+    many = np.zeros((60, 90), bool)
+    many[1::4, 1::5] = True
+    one = warned(shape=(60, 90), artifacts={"spike": many})
+    assert "5.0 % of the pixels are invented: look at the marks." in one.warnings
+    assert "270 filled patches: look at the marks." in one.warnings
+    text, _ = page(tmp_path, [one])
+    assert "5.0 % of the pixels are invented; 270 filled patches</td>" in text
+
+
+def test_marks_that_hardly_differ_from_the_fill_are_doubted():
+    doubt = "Most filled pixels agree with what was measured there: the marks may be wrong."
+    assert doubt in warned(artifacts={"scar": scar()}, sigma=9.0).warnings
+    assert doubt not in warned(artifacts={"scar": scar()}, sigma=7.0).warnings
+    assert doubt not in warned(missing=scar(), sigma=9.0).warnings
+
+
+def test_a_constant_channel_names_one_that_is_not():
+    def flat(scan):
+        height = scan.channels[KEY].evolve(values=np.full((40, 56), 3.0))
+        return replace(scan, channels={KEY: height})
+
+    def with_more(scan):
+        more = [Channel(name, "trace", rough((40, 56)), "Hz", name) for name in ("error", "frequency_shift")]
+        return replace(scan, channels=flat(scan).channels | {c.key: c for c in more})
+
+    assert "The height is constant: a constant-height scan?" in warned(original=flat).warnings
+    found = warned(original=with_more).warnings
+    assert "The height is constant: a constant-height scan? Try --channel frequency_shift." in found
+
+
+def test_long_pixels_and_open_lines_are_told():
+    assert "Not an image? Its pixels are 12.0 times longer than wide." in warned(grid=Grid(40, 56, 24.0, 2.0)).warnings
+    assert warned(grid=Grid(40, 56, 10.0, 2.0)).warnings == ()
+    missing = np.zeros((40, 56), bool)
+    missing[:2] = missing[35:] = True
+    keep = missing.copy()
+    keep[:2] = False
+    found = warned(missing=missing, left_open=keep).warnings
+    assert "5 whole lines left open: no data to fill them from, or too far away." in found
+
+
+def test_terraces_that_are_not_clear_have_no_step_height():
+    shape = (90, 130)
+    noise = np.random.default_rng(0).normal(0, 0.01, shape)
+    few = np.zeros(shape)
+    few[:, :6] = 0.3  # holds 5 % of the pixels
+    near = np.repeat([[0.0, 0.045]], 65, axis=1)  # 4.5 widths apart
+    for z in (few + noise, near + noise, noise):
+        found = report_states.numbers(z, np.ones(shape, bool))
+        assert math.isnan(found["step height"])
+        assert "steps" not in found
+    assert "step height" in warned().html
+
+
+def test_maps_of_one_card_have_one_size():
+    original, leveled, mended = scans(artifacts={"scar": scar()})
+    channel = original.channels[KEY]
+    wide = replace(original, channels={KEY: channel.evolve(values=channel.values * 1e-3 + 123.456)})
+    html = card(wide, leveled, mended, KEY).html
+    sizes = re.findall(r'width="(\d+)" height="\d+" alt="(?:Original|Leveled|Masks|Repaired)"', html)
+    assert len(sizes) == 4
+    assert len(set(sizes)) == 1
+
+
+def test_outlines_of_many_patches_are_fine_and_see_through():
+    from afmend.pictures.maps import Size, outline
+
+    mask = np.zeros((40, 60), bool)
+    mask[10, 5:30] = True
+    fine, normal = (outline(mask, Size(60, 40), inside=inside) for inside in (True, False))
+    assert (fine == mask).all()
+    assert normal.sum() > 2 * fine.sum()
+    few = card(*scans(artifacts={"scar": scar()}), KEY)
+    many = np.zeros((40, 56), bool)
+    many[::3, ::4] = True
+    full = card(*scans(artifacts={"spike": many}), KEY)
+
+    def opacity(one):
+        data = re.search(r'class="marks" src="data:image/png;base64,([^"]+)"', one.html).group(1)
+        return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA").getchannel("A").getextrema()
+
+    assert opacity(few) == (0, 255)
+    assert opacity(full) == (0, 128)
+
+
+@pytest.mark.parametrize(("count", "folded"), [(8, 0), (11, 7)])
+def test_long_movies_are_folded(tmp_path, count, folded):
+    one = card(*scans(file="movie.spm"), KEY)
+    cards = [replace(one, frame=n, frames=count) for n in range(count)] + [replace(one, file="other.spm")]
+    text, parsed = page(tmp_path, cards)
+    assert parsed.tags.count("article") == count + 1
+    assert len(re.findall(r'<tr data-status="nothing marked"', text)) == count + 1
+    inside = re.search(r'<details class="frames">(.*?)\n</details>\n<article', text, re.DOTALL)
+    assert (inside.group(1).count("<article") if inside else 0) == folded
+    assert (f"{folded} more frames of movie.spm" in text) == bool(folded)
+
+
+def test_long_lists_of_facts_are_summed_up():
+    from afmend.evaluation.report_card import parameters
+
+    assert parameters({"s": [3.0, 1, 2] * 4}, exact=False) == "s = <b>12 values: min 1, median 2, max 3</b>"
+    assert parameters({"s": [1, 2]}, exact=False) == "s = <b>[1, 2]</b>"
+    assert parameters({"s": [None] * 9}, exact=False) == "s = <b>9 values</b>"
+    assert parameters({"s": list(range(9))}) == "s = <b>[0, 1, 2, 3, 4, 5, 6, 7, 8]</b>"
