@@ -32,7 +32,7 @@ def write(scan: Scan, path: Path) -> None:
         while name in arrays or name in _RESERVED:
             name += "_"
         values = channel.values.copy()
-        values[channel.missing & ~channel.invented] = np.nan
+        values[channel.still_missing] = np.nan
         arrays[name] = values
         facts[name] = {
             "kind": channel.kind, "direction": channel.direction, "unit": channel.unit,

@@ -58,7 +58,7 @@ def write(scan: Scan, path: Path) -> None:
         file.write(struct.pack("<2sHI", b"II", 42, directory_at))
         for channel in scan.channels.values():
             page = channel.values.astype("<f4")
-            page[channel.missing & ~channel.invented] = np.nan
+            page[channel.still_missing] = np.nan
             file.write(page.tobytes())
         file.write(text + _resolution(grid.pixel_fast_nm) + _resolution(grid.pixel_slow_nm))
         for number in range(count):
