@@ -52,7 +52,7 @@ def write(scan: Scan, path: Path) -> None:
             extra += 1
     body = serialize("GwyContainer", parts) if _size(parts) < MAX_BYTES else None
     if body is None:
-        raise WriteError("the scan needs more than 4 GiB", where=path.name, now="Write it as afmend HDF5 (.h5).")
+        raise WriteError("the scan needs more than 4 GiB", now="Write it as afmend HDF5 (.h5).")
     path.write_bytes(MAGIC + body)
 
 
