@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from afmend.errors import BadRecipeError
@@ -72,23 +72,30 @@ BUILT_IN: dict[str, str] = {
 
 
 @cache
-def step_homes() -> dict[str, str]:
-    """Return all known steps, built-in and third-party, as id -> "module:function".
-
-    Raises
-    ------
-    BadRecipeError
-        If an installed package claims the id of another step.
-    """
-    homes = dict(BUILT_IN)
+def _claims() -> dict[str, tuple[EntryPoint, ...]]:
+    """Return what installed packages offer: step id -> all entry points of that name."""
+    found: dict[str, tuple[EntryPoint, ...]] = {}
     for entry in entry_points(group="afmend.steps"):
-        if entry.name in homes:
-            raise BadRecipeError(
-                f"the installed package of {entry.value} claims the step {entry.name!r}, which exists already",
-                now="Uninstall it, or ask its author for another name.",
-            )
-        homes[entry.name] = entry.value
-    return homes
+        found[entry.name] = (*found.get(entry.name, ()), entry)
+    return found
+
+
+def step_homes() -> dict[str, str]:
+    """Return all known steps, built-in and third-party, as id -> "module:function". Nothing is imported."""
+    return {name: entries[0].value for name, entries in _claims().items()} | BUILT_IN
+
+
+def working_steps(family: str = "") -> tuple[list[Step[Any]], list[BadRecipeError]]:
+    """Import all steps (of one family, as "level"); return those that work, by id, and what is wrong with others."""
+    steps, problems = [], []
+    for step_id in sorted(step_homes()):
+        if not step_id.startswith(f"{family}." if family else ""):
+            continue
+        try:
+            steps.append(find_step(step_id))
+        except BadRecipeError as error:
+            problems.append(error)
+    return steps, problems
 
 
 @cache
@@ -98,13 +105,42 @@ def find_step(step_id: str) -> Step[Any]:
     Raises
     ------
     BadRecipeError
-        Naming the nearest known step.
+        Naming the nearest known step, or the installed package that offers this one and is broken or claims an
+        id that exists already.
     """
     homes = step_homes()
     if step_id not in homes:
         near = difflib.get_close_matches(step_id, homes, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise BadRecipeError(f"no step {step_id!r}", now=f"{hint}`afmend steps` lists them all.")
-    module, _, function = homes[step_id].partition(":")
+    entries = _claims().get(step_id, ())
+    if len(entries) > (step_id not in BUILT_IN):
+        raise BadRecipeError(
+            f"the installed package {_package(entries[-1])} claims the step {step_id!r}, which exists already",
+            now="Uninstall it, or ask its author for another name.",
+        )
+    if entries:
+        return _load(entries[0])
+    module, _, function = BUILT_IN[step_id].partition(":")
     found: Step[Any] = getattr(import_module(module), function).step
     return found
+
+
+def _load(entry: EntryPoint) -> Step[Any]:
+    """Return the step of an installed package."""
+    try:
+        found = entry.load().step
+    except Exception as error:  # noqa: BLE001 (somebody else's code: anything may go wrong at its import)
+        problem = f"{type(error).__name__}: {error}"
+    else:
+        if isinstance(found, Step) and found.id == entry.name:
+            return found
+        problem = f"{entry.value} is not a step of that id"
+    raise BadRecipeError(
+        f"the step {entry.name!r} of the installed package {_package(entry)} does not load ({problem})",
+        now="Mend or uninstall that package.",
+    )
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.module

@@ -11,8 +11,6 @@ from afmend.evaluation.statistics import statistics
 from afmend.evaluation.tables import write_statistics_csv
 from afmend.scan import ChannelKey, Scan
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
 
 def write(scan: Scan, path: str | Path, form: str | None = None) -> Path:
     """Write a scan, or its statistics; the kind of file follows from the extension. All or nothing.
@@ -53,10 +51,8 @@ def statistics_rows(scan: Scan) -> list[dict[str, Any]]:
 
 def _row(scan: Scan, key: ChannelKey, repaired: Any) -> dict[str, Any]:
     channel = scan.channels[key]
-    file = scan.source.file
     row: dict[str, Any] = {
-        # a spreadsheet must not take a hostile file name for a formula
-        "file": f"'{file}" if file.startswith(_FORMULA) else file,
+        "file": scan.source.file,
         "frame": scan.source.index,
         "calibrated": scan.grid.calibrated and channel.calibrated,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -108,6 +109,8 @@ def identify(path: str | Path) -> FileFormat:
 
 def _head(path: Path) -> bytes:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            raise CorruptFileError("is not a regular file", where=path.name, now="Name a file with a scan in it.")
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
@@ -150,7 +153,7 @@ def read(path: str | Path, frame: int | None = None) -> Scan:
     ----------
     path : str or Path
     frame : int, optional
-        Which image of a file that holds several (a movie, a container); counted from 0.
+        Which image of a file that holds several (a movie, a container); counted from 0, never negative.
 
     Raises
     ------
@@ -164,7 +167,7 @@ def read(path: str | Path, frame: int | None = None) -> Scan:
             now="Use afmend.read_all(path), or afmend.read(path, frame=0).",
         )  # fmt: skip
     index = frame or 0
-    if not -len(scans) <= index < len(scans):
+    if not 0 <= index < len(scans):
         raise UnsupportedFileError(
             f"has no image {index}", where=Path(path).name, now=f"It holds images 0 to {len(scans) - 1}."
         )
@@ -182,8 +185,19 @@ def write(scan: Scan, path: str | Path, form: str | None = None) -> Path:
     path = Path(path)
     found = _writer(path, form)
     with replacing(path) as temporary:
-        found.module.write(scan, temporary)
+        try:
+            found.module.write(scan, temporary)
+        except AfmendError as error:
+            raise error.at(path.name) from error
+        except RuntimeError as error:  # h5py's word for a disk that is full when the file is closed
+            raise _refused(error, temporary, path) from error
     return path
+
+
+def _refused(error: Exception, temporary: Path, path: Path) -> WriteError:
+    """Return one error that names the file the user knows, not the temporary one."""
+    reason = (getattr(error, "strerror", None) or str(error)).replace(str(temporary), str(path))
+    return WriteError(f"cannot be written ({reason})", where=str(path), now="Is the disk full?")
 
 
 def _writer(path: Path, form: str | None) -> FileFormat:
@@ -226,7 +240,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
-        raise WriteError(f"cannot be written ({error})", where=str(path), now="Is the disk full?") from error
+        raise _refused(error, temporary, path) from error
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from afmend.compiled import njit
 
 LARGEST_NETWORK = 9
 """Windows up to this size are sorted by a network, a whole line at once; larger ones one by one."""

@@ -7,8 +7,9 @@ background only as polynomial coefficients per line: ``coefs[i, k]`` multiplies 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from afmend.compiled import njit
 
 F = NDArray[np.float64]
 I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)

@@ -52,7 +52,7 @@ def channel_picture(
     PIL.Image.Image
         RGB.
     """
-    valid = ~(channel.missing & ~channel.invented) if channel.masks.missing is not None else None
+    valid = ~channel.still_missing if channel.masks.missing is not None else None
     if limits is None:
         limits = robust_range(channel.values, valid)
     size = fit(channel.shape, grid.pixel_nm, style.longest)

@@ -141,6 +141,11 @@ class Channel:
         return self.masks.union("missing", shape=self.shape)
 
     @property
+    def still_missing(self) -> Mask:
+        """Pixels that were never measured and that nobody filled: no number stands there."""
+        return self.missing & ~self.invented
+
+    @property
     def artifact(self) -> Mask:
         """Pixels measured wrongly, of any kind."""
         return self.masks.union("artifact", shape=self.shape)

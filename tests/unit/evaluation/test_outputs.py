@@ -56,6 +56,14 @@ def test_form_overrides_the_extension_and_unknown_ones_are_refused(tmp_path):
         afmend.write(scan(), tmp_path / "x.docx")
 
 
+def test_no_cell_is_a_formula(tmp_path):
+    channel = Channel("=1+1", "unknown", rough((5, 8)), "@unit")
+    afmend.write(Scan.of(Grid(5, 8), [channel], source=Source("\udcff=a.spm")), tmp_path / "x.csv")
+    with (tmp_path / "x.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["file"], row["channel"], row["unit"]) for row in rows} == {("\\udcff=a.spm", "'=1+1", "'@unit")}
+
+
 def test_plain_file_names_stay_as_they_are(tmp_path):
     from dataclasses import replace
 

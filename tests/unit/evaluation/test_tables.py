@@ -1,9 +1,10 @@
 import csv
 
+import numpy as np
 import pytest
 
 from afmend.errors import WriteError
-from afmend.evaluation.tables import write_statistics_csv
+from afmend.evaluation.tables import cell, write_statistics_csv
 
 
 def test_table_keeps_order_digits_and_gaps(tmp_path):
@@ -21,9 +22,30 @@ def test_table_keeps_order_digits_and_gaps(tmp_path):
 
 
 def test_a_table_that_cannot_be_written_is_one_error(tmp_path):
-    with pytest.raises(WriteError, match="cannot be written"):
-        write_statistics_csv(tmp_path / "nowhere" / "a.csv", [{"a": 1}])
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match="cannot write there"):
+        write_statistics_csv(tmp_path / "file" / "a.csv", [{"a": 1}])
     (tmp_path / "taken").mkdir()
-    with pytest.raises(WriteError, match="cannot be replaced"):
+    with pytest.raises(WriteError, match="cannot be written"):
         write_statistics_csv(tmp_path / "taken", [{"a": 1}])
-    assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]
+    assert {entry.name for entry in tmp_path.iterdir()} == {"file", "taken"}
+
+
+def test_folders_are_made(tmp_path):
+    write_statistics_csv(tmp_path / "new" / "a.csv", [{"a": 1}])
+    assert (tmp_path / "new" / "a.csv").read_text(encoding="utf-8") == "a\n1\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [(text, f"'{text}") for text in ("=1+1", "+1", "-x", "@a", "\ta", "\ra")]
+    + [("a=1", "a=1"), ("", ""), ("\udcff.spm", "\\udcff.spm"), (None, ""), (-0.1, "-0.1"), (-3, -3), (True, True),
+       (np.float64(-0.5), "-0.5")],
+)  # fmt: skip
+def test_cells_are_harmless_and_writable(value, wanted):
+    assert cell(value) == wanted
+
+
+def test_keys_of_rows_are_guarded_too(tmp_path):
+    write_statistics_csv(tmp_path / "a.csv", [{"=x": "=y"}])
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "'=x\n'=y\n"

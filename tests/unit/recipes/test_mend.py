@@ -1,11 +1,14 @@
 """The functions most users call."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import afmend
-from afmend.errors import BadParameterError, BadRecipeError
+from afmend.errors import BadParameterError, BadRecipeError, ReplayError
 from afmend.recipes import built_in_recipes, load_recipe
+from afmend.scan import Channel, Masks, Scan
 from support import assert_heights_close, rough, scan_of
 
 
@@ -35,6 +38,9 @@ def test_level_and_apply_step():
     assert_heights_close(shifted.min(keepdims=True), np.zeros((1, 1)), atol_nm=1e-12)
     with pytest.raises(BadParameterError, match="degree"):
         afmend.level(scan, "rows", degree=99)
+    assert afmend.level(scan, "rows", method="median").history[-1].params["method"] == "median"
+    with pytest.raises(BadParameterError, match="channel"):
+        afmend.apply_step(scan, "level.rows", channel="height", step=1, scan=2)
 
 
 def test_recipes_of_a_user(tmp_path):
@@ -44,6 +50,51 @@ def test_recipes_of_a_user(tmp_path):
     assert [record.step for record in done.history] == ["level.plane", "mark.spikes"]
     assert done.history[1].params["lam"] == 8
     assert afmend.repair(damaged(), load_recipe(mine)) == done
+    assert afmend.repair(damaged(), mine) == done
+    assert afmend.mark(damaged(), mine) == done
+
+
+def flat_scan():
+    scan = damaged()
+    z = scan.main.values
+    both = Scan.of(scan.grid, [scan.main, Channel("phase", "unknown", z[::-1].copy(), "deg")])
+    return both, afmend.apply_step(both, "level.plane")
+
+
+def changed(scan, **parts):
+    return replace(scan, channels={**scan.channels, scan.main.key: replace(scan.main, _digests={}, **parts)})
+
+
+def test_replay_gives_the_result_again():
+    raw, done = flat_scan()
+    assert afmend.replay(done, raw).channels == done.channels
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda raw, _: (raw, raw), "no history"),
+        (lambda raw, done: (replace(done, grid=replace(raw.grid, angle_deg=1.0)), raw), "grid differs"),
+        (lambda raw, done: (done, Scan.of(raw.grid, [raw.main])), "no channel phase"),
+        (lambda raw, done: (done, Scan.of(raw.grid, [raw.channel("phase")])), "no channel height"),
+        (lambda raw, done: (done.with_channel(raw.main), raw), "values of channel height differ"),
+        (lambda raw, done: (changed(done, uncertainty=np.ones(raw.grid.shape)), raw), "error bars of"),
+        (lambda raw, done: (changed(done, unit="V"), raw), "name or unit of"),
+        (lambda raw, done: (done, raw.with_channel(replace(raw.channel("phase"), name="x"))), "of channel phase"),
+    ],
+)
+def test_replay_names_what_differs(spoil, says):
+    result, raw = spoil(*flat_scan())
+    with pytest.raises(ReplayError, match=says):
+        afmend.replay(result, raw)
+
+
+def test_replay_compares_masks():
+    raw, done = flat_scan()
+    mask = np.zeros(raw.grid.shape, bool)
+    mask[2, 3] = True
+    with pytest.raises(ReplayError, match="the masks of channel height"):
+        afmend.replay(changed(done, masks=Masks(artifact={"scar": mask})), raw)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import types
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
@@ -16,9 +17,18 @@ from afmend.pipeline import Params
 _PLAIN = (int, float, str, bool)
 
 
-def parameters(params: type[Params]) -> list[inspect.Parameter]:
-    """Return one keyword parameter per field, annotated for typer."""
-    return [_parameter(name, field) for name, field in params.model_fields.items()]
+def parameters(params: type[Params], taken: Collection[str] = ()) -> dict[str, inspect.Parameter]:
+    """Return one keyword parameter per field, annotated for typer.
+
+    The flag of a field whose name is ``taken`` (by a flag that all steps share) gets "knob" in front.
+    """
+    found = {}
+    for name, field in params.model_fields.items():
+        free = name
+        while free in taken or (free != name and free in params.model_fields):
+            free = f"knob_{free}"
+        found[name] = _parameter(free, field)
+    return found
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:

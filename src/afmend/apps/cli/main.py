@@ -20,7 +20,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(typer.Typer(cls=LevelGroup, no_args_is_help=True), name="level", help="Level scans with one step.")
-app.add_typer(typer.Typer(cls=MaskGroup, no_args_is_help=True), name="mask", help="Mark artifacts and write the masks.")
+app.add_typer(
+    typer.Typer(cls=MaskGroup, no_args_is_help=True),
+    name="mask",
+    help="Mark artifacts and write the masks: steps mark.* (steps mask.* reshape masks: for recipes).",
+)
 
 CORES = os.cpu_count() or 1
 

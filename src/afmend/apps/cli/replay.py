@@ -21,14 +21,11 @@ def replay_file(result: Path, raw: Path) -> None:
     done, sources = read_all(result), read_all(raw)
     for scan in done:
         index = scan.source.index
-        if not scan.history:
-            raise ReplayError("has no history", where=result.name, now="Only results written as .h5 can be replayed.")
         if not 0 <= index < len(sources):
             raise ReplayError(f"has no image {index}", where=raw.name, now="Is this the right raw file?")
-        again = replay(scan, sources[index])
-        for key, channel in scan.channels.items():
-            if again.channels[key] != channel:
-                raise ReplayError(f"channel {key} differs from the replay", where=result.name,
-                                  now="The result was changed after it was made.")  # fmt: skip
+        try:
+            replay(scan, sources[index])
+        except ReplayError as error:
+            raise error.at(result.name) from error
         steps = ", ".join(record.step for record in scan.history)
         say.out().print(f"{result.name}: identical bit for bit after {steps}.", markup=False)

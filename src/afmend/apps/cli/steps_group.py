@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,20 +44,23 @@ class _StepGroup(TyperGroup):
     extra: tuple[str, ...] = ()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        from afmend.catalogue import step_homes
+        from afmend.catalogue import working_steps
 
         del ctx
-        names = (step_id.split(".", 1) for step_id in step_homes() if "." in step_id)
-        return sorted({*self.extra, *(name for family, name in names if family == self.family)})
+        steps, problems = working_steps(self.family)
+        for problem in problems:
+            _complain_once(str(problem))
+        return sorted({*self.extra, *(step.id.split(".", 1)[1] for step in steps)})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.list_commands(ctx):
-            return None
+        from afmend.catalogue import find_step, step_homes
+
+        del ctx
         if cmd_name in self.extra:
             return _command(cmd_name, "", f"Mark what the recipe {cmd_name!r} marks.")
-        from afmend.catalogue import find_step
-
         step_id = f"{self.family}.{cmd_name}"
+        if step_id not in step_homes():
+            return None
         return _command(cmd_name, step_id, find_step(step_id).title)
 
 
@@ -73,12 +77,28 @@ class MaskGroup(_StepGroup):
     extra = (AUTO_MASK,)
 
 
+@cache
+def _complain_once(text: str) -> None:
+    from afmend.apps.cli.say import complain
+
+    complain(text)
+
+
+def _taken(shared: list[inspect.Parameter]) -> set[str]:
+    """Names that the knobs of a step cannot have: those of the shared parameters and of their flags."""
+    notes = [one.annotation.__metadata__[0] for one in shared]
+    # typer's Option takes its first flag for a default until it is used
+    flags = [flag for note in notes for flag in (note.default, *(note.param_decls or ())) if isinstance(flag, str)]
+    return {"help", "h", *(one.name for one in shared), *(flag.lstrip("-").replace("-", "_") for flag in flags)}
+
+
 def _command(name: str, step_id: str, title: str) -> Any:
     from afmend.apps.cli.flags import parameters
     from afmend.catalogue import find_step
 
-    knobs = parameters(find_step(step_id).params) if step_id else []
-    signature = inspect.Signature([*_shared(), *knobs])
+    shared = _shared()
+    knobs = parameters(find_step(step_id).params, _taken(shared)) if step_id else {}
+    signature = inspect.Signature([*shared, *knobs.values()])
 
     def run(**given: Any) -> None:
         from afmend.apps.cli.batch import Wish, step_files
@@ -87,7 +107,8 @@ def _command(name: str, step_id: str, title: str) -> Any:
             given.pop("inputs"), given.pop("out"), given.pop("on_channel"), given.pop("to"), given.pop("workers"),
             given.pop("resume"), given.pop("timeout"), given.pop("as_json"),
         )  # fmt: skip
-        raise typer.Exit(step_files(wish, step_id, given.pop("exclude_areas"), given))
+        areas = given.pop("exclude_areas")
+        raise typer.Exit(step_files(wish, step_id, areas, {field: given[knob.name] for field, knob in knobs.items()}))
 
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}

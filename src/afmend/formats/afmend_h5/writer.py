@@ -61,7 +61,7 @@ def write_all(scans: Iterable[Scan], path: Path) -> None:
         for index, scan in enumerate(scans):
             _write_scan(home.create_group(f"{index:05d}"), scan)
         if not len(home):
-            raise WriteError("there is no scan to write", where=path.name, now="Give at least one.")
+            raise WriteError("there is no scan to write", now="Give at least one.")
 
 
 def _write_scan(home: h5py.Group, scan: Scan) -> None:

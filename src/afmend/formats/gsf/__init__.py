@@ -15,7 +15,6 @@ from afmend.formats.kinds import kind_of, split_direction
 from afmend.formats.numbers import scaled
 from afmend.formats.register import Verdict
 from afmend.scan import Channel, Grid, Scan
-from afmend.scan.scan import HEIGHT_KINDS
 from afmend.scan.units import in_memory, is_length, si
 
 MAGIC = b"Gwyddion Simple Field 1.0\n"
@@ -72,20 +71,19 @@ def _grid(header: dict[str, str], shape: tuple[int, int]) -> Grid:
 
 
 def write(scan: Scan, path: Path) -> None:
-    """Write one channel: the topography, or the first channel if there is none. Missing pixels become NaN.
+    """Write one channel: the one worked on last (`Scan.main`). Missing pixels that nobody filled become NaN.
 
     What the format cannot hold: more than one channel; 64-bit values (they are rounded to 32 bits, 6e-8
     relative); masks other than missing; uncertainty; history; typed facts; rotation; header entries with line
     breaks or an equals sign in the name.
     """
-    heights = [key for key in scan.channels if key.kind in HEIGHT_KINDS]
-    channel = scan.channel() if heights else next(iter(scan.channels.values()))
+    channel = scan.main
     lines = {**_geometry(scan.grid), "Title": _title(channel), "ZUnits": si(channel.unit)[0]}
     lines |= {name: text for name, text in scan.header.items() if name not in _OWN_KEYS and _fits(name, text)}
     head = MAGIC + "".join(f"{name} = {value}\n" for name, value in lines.items()).encode("utf-8", "replace")
     values = channel.values.astype(np.float64)
     values = values / 1e9 if is_length(channel.unit) else values * si(channel.unit)[1]
-    values[channel.missing] = np.nan
+    values[channel.still_missing] = np.nan
     path.write_bytes(head + b"\0" * (4 - len(head) % 4) + values.astype("<f4").tobytes())
 
 

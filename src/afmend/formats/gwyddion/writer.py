@@ -26,7 +26,7 @@ def write(scan: Scan, path: Path) -> None:
 
     Every channel becomes a channel with title, metadata (the vendor's header) and log (the applied steps).
     The mask that Gwyddion shows on it is the union of artifact and missing pixels. Each mask of its own and
-    the uncertainty follow as further channels.
+    the uncertainty follow as further channels. The channel worked on last (`Scan.main`) is the one shown.
 
     What the format cannot hold: heights are stored in metres, so they return within the rounding of two
     operations (2.3e-16 relative), not bit for bit; NUL and lone surrogates in texts become question marks;
@@ -40,19 +40,19 @@ def write(scan: Scan, path: Path) -> None:
     parts: list[Component] = []
     extra = len(scan.channels)
     shared = _shared(scan)
-    shown = scan.find() if any(key.kind.startswith("height") for key in scan.channels) else None
+    shown = scan.main.key
     for number, (key, channel) in enumerate(scan.channels.items()):
         facts = {**shared, **_channel_facts(channel)}
         steps = [record for record in scan.history if record.channel == key]
         parts += _channel(scan, number, channel, facts, steps)
-        parts.append((f"/{number}/data/visible", "b", key == shown or (shown is None and number == 0)))
+        parts.append((f"/{number}/data/visible", "b", key == shown))
         for title, unit, values, about in _layers(channel, number):
             field = _field(scan.grid, values, unit)
             parts += _entry(extra, f"{title} of {_title(channel)}", field, {KEY: json.dumps(about)}, "Gray")
             extra += 1
     body = serialize("GwyContainer", parts) if _size(parts) < MAX_BYTES else None
     if body is None:
-        raise WriteError("the scan needs more than 4 GiB", where=path.name, now="Write it as afmend HDF5 (.h5).")
+        raise WriteError("the scan needs more than 4 GiB", now="Write it as afmend HDF5 (.h5).")
     path.write_bytes(MAGIC + body)
 
 

@@ -24,7 +24,7 @@ def write(scan: Scan, path: Path) -> None:
         If the name ends in .npy: a bare array has no room for a calibration.
     """
     if path.suffix.lower() == ".npy":
-        raise WriteError("a .npy file has no room for calibration", where=path.name, now="Write an .npz file.")
+        raise WriteError("a .npy file has no room for calibration", now="Write an .npz file.")
     arrays: dict[str, Any] = {}
     facts = {}
     for key, channel in scan.channels.items():
@@ -32,7 +32,7 @@ def write(scan: Scan, path: Path) -> None:
         while name in arrays or name in _RESERVED:
             name += "_"
         values = channel.values.copy()
-        values[channel.missing & ~channel.invented] = np.nan
+        values[channel.still_missing] = np.nan
         arrays[name] = values
         facts[name] = {
             "kind": channel.kind, "direction": channel.direction, "unit": channel.unit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from afmend.errors import MissingChannelError, UnsupportedFileError
+from afmend.errors import UnsupportedFileError
 from afmend.formats.register import Verdict
 from afmend.scan import Scan
 
@@ -28,18 +28,15 @@ def read(path: Path) -> list[Scan]:
 
 
 def write(scan: Scan, path: Path) -> None:
-    """Write the topography (else the first channel) as a PNG with scale bar and color bar.
+    """Write the channel worked on last (`Scan.main`) as a PNG with scale bar and color bar.
 
     Filled pixels are outlined, missing ones hatched, a missing calibration is stated in red.
     The picture holds 8-bit colors for people: no heights can be read back from it.
     """
     from afmend.pictures.annotate import channel_picture, encoded
 
-    try:
-        key = scan.find()
-    except MissingChannelError:
-        key = next(iter(scan.channels))
+    channel = scan.main
     name = scan.source.file or "scan"
     frame = f" [{scan.source.index}]" if scan.source.count > 1 else ""
-    title = f"{name}{frame} · {key}"
-    path.write_bytes(encoded(channel_picture(scan.channels[key], scan.grid, title=title)))
+    title = f"{name}{frame} · {channel.key}"
+    path.write_bytes(encoded(channel_picture(channel, scan.grid, title=title)))

@@ -6,32 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
-from afmend.errors import MissingChannelError
 from afmend.scan import Channel, Scan
 
 
 def write(scan: Scan, path: Path) -> None:
-    """Write the topography (or the first channel, if there is none) with a header like Gwyddion's.
+    """Write the channel worked on last (`Scan.main`) with a header like Gwyddion's.
 
     Lengths stand in nm, so that every digit survives. Masks, error bars and history do not fit.
     """
-    channel = main_channel(scan)
+    channel = scan.main
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for key, value in _header(scan, channel):
             file.write(f"# {key}: {_one_line(value)}\n")
         values = channel.values.astype(np.float64)
-        values[channel.missing & ~channel.invented] = np.nan
+        values[channel.still_missing] = np.nan
         for row in values:
             file.write("\t".join(map(repr, row.tolist())))
             file.write("\n")
-
-
-def main_channel(scan: Scan) -> Channel:
-    """Return the channel that a file for a single one gets."""
-    try:
-        return scan.channel()
-    except MissingChannelError:
-        return next(iter(scan.channels.values()))
 
 
 def _header(scan: Scan, channel: Channel) -> list[tuple[str, str]]:

@@ -47,7 +47,7 @@ def write(scan: Scan, path: Path) -> None:
     page_bytes = grid.rows * grid.cols * 4
     count = len(scan.channels)
     if count * page_bytes > MAX_BYTES:
-        raise WriteError("it is too large for a TIFF", where=path.name, now="Write an .npz file.")
+        raise WriteError("it is too large for a TIFF", now="Write an .npz file.")
     text = _description(scan).encode("ascii") + b"\0"
     text += bytes(len(text) % 2)
     # Header, then all pictures in one piece as ImageJ expects, then text, resolutions and directories.
@@ -58,7 +58,7 @@ def write(scan: Scan, path: Path) -> None:
         file.write(struct.pack("<2sHI", b"II", 42, directory_at))
         for channel in scan.channels.values():
             page = channel.values.astype("<f4")
-            page[channel.missing & ~channel.invented] = np.nan
+            page[channel.still_missing] = np.nan
             file.write(page.tobytes())
         file.write(text + _resolution(grid.pixel_fast_nm) + _resolution(grid.pixel_slow_nm))
         for number in range(count):

@@ -1,0 +1,65 @@
+"""Compiled loops: every kernel module takes ``njit`` from here, so that numba finds a place for its cache.
+
+numba keeps compiled code beside the module, or in the user's cache directory. In a read-only installation without a
+writable home it gives up ("cannot cache function: no locator available"); then a folder of the user's own in the
+temporary directory serves. Import this module where numba would be imported: late.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+_VARIABLE = "NUMBA_CACHE_DIR"
+
+
+def provide_cache(package: Path) -> None:
+    """Set ``NUMBA_CACHE_DIR`` if numba can write neither beside the modules of ``package`` nor in the user's cache."""
+    if os.environ.get(_VARIABLE) or _writable(package / "__pycache__") or _writable(_user_cache()):
+        return
+    os.environ[_VARIABLE] = str(_own_folder(Path(tempfile.gettempdir())))
+    if "numba" in sys.modules:  # somebody else imported it
+        sys.modules["numba"].config.reload_config()
+
+
+def _user_cache() -> Path:
+    """Return the folder that numba uses if the installation is read-only."""
+    if sys.platform == "win32":
+        home = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        home = "~/Library/Caches"
+    else:
+        home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.path.expanduser(home)) / "numba"  # noqa: PTH111 (Path.expanduser raises where there is no home)
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _own_folder(home: Path) -> Path:
+    """Return a folder in ``home`` that nobody else can write to: numba runs what it finds there."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = home / f"afmend-numba-{user}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o022
+    except OSError:
+        mine = False
+    return folder if mine else Path(tempfile.mkdtemp(prefix="afmend-numba-", dir=home))
+
+
+provide_cache(Path(__file__).parent)
+
+from numba import njit  # noqa: E402 (only now: numba reads the variable when it is imported)
+
+__all__ = ["njit"]

@@ -1,0 +1,99 @@
+"""Where numba keeps compiled code in a read-only installation."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from afmend import compiled
+
+KERNEL = """
+from lab.compiled import njit
+@njit(cache=True)
+def double(x):
+    return 2 * x
+assert double(21) == 42
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the home is found in another way")
+@pytest.mark.parametrize("early", ["", "import numba; "])
+def test_a_read_only_installation_without_a_home_compiles(tmp_path, early):
+    package, temporary = tmp_path / "lab", tmp_path / "temporary"
+    package.mkdir()
+    temporary.mkdir()
+    (package / "__init__.py").touch()
+    (package / "kernel.py").write_text(KERNEL)
+    shutil.copy(compiled.__file__, package)
+    (package / "__pycache__").touch()  # a file in the folder's place: not writable, for root neither
+    (tmp_path / "home").touch()
+    keep = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA", "XDG", "COV", "PYTEST"))}
+    env = {**keep, "HOME": str(tmp_path / "home"), "TMPDIR": str(temporary), "PYTHONPATH": str(tmp_path),
+           "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    code = f"{early}import lab.kernel"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder,) = temporary.iterdir()
+    assert list(folder.rglob("*.nbc"))
+
+
+@pytest.fixture
+def clean(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "numba")
+    return tmp_path
+
+
+def test_writable_places_are_left_to_numba(clean, monkeypatch):
+    compiled.provide_cache(clean)
+    assert not os.environ["NUMBA_CACHE_DIR"]
+    (clean / "file").touch()
+    monkeypatch.setattr(compiled, "_user_cache", lambda: clean / "cache")
+    compiled.provide_cache(clean / "file")
+    assert not os.environ["NUMBA_CACHE_DIR"]
+    monkeypatch.setattr(compiled, "_user_cache", lambda: clean / "file" / "cache")
+    compiled.provide_cache(clean / "file")
+    chosen = Path(os.environ["NUMBA_CACHE_DIR"])
+    assert chosen.parent == clean
+    assert stat.S_IMODE(chosen.stat().st_mode) == 0o700
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "mine")
+    compiled.provide_cache(clean / "file")
+    assert os.environ["NUMBA_CACHE_DIR"] == "mine"
+
+
+def test_a_folder_that_others_can_write_to_is_not_trusted(tmp_path):
+    first = compiled._own_folder(tmp_path)
+    assert compiled._own_folder(tmp_path) == first
+    first.chmod(0o777)
+    second = compiled._own_folder(tmp_path)
+    assert second != first
+    assert stat.S_IMODE(second.stat().st_mode) == 0o700
+    first.rmdir()
+    first.symlink_to(second)
+    assert compiled._own_folder(tmp_path) not in (first, second)
+    first.unlink()
+    first.touch()
+    assert compiled._own_folder(tmp_path) != first
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "value", "wanted"),
+    [
+        ("linux", "XDG_CACHE_HOME", "/c", "/c/numba"),
+        ("linux", "HOME", "/h", "/h/.cache/numba"),
+        ("darwin", "HOME", "/h", "/h/Library/Caches/numba"),
+        ("win32", "LOCALAPPDATA", "/l", "/l/numba"),
+    ],
+)
+def test_the_users_cache_is_where_numba_has_it(monkeypatch, platform, name, value, wanted):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv(name, value)
+    assert compiled._user_cache() == Path(wanted)
