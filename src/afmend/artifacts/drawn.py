@@ -104,6 +104,8 @@ def _drawings(data: Any) -> tuple[StepUse, ...]:
 
 
 def _polygon(item: Any, where: str) -> tuple[list[list[float]], tuple[str, str]]:
+    if isinstance(item, list):
+        item = {"points": item}
     content = _mapping(item, ("points", "role", "unit"), where)
     points = [_point(point, where) for point in _list(content.get("points"), f"{where}: points")]
     check_polygon(tuple(points), where)

@@ -182,8 +182,10 @@ def test_polygons_become_steps_by_role_and_unit(tmp_path):
     assert done.main.masks.foreground["drawn"].sum() == 28 * 18 + 6
     assert done.main.masks.artifact["drawn"].sum() >= 2
     assert replay(done, scan).main == done.main
-    plain = exclusions(write(tmp_path / "b.json", [data["polygons"][0]["points"]]))
-    assert repair(scan, Recipe(name="r", steps=plain)).main.masks.foreground["drawn"].sum() == 28 * 18
+    bare = data["polygons"][0]["points"]
+    for known in ([bare], {"polygons": [bare]}):
+        plain = exclusions(write(tmp_path / "b.json", known))
+        assert repair(scan, Recipe(name="r", steps=plain)).main.masks.foreground["drawn"].sum() == 28 * 18
 
 
 GOOD = [[1, 1], [5, 1], [5, 5]]
@@ -193,7 +195,8 @@ GOOD = [[1, 1], [5, 1], [5, 5]]
     "data",
     [
         "", "{", "\x00", "null", "3", '"text"', "[]", "{}", {"polygons": []}, {"polygons": None}, {"polygons": {}},
-        {"areas": []}, {"polygons": [GOOD]}, {"polygons": [{}]}, {"polygons": [{"points": 3}]},
+        {"areas": []}, {"polygons": [3]}, {"polygons": [[3]]}, {"polygons": [GOOD[:2]]},
+        {"polygons": [{}]}, {"polygons": [{"points": 3}]},
         {"polygons": [{"points": GOOD, "color": "red"}]}, {"polygons": [{"points": GOOD, "role": "missing"}]},
         {"polygons": [{"points": GOOD, "role": ["foreground"]}]}, {"polygons": [{"points": GOOD, "unit": "m"}]},
         {"polygons": [{"points": GOOD[:2]}]}, {"polygons": [{"points": [[1, 1, 1]] * 3}]},
