@@ -101,7 +101,7 @@ def _numbers(scan: Scan, mended: Scan, key: ChannelKey) -> dict[str, Any]:
         "artifacts": " ".join(sorted(channel.masks.artifact)),
     }
     states: tuple[tuple[str, Scan, Literal["with", "without"]], ...] = (
-        ("raw", scan, "with"),
+        ("as_read", scan, "with"),
         ("mended", mended, "with"),
         ("measured", mended, "without"),
     )
