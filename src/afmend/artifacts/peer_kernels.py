@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from afmend.compiled import njit
 from afmend.scan.arrays import Heights, Mask
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from afmend.compiled import njit
 from afmend.scan.arrays import Mask
 
 Indices = NDArray[np.int64]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from afmend.compiled import njit
 from afmend.scan.arrays import Heights, Mask
 
 Places = NDArray[np.int64]

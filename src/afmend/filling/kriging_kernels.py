@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from afmend.compiled import njit
 from afmend.scan.arrays import Mask
 
 Ints: TypeAlias = NDArray[np.int32]

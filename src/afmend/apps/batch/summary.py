@@ -13,6 +13,7 @@ from typing import Any
 from afmend import __version__
 from afmend.apps.batch.job import JobResult
 from afmend.apps.batch.plan import Order
+from afmend.evaluation.tables import cell
 from afmend.formats.register import replacing
 from afmend.pipeline import Recipe
 
@@ -46,7 +47,7 @@ def write_summary(order: Order, results: Sequence[JobResult], planned: int) -> N
     with replacing(order.out / "summary.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
-        writer.writerows({key: _safe(value) for key, value in row.items()} for row in rows)
+        writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
     facts = {
         "afmend": __version__,
         "mode": order.mode,
@@ -69,14 +70,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
     return [finite(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _safe(value: Any) -> Any:
-    """Keep names with stray bytes writable, and keep spreadsheets from running a file name as a formula."""
-    if not isinstance(value, str):
-        return value
-    text = value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _report(order: Order, results: Sequence[JobResult]) -> None:

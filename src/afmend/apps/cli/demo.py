@@ -20,7 +20,7 @@ def run_demo(out: Path) -> int:
     raw = write(scan, out / "raw" / "example.gwy")
     order = Order(out / "mended", load_recipe("auto").to_yaml())
     console = say.out()
-    console.print(f"Mending {raw} ...", markup=False)
+    console.print(f"Mending {raw} (the first run compiles its loops: half a minute) ...", markup=False)
     outcome = run_batch([raw], order, lambda _result, _done, _of: None)
     if outcome.exit_code:
         for result in outcome.results:
@@ -30,11 +30,13 @@ def run_demo(out: Path) -> int:
     before = _error(scan.main.values, truth)
     after = _error(mended.values, truth)
     marked = mended.artifact
+    filled = np.count_nonzero(mended.invented)
+    known = 0 if mended.uncertainty is None else np.count_nonzero(np.isfinite(mended.uncertainty) & mended.invented)
     hit = np.count_nonzero(marked & damaged) / np.count_nonzero(damaged)
     console.print(f"Error against the known surface: {before:.2f} nm before (tilt removed), {after:.2f} nm after.")
     console.print(
         f"Damaged pixels found: {100 * hit:.0f} %; marked in all: {100 * marked.mean():.1f} % of the scan; "
-        f"filled, each with an error bar: {100 * mended.invented.mean():.1f} %."
+        f"filled: {100 * mended.invented.mean():.1f} %, {100 * known / max(1, filled):.0f} % of it with an error bar."
     )
     console.print(
         "Outputs: " + ", ".join(Path(name).name for name in outcome.results[0].scans[0].outputs), markup=False
