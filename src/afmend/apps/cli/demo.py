@@ -36,7 +36,7 @@ def run_demo(out: Path) -> int:
     console.print(f"Error against the known surface: {before:.2f} nm before (tilt removed), {after:.2f} nm after.")
     console.print(
         f"Damaged pixels found: {100 * hit:.0f} %; marked in all: {100 * marked.mean():.1f} % of the scan; "
-        f"filled: {100 * mended.invented.mean():.1f} %, {100 * known / max(1, filled):.0f} % of it with an error bar."
+        f"filled: {100 * mended.invented.mean():.1f} %, {100.0 * float(known) / max(1.0, float(filled)):.0f} % of it with an error bar."
     )
     console.print(
         "Outputs: " + ", ".join(Path(name).name for name in outcome.results[0].scans[0].outputs), markup=False
