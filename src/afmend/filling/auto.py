@@ -61,10 +61,11 @@ def auto(field: Field, params: Auto) -> Filled:
     """Try kriging, biharmonic, linear and Laplace on the image's own holes moved onto good pixels; use the best.
 
     Error bars: kriging's standard deviation, for the other methods the size of the errors on hidden pixels at the
-    same distance to data; joined by the disagreement with a second method; times the factor q that makes 95 %
-    intervals cover 95 % of the hidden pixels. Never below the rounding of quantized heights; inf where the good
-    pixels say nothing about errors (a constant image). Where no trial is possible, kriging is used uncalibrated; the
-    facts say so ("trials": 0). Lines without data at the edge of the image, more than ``extrapolate_px``, stay open.
+    same distance to data; joined by the disagreement with a second method, weighted by the likelihood of the errors
+    on hidden pixels; times the factor q that makes 95 % intervals cover 95 % of these. Never below the rounding of
+    quantized heights; inf where the good pixels say nothing about errors (a constant image). Where no trial is
+    possible, kriging is used uncalibrated; the facts say so ("trials": 0). Lines without data at the edge of the
+    image, more than ``extrapolate_px`` of them, stay open.
 
     Raises
     ------
@@ -91,11 +92,12 @@ def auto(field: Field, params: Auto) -> Filled:
         variance = error_at_distance(*learned, distance, noise) ** 2
         expected = error_at_distance(*learned, contest.distance, noise) ** 2
     second = OTHERS[SECOND[method]](holes.heights, holes.known, holes.wanted)[rows, cols]
-    variance += doubt(heights[rows, cols], second, noise)
-    q, _ = model.factor(contest.errors[method], expected + contest.doubt(method, noise), holes)
+    doubts = doubt(heights[rows, cols], second, noise)
+    q, weight, _ = model.factor(contest.errors[method], expected, contest.doubt(method, noise), holes)
     sigma = np.zeros(field.shape)
-    sigma[rows, cols] = error_bars(variance, q, holes.heights, holes.known)
-    facts: dict[str, Any] = {"method": method, "rmse": contest.rmse, "trials": contest.size, **model.facts, "q": q}
+    sigma[rows, cols] = error_bars(variance + weight * doubts, q, holes.heights, holes.known)
+    facts: dict[str, Any] = {"method": method, "rmse": contest.rmse, "trials": contest.size, **model.facts}
+    facts |= {"q": q, "doubt": weight}
     return Filled(heights, sigma, holes.left_open, facts)
 
 

@@ -16,6 +16,8 @@ from afmend.scan.arrays import Heights, Mask
 Vector: TypeAlias = NDArray[np.float64]
 _ROUNDING = 1e-9
 """An error bar below this share of the range of the good heights is rounding, not knowledge."""
+_WEIGHTS = (1.0, 4.0, 16.0, 64.0)
+"""How much the squared difference of two methods may count beside the method's own variance."""
 _LINES = 32
 _ODD = 0.05
 """Differences this far from whole multiples of a step are not quantized."""
@@ -26,6 +28,19 @@ _LEAST_LEVELS = 5
 def doubt(one: Vector, other: Vector, noise_variance: float) -> Vector:
     """Squared difference of two fills of the same pixels, less the noise of one pixel; never negative."""
     return np.maximum((one - other) ** 2 - noise_variance, 0.0)
+
+
+def weight_of_doubt(errors: Vector, variance: Vector, doubts: Vector, noise_variance: float) -> float:
+    """How much the doubt counts beside the method's variance: 1 or more, by the likelihood of errors on hidden pixels.
+
+    Where methods err together, as at edges, their difference tells where the errors are, but not how large.
+    """
+
+    def likelihood(weight: float) -> float:
+        total = variance + weight * doubts + noise_variance
+        return -float(np.mean(np.log(total)) + np.log(np.mean(errors**2 / total)))
+
+    return max(_WEIGHTS, key=likelihood) if errors.any() else _WEIGHTS[0]
 
 
 def telling(variance: Vector, heights: Heights, known: Mask) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.error_bars import doubt, error_bars, telling
+from afmend.filling.error_bars import doubt, error_bars, telling, weight_of_doubt
 from afmend.filling.holdout import ENOUGH, Trial, covering_factor, move_holes
 from afmend.filling.holes import Holes, find_holes, first_good
 from afmend.filling.lines import interpolate
@@ -42,9 +42,9 @@ def kriging(field: Field, params: Kriging) -> Filled:
     """Predict each hole pixel from its nearest good pixels in four directions, with the kriging standard deviation.
 
     The variogram, a power law that may level off at a range, is fitted to good pixels along the fast axis; distances
-    respect non-square pixels. Sigma is
-    that of the noise-free surface, joined by the disagreement with linear interpolation across the lines, times a
-    factor q such that 95 % intervals cover 95 % of held-out pixels of the same image. An image too small or too
+    respect non-square pixels. Sigma is that of the noise-free surface, joined by the disagreement with linear
+    interpolation across the lines, weighted by the likelihood of the errors on held-out pixels (fact "doubt"), times
+    a factor q such that 95 % intervals cover 95 % of held-out pixels of the same image. An image too small or too
     damaged for trials keeps q = 1: facts "trials" = 0. Sigma is never below the rounding of quantized heights, and
     inf where the good pixels say nothing about errors (a constant image).
 
@@ -66,11 +66,12 @@ def kriging(field: Field, params: Kriging) -> Filled:
     rows, cols = np.nonzero(holes.wanted)
     heights = holes.heights.copy()
     heights[rows, cols], variance = model.predict(heights, holes.known, rows, cols)
-    variance += doubt(heights[rows, cols], across_lines(holes.heights, holes.known)[rows, cols], model.noise_variance)
-    q, compared = model.calibrate(holes, move_holes(holes.known, holes.wanted)) if params.calibrate else (1.0, 0)
+    doubts = doubt(heights[rows, cols], across_lines(holes.heights, holes.known)[rows, cols], model.noise_variance)
+    trials = move_holes(holes.known, holes.wanted) if params.calibrate else []
+    q, weight, compared = model.calibrate(holes, trials)
     sigma = np.zeros(field.shape)
-    sigma[rows, cols] = error_bars(variance, q, holes.heights, holes.known)
-    return Filled(heights, sigma, holes.left_open, {**model.facts, "q": q, "trials": compared})
+    sigma[rows, cols] = error_bars(variance + weight * doubts, q, holes.heights, holes.known)
+    return Filled(heights, sigma, holes.left_open, {**model.facts, "q": q, "doubt": weight, "trials": compared})
 
 
 def across_lines(heights: Heights, known: Mask) -> Heights:
@@ -141,27 +142,30 @@ class Krige:
         scale = self.variogram.slope if self.variogram is not None else np.inf
         return mean + base, np.maximum(variance, 0.0) * scale
 
-    def calibrate(self, holes: Holes, trials: list[Trial]) -> tuple[float, int]:
-        """Return the factor q for the standard deviations, and the number of pixels it rests on (0: none, q = 1)."""
-        errors, expected = [np.zeros(0)], [np.zeros(0)]
+    def calibrate(self, holes: Holes, trials: list[Trial]) -> tuple[float, float, int]:
+        """Fill hidden pixels and return what `factor` returns."""
+        errors, expected, doubts = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
         for trial in trials:
             at = (trial.rows, trial.cols)
             heights = holes.heights[trial.window]
             mean, variance = self.predict(heights, trial.known, *at)
             errors.append(mean - heights[at])
-            expected.append(variance + doubt(mean, across_lines(heights, trial.known)[at], self.noise_variance))
-        return self.factor(np.concatenate(errors), np.concatenate(expected), holes)
+            expected.append(variance)
+            doubts.append(doubt(mean, across_lines(heights, trial.known)[at], self.noise_variance))
+        return self.factor(np.concatenate(errors), np.concatenate(expected), np.concatenate(doubts), holes)
 
-    def factor(self, errors: Vector, variance: Vector, holes: Holes) -> tuple[float, int]:
-        """Return the factor q that fits errors on hidden pixels, and their number (0: too few, q = 1).
+    def factor(self, errors: Vector, variance: Vector, doubts: Vector, holes: Holes) -> tuple[float, float, int]:
+        """Return q for the standard deviations, the weight of the doubt, and the number of hidden pixels behind them.
 
-        ``variance`` includes the doubt. Pixels whose variance is rounding get no error bar and do not count.
+        Pixels whose variance is rounding get no error bar and do not count. Too few pixels: q = 1, weight 1, number 0.
         """
-        counts = telling(variance, holes.heights, holes.known)
-        errors, variance = errors[counts], variance[counts]
+        counts = telling(variance + doubts, holes.heights, holes.known)
+        errors, variance, doubts = errors[counts], variance[counts], doubts[counts]
         if errors.size < ENOUGH or np.isinf(variance).any():
-            return 1.0, 0
-        return covering_factor(errors, variance, self.noise_variance), int(errors.size)
+            return 1.0, 1.0, 0
+        weight = weight_of_doubt(errors, variance, doubts, self.noise_variance)
+        q = covering_factor(errors, variance + weight * doubts, self.noise_variance)
+        return q, weight, int(errors.size)
 
 
 def _offsets(reach_px: int, slow_px: float) -> tuple[NDArray[np.int32], Vector]:

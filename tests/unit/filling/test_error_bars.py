@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from afmend.filling.auto import Auto, auto
-from afmend.filling.error_bars import doubt, error_bars, quantization_step
+from afmend.filling.error_bars import doubt, error_bars, quantization_step, weight_of_doubt
 from afmend.filling.holes import beyond_data, find_holes
 from afmend.filling.kriging import Kriging, kriging
 from afmend.pipeline import Field
@@ -42,7 +42,7 @@ def test_on_a_noise_free_image_no_wrong_pixel_is_called_certain(fill, params):
     assert (error > 0.3).any()
     assert (sigma[error > 0.3] > 0.02).all()
     steep = error > 0.05
-    assert np.median(sigma[steep]) > 1.5 * np.median(sigma[~steep])
+    assert np.median(sigma[steep]) > 4 * np.median(sigma[~steep])
     assert np.mean(error <= 1.96 * sigma) > 0.93
 
 
@@ -88,6 +88,16 @@ def test_doubt_is_what_noise_does_not_explain():
     sigma = error_bars(np.array([4.0, 0.0]), 0.5, z, all_known(z.shape))
     assert_heights_close(sigma[:1], np.array([1.0]), atol_nm=1e-12)
     assert np.isinf(sigma[1])
+
+
+def test_doubt_weighs_as_much_as_the_errors_grow_with_it():
+    rng = np.random.default_rng(2)
+    variance, doubts = np.ones(20_000), np.repeat([0.0, 2.0], 10_000)
+    for weight in (1.0, 16.0):
+        errors = np.sqrt(variance + weight * doubts) * rng.standard_normal(20_000)
+        assert weight_of_doubt(3 * errors, variance, doubts, 0.0) == weight
+    assert weight_of_doubt(rng.standard_normal(20_000), variance, doubts, 0.0) == 1
+    assert weight_of_doubt(np.zeros(20_000), variance, doubts, 0.0) == 1
 
 
 @pytest.mark.parametrize(("fill", "params"), FILLS)
