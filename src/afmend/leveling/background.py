@@ -53,7 +53,7 @@ def monomials(degree: int) -> list[tuple[int, int]]:
 
 def collect(r: Heights, skip: Mask, degree: int) -> Sums:
     """Sum up the normal equations of all polynomials up to ``degree``, 3 at most."""
-    from afmend.leveling import line_kernels as kernels
+    from afmend.leveling import ground_kernels as kernels
 
     edges = mirror_edges(r.shape[1], _TILES)
     weights, heights, squares = kernels.tile_moments(r, skip, centered(r.shape[1]), edges)
@@ -62,7 +62,7 @@ def collect(r: Heights, skip: Mask, degree: int) -> Sums:
 
 def collect_ground(z: Heights, skip: Mask, coefs: NDArray[np.float64], level: float, reach: float) -> Sums:
     """`collect` to degree 2, in one tile, the heights within ``reach`` of ``coefs`` (per line) plus ``level``."""
-    from afmend.leveling import line_kernels as kernels
+    from afmend.leveling import ground_kernels as kernels
 
     weights, heights = kernels.ground_moments(z, skip, coefs, centered(z.shape[1]), level, reach)
     return _lift(weights, heights, np.zeros(heights.shape[:2]), tiles=1)

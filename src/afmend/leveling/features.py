@@ -22,7 +22,7 @@ class Ground:
 
     def features(self, r: Heights, skip: Mask, sigmas: float) -> Mask:
         """Usable pixels farther than ``sigmas`` from the level, on both sides."""
-        from afmend.leveling import line_kernels as kernels
+        from afmend.leveling import ground_kernels as kernels
 
         return kernels.far_from(r, skip, self.level, sigmas * self.sigma)
 

@@ -34,7 +34,7 @@ def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tupl
         minus infinity if it cannot be told. Terraces become sharp peaks when their own tilt is removed
         (arXiv:2406.08984).
     """
-    from afmend.leveling import line_kernels as kernels
+    from afmend.leveling import ground_kernels as kernels
 
     rows, cols = r.shape
     row_edges, col_edges = mirror_edges(rows, _BLOCKS), mirror_edges(cols, _BLOCKS)
@@ -105,7 +105,7 @@ def _redescend(slopes: Slopes, fit: Vector) -> Vector:
 
 def _turn(slopes: Slopes, fit: Vector, kappas: list[float], *, redescend: bool) -> tuple[Vector, float]:
     """Solve once with the weights at ``fit``; return by how much it moved as well, in units of the widths."""
-    from afmend.leveling import line_kernels as kernels
+    from afmend.leveling import ground_kernels as kernels
 
     normal = np.zeros((fit.size, fit.size))
     right = np.zeros(fit.size)
