@@ -34,9 +34,10 @@ def run_demo(out: Path) -> int:
     known = 0 if mended.uncertainty is None else np.count_nonzero(np.isfinite(mended.uncertainty) & mended.invented)
     hit = np.count_nonzero(marked & damaged) / np.count_nonzero(damaged)
     console.print(f"Error against the known surface: {before:.2f} nm before (tilt removed), {after:.2f} nm after.")
+    sure = 100.0 * float(known) / max(1.0, float(filled))
     console.print(
         f"Damaged pixels found: {100 * hit:.0f} %; marked in all: {100 * marked.mean():.1f} % of the scan; "
-        f"filled: {100 * mended.invented.mean():.1f} %, {100.0 * float(known) / max(1.0, float(filled)):.0f} % of it with an error bar."
+        f"filled: {100 * mended.invented.mean():.1f} %, {sure:.0f} % of it with an error bar."
     )
     console.print(
         "Outputs: " + ", ".join(Path(name).name for name in outcome.results[0].scans[0].outputs), markup=False
