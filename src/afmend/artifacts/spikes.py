@@ -86,7 +86,8 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
     away = _from_window_median(heights, params.win)
     sigma = max(_spread(away), _fast_noise(heights))
     if params.polarity == "both":
-        candidates = np.abs(away) > 0.999 * params.lam * sigma
+        limit = 0.999 * params.lam * sigma
+        candidates = (away > limit) | (away < -limit)
     else:
         sign = 1 if params.polarity == "positive" else -1
         candidates = sign * away > 0.999 * params.lam * sigma
@@ -94,6 +95,9 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
     if excluded.any():
         kept = ~excluded[row, col]
         row, col = row[kept], col[kept]
+    if params.max_px:
+        lonely = _lonely(row, col, heights.shape, params.max_px)
+        row, col = row[lonely], col[lonely]
     median = _exact_medians(heights, excluded, row, col, params.win)
     distance = heights[row, col] - median
     if params.polarity != "both":
@@ -106,6 +110,18 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
     return SpikePixels(row[sure], col[sure], median[sure], sigma)
 
 
+def _lonely(row: NDArray[np.intp], col: NDArray[np.intp], shape: tuple[int, ...], max_px: int) -> NDArray[np.bool_]:
+    """Tell which candidates have so few others around them, in 5 x 5 pixels, that they may be a spike."""
+    found = np.zeros((shape[0] + 4, shape[1] + 4), dtype=np.uint8)
+    found[row + 2, col + 2] = 1
+    near = np.zeros(row.size, dtype=np.uint8)
+    flat, first = found.ravel(), row * found.shape[1] + col
+    for a in range(5):
+        for b in range(5):
+            near += flat[first + (a * found.shape[1] + b)]
+    return near <= max_px
+
+
 def _from_window_median(heights: Heights, win: int) -> NDArray[np.float32]:
     """Heights minus the median of their window; the image is continued by its edge pixels."""
     sample = heights[:: max(1, heights.shape[0] // 64), :: max(1, heights.shape[1] // 64)]
@@ -114,7 +130,7 @@ def _from_window_median(heights: Heights, win: int) -> NDArray[np.float32]:
     if win <= 5:
         import cv2
 
-        return np.asarray(small - cv2.medianBlur(small, win), dtype=np.float32)
+        return np.asarray(cv2.subtract(small, cv2.medianBlur(small, win), dst=small), dtype=np.float32)
     from scipy.ndimage import median_filter
 
     return np.asarray(small - median_filter(small, size=win, mode="nearest"), dtype=np.float32)
