@@ -76,7 +76,7 @@ class Channel:
             )
         if self.direction not in DIRECTIONS:
             raise BadScanError(f"direction {self.direction!r} is none of {', '.join(DIRECTIONS)}")
-        if not (values.min() > -LARGEST and values.max() < LARGEST):
+        if not (float(values.min()) > -LARGEST and float(values.max()) < LARGEST):
             raise BadScanError(
                 f"channel {self.key} holds NaN, infinite or absurdly large values",
                 now="Mark such pixels as missing (Channel.from_raw).",
@@ -110,7 +110,9 @@ class Channel:
             values = values.astype(np.float64)
         if missing is not None:
             check_mask(missing, values.shape, "missing")
-        lost = ~(np.abs(values) < LARGEST)
+        lost = ~np.isfinite(values)
+        if values.dtype == np.float64:
+            lost |= ~(np.abs(values) < LARGEST)
         if missing is not None:
             lost |= missing
         if lost.any():
