@@ -71,14 +71,16 @@ def _cholesky(mass: NDArray[np.float64], product: NDArray[np.float64], low: NDAr
 
 
 @njit(cache=True)
-def _forward(low: NDArray[np.float64], right: NDArray[np.float64], part: NDArray[np.float64]) -> float:
-    """Solve low @ part = right; return the squared length of part."""
+def _forward(
+    low: NDArray[np.float64], inverse: NDArray[np.float64], right: NDArray[np.float64], part: NDArray[np.float64]
+) -> float:
+    """Solve low @ part = right, ``inverse`` being 1 over the diagonal; return the squared length of part."""
     size = 0.0
     for i in range(low.shape[0]):
         total = right[i]
         for k in range(i):
             total -= low[i, k] * part[k]
-        part[i] = total / low[i, i]
+        part[i] = total * inverse[i]
         size += part[i] * part[i]
     return size
 
@@ -96,18 +98,21 @@ def solve_lines(
     leverage = np.full(rows, np.inf)
     low = np.zeros((count, count))
     part = np.empty(count)
+    inverse = np.empty(count)
     for r in range(rows):
         if not _cholesky(mass[r], product, low):
             continue
-        _forward(low, data[r], part)
+        for i in range(count):
+            inverse[i] = 1.0 / low[i, i]
+        _forward(low, inverse, data[r], part)
         for i in range(count - 1, -1, -1):
             total = part[i]
             for k in range(i + 1, count):
                 total -= low[k, i] * found[r, k]
-            found[r, i] = total / low[i, i]
+            found[r, i] = total * inverse[i]
         leverage[r] = 0.0
         for p in range(probes.shape[0]):
-            leverage[r] = max(leverage[r], _forward(low, probes[p], part))
+            leverage[r] = max(leverage[r], _forward(low, inverse, probes[p], part))
     return found, leverage
 
 
@@ -118,6 +123,12 @@ def without_curves(
     """Per line: heights minus the sum over k of coefficients[r, k] * along[k]."""
     rows, cols = heights.shape
     out = np.empty((rows, cols))
+    if along.shape[0] == 3:  # the usual case in one pass
+        for r in range(rows):
+            c0, c1, c2 = coefficients[r]
+            for x in range(cols):
+                out[r, x] = heights[r, x] - c0 * along[0, x] - c1 * along[1, x] - c2 * along[2, x]
+        return out
     for r in range(rows):
         for x in range(cols):
             out[r, x] = heights[r, x]
