@@ -85,3 +85,35 @@ def _grow(window: Heights, inside: Mask, max_px: int) -> bool:
                     if size > max_px or min(a, b) == 0 or max(a, b) == SIDE - 1:
                         return False
     return True
+
+
+@njit(cache=True)
+def lonely(row: NDArray[np.intp], col: NDArray[np.intp], rows: int, cols: int, max_px: int) -> Mask:
+    """Tell which candidates have so few others around them, in 5 x 5 pixels, that they may be a spike."""
+    found = np.zeros((rows + 4, cols + 4), np.uint8)
+    for n in range(row.size):
+        found[row[n] + 2, col[n] + 2] = 1
+    few = np.empty(row.size, np.bool_)
+    for n in range(row.size):
+        count = 0
+        for a in range(5):
+            for b in range(5):
+                count += found[row[n] + a, col[n] + b]
+        few[n] = count <= max_px
+    return few
+
+
+@njit(cache=True)
+def window_medians(heights: Heights, row: NDArray[np.intp], col: NDArray[np.intp], win: int) -> NDArray[np.float64]:
+    """Median of the window around some pixels; the image is continued by its edge pixels."""
+    rows, cols = heights.shape
+    half = win // 2
+    values = np.empty(win * win)
+    medians = np.empty(row.size)
+    for n in range(row.size):
+        for a in range(win):
+            i = min(max(row[n] + a - half, 0), rows - 1)
+            for b in range(win):
+                values[a * win + b] = heights[i, min(max(col[n] + b - half, 0), cols - 1)]
+        medians[n] = np.median(values)
+    return medians

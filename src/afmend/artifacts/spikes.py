@@ -96,8 +96,10 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
         kept = ~excluded[row, col]
         row, col = row[kept], col[kept]
     if params.max_px:
-        lonely = _lonely(row, col, heights.shape, params.max_px)
-        row, col = row[lonely], col[lonely]
+        from afmend.artifacts.spike_kernels import lonely
+
+        alone = lonely(row, col, heights.shape[0], heights.shape[1], params.max_px)
+        row, col = row[alone], col[alone]
     median = _exact_medians(heights, excluded, row, col, params.win)
     distance = heights[row, col] - median
     if params.polarity != "both":
@@ -108,18 +110,6 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
 
         sure[sure] = stands_alone(heights, row[sure], col[sure], excluded, (sigma, params.lam, params.max_px))
     return SpikePixels(row[sure], col[sure], median[sure], sigma)
-
-
-def _lonely(row: NDArray[np.intp], col: NDArray[np.intp], shape: tuple[int, ...], max_px: int) -> NDArray[np.bool_]:
-    """Tell which candidates have so few others around them, in 5 x 5 pixels, that they may be a spike."""
-    found = np.zeros((shape[0] + 4, shape[1] + 4), dtype=np.uint8)
-    found[row + 2, col + 2] = 1
-    near = np.zeros(row.size, dtype=np.uint8)
-    flat, first = found.ravel(), row * found.shape[1] + col
-    for a in range(5):
-        for b in range(5):
-            near += flat[first + (a * found.shape[1] + b)]
-    return near <= max_px
 
 
 def _from_window_median(heights: Heights, win: int) -> NDArray[np.float32]:
@@ -180,12 +170,15 @@ def _exact_medians(
     """Median of the usable pixels in the window around some pixels; itself where less than half are usable."""
     if row.size == 0:
         return np.zeros(0)
+    if not excluded.any():
+        from afmend.artifacts.spike_kernels import window_medians
+
+        medians: NDArray[np.float64] = window_medians(heights, row, col, win)
+        return medians
     reach = np.arange(win) - win // 2
     rows = (row[:, None, None] + reach[None, :, None]).clip(0, heights.shape[0] - 1)
     cols = (col[:, None, None] + reach[None, None, :]).clip(0, heights.shape[1] - 1)
     window = heights[rows, cols].reshape(row.size, -1)
-    if not excluded.any():
-        return np.asarray(np.median(window, axis=1), dtype=np.float64)
     unusable = excluded[rows, cols].reshape(row.size, -1)
     window = np.sort(np.where(unusable, np.inf, window), axis=1)
     count = window.shape[1] - np.count_nonzero(unusable, axis=1)
