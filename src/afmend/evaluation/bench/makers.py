@@ -1,0 +1,85 @@
+"""Making the cases of a task: with the twin, or from a folder of files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from afmend.evaluation.bench.cases import KEY, Case, case_of, cases_in
+from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
+from afmend.evaluation.bench.plan import Settings, Unit
+from afmend.scan import Channel, Scan
+from afmend.scan.arrays import adopted
+
+if TYPE_CHECKING:
+    from afmend.simulation.box import Box
+
+FILL_NOISE = 0.05
+"""Noise of the surfaces with holes, in Sq of the surface."""
+_WILD = 10.0
+"""What stands under the holes lies this many Sq above everything: a method that peeks is punished."""
+
+
+def make_cases(settings: Settings, unit: Unit) -> list[Case]:
+    """Make the cases of one unit: one scan, or for filling the same scan with every kind of hole.
+
+    Nothing but the settings and the unit decides: not the order, not the process.
+    """
+    seed = settings.seed_of(unit.index)
+    scan, name = _scan(settings, unit)
+    if scan is None:
+        return []
+    case = case_of(scan, name=name)
+    if unit.task == "harm" and case.masks:
+        return []
+    if unit.task == "fill":
+        return with_holes(case, seed)
+    return [case]
+
+
+def with_holes(case: Case, seed: int) -> list[Case]:
+    """Make noisy scans of the ideal surface, each with holes of another kind."""
+    rng = np.random.default_rng([seed, 5])
+    noisy = case.ideal + FILL_NOISE * case.sq_nm * rng.standard_normal(case.ideal.shape)
+    wild = float(noisy.max()) + _WILD * case.sq_nm
+    made = []
+    for kind in HOLE_KINDS:
+        holes = make_holes(kind, case.ideal.shape, seed)
+        channel = Channel("height", "trace", adopted(np.where(holes, wild, noisy)), "nm", "Height")
+        measured = Scan.of(case.measured.grid, [channel])
+        made.append(replace(case, measured=measured, holes=holes, masks={}, missing=None,
+                            groups={**case.groups, "hole": kind}))  # fmt: skip
+    return made
+
+
+def _scan(settings: Settings, unit: Unit) -> tuple[Scan | None, str]:
+    if settings.data is not None:
+        from afmend.formats import read
+
+        path = list(cases_in(Path(settings.data)))[unit.index]
+        return read(path), path.name
+    return simulated(settings, unit), f"{settings.box}-{settings.seed_of(unit.index)}"
+
+
+def simulated(settings: Settings, unit: Unit) -> Scan:
+    """Let the twin make the scan of a unit; surfaces are taken in turn."""
+    from afmend.simulation.box import draw
+    from afmend.simulation.twin import simulate
+
+    box = _box(settings.box)
+    kinds = list(box.surfaces)
+    artifacts = () if unit.task in ("harm", "fill") else None
+    twin = draw(box, settings.seed_of(unit.index), shape=settings.shape(unit.index),
+                surface=kinds[unit.index % len(kinds)], artifacts=artifacts)  # fmt: skip
+    return simulate(twin)
+
+
+@lru_cache(maxsize=4)
+def _box(name: str) -> Box:
+    from afmend.simulation.box import load_box
+
+    return load_box(name)
