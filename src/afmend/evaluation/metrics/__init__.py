@@ -1,0 +1,1 @@
+"""Metrics: results against a truth, masks against masks, methods against methods."""
