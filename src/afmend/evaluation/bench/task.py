@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -80,15 +80,3 @@ class Task:
 def run_on_scan(method: Method, case: Case) -> Any:
     """Run a method that takes and returns a scan."""
     return method.run(case.measured)
-
-
-def relative(value: float | None, truth: float | None) -> float:
-    """Signed error in percent of the truth; NaN where either is not known or the truth is zero."""
-    if value is None or truth is None or not truth:
-        return float("nan")
-    return 100.0 * (value - truth) / abs(truth)
-
-
-def share(values: Mapping[str, int], of: int) -> dict[str, float]:
-    """Counts as percent of ``of``."""
-    return {name: 100.0 * count / of for name, count in values.items()}

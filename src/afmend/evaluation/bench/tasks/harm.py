@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from afmend.evaluation.bench.cases import KEY, Case
+from afmend.evaluation.bench.cases import GAUGE, KEY, Case
 from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
-from afmend.evaluation.bench.tasks.level import GAUGE
 from afmend.evaluation.metrics.gauge import gauge_free_difference, gauge_free_rmse
 from afmend.scan import Scan
 

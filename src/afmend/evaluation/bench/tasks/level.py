@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from afmend.evaluation.bench.cases import KEY, Case
-from afmend.evaluation.bench.task import Column, Scores, Task, relative, run_on_scan
-from afmend.evaluation.bench.tasks.surface_numbers import anisotropy, numbers, steps_error
+from afmend.evaluation.bench.cases import GAUGE, KEY, Case
+from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
 from afmend.evaluation.metrics.gauge import gauge_aligned, gauge_free_rmse
-from afmend.evaluation.metrics.seed import background_sigma
+from afmend.evaluation.metrics.metrology import roughness_bias, step_height_error
+from afmend.evaluation.metrics.seed import sigma_bg
+from afmend.evaluation.metrics.spectrum import anisotropy_excess
 from afmend.scan import Scan
 from afmend.scan.arrays import Heights
-
-GAUGE = 2
-"""Nobody can know a tilt or a bow: errors that are a polynomial of this degree do not count."""
 
 
 def score(case: Case, result: Scan) -> Scores:
     """Score leveled heights on the pixels that were measured rightly."""
     heights = np.asarray(result.channels[KEY].values, dtype=np.float64)
-    error = gauge_free_rmse(heights, case.ideal, degree=GAUGE, usable=case.usable)
-    aligned = gauge_aligned(heights, case.ideal, degree=GAUGE, usable=case.usable)
-    true = numbers(case.ideal, case)
-    found = numbers(aligned, case)
+    usable = case.usable
+    error = gauge_free_rmse(heights, case.ideal, degree=GAUGE, usable=usable)
+    aligned = gauge_aligned(heights, case.ideal, degree=GAUGE, usable=usable)
+    bias = roughness_bias(heights, case.ideal, pixel_nm=case.pixel_nm, degree=GAUGE, usable=usable)
     return {
         "rmse_nm": error,
-        "rmse_percent_of_sq": 100.0 * error / flat_sq(case),
-        "sq_bias_percent": relative(found["Sq"], true["Sq"]),
-        "sdq_bias_percent": relative(found["Sdq"], true["Sdq"]),
-        "anisotropy_excess": anisotropy(aligned, case),
-        "step_error_percent": steps_error(aligned, case),
-        "sigma_bg_nm": background_sigma(heights, case.damaged | ~case.usable),
+        "rmse_percent_of_sq": 100.0 * error / case.sq_nm,
+        "sq_error_percent": bias.Sq_percent,
+        "sdq_error_percent": bias.Sdq_percent,
+        "line_power_db": line_power_db(aligned, case),
+        "step_error_percent": step_height_error(aligned, case.ideal, usable=usable),
+        "sigma_bg_nm": sigma_bg(heights, background=usable),
     }
 
 
-def flat_sq(case: Case) -> float:
-    """Sq of the ideal surface without the background that nobody can know, nm."""
-    nothing: Heights = np.zeros(case.ideal.shape)
-    return gauge_free_rmse(case.ideal, nothing, degree=GAUGE, usable=case.usable)
+def line_power_db(aligned: Heights, case: Case) -> float:
+    """Anisotropy excess of the result over that of the truth, in decibels; damaged pixels are taken from the truth."""
+    whole = np.where(case.usable, aligned, case.ideal)
+    found, true = (
+        anisotropy_excess(heights, pixel_nm=case.pixel_nm, degree=GAUGE).geometric_mean
+        for heights in (whole, case.ideal)
+    )
+    if not (found > 0 and true > 0):
+        return math.nan
+    return 10.0 * math.log10(found / true)
+
+
+TASK = Task(
+    "level",
+    "Leveling",
+    "Scans with line noise, drift and artifacts, against the surface that a perfect instrument would have recorded, on "
+    "the pixels that were measured rightly. Errors that are a polynomial of degree 2 do not count: nobody can know "
+    "tilt and bow. A recipe is stopped before its first fill. No method removes the noise of the pixels, except by "
+    "blurring the surface with it.",
+    (
+        Column("rmse_nm", "RMSE, nm", "low", "ratio", "root-mean-square error beyond the gauge"),
+        Column("rmse_percent_of_sq", "RMSE, % of Sq", "low", "",
+               "relative to Sq of the true surface, so that scans of all scales count alike"),
+        Column("sq_error_percent", "error of Sq, %", "zero", "difference",
+               "below 0 = leveling took topography away"),
+        Column("sdq_error_percent", "error of Sdq, %", "zero", "difference",
+               "slopes: mostly noise, and blur lowers it"),
+        Column("line_power_db", "power across the lines, dB", "zero", "difference",
+               "above 0 = line noise left, below 0 = topography removed"),
+        Column("step_error_percent", "error of step heights, %", "zero", "difference",
+               "where the true surface has clear terraces, and the result as many"),
+        Column("sigma_bg_nm", "sigma_bg, nm", "low", "",
+               "the seed paper's background variation: it does not know the truth, and a constant image scores 0"),
+    ),
+    run_on_scan,
+    score,
+)  # fmt: skip
