@@ -19,6 +19,7 @@ from afmend.scan.arrays import Heights, Mask
 
 TaskName: TypeAlias = Literal["level", "mask", "fill", "metrology", "harm"]
 TASKS: tuple[TaskName, ...] = ("level", "mask", "fill", "metrology", "harm")
+UNTOUCHED = "nothing"
 AUTO = "auto"
 """The method that all others are compared with."""
 Fill: TypeAlias = Callable[[Heights, Mask, tuple[float, float]], Any]
@@ -66,7 +67,7 @@ def _nothing(scan: Scan) -> Scan:
 
 
 BASELINES: tuple[Method, ...] = (
-    Method("nothing", "the scan as it was measured", _nothing),
+    Method(UNTOUCHED, "the scan as it was measured", _nothing),
     _step("polynomial 2", "one polynomial of degree 2 over the image", "level.polynomial"),
     *(_step(f"{way} polynomial {degree}", f"a polynomial of degree {degree} of each {way}", "level.rows",
             method="polynomial", degree=degree, direction=direction)

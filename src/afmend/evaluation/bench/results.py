@@ -13,7 +13,7 @@ import numpy as np
 
 from afmend import __version__
 from afmend.errors import CorruptFileError, WriteError
-from afmend.evaluation.bench.methods import methods_of
+from afmend.evaluation.bench.methods import UNTOUCHED, methods_of
 from afmend.evaluation.bench.plan import Settings
 from afmend.evaluation.bench.summary import Json, Vector, estimate_json, summarize
 from afmend.evaluation.bench.worker import Row, methods_for
@@ -64,6 +64,15 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
 
 
 def correlation(rows: Sequence[Row]) -> Json | None:
+    """Return `rank_correlation` of all levelings, and its value with the unleveled scan as one more method."""
+    found = rank_correlation([row for row in rows if row.method != UNTOUCHED])
+    everything = rank_correlation(rows)
+    if found is None or everything is None:
+        return None
+    return {**found, "with_nothing": everything["value"]}
+
+
+def rank_correlation(rows: Sequence[Row]) -> Json | None:
     """Rank correlation of the seed's sigma_bg with the true error, over methods, averaged over scans.
 
     Returns

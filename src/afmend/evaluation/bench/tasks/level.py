@@ -24,8 +24,8 @@ def score(case: Case, result: Scan) -> Scores:
     aligned = gauge_aligned(heights, case.ideal, degree=GAUGE, usable=usable)
     bias = roughness_bias(heights, case.ideal, pixel_nm=case.pixel_nm, degree=GAUGE, usable=usable)
     return {
-        "rmse_nm": error,
         "rmse_percent_of_sq": 100.0 * error / case.sq_nm,
+        "rmse_nm": error,
         "sq_error_percent": bias.Sq_percent,
         "sdq_error_percent": bias.Sdq_percent,
         "line_power_db": line_power_db(aligned, case),
@@ -54,9 +54,9 @@ TASK = Task(
     "tilt and bow. A recipe is stopped before its first fill. No method removes the noise of the pixels, except by "
     "blurring the surface with it.",
     (
-        Column("rmse_nm", "RMSE, nm", "low", "ratio", "root-mean-square error beyond the gauge"),
-        Column("rmse_percent_of_sq", "RMSE, % of Sq", "low", "",
-               "relative to Sq of the true surface, so that scans of all scales count alike"),
+        Column("rmse_percent_of_sq", "RMSE, % of Sq", "low", "ratio",
+               "root-mean-square error relative to Sq of the true surface, so that scans of all scales count alike"),
+        Column("rmse_nm", "RMSE, nm", "low", "", "the same in nm: tall scans dominate its mean"),
         Column("sq_error_percent", "error of Sq, %", "zero", "difference",
                "below 0 = leveling took topography away"),
         Column("sdq_error_percent", "error of Sdq, %", "zero", "difference",
