@@ -59,7 +59,8 @@ def psnr(heights: NDArray[Any], truth: NDArray[Any], *, peak_nm: float, usable: 
 
     Notes
     -----
-    **Can be fooled by:** the peak: one spike in the truth adds decibels to every method; blurring the noise away.
+    **Can be fooled by:** the peak: a maximum in place of a robust range lets one spike in the truth add decibels to
+    every method; blurring away noise.
     """
     if not 0 < peak_nm < math.inf:
         raise BadParameterError(f"peak_nm is {peak_nm}", now="Give robust_peak(truth).")
