@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from afmend.apps.cli import say
 from afmend.evaluation.bench.compare import Move, compare
 from afmend.evaluation.bench.page import write_page
-from afmend.evaluation.bench.page_tables import HEAD, lines_of, number
+from afmend.evaluation.bench.page_tables import HEAD, lines_of, number, ranked
 from afmend.evaluation.bench.peers import find_peers
 from afmend.evaluation.bench.plan import settings_of
 from afmend.evaluation.bench.results import document, read_json, write_json
@@ -116,7 +116,7 @@ def _guards(console: Console, entry: Json) -> None:
         return
     rows = [
         (line["method"], *(number((line["metrics"].get(c["key"]) or {}).get("median")) for c in columns))
-        for line in entry["methods"]
+        for line in ranked(entry)
     ]
     console.print("Medians of everything else (sizes, where errors have a sign):", markup=False)
     _table(console, ("method", *(column["title"] for column in columns)), rows)

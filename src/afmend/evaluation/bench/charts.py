@@ -138,30 +138,53 @@ def forest(rows: Sequence[Interval], *, still: float, log: bool, title: str, lef
     return _svg(bottom + 48, title, parts)
 
 
-def strips(groups: Mapping[str, Mapping[str, float]], *, highlight: str, title: str) -> str:
-    """Draw one dot per group and method on a logarithmic axis: the highlighted method full, the best other named."""
+def strips(
+    groups: Mapping[str, Mapping[str, float]], *, highlight: str, title: str, log: bool = True, high: bool = False
+) -> str:
+    """Draw one dot per group and method: the highlighted method full, the best other named.
+
+    Parameters
+    ----------
+    groups : mapping of group to mapping of method to value
+    highlight : str
+    title : str
+        Under the axis.
+    log : bool
+        Logarithmic axis; else from 0 on.
+    high : bool
+        Whether large values are good.
+    """
     step, top = 28.0, 30.0
     bottom = top + step * len(groups)
-    axis = log_axis([value for group in groups.values() for value in group.values()], 170, WIDTH - 250)
+    start, stop = 150.0, WIDTH - 310.0
+    every = [value for group in groups.values() for value in group.values()]
+    axis = log_axis(every, start, stop) if log else Axis(min(0.0, *every), max(*every, 1.0), start, stop)
     parts = _vertical_grid(axis, top, bottom)
-    parts += [_dot(178, 13, 5, AUTO_COLOR), _text(190, 17, highlight), _dot(250, 13, 4, OTHER_COLOR, hollow=True),
-              _text(262, 17, "another method (hover for its name)")]  # fmt: skip
+    parts += [_dot(158, 13, 5, AUTO_COLOR), _text(170, 17, highlight), _dot(230, 13, 4, OTHER_COLOR, hollow=True),
+              _text(242, 17, "another method (hover for its name)")]  # fmt: skip
     for k, (name, group) in enumerate(groups.items()):
-        y = top + step * (k + 0.5)
-        parts += [_line(axis.start, y, axis.stop, y, _GRID), _text(160, y + 4, name, "end")]
-        others = {method: value for method, value in group.items() if method != highlight}
-        parts += [_dot(axis.at(value), y, 4, OTHER_COLOR, f"{method}: {plain(value)}", hollow=True)
-                  for method, value in others.items()]  # fmt: skip
-        if highlight in group:
-            mine = group[highlight]
-            parts.append(_dot(axis.at(mine), y, 5.5, AUTO_COLOR, f"{highlight}: {plain(mine)}"))
-            if others:
-                best = min(others, key=others.__getitem__)
-                color = WORSE_COLOR if others[best] < mine else _SOFT
-                words = f"{plain(mine)} – best other: {plain(others[best])} ({best})"
-                parts.append(_text(WIDTH - 240, y + 4, words, "start", color))
+        parts += _strip(name, group, highlight, axis, top + step * (k + 0.5), high=high)
     parts.append(_text((axis.start + axis.stop) / 2, bottom + 38, title, "middle"))
     return _svg(bottom + 48, title, parts)
+
+
+def _strip(
+    name: str, group: Mapping[str, float], highlight: str, axis: Axis, y: float, *, high: bool
+) -> list[str]:
+    parts = [_line(axis.start, y, axis.stop, y, _GRID), _text(axis.start - 10, y + 4, name, "end")]
+    others = {method: value for method, value in group.items() if method != highlight}
+    parts += [_dot(axis.at(value), y, 4, OTHER_COLOR, f"{method}: {plain(value)}", hollow=True)
+              for method, value in others.items()]  # fmt: skip
+    if highlight not in group:
+        return parts
+    mine = group[highlight]
+    parts.append(_dot(axis.at(mine), y, 5.5, AUTO_COLOR, f"{highlight}: {plain(mine)}"))
+    if others:
+        best = (max if high else min)(others, key=others.__getitem__)
+        loses = others[best] > mine if high else others[best] < mine
+        words = f"{plain(mine)}; best other: {plain(others[best])} ({best})"
+        parts.append(_text(axis.stop + 12, y + 4, words, "start", WORSE_COLOR if loses else _SOFT))
+    return parts
 
 
 @dataclass(frozen=True, slots=True)

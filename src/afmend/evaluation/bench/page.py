@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
-from afmend.evaluation.bench.page_tables import against, main_table, number
+from afmend.evaluation.bench.page_tables import against, main_table, number, ranked
 from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.page_frame import page_head, resource, table
 from afmend.evaluation.report_facts import safe
@@ -47,8 +47,9 @@ def _header(data: Json) -> str:
         f"workers · {safe(data['cost']['machine'])}</p>"
         '<p class="lead">Every number is an error against a known surface. Scans come from the twin, an instrument in '
         "software: they are as good as its physics, and no more. Intervals are paired bootstraps over scans (95 %). "
-        "<b>auto / this</b> below 1 means that afmend's default has the smaller error; the cases on which it loses are "
-        "named, so that anyone can look.</p>"
+        "<b>auto against this</b> is the ratio auto / this of the errors, geometric mean (below 1: afmend's default has "
+        "the smaller error), or, with Δ, the difference auto − this. Scans on which auto loses by more than 1 % of the "
+        "error (0.1 points of a share) are counted and named, so that anyone can look.</p>"
         f"<nav>{links}{more}</nav></header>\n"
     )
 
@@ -64,7 +65,8 @@ def _section(data: Json, entry: Json) -> str:
         f'<div class="plot">{forest_plot(entry)}</div>',
     ]
     for group in entry["groups"]:
-        parts.append(f"<h4>By {safe(group)}</h4>" + f'<div class="plot">{family_plot(entry, group)}</div>')
+        parts.append(f"<h4>By {safe(group)}</h4>")
+        parts.append(f'<div class="plot">{family_plot(entry, group)}</div>')
         parts.append(_breakdown(entry, group))
     if entry["task"] == "fill":
         parts.append(_calibration(entry))
@@ -76,21 +78,24 @@ def _guards(entry: Json) -> str:
     columns = [c for c in entry["columns"][1:] if any(c["key"] in line["metrics"] for line in entry["methods"])]
     if not columns:
         return ""
-    rows = []
-    for line in entry["methods"]:
-        cells = []
-        for column in columns:
-            spread = line["metrics"].get(column["key"]) or {}
-            signed = spread.get("bias")
-            bias = f" <small>bias {number(signed)}</small>" if signed is not None else ""
-            cells.append(f"{number(spread.get('median'))} <small>p95 {number(spread.get('p95'))}</small>{bias}")
-        rows.append((safe(line["method"]), *cells))
+    rows = [
+        (safe(line["method"]), *(_guard_cell(line["metrics"].get(column["key"]) or {}) for column in columns))
+        for line in ranked(entry)
+    ]
     about = "; ".join(f"{c['title']}: {c['about']}" for c in entry["columns"] if c["about"])
     head = ("method", *(safe(column["title"]) for column in columns))
     return (
-        f"<h4>Everything else: median, 95th percentile</h4>{table(head, rows, 'numbers')}"
+        f"<h4>Everything else: median – 95th percentile (of sizes, where errors have a sign)</h4>{table(head, rows, 'numbers guards')}"
         f'<p class="note">{safe(about, 3000)}.</p>'
     )
+
+
+def _guard_cell(spread: Json) -> str:
+    if spread.get("median") is None:
+        return "–"
+    signed = spread.get("bias")
+    bias = f"<br><small>bias {number(signed)}</small>" if signed is not None else ""
+    return f"{number(spread['median'])} <small>– {number(spread['p95'])}</small>{bias}"
 
 
 def _breakdown(entry: Json, group: str) -> str:
@@ -101,7 +106,7 @@ def _breakdown(entry: Json, group: str) -> str:
     ]
     first = next(iter(entry["columns"]))["title"]
     shown = table(("method", *map(safe, values)), rows, "numbers")
-    return f"<details><summary>Median of {safe(first)}, by {safe(group)}; auto / this [95 %]</summary>{shown}</details>"
+    return f"<details><summary>Median of {safe(first)}, by {safe(group)}; auto against each [95 %]</summary>{shown}</details>"
 
 
 def _group_cell(spread: Json | None) -> str:
@@ -126,16 +131,16 @@ def _losses(entry: Json) -> str:
     rows = []
     for line in entry["methods"]:
         lost = line.get("auto_loses")
-        if not lost or lost["share"] is None:
+        if not lost or not lost["share"]:
             continue
         worst = "; ".join(
             f"{safe(one['case'])} ({safe(', '.join(str(one[g]) for g in entry['groups']))}): "
             f"{number(one['auto'])} against {number(one['other'])}"
             for one in lost["worst"]
         )
-        rows.append((safe(line["method"]), f"{100 * lost['share']:.0f} %", str(lost["common"]), worst or "–"))
+        rows.append((safe(line["method"]), f"{100 * lost['share']:.0f} %", str(lost["common"]), worst))
     if not rows:
-        return ""
+        return "<h4>Where auto loses</h4><p>Nowhere, against none of these methods.</p>"
     shown = table(("against", "auto is worse on", "of cases", "the worst: auto against the other"), rows, "losses")
     return f"<h4>Where auto loses</h4>{shown}"
 

@@ -32,16 +32,21 @@ def forest_plot(entry: Json) -> str:
 
 
 def family_plot(entry: Json, group: str) -> str:
-    """Median of a score per group; relative to Sq where the primary score is in nm."""
+    """Median of the primary score per value of a group."""
     column = entry["columns"][0]
-    if column["better"] == "high":
-        return ""
+    high = column["better"] == "high"
     values = {
-        value: {name: spread["median"] for name, spread in methods.items() if (spread["median"] or 0) > 0}
+        value: {
+            name: spread["median"]
+            for name, spread in methods.items()
+            if spread["median"] is not None and (high or spread["median"] > 0)
+        }
         for value, methods in entry["groups"][group].items()
     }
     values = {value: found for value, found in values.items() if found}
-    return charts.strips(values, highlight=AUTO, title=f"median of {column['title']}") if values else ""
+    if not values:
+        return ""
+    return charts.strips(values, highlight=AUTO, title=f"median of {column['title']}", log=not high, high=high)
 
 
 def sigma_plot(data: Json) -> str:

@@ -10,12 +10,19 @@ from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.report_facts import safe
 from afmend.pictures.numerals import plain
 
-HEAD = ("method", "median", "mean", "95 %", "auto / this [95 % interval]", "auto loses", "s", "MB", "cases")
+HEAD = ("method", "median", "mean", "95 %", "auto against this [95 %]", "auto loses", "ms", "MB", "cases")
 
 
 def number(value: float | None) -> str:
     """Three digits, or a dash for none."""
     return "–" if value is None else plain(value, 3)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Whole milliseconds above ten."""
+    if seconds is None:
+        return "–"
+    return f"{1000 * seconds:.0f}" if seconds >= 0.01 else f"{1000 * seconds:.1f}"
 
 
 def against(found: Json | None) -> str:
@@ -38,8 +45,8 @@ def verdict(found: Json | None, better: str) -> str:
     return "better" if (found["high"] < still) != (better == "high") else "worse"
 
 
-def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
-    """Return the cells of every line of a table under `HEAD`, best median first, and ``auto``'s verdict on it."""
+def ranked(entry: Json) -> list[Json]:
+    """Lines of a table, best median of the primary score first, those without one last."""
     primary = entry["columns"][0]
     key, sign = primary["key"], -1.0 if primary["better"] == "high" else 1.0
 
@@ -47,8 +54,15 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
         median = (line["metrics"].get(key) or {}).get("median")
         return (median is None, 0.0 if median is None else sign * median)
 
+    return sorted(entry["methods"], key=rank)
+
+
+def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return the cells of every line of a table under `HEAD`, best median first, and ``auto``'s verdict on it."""
+    primary = entry["columns"][0]
+    key = primary["key"]
     rows = []
-    for line in sorted(entry["methods"], key=rank):
+    for line in ranked(entry):
         spread = line["metrics"].get(key) or {}
         compared = (line["against_auto"] or {}).get(key)
         lost = line.get("auto_loses")
@@ -58,7 +72,7 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
         cells = (
             line["method"], number(spread.get("median")), number(spread.get("mean")), number(spread.get("p95")),
             "" if line["method"] == AUTO else against(compared), "" if line["method"] == AUTO else share,
-            number(cost["median_seconds"]), number(cost["peak_megabytes"]), f"{spread.get('count', 0)}{failed}",
+            milliseconds(cost["median_seconds"]), number(cost["peak_megabytes"]), f"{spread.get('count', 0)}{failed}",
         )  # fmt: skip
         rows.append((cells, verdict(compared, primary["better"])))
     return rows

@@ -19,7 +19,8 @@ Json: TypeAlias = dict[str, Any]
 Vector: TypeAlias = NDArray[np.float64]
 WORST = 3
 """So many scans on which ``auto`` loses are named."""
-_LOSS = 1.0
+_MARGIN = {"ratio": math.log(1.01), "difference": 0.1, "": 0.0}
+"""A loss is a difference beyond rounding: 1 % of an error, a tenth of a percent point of a share."""
 _TINY = 1e-12
 """Scores below this count as this in a ratio: an exact zero has no logarithm."""
 
@@ -154,7 +155,7 @@ def losses(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Json:
         if not (math.isfinite(a) and math.isfinite(b)):
             continue
         common += 1
-        if sign * (a - b) > 0:
+        if sign * (a - b) > _MARGIN[column.compare]:
             worse.append((sign * (a - b), row, partner))
     worse.sort(key=lambda item: (-item[0], item[1].case))
     return {
