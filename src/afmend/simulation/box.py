@@ -5,8 +5,8 @@ A box has the keys
 - ``name``, ``description``;
 - ``clean``: share of scans with no artifact switched on;
 - ``let``: names for numbers that the rest refers to, drawn in their order;
-- ``surfaces``: kind of surface to ``weight``, ``let`` (more names) and ``params``;
-- ``base``: groups of `params.Twin` that every scan has (tip, scanner, loop, electronics, saved);
+- ``surfaces``: kind of surface to ``weight``, ``let`` (more names), ``params`` and ``set`` (changes of ``base``);
+- ``base``: ``let``, and groups of `params.Twin` that every scan has (tip, scanner, loop, electronics, saved);
 - ``artifacts``: name to ``p`` (how often), ``surfaces`` (only on these), ``let``, ``set`` (changes of the groups) and
   ``mishap``.
 
@@ -15,8 +15,8 @@ Wherever a number stands there may stand a distribution: ``{uniform: [a, b]}``, 
 ``{expr: "a * b"}`` of names and numbers, ``{repeat: count, each: ...}`` for a list, or a name of ``let``. A number drawn
 from one of the first four may be multiplied by names: ``{log: [0.1, 1], times: height}``.
 
-Names that are always known: rows, cols, and, after the surface is drawn, height (its characteristic height in nm), pixel
-(fast pixel size in nm), pixel_slow, line_rate and pixel_rate (pixels per second).
+Names that are always known: rows, cols; in params, pixel and pixel_slow (pixel sizes in nm, from ``let``; 1 and square if
+nothing is said); after the surface, height (its characteristic height in nm), size and size_slow (of the scan in nm).
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ import numpy as np
 
 from afmend.errors import BadRecipeError
 from afmend.pipeline.recipe import read_yaml
-from afmend.simulation.loop import Loop
 from afmend.simulation.params import MAX_PIXELS, Twin
 from afmend.simulation.surfaces import surface_params
 
@@ -156,13 +155,15 @@ class _Draw:
         self._turn_to(f"surface {kind}")
         entry = box.surfaces[kind]
         self._let(entry.get("let", {}))
+        self.names.setdefault("pixel", 1.0)
+        self.names.setdefault("pixel_slow", self.names["pixel"])
         made = surface_params(kind).parse({"kind": kind, **self._value(entry.get("params", {}))}, self.where)
         self.names["height"] = float(made.height_nm)  # type: ignore[attr-defined]
-        for name in ("pixel", "pixel_slow"):
-            self.names.setdefault(name, self.names.get("pixel", 1.0))
+        self.names.update(size=cols * self.names["pixel"], size_slow=rows * self.names["pixel_slow"])
         self._turn_to("base")
-        groups: dict[str, Any] = self._value(box.base)
-        self._rates(groups)
+        self._let(box.base.get("let", {}))
+        groups: dict[str, Any] = {key: self._value(value) for key, value in box.base.items() if key != "let"}
+        groups = _merged(groups, self._value(entry.get("set", {})))
         chosen = self._chosen(kind, artifacts)
         mishaps = []
         for name in chosen:
@@ -170,7 +171,6 @@ class _Draw:
             entry = box.artifacts[name]
             self._let(entry.get("let", {}))
             groups = _merged(groups, self._value(entry.get("set", {})))
-            self._rates(groups)
             if "mishap" in entry:
                 mishaps.append(self._value(entry["mishap"]))
         return Twin.parse(
@@ -186,12 +186,6 @@ class _Draw:
         """Give a part of the scan its own random numbers, so that parts do not depend on each other."""
         self.where = f"{self.box.name}, {part}"
         self.rng = np.random.default_rng([self.seed, zlib.crc32(self.box.name.encode()), zlib.crc32(part.encode())])
-
-    def _rates(self, groups: Mapping[str, Any]) -> None:
-        loop = groups.get("loop", {})
-        plain = Loop.parse({k: loop[k] for k in ("line_rate_hz", "overscan") if k in loop}, self.where)
-        self.names["line_rate"] = plain.line_rate_hz
-        self.names["pixel_rate"] = 1 / plain.pixel_s(int(self.names["cols"]))
 
     def _kind(self, surface: str | None) -> str:
         kinds = list(self.box.surfaces)
@@ -301,11 +295,11 @@ _CHOOSERS: dict[str, Callable[[_Draw, Any], Any]] = {
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay ``new`` over ``old``: mappings join, lists are appended, anything else is replaced."""
+    """Lay ``new`` over ``old``: mappings join (unless of another kind), lists are appended, anything else is replaced."""
     out = dict(old)
     for key, value in new.items():
         before = out.get(key)
-        if isinstance(before, Mapping) and isinstance(value, Mapping):
+        if isinstance(before, Mapping) and isinstance(value, Mapping) and value.get("kind") in (None, before.get("kind")):
             out[key] = _merged(before, value)
         elif isinstance(before, list) and isinstance(value, list):
             out[key] = [*before, *value]

@@ -13,7 +13,7 @@ from afmend.scan.scan import Source
 from afmend.simulation.canvas import Canvas
 from afmend.simulation.electronics import add_noise, digitize
 from afmend.simulation.loop import Loop, faults
-from afmend.simulation.mishaps import apply_mishap
+from afmend.simulation.mishaps import LATE, apply_mishap
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Recording, Way
 from afmend.simulation.saved import apply_saved
@@ -69,9 +69,13 @@ def simulate(twin: Twin) -> Scan:
     if scanner.online_plane:
         for way in WAYS:
             recording.heights[way] -= plane(scanner, twin.shape)
+    for mishap in twin.mishaps:
+        if mishap.kind not in LATE:
+            apply_mishap(mishap, recording)
     add_noise(twin.electronics, recording)
     for mishap in twin.mishaps:
-        apply_mishap(mishap, recording)
+        if mishap.kind in LATE:
+            apply_mishap(mishap, recording)
     digitize(twin.electronics, recording)
     apply_saved(twin.saved, recording)
     return _scan(twin, recording, tracked.errors, canvas.scan_part(surface))
