@@ -76,11 +76,16 @@ def row_psdf(
     values, _ = _lines(heights, None, center=center)
     cols = heights.shape[1]
     if window == "hann":
-        taper = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(cols) + 0.5) / cols)
-        values *= taper / np.sqrt(np.mean(taper * taper))
+        values *= hann(cols)
     power = np.square(np.abs(np.fft.rfft(values, axis=1)))
     density = np.mean(power, axis=0) * pixel_nm / (2 * np.pi * cols)
     return 2 * np.pi * np.arange(density.size) / (cols * pixel_nm), density
+
+
+def hann(count: int) -> Curve:
+    """Hann window of so many pixels with a mean square of 1."""
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(count) + 0.5) / count)
+    return np.asarray(taper / np.sqrt(np.mean(taper * taper)), dtype=np.float64)
 
 
 def _lines(heights: Heights, usable: Mask | None, *, center: bool) -> tuple[Heights, Heights]:

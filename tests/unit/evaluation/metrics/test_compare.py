@@ -1,0 +1,137 @@
+import math
+
+import numpy as np
+import pytest
+
+from afmend.errors import BadParameterError, BadScanError, StepError
+from afmend.evaluation.metrics.compare import bootstrap, mean_rank_correlation, paired_bootstrap, spearman
+
+
+def samples(seed: int = 0, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return np.exp(rng.normal(0.0, 0.4, count)), np.exp(rng.normal(0.5, 0.4, count))
+
+
+def test_the_interval_of_a_mean_is_the_textbook_one():
+    values = np.random.default_rng(1).normal(3.0, 2.0, 400)
+    got = bootstrap(values, statistic="mean", resamples=8000)
+    half = 1.96 * values.std() / 20
+    assert got.value == pytest.approx(values.mean())
+    assert got.low == pytest.approx(values.mean() - half, abs=0.02)
+    assert got.high == pytest.approx(values.mean() + half, abs=0.02)
+    assert got.triple == (got.value, got.low, got.high)
+
+
+def test_against_a_loop_over_resamples():
+    values = np.random.default_rng(2).normal(size=17)
+    rng = np.random.default_rng(5)
+    drawn = [np.median(values[picks]) for picks in rng.integers(0, 17, size=(500, 17))]
+    got = bootstrap(values, resamples=500, seed=5, level=0.9)
+    assert (got.value, got.low, got.high) == (np.median(values), *np.quantile(drawn, [0.05, 0.95]))
+    assert got == bootstrap(values, resamples=500, seed=5, level=0.9)
+    means = [bootstrap(values, statistic="mean", seed=s) for s in (5, 6)]
+    assert means[0].low != means[1].low
+    q = bootstrap(values, statistic=0.95)
+    assert q.value == np.quantile(values, 0.95)
+    assert q.low <= q.value <= q.high
+
+
+def test_large_lists_are_drawn_in_parts(monkeypatch):
+    from afmend.evaluation.metrics import compare
+
+    values = np.random.default_rng(2).normal(size=17)
+    whole = bootstrap(values, resamples=100)
+    monkeypatch.setattr(compare, "_DRAWN_AT_ONCE", 30)
+    parts = bootstrap(values, resamples=100)
+    assert parts.value == whole.value
+    assert abs(parts.low - whole.low) < 0.5
+
+
+def test_the_four_paired_statistics():
+    a, b = samples()
+    wanted = {
+        "geometric_mean_ratio": np.exp(np.mean(np.log(a / b))),
+        "median_ratio": np.median(a / b),
+        "mean_difference": np.mean(a - b),
+        "median_difference": np.median(a - b),
+    }
+    for statistic, value in wanted.items():
+        got = paired_bootstrap(a, b, statistic=statistic, seed=3)
+        assert got.value == pytest.approx(value)
+        assert got.low < value < got.high
+        assert (got.count, got.dropped) == (40, 0)
+    got, other = paired_bootstrap(a, b), paired_bootstrap(b, a)
+    assert got.low == pytest.approx(1 / other.high)
+    assert got.high < 1
+
+
+def test_intervals_cover_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for trial in range(200):
+        a, b = np.exp(rng.normal(0, 1, (2, 30)))
+        got = paired_bootstrap(a, b, resamples=300, seed=trial)
+        hits += got.low <= 1 <= got.high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_values_that_are_not_finite_are_dropped_and_counted():
+    a, b = samples()
+    want = paired_bootstrap(a, b)
+    more_a, more_b = np.append(a, [np.nan, 1.0, np.inf]), np.append(b, [1.0, np.nan, 1.0])
+    got = paired_bootstrap(more_a, more_b)
+    assert (got.triple, got.count, got.dropped) == (want.triple, 40, 3)
+    assert bootstrap(more_a).dropped == 2
+    one = paired_bootstrap([2.0], [4.0])
+    assert one.value == pytest.approx(0.5)
+    assert math.isnan(one.low)
+    none = paired_bootstrap([np.nan], [4.0])
+    assert math.isnan(none.value)
+    assert (none.count, none.dropped) == (0, 1)
+
+
+def test_rank_correlation():
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 6, 40).astype(float), rng.normal(size=40)
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    # No ties: 1 - 6 sum d^2 / n (n^2 - 1), here d = (0, 1, -1, 0).
+    assert spearman([1, 2, 3, 4], [10, 30, 20, 99]) == pytest.approx(1 - 6 * 2 / (4 * 15))
+    assert spearman([1, 2, np.nan, 3], [3, 2, 9, 1]) == pytest.approx(-1)
+    assert spearman([1, 2, 3], [0, 1, np.inf]) == pytest.approx(1)
+    assert math.isnan(spearman([1, 1, 1], [1, 2, 3]))
+    assert math.isnan(spearman([1.0], [2.0]))
+
+
+def test_mean_rank_correlation_over_scans():
+    rng = np.random.default_rng(0)
+    truth = rng.random((25, 6))
+    assert mean_rank_correlation(truth, np.exp(truth)).triple == pytest.approx((1, 1, 1))
+    assert mean_rank_correlation(truth, -truth).value == pytest.approx(-1)
+    noisy = truth + rng.normal(0, 0.3, truth.shape)
+    noisy[4] = np.nan
+    got = mean_rank_correlation(truth, noisy)
+    each = [spearman(t, n) for t, n in zip(truth, noisy, strict=True)]
+    assert got.value == pytest.approx(np.nanmean(each))
+    assert got.low < got.value < got.high
+    assert (got.count, got.dropped) == (24, 1)
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(BadScanError, match="cannot be paired"):
+        paired_bootstrap([1.0, 2.0], [1.0])
+    with pytest.raises(BadScanError, match="not a list"):
+        bootstrap(np.ones((2, 3)))
+    with pytest.raises(BadScanError, match="no ranks in common"):
+        mean_rank_correlation(np.ones((2, 3)), np.ones((3, 2)))
+    with pytest.raises(StepError, match="positive"):
+        paired_bootstrap([1.0, 0.0], [1.0, 1.0])
+    with pytest.raises(BadParameterError, match="statistic is 'mode'"):
+        bootstrap([1.0, 2.0], statistic="mode")
+    with pytest.raises(BadParameterError, match="statistic is 'mean'"):
+        paired_bootstrap([1.0, 2.0], [1.0, 2.0], statistic="mean")
+    with pytest.raises(BadParameterError, match=r"quantile is 1\.5"):
+        bootstrap([1.0, 2.0], statistic=1.5)
+    for options in ({"level": 1.0}, {"resamples": 0}):
+        with pytest.raises(BadParameterError, match="Choose a level"):
+            bootstrap([1.0, 2.0], **options)

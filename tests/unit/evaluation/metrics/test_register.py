@@ -1,0 +1,39 @@
+import subprocess
+import sys
+from dataclasses import fields, is_dataclass
+from typing import get_args, get_type_hints
+
+import pytest
+
+from afmend.evaluation.metrics import METRICS, Better, Metric
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_every_metric_says_what_it_is_and_what_fools_it(name):
+    metric = METRICS[name]
+    assert callable(metric.function)
+    assert metric.better in get_args(Better)
+    assert metric.title
+    assert 20 < len(metric.fooled_by) < 400
+    assert "\n" not in metric.fooled_by
+    answer = get_type_hints(metric.function)["return"]
+    if metric.part:
+        assert metric.part in {field.name for field in fields(answer)}
+    else:
+        assert not is_dataclass(answer)
+
+
+def test_a_number_is_read_from_the_answer():
+    assert METRICS["fill_rmse"].read(2.5) == 2.5
+    answer = METRICS["mask_iou"].function(*[__import__("numpy").eye(3, 4, dtype=bool)] * 2)
+    assert METRICS["mask_iou"].read(answer) == 1
+
+
+def test_a_function_without_the_sentence_has_no_text():
+    assert Metric("Rank correlation", "", "higher", "compare:_ranks").fooled_by == ""
+
+
+def test_the_table_loads_no_array_library_of_its_own():
+    code = "import sys, afmend.evaluation.metrics as m; assert len(m.METRICS); print('scipy' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
