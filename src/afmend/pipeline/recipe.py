@@ -40,6 +40,23 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def read_yaml(text: str, where: str = "") -> Any:
+    """Read plain data from YAML: no anchors, no key twice.
+
+    Raises
+    ------
+    BadRecipeError
+        If the text is not such YAML.
+    """
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a safe loader, made stricter)
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # PyYAML's own slips: "!!int x"
+        problem = " ".join(str(error).split())
+        raise BadRecipeError(f"not valid YAML: {problem}", where=where, now="Mend the file.") from error
+    except RecursionError as error:
+        raise BadRecipeError("the YAML is nested too deeply", where=where, now="Mend the file.") from error
+
+
 class StepUse(BaseModel):
     """One step of a recipe: its id and the parameters that differ from the defaults."""
 
@@ -76,13 +93,7 @@ class Recipe(BaseModel):
     @classmethod
     def from_yaml(cls, text: str, where: str = "") -> Recipe:
         """Read a recipe from YAML text."""
-        try:
-            data = yaml.load(text, _Loader)  # noqa: S506 (a safe loader, made stricter)
-        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # PyYAML's own slips: "!!int x"
-            problem = " ".join(str(error).split())
-            raise BadRecipeError(f"not valid YAML: {problem}", where=where, now="Mend the file.") from error
-        except RecursionError as error:
-            raise BadRecipeError("the YAML is nested too deeply", where=where, now="Mend the file.") from error
+        data = read_yaml(text, where)
         return cls.from_mapping(data, where)
 
     @classmethod

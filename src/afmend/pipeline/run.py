@@ -124,14 +124,17 @@ def run_step(scan: Scan, found: Step[Any], params: Params, channel: str | Channe
 def replay(history_of: Scan, raw: Scan, find_step: Lookup) -> Scan:
     """Do again on ``raw`` what the history of another scan says, checking every hash.
 
+    What ``raw`` itself has in its history is not done twice.
+
     Raises
     ------
     ReplayError
         Naming the first step whose input or output differs.
     """
     scan = raw
+    known = len(raw.history) if history_of.history[: len(raw.history)] == raw.history else 0
     with one_blas_thread():
-        for number, record in enumerate(history_of.history, start=1):
+        for number, record in enumerate(history_of.history[known:], start=known + 1):
             where = f"step {number} ({record.step})"
             key = scan.find(record.channel)
             if scan.channels[key].digest() != record.before:

@@ -33,6 +33,8 @@ class Recording:
         Time from the start of one line to the start of the next.
     pixel_s : float
         Time for one pixel.
+    overscan_px : int
+        Pixels that the tip travels beyond the line on each side, unrecorded.
     masks : {"trace", "retrace"} to {kind: (rows, cols) bool}
         Where the heights are wrong, and why. Use `mark`.
     missing : {"trace", "retrace"} to (rows, cols) bool
@@ -43,6 +45,7 @@ class Recording:
     ideal: dict[Way, Heights]
     line_s: float
     pixel_s: float
+    overscan_px: int = 0
     masks: dict[Way, dict[str, Mask]] = field(default_factory=lambda: {"trace": {}, "retrace": {}})
     missing: dict[Way, Mask] = field(default_factory=dict)
 
@@ -65,5 +68,7 @@ class Recording:
     def pixel_times_s(self, way: Way) -> Heights:
         """(rows, cols) time at which each pixel was recorded, in s from the start of the scan."""
         rows, cols = self.shape
-        along = np.arange(cols) if way == "trace" else self.line_s / self.pixel_s - 1 - np.arange(cols)
+        along = self.overscan_px + np.arange(cols)
+        if way == "retrace":
+            along = round(self.line_s / self.pixel_s) - 1 - along
         return np.arange(rows)[:, None] * self.line_s + (along + 0.5)[None, :] * self.pixel_s

@@ -179,6 +179,39 @@ def replay(
 
 
 @app.command()
+def twin(
+    *,
+    surface: Annotated[str | None, typer.Option(help="Kind of surface (default: any of the box).")] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(help='Comma-separated: exactly these, or "none" (default: by chance, as the box says).'),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scan; of a set, the first seed.")] = 0,
+    size: Annotated[str | None, typer.Option(help="Pixels: 512, or lines x pixels: 300x400.")] = None,
+    box: Annotated[str, typer.Option(help="A built-in box of parameters (train, shifted), or a YAML file.")] = "train",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File (.h5), or folder of a set.")] = None,
+    set_: Annotated[str | None, typer.Option("--set", help="Write a set of scans from this box.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Scans in the set.")] = 100,
+    per_shard: Annotated[int, typer.Option(min=1, max=10_000, help="Scans in a file of the set.")] = 50,
+    double: Annotated[bool, typer.Option("--double", help="Store the set in 64 bits instead of 32.")] = False,
+    workers: Workers = CORES,
+    choices: Annotated[bool, typer.Option("--list", help="List the surfaces and artifacts of the box.")] = False,
+    show_box: Annotated[str | None, typer.Option(help="Print a built-in box as YAML.")] = None,
+) -> None:
+    """Simulate scans with a known truth: surface, tip, scanner, feedback loop, electronics and mishaps."""
+    from afmend.apps.cli import twin as command
+
+    wish = command.Wish(set_ or box, surface, artifacts, seed, size, out)
+    if show_box is not None:
+        raise typer.Exit(command.show_box(show_box))
+    if choices:
+        raise typer.Exit(command.show_choices(wish.box))
+    if set_ is not None:
+        raise typer.Exit(command.make_set(wish, count, per_shard, workers, double=double))
+    raise typer.Exit(command.make_one(wish))
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("afmend-demo"),
 ) -> None:

@@ -1,0 +1,159 @@
+"""The feedback loop: how the instrument follows the surface, and how it fails to."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.pipeline import Knob, Params
+from afmend.scan.arrays import Heights, Mask
+
+UNLIMITED = 1e30
+
+
+class Patch(Params):
+    """A part of the scan where the loop's gain differs: adhesion, a soft or slippery spot, a lost setpoint."""
+
+    row: int = Knob(0, "First line.", ge=0)
+    rows: int = Knob(8, "Number of lines.", ge=1)
+    col: int = Knob(0, "First pixel.", ge=0)
+    cols: int = Knob(32, "Number of pixels.", ge=1)
+    gain: float = Knob(8.0, "Factor on both gains: large = the loop chatters, near 0 = it loses track.", ge=0, le=100)
+
+
+class Loop(Params):
+    """Sensor, incremental PI controller and z piezo."""
+
+    mode: Literal["contact", "amplitude"] = Knob(
+        "amplitude", "Contact: the deflection answers at once; amplitude modulation: the cantilever needs time."
+    )
+    line_rate_hz: float = Knob(1.0, "Lines per second, there and back.", unit="Hz", gt=0, le=1e4)
+    overscan: float = Knob(0.04, "Travel beyond the line on each side, as a fraction of it.", ge=0, le=0.5)
+    integral_hz: float = Knob(
+        2000.0, "Integral gain: how much of an error is corrected per second; larger follows faster, then rings.",
+        unit="1/s", gt=0, le=1e7,
+    )  # fmt: skip
+    proportional: float = Knob(0.0, "Proportional gain of the incremental controller.", ge=0, le=10)
+    response_s: float = Knob(
+        0.0004, "Response time of the cantilever's amplitude, Q / (pi f0); not used in contact.", unit="s", ge=0, le=1
+    )
+    free_nm: float = Knob(
+        5.0, "Largest error of a free tip (free amplitude minus setpoint; or adhesion in contact): it falls no faster"
+        " than the integral gain times this.", unit="nm", gt=0, le=1e6,
+    )  # fmt: skip
+    pushed_nm: float = Knob(
+        20.0, "Largest error of a pushed tip (the setpoint amplitude; or the end of the photodiode).", unit="nm", gt=0,
+        le=1e6,
+    )  # fmt: skip
+    sensor_noise_nm: float = Knob(0.0, "Noise of the sensor, seen through the loop.", unit="nm", ge=0, le=1e4)
+    slew_nm_s: float = Knob(0.0, "Fastest motion of the z piezo; 0 = no limit.", unit="nm/s", ge=0, le=1e12)
+    resonance_hz: float = Knob(0.0, "Resonance of the z piezo; 0 = infinitely stiff.", unit="Hz", ge=0, le=1e7)
+    damping: float = Knob(0.1, "Damping ratio of that resonance.", gt=0, lt=1)
+    range_low: float = Knob(0.0, "Share of the scan that lies below the lowest position of the piezo.", ge=0, lt=0.5)
+    range_high: float = Knob(0.0, "Share of the scan that lies above the highest position of the piezo.", ge=0, lt=0.5)
+    substeps: int = Knob(0, "Samples per pixel; 0 = as many as the loop needs.", ge=0, le=64, advanced=True)
+    visible_nm: float = Knob(0.1, "A lag counts as an artifact beyond this.", unit="nm", gt=0, le=1e6)
+    patches: tuple[Patch, ...] = Knob((), "Where the gain differs.")
+    seed: int = Knob(0, "Seed of the sensor noise.", ge=0)
+
+    def overscan_px(self, cols: int) -> int:
+        """Pixels that the tip travels beyond the line on each side."""
+        return max(2, round(self.overscan * cols))
+
+    def pixel_s(self, cols: int) -> float:
+        """Time for one pixel."""
+        return 1 / (self.line_rate_hz * 2 * (cols + 2 * self.overscan_px(cols)))
+
+    def samples_per_pixel(self, cols: int) -> int:
+        """Number of samples per pixel: three in the time of the faster of loop and sensor, within 2 and 64."""
+        if self.substeps:
+            return self.substeps
+        fastest = self.integral_hz * max([1.0, *(patch.gain for patch in self.patches if patch.gain <= 1)])
+        if self.mode == "amplitude" and self.response_s > 0:
+            fastest = max(fastest, 0.5 / self.response_s)
+        return min(max(math.ceil(3 * fastest * self.pixel_s(cols)), 2), 64)
+
+
+def controller(loop: Loop, cols: int, limits: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the numbers of the loop per sample, as `loop_kernels.follow` wants them.
+
+    Parameters
+    ----------
+    loop : Loop
+    cols : int
+    limits : (lowest, highest)
+        Ends of the piezo's range, nm.
+    """
+    step_s = loop.pixel_s(cols) / loop.samples_per_pixel(cols)
+    lag = loop.response_s if loop.mode == "amplitude" else 0.0
+    share = -math.expm1(-step_s / lag) if lag > 0 else 1.0
+    slew = loop.slew_nm_s * step_s or UNLIMITED
+    return np.array(
+        [
+            loop.integral_hz * step_s, loop.proportional, share, loop.free_nm, loop.pushed_nm, slew, *limits,
+            *_propagator(loop.resonance_hz, loop.damping, step_s),
+        ]
+    )  # fmt: skip
+
+
+def _propagator(resonance_hz: float, damping: float, step_s: float) -> tuple[float, float, float, float]:
+    """Exact motion of a damped oscillator over one sample: from (position, speed) to (position, speed)."""
+    if resonance_hz == 0:
+        return (0.0, 0.0, 0.0, 0.0)
+    omega = 2 * math.pi * resonance_hz
+    decay, swing = damping * omega, omega * math.sqrt(1 - damping**2)
+    e, c, s = math.exp(-decay * step_s), math.cos(swing * step_s), math.sin(swing * step_s)
+    return (
+        e * (c + decay / swing * s),
+        e * s / swing,
+        -e * omega**2 / swing * s,
+        e * (c - decay / swing * s),
+    )
+
+
+def gain_map(loop: Loop, shape: tuple[int, int]) -> Heights:
+    """Return the factor on the gains, (rows, cols), or (1, 1) where it is 1 everywhere."""
+    if not loop.patches:
+        return np.ones((1, 1))
+    gain = np.ones(shape)
+    for patch in loop.patches:
+        gain[patch.row : patch.row + patch.rows, patch.col : patch.col + patch.cols] = patch.gain
+    return gain
+
+
+def faults(loop: Loop, lag: Heights, states: NDArray[np.uint8]) -> dict[str, Mask]:
+    """Name what is wrong where the loop lags visibly behind the surface.
+
+    A run of pixels (along the line) with a lag beyond ``loop.visible_nm`` is "lost_tracking" where the piezo stood at
+    an end of its range or the gain was low, "chatter" where the gain was high, "parachute" where the tip flew free
+    anywhere in the run, "ringing" if the loop is underdamped, and "lag" otherwise.
+
+    Parameters
+    ----------
+    loop : Loop
+    lag : (rows, cols) float64
+        Recorded minus true height, nm.
+    states : (rows, cols) uint8
+        From `loop_kernels.follow`.
+    """
+    from afmend.simulation.loop_kernels import FREE, RAILED, runs_of
+
+    runs = np.zeros(lag.shape, np.uint8)
+    runs_of(lag, states, loop.visible_nm, runs, 3)
+    wrong = runs > 0
+    factor = np.broadcast_to(gain_map(loop, (lag.shape[0], lag.shape[1])), lag.shape)
+    lost = wrong & (((runs & RAILED) > 0) | (factor < 0.5))
+    chatter = wrong & ~lost & (factor > 1)
+    parachuting = wrong & ~lost & ~chatter & ((runs & FREE) > 0)
+    other = wrong & ~lost & ~chatter & ~parachuting
+    rings = loop.mode == "amplitude" and 4 * loop.integral_hz * loop.response_s > 1
+    found = {
+        "lost_tracking": lost,
+        "chatter": chatter,
+        "parachute": parachuting,
+        "ringing" if rings else "lag": other,
+    }
+    return {name: mask for name, mask in found.items() if mask.any()}
