@@ -32,8 +32,7 @@ def page_head(title: str, *, style: str, script: str = "", afmend: str = __versi
     """
     scripts = f" script-src '{_digest(script)}';" if script else ""
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}';{scripts} "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}';{scripts} base-uri 'none'; form-action 'none'"
     )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

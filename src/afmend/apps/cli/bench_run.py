@@ -134,9 +134,7 @@ def _worst(console: Console, entry: Json) -> None:
     console.print(f"auto loses most often to {line['method']} ({share:.0f} %), worst on: {worst}", markup=False)
 
 
-def _table(
-    console: Console, head: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()
-) -> None:
+def _table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

@@ -168,9 +168,7 @@ def strips(
     return _svg(bottom + 48, title, parts)
 
 
-def _strip(
-    name: str, group: Mapping[str, float], highlight: str, axis: Axis, y: float, *, high: bool
-) -> list[str]:
+def _strip(name: str, group: Mapping[str, float], highlight: str, axis: Axis, y: float, *, high: bool) -> list[str]:
     parts = [_line(axis.start, y, axis.stop, y, _GRID), _text(axis.start - 10, y + 4, name, "end")]
     others = {method: value for method, value in group.items() if method != highlight}
     parts += [_dot(axis.at(value), y, 4, OTHER_COLOR, f"{method}: {plain(value)}", hollow=True)
@@ -219,7 +217,9 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, x_title: str, 
     parts = _vertical_grid(x, top, bottom) + _horizontal_grid(y, left, right)
     parts.append(_line(x.at(low), y.at(low), x.at(100), y.at(100), _SOFT, 1.2, "5 4"))
     parts.append(_text(right + 36, top + 18 + 22 * len(lines), "as promised", color=_SOFT))
-    parts.append(_line(right + 14, top + 14 + 22 * len(lines), right + 31, top + 14 + 22 * len(lines), _SOFT, 1.2, "5 4"))
+    parts.append(
+        _line(right + 14, top + 14 + 22 * len(lines), right + 31, top + 14 + 22 * len(lines), _SOFT, 1.2, "5 4")
+    )
     for k, (name, points) in enumerate(lines.items()):
         color = COLORS[k % len(COLORS)]
         places = " ".join(f"{x.at(a):.1f},{y.at(b):.1f}" for a, b in points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from afmend.evaluation.bench.cases import KEY, Case, case_of, cases_in
+from afmend.evaluation.bench.cases import Case, case_of, cases_in
 from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
 from afmend.evaluation.bench.plan import Settings, Unit
 from afmend.scan import Channel, Scan
@@ -65,13 +66,13 @@ def _scan(settings: Settings, unit: Unit) -> tuple[Scan | None, str]:
     return simulated(settings, unit), f"{settings.box}-{settings.seed_of(unit.index)}"
 
 
-def simulated(settings: Settings, unit: Unit) -> Scan:
-    """Let the twin make the scan of a unit; surfaces are taken in turn."""
+def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Scan:
+    """Let the twin make the scan of a unit; surfaces are taken in turn, of the names in ``like`` if the box has any."""
     from afmend.simulation.box import draw
     from afmend.simulation.twin import simulate
 
     box = _box(settings.box)
-    kinds = list(box.surfaces)
+    kinds = [kind for kind in box.surfaces if kind in like] or list(box.surfaces)
     artifacts = () if unit.task in ("harm", "fill") else None
     twin = draw(box, settings.seed_of(unit.index), shape=settings.shape(unit.index),
                 surface=kinds[unit.index % len(kinds)], artifacts=artifacts)  # fmt: skip

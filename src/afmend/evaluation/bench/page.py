@@ -41,7 +41,7 @@ def _header(data: Json) -> str:
     links = "".join(f'<a href="#{safe(t["task"])}">{safe(t["title"])}</a>' for t in data["tables"])
     more = '<a href="#correlation">What sigma_bg is worth</a>' if data["correlation"] else ""
     return (
-        f'<header><h1>afmend bench: {safe(wish["suite"])}</h1>'
+        f"<header><h1>afmend bench: {safe(wish['suite'])}</h1>"
         f'<p class="facts">afmend {safe(data["afmend"])} · {safe(origin)} · {safe(wish["count"])} scans per task of '
         f"{safe(sizes)} px · {safe(plain(data['cost']['seconds'], 3))} s with {safe(data['cost']['workers'])} "
         f"workers · {safe(data['cost']['machine'])}</p>"
@@ -101,9 +101,7 @@ def _guard_cell(spread: Json) -> str:
 def _breakdown(entry: Json, group: str) -> str:
     values = entry["groups"][group]
     names = [line["method"] for line in entry["methods"]]
-    rows = [
-        (safe(name), *(_group_cell(values[value].get(name)) for value in values)) for name in names
-    ]
+    rows = [(safe(name), *(_group_cell(values[value].get(name)) for value in values)) for name in names]
     first = next(iter(entry["columns"]))["title"]
     shown = table(("method", *map(safe, values)), rows, "numbers")
     return f"<details><summary>Median of {safe(first)}, by {safe(group)}; auto against each [95 %]</summary>{shown}</details>"

@@ -64,7 +64,9 @@ def _finished(settings: Settings, units: Sequence[Unit], workers: int) -> Iterat
             for future in as_completed(waiting):
                 yield waiting[future], future.result()
         except BrokenProcessPool as error:
-            raise StepError("a worker process died", where="bench", now="Out of memory? Try fewer --workers.") from error
+            raise StepError(
+                "a worker process died", where="bench", now="Out of memory? Try fewer --workers."
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
