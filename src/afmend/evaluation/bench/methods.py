@@ -111,7 +111,7 @@ def _steps(name: str) -> tuple[StepUse, ...]:
 
 # ------------------------------------------------------------------ filling
 def _fill_steps(uses: Sequence[StepUse], heights: Heights, holes: Mask, pixel_nm: tuple[float, float]) -> Any:
-    grid = Grid(*heights.shape, *pixel_nm)
+    grid = Grid(heights.shape[0], heights.shape[1], pixel_nm[0], pixel_nm[1])
     channel = Channel("height", "trace", heights, "nm", masks=Masks(artifact={"hole": holes}))
     done = run_recipe(Scan.of(grid, [channel]), Recipe(name="fill", steps=tuple(uses)), find_step, channel=KEY)
     out = done.channels[KEY]

@@ -47,8 +47,8 @@ def _header(data: Json) -> str:
         f"workers · {safe(data['cost']['machine'])}</p>"
         '<p class="lead">Every number is an error against a known surface. Scans come from the twin, an instrument in '
         "software: they are as good as its physics, and no more. Intervals are paired bootstraps over scans (95 %). "
-        "<b>auto against this</b> is the ratio auto / this of the errors, geometric mean (below 1: afmend's default has "
-        "the smaller error), or, with Δ, the difference auto − this. Scans on which auto loses by more than 1 % of the "
+        "<b>auto against this</b> is the ratio auto / this of the errors, geometric mean (below 1: afmend's default "
+        "has the smaller error), or, with Δ, the difference auto − this. Scans on which auto loses by more than 1 % of the "
         "error (0.1 points of a share) are counted and named, so that anyone can look.</p>"
         f"<nav>{links}{more}</nav></header>\n"
     )
@@ -85,7 +85,8 @@ def _guards(entry: Json) -> str:
     about = "; ".join(f"{c['title']}: {c['about']}" for c in entry["columns"] if c["about"])
     head = ("method", *(safe(column["title"]) for column in columns))
     return (
-        f"<h4>Everything else: median – 95th percentile (of sizes, where errors have a sign)</h4>{table(head, rows, 'numbers guards')}"
+        "<h4>Everything else: median – 95th percentile (of sizes, where errors have a sign)</h4>"
+        f"{table(head, rows, 'numbers guards')}"
         f'<p class="note">{safe(about, 3000)}.</p>'
     )
 
@@ -104,7 +105,8 @@ def _breakdown(entry: Json, group: str) -> str:
     rows = [(safe(name), *(_group_cell(values[value].get(name)) for value in values)) for name in names]
     first = next(iter(entry["columns"]))["title"]
     shown = table(("method", *map(safe, values)), rows, "numbers")
-    return f"<details><summary>Median of {safe(first)}, by {safe(group)}; auto against each [95 %]</summary>{shown}</details>"
+    title = f"Median of {safe(first)}, by {safe(group)}; auto against each [95 %]"
+    return f"<details><summary>{title}</summary>{shown}</details>"
 
 
 def _group_cell(spread: Json | None) -> str:
@@ -150,9 +152,9 @@ def _correlation(data: Json) -> str:
         f"{found['scans']} scans: {number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
     )
     more = (
-        f"It is negative on {100 * found['negative']:.0f} % of the scans; the leveling that sigma_bg calls best is truly "
-        f"the best on {100 * found['same_best']:.0f} %. 1 would mean that sigma_bg can stand in for the truth. With the "
-        f"unleveled scan as one more method, which every metric ranks last, it is {number(found['with_nothing'])}."
+        f"It is negative on {100 * found['negative']:.0f} % of the scans; the leveling that sigma_bg calls best is "
+        f"truly the best on {100 * found['same_best']:.0f} %. 1 would mean that sigma_bg can stand in for the truth. "
+        f"With the unleveled scan as one more method, which every metric ranks last, it is {number(found['with_nothing'])}."
     )
     return (
         f'<h2 id="correlation">What sigma_bg is worth</h2>\n<section><p class="big">{safe(words)}</p>'
@@ -174,8 +176,8 @@ def _failures(failures: Sequence[Json]) -> str:
 def _foot(data: Json) -> str:
     again = data["settings"]
     return (
-        f"<footer>Written by afmend {safe(data['afmend'])}. The same settings give the same numbers, but for seconds and "
-        f"megabytes ({safe(data['cost']['memory'])}). Run it again: "
+        f"<footer>Written by afmend {safe(data['afmend'])}. The same settings give the same numbers, but for seconds "
+        f"and megabytes ({safe(data['cost']['memory'])}). Run it again: "
         f"<code>afmend bench {safe(again['suite'])} --box {safe(again['box'])} --seed {safe(again['seed'])} --count "
         f"{safe(again['count'])}</code></footer>\n</main>\n</body>\n</html>\n"
     )

@@ -61,7 +61,7 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
     """Return the cells of every line of a table under `HEAD`, best median first, and ``auto``'s verdict on it."""
     primary = entry["columns"][0]
     key = primary["key"]
-    rows = []
+    rows: list[tuple[tuple[str, ...], str]] = []
     for line in ranked(entry):
         spread = line["metrics"].get(key) or {}
         compared = (line["against_auto"] or {}).get(key)

@@ -118,7 +118,7 @@ def _cases(rows: Sequence[Row]) -> list[Json]:
 
 
 def _scores(rows: Sequence[Row]) -> dict[str, dict[str, list[float | None]]]:
-    """Method -> column -> one number per case, in the order of ``cases``; None = none."""
+    """List, per method and column, one number per case, in the order of ``cases``; None = none."""
     found: dict[str, dict[str, list[float | None]]] = {}
     for method in dict.fromkeys(row.method for row in rows):
         part = [row for row in rows if row.method == method]

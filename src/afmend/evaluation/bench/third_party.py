@@ -52,8 +52,8 @@ def _load(wish: str) -> tuple[tuple[TaskName, ...], Callable[..., Any], str]:
         raise BadParameterError(f"cannot be loaded ({type(error).__name__}: {error})", where=where, now=_NOW) from error
     fits: dict[int, tuple[TaskName, ...]] = {1: ("level", "mask", "metrology", "harm"), 3: ("fill",)}
     if count not in fits:
-        raise BadParameterError(f"takes {count} parameters", where=where,
-                                now="One (scan) for levelings and recipes, three (heights, holes, pixel_nm) for fills.")  # fmt: skip
+        now = "One (scan) for levelings and recipes, three (heights, holes, pixel_nm) for fills."
+        raise BadParameterError(f"takes {count} parameters", where=where, now=now)
     if not sign:
         return fits[count], function, place
     if head not in fits[count]:

@@ -91,15 +91,15 @@ def _holes(case: Case) -> Mask:
 
 
 def _noisy_truth(case: Case) -> Heights:
-    """The surface under the holes, the noisy measurement outside."""
+    """Return the surface under the holes, and the noisy measurement outside."""
     return np.where(_holes(case), case.ideal, case.heights)
 
 
 TASK = Task(
     "fill",
     "Filling holes",
-    "Surfaces with 5 % noise (of their Sq) lose whole lines (1, 2, 4 or 8 side by side), scars or blobs; what was under "
-    "the holes is known without noise. Coverage counts only methods that state an error bar.",
+    "Surfaces with 5 % noise (of their Sq) lose whole lines (1, 2, 4 or 8 side by side), scars or blobs; what was "
+    "under the holes is known without noise. Coverage counts only methods that state an error bar.",
     (
         Column("rmse_percent_of_sq", "RMSE in the holes, % of Sq", "low", "ratio",
                "root-mean-square error of the filled pixels, relative to Sq of the surface"),
