@@ -86,14 +86,14 @@ def add_noise(params: Electronics, recording: Recording) -> None:
 def digitize(params: Electronics, recording: Recording) -> None:
     """Clip to the range and round to the converter's steps, in place: the last thing that happens to the signal.
 
-    The mask "saturation" holds exactly the pixels that lay below or above the range; they all hold the same lowest or
-    highest value afterwards. Rounding marks nothing: it errs by at most half a step everywhere.
+    The mask "saturation" holds exactly the recorded pixels that lay below or above the range; they all hold the same
+    lowest or highest value afterwards. Rounding marks nothing: it errs by at most half a step everywhere.
     """
     for way in WAYS:
         heights = recording.heights[way]
         if params.range_nm is not None:
             low, high = params.range_nm
-            recording.mark(way, "saturation", (heights < low) | (heights > high))
+            recording.mark(way, "saturation", ((heights < low) | (heights > high)) & ~recording.missing[way])
             np.clip(heights, low, high, out=heights)
         if params.adc_step_nm > 0:
             heights *= 1 / params.adc_step_nm
@@ -143,7 +143,8 @@ def in_pixels(series: Series, recording: Recording, backwards: bool) -> Heights:
     per_line = recording.line_s / recording.pixel_s
     first = np.floor(np.arange(rows) * per_line + (per_line - cols if backwards else 0.0) + 0.25).astype(np.intp)
     lines = np.lib.stride_tricks.sliding_window_view(series, cols)[first]
-    return lines[:, ::-1] if backwards else lines
+    in_place_order: Heights = lines[:, ::-1] if backwards else lines
+    return in_place_order
 
 
 def hum_of(tones: tuple[Tone, ...], line_times_s: Series, column_times_s: Series) -> Heights:
@@ -172,6 +173,7 @@ def _steady(tone: Tone) -> tuple[tuple[float, ...], tuple[float, ...], tuple[flo
 
 
 def _line_and_column_times_s(recording: Recording, backwards: bool) -> tuple[Series, Series]:
-    rows, cols = recording.shape
-    times = recording.pixel_times_s("retrace" if backwards else "trace")[0]
-    return np.arange(rows) * recording.line_s, times.reshape(cols)
+    rows, _ = recording.shape
+    lines: Series = np.arange(rows, dtype=np.float64)
+    lines *= recording.line_s
+    return lines, recording.pixel_times_s("retrace" if backwards else "trace")[0]

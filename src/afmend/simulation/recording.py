@@ -33,6 +33,8 @@ class Recording:
         Time from the start of one line to the start of the next.
     pixel_s : float
         Time for one pixel.
+    pixel_nm : (slow, fast)
+        Pixel size.
     masks : {"trace", "retrace"} to {kind: (rows, cols) bool}
         Where the heights are wrong, and why. Use `mark`.
     missing : {"trace", "retrace"} to (rows, cols) bool
@@ -43,6 +45,7 @@ class Recording:
     ideal: dict[Way, Heights]
     line_s: float
     pixel_s: float
+    pixel_nm: tuple[float, float] = (1.0, 1.0)
     masks: dict[Way, dict[str, Mask]] = field(default_factory=lambda: {"trace": {}, "retrace": {}})
     missing: dict[Way, Mask] = field(default_factory=dict)
 
