@@ -27,7 +27,31 @@ def play(signal: Floats, threshold: float) -> Floats:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def _height_at(maps: Floats, scene: int, y: float, x: float, scan: NDArray[np.int64]) -> float:
+    """Bilinear height at a place in pixels of the scan."""
+    y, x = y + scan[2], x + scan[3]
+    iy, ix = int(y), int(x)
+    fy, fx = y - iy, x - ix
+    above = maps[scene, iy, ix] * (1 - fx) + maps[scene, iy, ix + 1] * fx
+    below = maps[scene, iy + 1, ix] * (1 - fx) + maps[scene, iy + 1, ix + 1] * fx
+    return above * (1 - fy) + below * fy
+
+
+@njit(cache=True, error_model="numpy")
+def _bowed(ground: Floats, y: float, x: float, scan: NDArray[np.int64]) -> float:
+    """Tilt and bow at a place in pixels of the scan."""
+    u, v = (x + 0.5) / scan[1] - 0.5, (y + 0.5) / scan[0] - 0.5
+    return ground[0] * u + ground[1] * v + ground[2] * u * u + ground[3] * v * v + ground[4] * u * v
+
+
+@njit(cache=True, error_model="numpy")
+def _swing(loop: Floats, rest: float, speed: float, command: float) -> tuple[float, float]:
+    """Let the resonant piezo move for one sample: its position and speed."""
+    return command + loop[8] * rest + loop[9] * speed, loop[10] * rest + loop[11] * speed
+
+
+@njit(cache=True, error_model="numpy")
 def follow(
     maps: Floats, scene_start: NDArray[np.int64], scene_offset: Floats,
     x_px: Floats, y_px: Floats, x_drift: Floats, y_drift: Floats, z_drift: Floats,
@@ -52,8 +76,9 @@ def follow(
         Sensor noise, nm.
     gain : (rows, cols) or (1, 1)
         Factor on both gains.
-    loop : (integral gain per sample, proportional gain, sensor share per sample, largest error down, largest error up,
-        largest step per sample, lowest z, highest z, four numbers of the piezo's propagator; the first of them 0 = rigid)
+    loop : (12,)
+        Integral gain per sample, proportional gain, sensor share per sample, largest error down, largest error up,
+        largest step per sample, lowest z, highest z, four numbers of the piezo's propagator (all 0 = rigid).
 
     Returns
     -------
@@ -62,77 +87,56 @@ def follow(
         the piezo was above the surface with its tilt and drift.
     states : (2, rows, cols) uint8
     """
-    rows, cols, margin_slow, margin_fast, overscan, substeps = scan
-    heights = np.zeros((2, rows, cols))
-    errors = np.zeros((2, rows, cols))
-    ideals = np.zeros((2, rows, cols))
-    lags = np.zeros((2, rows, cols))
+    rows, cols, _, _, overscan, substeps = scan
+    out = np.zeros((4, 2, rows, cols))
     states = np.zeros((2, rows, cols), np.uint8)
     ki, kp, share, down, up, slew, lowest, highest = loop[:8]
+    rigid = loop[8] == 0.0
     steps = x_px.size
-    half = steps // 2
-    even = gain.size == 1
+    pixels = steps // substeps
     scene = 0
-    z = command = error = seen = speed = 0.0
-    for warm_up in range(2):
-        # The first line is scanned once before recording starts, so that the loop has settled.
-        for line in range(rows if warm_up else 1):
-            for step in range(steps):
-                now = line * steps + step
-                while warm_up and now >= scene_start[scene + 1]:
+    error = seen = speed = 0.0
+    y, x = y_px[0] + y_drift[0], x_px[0] + x_drift[0]
+    start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x, scan) + z_drift[0]
+    z = command = min(max(start, lowest), highest)
+    # The first line is scanned once before recording starts, so that the loop has settled.
+    for line in range(-1, rows):
+        row = max(line, 0)
+        for at in range(pixels):
+            way = 2 * at // pixels
+            pixel = (pixels - 1 - at if way else at) - overscan
+            factor = gain[0, 0] if gain.size == 1 else gain[row, min(max(pixel, 0), cols - 1)]
+            sums = (0.0, 0.0, 0.0, 0.0)
+            state = 0
+            for step in range(at * substeps, (at + 1) * substeps):
+                while line >= 0 and line * steps + step >= scene_start[scene + 1]:
                     scene += 1
                 part = step / steps
-                x = x_px[step] + x_drift[line] + (x_drift[line + 1] - x_drift[line]) * part
-                y = y_px[line] + y_drift[line] + (y_drift[line + 1] - y_drift[line]) * part
-                u, v = (x + 0.5) / cols - 0.5, (y + 0.5) / rows - 0.5
-                x, y = x + margin_fast, y + margin_slow
-                ix, iy = int(x), int(y)
-                fx, fy = x - ix, y - iy
-                above = maps[scene, iy, ix] * (1 - fx) + maps[scene, iy, ix + 1] * fx
-                below = maps[scene, iy + 1, ix] * (1 - fx) + maps[scene, iy + 1, ix + 1] * fx
-                ideal = above * (1 - fy) + below * fy
-                target = (
-                    ideal + scene_offset[scene] + z_drift[line] + (z_drift[line + 1] - z_drift[line]) * part
-                    + ground[0] * u + ground[1] * v + ground[2] * u * u + ground[3] * v * v + ground[4] * u * v
-                )  # fmt: skip
-                if warm_up == 0 and step == 0:
-                    z = command = min(max(target, lowest), highest)
-                back = step >= half
-                pixel = (steps - 1 - step if back else step) // substeps - overscan
-                inside = 0 <= pixel < cols
-                factor = 1.0
-                if not even:
-                    factor = gain[line, min(max(pixel, 0), cols - 1)]
+                x = x_px[step] + x_drift[row] + (x_drift[row + 1] - x_drift[row]) * part
+                y = y_px[row] + y_drift[row] + (y_drift[row + 1] - y_drift[row]) * part
+                ideal = _height_at(maps, scene, y, x, scan)
+                target = ideal + scene_offset[scene] + _bowed(ground, y, x, scan)
+                target += z_drift[row] + (z_drift[row + 1] - z_drift[row]) * part
                 distance = target - z
-                free = distance < -down
                 error += (min(max(distance, -down), up) - error) * share
-                measured = error + noise[line, step // substeps]
-                move = factor * (ki * measured + kp * (measured - seen))
+                measured = error + noise[row, at]
+                command += min(max(factor * (ki * measured + kp * (measured - seen)), -slew), slew)
                 seen = measured
-                command += min(max(move, -slew), slew)
-                railed = command <= lowest or command >= highest
-                command = min(max(command, lowest), highest)
-                if loop[8] == 0.0:
+                if distance < -down:
+                    state |= FREE
+                if command <= lowest or command >= highest:
+                    command = min(max(command, lowest), highest)
+                    state |= RAILED
+                if rigid:
                     z = command
                 else:
-                    rest = z - command
-                    z = command + loop[8] * rest + loop[9] * speed
-                    speed = loop[10] * rest + loop[11] * speed
-                if inside and warm_up:
-                    way = 1 if back else 0
-                    heights[way, line, pixel] += z
-                    errors[way, line, pixel] += measured
-                    ideals[way, line, pixel] += ideal
-                    lags[way, line, pixel] += z - target
-                    if free:
-                        states[way, line, pixel] |= FREE
-                    if railed:
-                        states[way, line, pixel] |= RAILED
-    heights /= substeps
-    errors /= substeps
-    ideals /= substeps
-    lags /= substeps
-    return heights, errors, ideals, lags, states
+                    z, speed = _swing(loop, z - command, speed, command)
+                sums = (sums[0] + z, sums[1] + measured, sums[2] + ideal, sums[3] + (z - target))
+            if line >= 0 and 0 <= pixel < cols:
+                for k in range(4):
+                    out[k, way, row, pixel] = sums[k] / substeps
+                states[way, row, pixel] = state
+    return out[0], out[1], out[2], out[3], states
 
 
 @njit(cache=True)

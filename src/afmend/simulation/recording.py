@@ -35,6 +35,8 @@ class Recording:
         Time for one pixel.
     overscan_px : int
         Pixels that the tip travels beyond the line on each side, unrecorded.
+    pixel_nm : (slow, fast)
+        Pixel size.
     masks : {"trace", "retrace"} to {kind: (rows, cols) bool}
         Where the heights are wrong, and why. Use `mark`.
     missing : {"trace", "retrace"} to (rows, cols) bool
@@ -46,6 +48,7 @@ class Recording:
     line_s: float
     pixel_s: float
     overscan_px: int = 0
+    pixel_nm: tuple[float, float] = (1.0, 1.0)
     masks: dict[Way, dict[str, Mask]] = field(default_factory=lambda: {"trace": {}, "retrace": {}})
     missing: dict[Way, Mask] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from afmend.scan.arrays import Heights, Mask, adopted
 from afmend.scan.scan import Source
 from afmend.simulation.canvas import Canvas
 from afmend.simulation.electronics import add_noise, digitize
-from afmend.simulation.loop import Loop, faults
+from afmend.simulation.loop import faults
 from afmend.simulation.mishaps import LATE, apply_mishap
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Recording, Way
@@ -59,7 +59,7 @@ def simulate(twin: Twin) -> Scan:
     scenes, still = make_scenes(twin, canvas, surface)
     tracked = track(scenes, path, canvas, loop, scanner)
     ideals = tracked.ideals if still is None else track(still, path, canvas, loop, scanner).ideals
-    recording = _recording(loop, cols, tracked.heights, ideals)
+    recording = _recording(twin, tracked.heights, ideals)
     for k, way in enumerate(WAYS):
         for kind, mask in faults(loop, tracked.lags[k], tracked.states[k]).items():
             recording.mark(way, kind, mask)
@@ -81,13 +81,15 @@ def simulate(twin: Twin) -> Scan:
     return _scan(twin, recording, tracked.errors, canvas.scan_part(surface))
 
 
-def _recording(loop: Loop, cols: int, heights: Heights, ideals: Heights) -> Recording:
+def _recording(twin: Twin, heights: Heights, ideals: Heights) -> Recording:
+    loop, cols = twin.loop, twin.shape[1]
     return Recording(
         {way: heights[k] for k, way in enumerate(WAYS)},
         {way: ideals[k] for k, way in enumerate(WAYS)},
         line_s=1 / loop.line_rate_hz,
         pixel_s=loop.pixel_s(cols),
         overscan_px=loop.overscan_px(cols),
+        pixel_nm=twin.pixel_nm,
     )
 
 

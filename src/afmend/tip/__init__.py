@@ -5,5 +5,6 @@ Blind estimation and the certainty map are a later issue; what is here is exact 
 """
 
 from afmend.tip.morphology import dilate, erode
+from afmend.tip.shapes import TipShape, tip_array, tip_heights
 
-__all__ = ["dilate", "erode"]
+__all__ = ["TipShape", "dilate", "erode", "tip_array", "tip_heights"]

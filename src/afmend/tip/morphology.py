@@ -20,7 +20,7 @@ def dilate(surface: Heights, tip: Heights) -> Heights:
         Heights; outside the array the nearest edge pixel continues.
     tip : (n, m) float
         Heights of the tip in the same unit and pixel size, apex up. Its highest value counts as 0; positions are
-        measured from pixel (n // 2, m // 2).
+        measured from pixel (n // 2, m // 2). Minus infinity: no tip there.
 
     Returns
     -------
@@ -32,11 +32,10 @@ def dilate(surface: Heights, tip: Heights) -> Heights:
     BadScanError
         If an array is not 2-D, empty or not finite.
     """
-    from scipy.ndimage import grey_dilation
+    from afmend.tip.morphology_kernels import dilation
 
-    surface, tip = _checked(surface, "surface"), _checked(tip, "tip")
-    image: Heights = grey_dilation(surface, structure=_mirrored(tip), mode="nearest", origin=_origin(tip))
-    return image
+    surface, tip = _checked(surface, "surface"), _checked_tip(tip)
+    return dilation(surface, tip)
 
 
 def erode(image: Heights, tip: Heights) -> Heights:
@@ -51,11 +50,13 @@ def erode(image: Heights, tip: Heights) -> Heights:
     (rows, cols) float64
         min over u of image[x - u] - tip[u].
     """
-    from scipy.ndimage import grey_erosion
+    from afmend.tip.morphology_kernels import dilation
 
-    image, tip = _checked(image, "image"), _checked(tip, "tip")
-    surface: Heights = grey_erosion(image, structure=_mirrored(tip), mode="nearest", origin=_origin(tip))
-    return surface
+    image, tip = _checked(image, "image"), _checked_tip(tip)
+    # The image from below, under the tip reflected through its own origin.
+    rows, cols = (0 if n % 2 else 1 for n in tip.shape)  # an even side needs one pixel more to have its origin there
+    mirrored = np.pad(tip, ((0, rows), (0, cols)), constant_values=-np.inf)[::-1, ::-1]
+    return -dilation(-image, mirrored)
 
 
 def _checked(array: Heights, name: str) -> Heights:
@@ -65,12 +66,10 @@ def _checked(array: Heights, name: str) -> Heights:
     return array
 
 
-def _mirrored(tip: Heights) -> Heights:
-    """SciPy's structure convention: reflected through the origin, highest value 0."""
-    mirrored: Heights = (tip - tip.max())[::-1, ::-1]
-    return mirrored
-
-
-def _origin(tip: Heights) -> tuple[int, int]:
-    """Where an even-sized structure has its origin after reflection, so that erosion is the adjoint of dilation."""
-    return (0 if tip.shape[0] % 2 else -1, 0 if tip.shape[1] % 2 else -1)
+def _checked_tip(tip: Heights) -> Heights:
+    """Return the tip with its highest value at 0."""
+    tip = np.asarray(tip, dtype=np.float64)
+    if tip.ndim != 2 or tip.size == 0 or not np.isfinite(tip.max()):
+        raise BadScanError("the tip must be a non-empty 2-D array with a finite apex", now="Check the tip.")
+    lowered: Heights = tip - tip.max()
+    return lowered

@@ -37,7 +37,7 @@ class Parabola(Params):
 
 
 class Pyramid(Params):
-    """A pyramid of three or four sides, its apex and its edges rounded with one radius: silicon nitride, corner cubes."""
+    """A pyramid of three or four sides, apex and edges rounded with one radius: silicon nitride, corner cubes."""
 
     kind: Literal["pyramid"] = "pyramid"
     sides: Literal[3, 4] = Knob(4, "Number of faces.")
@@ -86,7 +86,7 @@ class Contaminated(Params):
     base: Apex = Knob(SphereCone(), "The tip under the dirt.")
     count: int = Knob(4, "Number of blobs.", ge=1, le=50)
     blob_nm: float = Knob(8.0, "Largest radius of a blob; the smallest is a third of it.", unit="nm", gt=0)
-    reach_nm: float = Knob(25.0, "Greatest lateral distance of a blob from the apex.", unit="nm", gt=0)
+    reach_nm: float = Knob(15.0, "Greatest lateral distance of a blob from the apex.", unit="nm", gt=0)
     seed: int = Knob(0, "Seed of positions and sizes.", ge=0)
 
 
@@ -202,7 +202,7 @@ def tip_array(shape: TipShape, pixel_nm: tuple[float, float], depth_nm: float) -
     if not (min(pixel_nm) > 0 and depth_nm >= 0 and math.isfinite(depth_nm)):
         raise BadParameterError(f"no tip fits pixels of {pixel_nm} nm and a depth of {depth_nm} nm", where="tip")
     half = LARGEST_PX // 2 + 1  # one ring more than allowed: it must be free
-    steps = np.arange(-half, half + 1)
+    steps = np.arange(-half, half + 1, dtype=np.float64)
     heights = tip_heights(shape, steps[:, None] * pixel_nm[0], steps[None, :] * pixel_nm[1])
     heights = heights - heights.max()
     rows, cols = np.nonzero(heights >= -depth_nm)

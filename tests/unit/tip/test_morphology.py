@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy.ndimage import grey_dilation, grey_erosion
 
 from afmend.errors import BadScanError
-from afmend.tip import dilate, erode
+from afmend.tip import dilate, erode, tip_array
+from afmend.tip.shapes import Pyramid
 from support import REAL, assert_heights_close, realdata, rough
 
 
@@ -27,6 +29,44 @@ def test_definition(shape):
     z, tip = rough((9, 12)), np.random.default_rng(1).uniform(0, 2, shape)
     assert_heights_close(dilate(z, tip), brute(z, tip, 1), atol_nm=0.0)
     assert_heights_close(erode(z, tip), brute(z, tip, -1), atol_nm=0.0)
+
+
+def peers(z, tip):
+    """SciPy's dilation and erosion by the same tip."""
+    mirrored = (tip - tip.max())[::-1, ::-1]
+    where = {"mode": "nearest", "origin": tuple(0 if n % 2 else -1 for n in tip.shape)}
+    return grey_dilation(z, structure=mirrored, **where), grey_erosion(z, structure=mirrored, **where)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 9), (4, 7), (8, 6), (21, 33), (60, 3)])
+@pytest.mark.parametrize("deep", [0.5, 5.0, 500.0])
+def test_no_bit_differs_from_scipy(shape, deep):
+    z = rough((45, 270), seed=shape[1], sq_nm=2.0)  # more than one tile
+    tip = np.random.default_rng(shape[0]).uniform(-deep, 0, shape)
+    dilated, eroded = peers(z, tip)
+    assert np.array_equal(dilate(z, tip), dilated)
+    assert np.array_equal(erode(z, tip), eroded)
+
+
+def test_minus_infinity_is_no_tip():
+    z = rough((14, 19))
+    tip = np.array([[-np.inf, -0.5, 0.0], [-0.1, -np.inf, -np.inf]])
+    filled = np.where(np.isfinite(tip), tip, -1e6)
+    assert_heights_close(dilate(z, tip), dilate(z, filled), atol_nm=0.0)
+    assert_heights_close(erode(z, tip), erode(z, filled), atol_nm=0.0)
+
+
+def test_erosion_bounds_from_above():
+    z = rough((31, 44))
+    tip = tip_array(Pyramid(radius_nm=6), (2.0, 3.0), float(np.ptp(z)))
+    assert (erode(dilate(z, tip), tip) - z).min() >= -1e-12  # rounding
+
+
+def test_refuses_a_tip_without_apex():
+    z = np.zeros((3, 4))
+    for tip in (np.full((3, 3), -np.inf), np.array([[np.nan, 0.0]]), np.array([[np.inf]]), np.zeros(3)):
+        with pytest.raises(BadScanError, match="apex"):
+            erode(z, tip)
 
 
 def test_refuses_nan():

@@ -1,0 +1,59 @@
+"""Time dilation and erosion by a tip against scipy in the same run (medians; quote ratios).
+
+Run: PYTHONPATH=src python benchmarks/speed/tip.py [--sizes 512] [--tips 21 41] [--repeats 7]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, grey_dilation, grey_erosion
+
+from afmend.tip import dilate, erode
+
+
+def clock(work: Callable[[], object], repeats: int) -> float:
+    """Median milliseconds of some calls, after one to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times))
+
+
+def parabola(size: int, drop_nm: float) -> np.ndarray:
+    """A tip that falls by ``drop_nm`` from its apex to the middle of an edge."""
+    u = (np.arange(size) - size // 2) / (size // 2)
+    return -drop_nm * (u[:, None] ** 2 + u[None, :] ** 2)
+
+
+def main(sizes: list[int], tips: list[int], repeats: int) -> None:
+    print(f"{'surface':>9}{'tip':>5}  {'tip reaches':24}{'scipy ms':>10}{'afmend ms':>10}{'ratio':>7}")
+    for size in sizes:
+        z = 5 * gaussian_filter(np.random.default_rng(0).standard_normal((size, size)), 3) / 0.094
+        for n in tips:
+            # All elements count, or (as tip_array cuts them) those in a circle do.
+            for reach, drop in (("every pixel", 0.1), ("the height range", float(np.ptp(z)))):
+                tip = parabola(n, drop)
+                for work, peer in ((dilate, grey_dilation), (erode, grey_erosion)):
+                    mirrored = tip[::-1, ::-1]
+                    assert np.array_equal(work(z, tip), peer(z, structure=mirrored, mode="nearest"))
+                    slow = clock(
+                        lambda p=peer, m=mirrored, z=z: p(z, structure=m, mode="nearest"), max(1, repeats // 3)
+                    )
+                    fast = clock(lambda w=work, t=tip, z=z: w(z, t), repeats)
+                    print(f"{size:9}{n:5}  {work.__name__ + ', ' + reach:24}{slow:10.1f}{fast:10.2f}{slow / fast:7.1f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="*", type=int, default=[512])
+    parser.add_argument("--tips", nargs="*", type=int, default=[21, 41])
+    parser.add_argument("--repeats", type=int, default=7)
+    arguments = parser.parse_args()
+    main(arguments.sizes, arguments.tips, arguments.repeats)

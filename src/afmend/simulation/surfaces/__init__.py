@@ -1,0 +1,21 @@
+"""Surfaces with exact truth, one file per family: parameters, and a function that makes heights on a canvas.
+
+Belongs here: what the sample looks like. Does not belong here: the tip, the scanner, noise, artifacts.
+"""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from afmend.simulation.surfaces.grating import Grating
+from afmend.simulation.surfaces.particles import Particles
+from afmend.simulation.surfaces.register import SURFACES, make_surface, surface_params
+from afmend.simulation.surfaces.rough import Exponential, Fractal, Gaussian
+from afmend.simulation.surfaces.terraces import Terraces
+
+Surface: TypeAlias = Annotated[
+    Gaussian | Exponential | Fractal | Terraces | Grating | Particles, Field(discriminator="kind")
+]
+"""Parameters of any family; the field ``kind`` says which."""
+
+__all__ = ["SURFACES", "Surface", "make_surface", "surface_params"]

@@ -1,0 +1,65 @@
+"""Which families of surfaces there are, where their code is, and how to make one."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from afmend.errors import BadParameterError
+from afmend.pipeline.params import Params
+from afmend.scan.arrays import Heights
+from afmend.simulation.canvas import Canvas
+
+_HERE = "afmend.simulation.surfaces"
+SURFACES: dict[str, str] = {
+    "gaussian": f"{_HERE}.rough:Gaussian:make_gaussian",
+    "exponential": f"{_HERE}.rough:Exponential:make_exponential",
+    "fractal": f"{_HERE}.rough:Fractal:make_fractal",
+    "terraces": f"{_HERE}.terraces:Terraces:make_terraces",
+    "grating": f"{_HERE}.grating:Grating:make_grating",
+    "particles": f"{_HERE}.particles:Particles:make_particles",
+}
+"""Kind to "module:parameters:function"."""
+
+
+def surface_params(kind: str) -> type[Params]:
+    """Return the parameter class of a family.
+
+    Raises
+    ------
+    BadParameterError
+        If there is no such family.
+    """
+    found: type[Params] = _found(kind)[0]
+    return found
+
+
+def make_surface(params: Params, canvas: Canvas) -> Heights:
+    """Make a surface.
+
+    Parameters
+    ----------
+    params : Params
+        One of the classes in `SURFACES`; its field ``kind`` says which.
+    canvas : Canvas
+
+    Returns
+    -------
+    (rows, cols) float64
+        Heights in nm at the pixel centers, margins included.
+
+    Raises
+    ------
+    BadParameterError
+        If there is no such family, or it cannot be drawn on these pixels.
+    """
+    heights: Heights = _found(str(getattr(params, "kind", "")))[1](params, canvas)
+    return heights
+
+
+def _found(kind: str) -> tuple[Any, Any]:
+    if kind not in SURFACES:
+        raise BadParameterError(f"no surface {kind!r}", where="surface", now=f"Known: {', '.join(SURFACES)}.")
+    module, params, function = SURFACES[kind].split(":")
+    loaded = import_module(module)
+    return getattr(loaded, params), getattr(loaded, function)
