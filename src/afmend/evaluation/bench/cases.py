@@ -78,6 +78,11 @@ class Case:
         """Pixels that were measured, and measured rightly: where levelings are scored."""
         return ~self.damaged if self.missing is None else ~(self.damaged | self.missing)
 
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was switched on that damages a scan: as the twin says, or else, whether no mask says so."""
+        return bool(self.facts.get("clean", not self.masks))
+
     @cached_property
     def sq_nm(self) -> float:
         """Sq of the ideal surface without the polynomial of degree `GAUGE` that nobody can know."""

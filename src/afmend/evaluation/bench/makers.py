@@ -18,6 +18,7 @@ from afmend.scan.arrays import adopted
 
 if TYPE_CHECKING:
     from afmend.simulation.box import Box
+    from afmend.simulation.params import Twin
 
 FILL_NOISE = 0.05
 """Noise of the surfaces with holes, in Sq of the surface."""
@@ -32,10 +33,8 @@ def make_cases(settings: Settings, unit: Unit) -> list[Case]:
     """
     seed = settings.seed_of(unit.index)
     scan, name = _scan(settings, unit)
-    if scan is None:
-        return []
     case = case_of(scan, name=name)
-    if unit.task == "harm" and case.masks:
+    if unit.task == "harm" and not case.clean:
         return []
     if unit.task == "fill":
         return with_holes(case, seed)
@@ -57,7 +56,7 @@ def with_holes(case: Case, seed: int) -> list[Case]:
     return made
 
 
-def _scan(settings: Settings, unit: Unit) -> tuple[Scan | None, str]:
+def _scan(settings: Settings, unit: Unit) -> tuple[Scan, str]:
     if settings.data is not None:
         from afmend.formats import read
 
@@ -76,7 +75,22 @@ def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Sc
     artifacts = () if unit.task in ("harm", "fill") else None
     twin = draw(box, settings.seed_of(unit.index), shape=settings.shape(unit.index),
                 surface=kinds[unit.index % len(kinds)], artifacts=artifacts)  # fmt: skip
-    return simulate(twin)
+    return simulate(only_noise(twin) if unit.task == "harm" else twin)
+
+
+def only_noise(twin: Twin) -> Twin:
+    """Return the twin with tilt, bow and white noise as its only troubles; its loop stays as it is."""
+    from afmend.simulation.electronics import Electronics
+    from afmend.simulation.saved import Saved
+    from afmend.simulation.scanner import Scanner
+
+    kept = ("tilt_slow_nm", "tilt_fast_nm", "bow_slow_nm", "bow_fast_nm", "bow_cross_nm")
+    scanner = Scanner(**{name: getattr(twin.scanner, name) for name in kept})
+    electronics = Electronics(white_nm=twin.electronics.white_nm, seed=twin.electronics.seed)
+    return twin.model_copy(
+        update={"scanner": scanner, "electronics": electronics, "saved": Saved(), "mishaps": (), "tip_changes": (),
+                "drags": ()}
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4)

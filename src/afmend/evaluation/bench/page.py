@@ -48,8 +48,8 @@ def _header(data: Json) -> str:
         '<p class="lead">Every number is an error against a known surface. Scans come from the twin, an instrument in '
         "software: they are as good as its physics, and no more. Intervals are paired bootstraps over scans (95 %). "
         "<b>auto against this</b> is the ratio auto / this of the errors, geometric mean (below 1: afmend's default "
-        "has the smaller error), or, with Δ, the difference auto − this. Scans on which auto loses by more than 1 % of the "
-        "error (0.1 points of a share) are counted and named, so that anyone can look.</p>"
+        "has the smaller error), or, with Δ, the difference auto − this. Scans on which auto loses by more than 1 % of "
+        "the error (0.1 points of a share) are counted and named, so that anyone can look.</p>"
         f"<nav>{links}{more}</nav></header>\n"
     )
 
@@ -154,7 +154,7 @@ def _correlation(data: Json) -> str:
     more = (
         f"It is negative on {100 * found['negative']:.0f} % of the scans; the leveling that sigma_bg calls best is "
         f"truly the best on {100 * found['same_best']:.0f} %. 1 would mean that sigma_bg can stand in for the truth. "
-        f"With the unleveled scan as one more method, which every metric ranks last, it is {number(found['with_nothing'])}."
+        f"With the unleveled scan as one more method, ranked last by all, it is {number(found['with_nothing'])}."
     )
     return (
         f'<h2 id="correlation">What sigma_bg is worth</h2>\n<section><p class="big">{safe(words)}</p>'

@@ -67,13 +67,13 @@ def _table_3(settings: Settings) -> Json:
     notes = [
         (
             "The first four columns are the paper's, on the background that its mask leaves. RMSE_line: each "
-            f"line against its own polynomial of degree {ORDER}, along the direction that the method flattens; it cannot "
-            "see offsets between lines, and cannot be compared between rows and columns."
+            f"line against its own polynomial of degree {ORDER}, along the direction that the method flattens; it "
+            "cannot see offsets between lines, and cannot be compared between rows and columns."
         ),
         (
             "A constant image has sigma_bg, RMSE_line and Δ|∇h| of 0 and removes all tilt: those columns would rank it "
-            "first. The paper's means over samples of different scale are repeated; the median of the last column is the "
-            "number to look at."
+            "first. The paper's means over samples of different scale are repeated; the median of the last column is "
+            "the number to look at."
         ),
     ]
     return _result("Seed paper, Table 3: flattening", found, columns, notes)
@@ -136,8 +136,8 @@ def _table_4(settings: Settings) -> Json:
         ),
         (
             "The paper does not say what SSIM compares with: the first column takes the flattened input, which rewards "
-            "changing little. sigma_bg is measured outside the mask, where a restorer must not change anything: whoever "
-            "lowers it has altered good pixels (last column)."
+            "changing little. sigma_bg is measured outside the mask, where a restorer must not change anything: "
+            "whoever lowers it has altered good pixels (last column)."
         ),
     ]
     return _result("Seed paper, Table 4: restoration after Smart Flatten", found, columns, notes)
@@ -202,8 +202,8 @@ def _ripple(settings: Settings) -> Json:
     found = {name: found[name] for theta in ANGLES_DEG for name in found if name.startswith(f"{theta}°:")}
     notes = [
         (
-            "0° = along the lines, 90° = across them. The ripple is proportional to the local height and has a period of "
-            "100 pixels. The paper shows pictures only. An error that is a polynomial of degree 2 does not count."
+            "0° = along the lines, 90° = across them. The ripple is proportional to the local height and has a period "
+            "of 100 pixels. The paper shows pictures only. An error that is a polynomial of degree 2 does not count."
         ),
     ]
     title = (

@@ -22,10 +22,10 @@ def score(case: Case, result: Scan) -> Scores:
     moved = np.abs(gauge_free_difference(heights, case.heights, degree=GAUGE, usable=case.usable))
     return {
         "error_over_floor": error / floor,
-        "changed_percent": 100.0 * float(np.mean(moved > CHANGED_SIGMAS * case.noise_nm)),
+        "changed_percent": 100.0 * float(np.mean(moved[case.usable] > CHANGED_SIGMAS * case.noise_nm)),
         "rmse_nm": error,
-        "marked_percent": 100.0 * float(np.mean(channel.artifact)),
-        "filled_percent": 100.0 * float(np.mean(channel.invented)),
+        "marked_percent": 100.0 * float(np.mean(channel.artifact[case.usable])),
+        "filled_percent": 100.0 * float(np.mean(channel.invented[case.usable])),
     }
 
 
@@ -34,7 +34,7 @@ TASK = Task(
     "Do no harm",
     "Scans with tilt, bow and white noise, but without line noise or artifacts. The floor is what the noise alone "
     "costs: the error of the scan as measured, after the polynomial of degree 2 that nobody can know. Below 1 = noise "
-    "was smoothed away.",
+    "was smoothed away. Pixels on which the twin's feedback loop could not follow do not count.",
     (
         Column("error_over_floor", "error / noise floor", "low", "ratio", "1 = no harm; the aim is at most 1.2"),
         Column("changed_percent", "pixels changed by more than the noise, %", "low", "difference",
