@@ -49,6 +49,8 @@ class Electronics(Params):
     range_nm: tuple[float, float] | None = Knob(
         None, "Lowest and highest height that the electronics can say; none = no limit.", unit="nm"
     )
+    clip_low: float = Knob(0.0, "Share of the pixels that lie below the lowest height it can say.", ge=0, lt=0.5)
+    clip_high: float = Knob(0.0, "Share of the pixels that lie above the highest height it can say.", ge=0, lt=0.5)
     seed: int = Knob(0, "Seed of the noise.", ge=0, le=2**63 - 1)
 
     @model_validator(mode="after")
@@ -89,16 +91,30 @@ def digitize(params: Electronics, recording: Recording) -> None:
     The mask "saturation" holds exactly the recorded pixels that lay below or above the range; they all hold the same
     lowest or highest value afterwards. Rounding marks nothing: it errs by at most half a step everywhere.
     """
+    limits = _limits(params, recording)
     for way in WAYS:
         heights = recording.heights[way]
-        if params.range_nm is not None:
-            low, high = params.range_nm
+        if limits is not None:
+            low, high = limits
             recording.mark(way, "saturation", ((heights < low) | (heights > high)) & ~recording.missing[way])
             np.clip(heights, low, high, out=heights)
         if params.adc_step_nm > 0:
             heights *= 1 / params.adc_step_nm
             np.rint(heights, out=heights)
             heights *= params.adc_step_nm
+
+
+def _limits(params: Electronics, recording: Recording) -> tuple[float, float] | None:
+    """Return the range: as given, narrowed until the wanted shares of the trace lie outside; None = no limit."""
+    if params.range_nm is None and params.clip_low == 0 and params.clip_high == 0:
+        return None
+    low, high = params.range_nm or (-np.inf, np.inf)
+    trace = recording.heights["trace"]
+    if params.clip_low > 0:
+        low = max(low, float(np.quantile(trace, params.clip_low)))
+    if params.clip_high > 0:
+        high = min(high, float(np.quantile(trace, 1 - params.clip_high)))
+    return low, high
 
 
 def flicker(params: Electronics, recording: Recording) -> Series | None:

@@ -68,13 +68,12 @@ class Loop(Params):
         return 1 / (self.line_rate_hz * 2 * (cols + 2 * self.overscan_px(cols)))
 
     def samples_per_pixel(self, cols: int) -> int:
-        """Number of samples per pixel: three in the time of the faster of loop and sensor, within 2 and 64."""
+        """Return the number of samples per pixel: three while the loop closes an error (1 / K), six if it rings; within 2 and 64."""
         if self.substeps:
             return self.substeps
-        fastest = self.integral_hz * max([1.0, *(patch.gain for patch in self.patches if patch.gain <= 1)])
-        if self.mode == "amplitude" and self.response_s > 0:
-            fastest = max(fastest, 0.5 / self.response_s)
-        return min(max(math.ceil(3 * fastest * self.pixel_s(cols)), 2), 64)
+        oscillates = self.mode == "amplitude" and self.integral_hz * self.response_s > 0.1
+        radian_hz = 2 * self.integral_hz if oscillates else self.integral_hz
+        return min(max(math.ceil(3 * radian_hz * self.pixel_s(cols)), 2), 64)
 
 
 def controller(loop: Loop, cols: int, limits: tuple[float, float]) -> NDArray[np.float64]:
@@ -135,7 +134,7 @@ def faults(loop: Loop, lag: Heights, states: NDArray[np.uint8]) -> dict[str, Mas
     ----------
     loop : Loop
     lag : (rows, cols) float64
-        Recorded minus true height, nm.
+        How far the piezo was above the surface that it had to follow, one integral time earlier, nm.
     states : (rows, cols) uint8
         From `loop_kernels.follow`.
     """

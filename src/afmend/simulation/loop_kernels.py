@@ -83,8 +83,9 @@ def follow(
     Returns
     -------
     heights, errors, ideals, lags : (2, rows, cols) float64
-        Trace and retrace, same column = same place: the piezo, the loop's error, the dilated surface alone, and how far
-        the piezo was above the surface with its tilt and drift.
+        Trace and retrace, same column = same place: the piezo, the loop's error, the dilated surface alone as it was
+        one integral time 1 / K earlier (a linear loop follows everything that much later), and how far the piezo was
+        above that surface with its tilt and drift.
     states : (2, rows, cols) uint8
     """
     rows, cols, _, _, overscan, substeps = scan
@@ -99,6 +100,9 @@ def follow(
     y, x = y_px[0] + y_drift[0], x_px[0] + x_drift[0]
     start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x, scan) + z_drift[0]
     z = command = min(max(start, lowest), highest)
+    late = int(round(1 / ki))
+    before = np.full((late + 1, 2), start)
+    now = 0
     # The first line is scanned once before recording starts, so that the loop has settled.
     for line in range(-1, rows):
         row = max(line, 0)
@@ -131,7 +135,9 @@ def follow(
                     z = command
                 else:
                     z, speed = _swing(loop, z - command, speed, command)
-                sums = (sums[0] + z, sums[1] + measured, sums[2] + ideal, sums[3] + (z - target))
+                before[now, 0], before[now, 1] = ideal, target
+                now = now + 1 if now < late else 0
+                sums = (sums[0] + z, sums[1] + measured, sums[2] + before[now, 0], sums[3] + (z - before[now, 1]))
             if line >= 0 and 0 <= pixel < cols:
                 for k in range(4):
                     out[k, way, row, pixel] = sums[k] / substeps

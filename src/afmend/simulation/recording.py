@@ -73,5 +73,5 @@ class Recording:
         rows, cols = self.shape
         along = self.overscan_px + np.arange(cols)
         if way == "retrace":
-            along = round(self.line_s / self.pixel_s) - 1 - along
+            along = self.line_s / self.pixel_s - 1 - along
         return np.arange(rows)[:, None] * self.line_s + (along + 0.5)[None, :] * self.pixel_s

@@ -25,9 +25,9 @@ class Tracked:
     errors : (2, rows, cols) float64
         What the sensor reported, nm.
     ideals : (2, rows, cols) float64
-        The dilated surface under the tip, without tilt, bow and drift.
+        The dilated surface under the tip, without tilt, bow and drift, one integral time 1 / K earlier.
     lags : (2, rows, cols) float64
-        How far the piezo was above the surface.
+        How far the piezo was above that surface.
     states : (2, rows, cols) uint8
         See `loop_kernels.FREE`, `loop_kernels.RAILED`.
     """
@@ -53,15 +53,15 @@ def track(scenes: Scenes, path: Path, canvas: Canvas, loop: Loop, scanner: Scann
         scenes.maps, scenes.starts(overscan, substeps, steps, rows), np.array(scenes.offsets_nm),
         path.x_px, path.y_px, path.x_drift_px, path.y_drift_px, path.z_nm, ground(scanner),
         np.array([rows, cols, *canvas.margin, overscan, substeps], dtype=np.int64), noise,
-        gain_map(loop, canvas.scan_shape), controller(loop, cols, _range(loop, scanner, canvas, scenes)),
+        gain_map(loop, canvas.scan_shape), controller(loop, cols, _range(loop, scanner, canvas, scenes, path)),
     )  # fmt: skip
     return Tracked(*found)
 
 
-def _range(loop: Loop, scanner: Scanner, canvas: Canvas, scenes: Scenes) -> tuple[float, float]:
-    """Ends of the piezo's range, so that the wanted share of the scan lies beyond them."""
+def _range(loop: Loop, scanner: Scanner, canvas: Canvas, scenes: Scenes, path: Path) -> tuple[float, float]:
+    """Return the ends of the piezo's range, so that the wanted share of the scan lies beyond them."""
     if loop.range_low == 0 and loop.range_high == 0:
         return (-UNLIMITED, UNLIMITED)
-    seen = canvas.scan_part(scenes.maps[0]) + bowed(scanner, canvas.scan_shape)
+    seen = canvas.scan_part(scenes.maps[0]) + bowed(scanner, canvas.scan_shape) + path.z_nm[:-1, None]
     low, high = np.quantile(seen, (loop.range_low, 1 - loop.range_high))
     return (float(low) if loop.range_low else -UNLIMITED, float(high) if loop.range_high else UNLIMITED)
