@@ -3,8 +3,8 @@
 Run: python benchmarks/quality/realism.py FOLDER_OF_REAL_SCANS [--box train] [--count 200] [--seed 0] [--sheet out.png]
      [--skip NAME ...] [--size 256]
 
-The test: logistic regression on the twenty features of `afmend.evaluation.realism`, cross-validated by file. 0.5 = cannot
-be told apart, 1 = always. The interval is a bootstrap over scans. One height channel counts per file.
+The test: logistic regression on the twenty features of `afmend.evaluation.realism`, cross-validated by file.
+0.5 = cannot be told apart, 1 = always. The interval is a bootstrap over scans. One height channel counts per file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from afmend.errors import AfmendError
 from afmend.evaluation.realism import FEATURES, auc, features, fit_logistic, two_sample_scores
 from afmend.formats import read_all
 from afmend.pictures.maps import Size, paint, robust_range
-from afmend.simulation.box import draw, load_box
+from afmend.simulation.box import load_box
+from afmend.simulation.drawing import draw
 from afmend.simulation.twin import simulate
 
 
@@ -100,7 +101,8 @@ def main() -> None:
     print(f"{'feature':28s} {'AUC alone':>9s} {'weight':>7s} {'real median':>12s} {'twin median':>12s}")
     for k in np.argsort(-np.abs(weights)):
         alone = auc(real[:, k], twin[:, k])
-        print(f"{FEATURES[k]:28s} {alone:9.3f} {weights[k]:7.2f} {np.median(real[:, k]):12.3f} {np.median(twin[:, k]):12.3f}")
+        medians = f"{np.median(real[:, k]):12.3f} {np.median(twin[:, k]):12.3f}"
+        print(f"{FEATURES[k]:28s} {alone:9.3f} {weights[k]:7.2f} {medians}")
     easiest = np.argsort(of_real)[:5]
     print("real scans most unlike the twin:", ", ".join(names[k] for k in easiest))
 

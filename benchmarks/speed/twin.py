@@ -12,7 +12,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from afmend.simulation.box import draw, load_box
+from afmend.simulation.box import load_box
+from afmend.simulation.drawing import draw
 from afmend.simulation.twin import simulate
 
 

@@ -1,7 +1,8 @@
-"""A two-sample test: can twenty transparent numbers tell simulated scans from real ones?"""
+"""A two-sample test: whether twenty transparent numbers tell simulated scans from real ones."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -88,7 +89,7 @@ def _kurtosis(values: NDArray[np.float64]) -> float:
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Moving average over seven lines."""
+    """Return the moving average over seven lines."""
     padded = np.pad(values, 3, mode="edge")
     return np.convolve(padded, np.ones(7) / 7, mode="valid")
 
@@ -98,16 +99,13 @@ def _bands(steps: Heights) -> list[float]:
     power = np.mean(np.abs(np.fft.rfft(steps * np.hanning(steps.shape[1]), axis=1)) ** 2, axis=0)
     place = np.linspace(0, 1, power.size)
     total = max(float(power[1:].sum()), 1e-30)
-    return [
-        _log(power[(place > low) & (place <= high)].sum() / total)
-        for low, high in zip(BANDS[:-1], BANDS[1:], strict=True)
-    ]
+    return [_log(power[(place > low) & (place <= high)].sum() / total) for low, high in pairwise(BANDS)]
 
 
 def _without_plane(heights: Heights) -> Heights:
     y, x = np.mgrid[: heights.shape[0], : heights.shape[1]]
     terms = np.stack([np.ones(heights.size), x.ravel(), y.ravel()], axis=1)
-    flat: Heights = (heights.ravel() - terms @ np.linalg.lstsq(terms, heights.ravel(), rcond=None)[0])
+    flat: Heights = heights.ravel() - terms @ np.linalg.lstsq(terms, heights.ravel(), rcond=None)[0]
     return flat.reshape(heights.shape)
 
 

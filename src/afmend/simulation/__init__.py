@@ -1,4 +1,4 @@
-"""The twin: an instrument in software, with a known surface under it, so that every claim can be an error in nanometers.
+"""The twin: an instrument in software over a known surface, so that every claim can be an error in nanometers.
 
 Belongs here: surfaces, the scanner, the feedback loop, electronics, mishaps, boxes of parameters, sets of scans.
 Does not belong here: tip shapes and dilation (tip), metrics (evaluation), anything that mends a scan.
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afmend.simulation.access import artifact_masks, as_measured, ideal_of, truth_of
-    from afmend.simulation.box import Box, draw, load_box
+    from afmend.simulation.box import Box, load_box
     from afmend.simulation.dataset import read_set, write_set
+    from afmend.simulation.drawing import draw
     from afmend.simulation.params import Twin
     from afmend.simulation.twin import simulate, twin_of
 
@@ -21,7 +22,7 @@ _HOMES = {
     "Twin": "params",
     "artifact_masks": "access",
     "as_measured": "access",
-    "draw": "box",
+    "draw": "drawing",
     "ideal_of": "access",
     "load_box": "box",
     "read_set": "dataset",

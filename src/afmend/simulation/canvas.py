@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afmend.errors import BadScanError
 from afmend.scan.arrays import Heights
+
+
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +51,19 @@ class Canvas:
     @property
     def y_nm(self) -> Heights:
         """Slow coordinate of every row as a column (rows, 1); 0 is the first line of the scan."""
-        return (np.arange(self.shape[0]) - self.margin[0])[:, None] * self.pixel_nm[0]
+        return (np.arange(self.shape[0], dtype=np.float64) - self.margin[0])[:, None] * self.pixel_nm[0]
 
     @property
     def x_nm(self) -> Heights:
         """Fast coordinate of every column as a row (1, cols); 0 is the first pixel of the scan."""
-        return (np.arange(self.shape[1]) - self.margin[1])[None, :] * self.pixel_nm[1]
+        return (np.arange(self.shape[1], dtype=np.float64) - self.margin[1])[None, :] * self.pixel_nm[1]
 
     @property
     def size_nm(self) -> tuple[float, float]:
         """(slow, fast) size with the margins."""
         return (self.shape[0] * self.pixel_nm[0], self.shape[1] * self.pixel_nm[1])
 
-    def scan_part(self, heights: Heights) -> Heights:
+    def scan_part(self, heights: NDArray[Pixel]) -> NDArray[Pixel]:
         """Cut the scan itself out of an array with margins (a view)."""
         (slow, fast), (rows, cols) = self.margin, self.scan_shape
         return heights[slow : slow + rows, fast : fast + cols]

@@ -21,7 +21,8 @@ from afmend.errors import AfmendError, BadRecipeError, CorruptFileError, WriteEr
 from afmend.formats import afmend_h5
 from afmend.formats.register import replacing
 from afmend.scan import Channel, Scan
-from afmend.simulation.box import draw, load_box
+from afmend.simulation.box import load_box
+from afmend.simulation.drawing import draw
 from afmend.simulation.twin import VERSION, simulate
 
 LAYOUT = 1
@@ -61,7 +62,7 @@ class Order:
     single_precision: bool = True
 
     def identity(self) -> dict[str, Any]:
-        """What must agree for a resumed set to be the same set: the box by content, and the versions."""
+        """Return what must agree for a resumed set to be the same set: the box by content, and the versions."""
         box = hashlib.sha256(repr(load_box(self.box)).encode()).hexdigest()
         parts = {key: value for key, value in asdict(self).items() if key not in ("box", "count")}
         return json.loads(json.dumps({**parts, "box_sha256": box, "twin_version": VERSION, "layout": LAYOUT}))  # type: ignore[no-any-return]
@@ -221,10 +222,9 @@ def _single(channel: Channel) -> Channel:
 def _complete(folder: Path, index: int, seeds: range) -> bool:
     try:
         facts = json.loads(_facts_path(folder, index).read_text(encoding="utf-8"))
-        return (
-            [scan["seed"] for scan in facts["scans"]] == list(seeds)
-            and _sha256(folder / f"shard-{index:05d}.h5") == facts["sha256"]
-        )
+        return [scan["seed"] for scan in facts["scans"]] == list(seeds) and _sha256(
+            folder / f"shard-{index:05d}.h5"
+        ) == facts["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -21,6 +21,8 @@ class Patch(Params):
     rows: int = Knob(8, "Number of lines.", ge=1)
     col: int = Knob(0, "First pixel.", ge=0)
     cols: int = Knob(32, "Number of pixels.", ge=1)
+    ragged_px: float = Knob(0.0, "By how much its ends wander from line to line, rms.", unit="px", ge=0, le=1e4)
+    seed: int = Knob(0, "Seed of its ragged ends.", ge=0)
     gain: float = Knob(8.0, "Factor on both gains: large = the loop chatters, near 0 = it loses track.", ge=0, le=100)
 
 
@@ -68,7 +70,7 @@ class Loop(Params):
         return 1 / (self.line_rate_hz * 2 * (cols + 2 * self.overscan_px(cols)))
 
     def samples_per_pixel(self, cols: int) -> int:
-        """Return the number of samples per pixel: three while the loop closes an error (1 / K), six if it rings; within 2 and 64."""
+        """Return the number of samples per pixel: 3 in the time 1 / K, 6 if the loop rings; from 2 to 64."""
         if self.substeps:
             return self.substeps
         oscillates = self.mode == "amplitude" and self.integral_hz * self.response_s > 0.1
@@ -119,7 +121,12 @@ def gain_map(loop: Loop, shape: tuple[int, int]) -> Heights:
         return np.ones((1, 1))
     gain = np.ones(shape)
     for patch in loop.patches:
-        gain[patch.row : patch.row + patch.rows, patch.col : patch.col + patch.cols] = patch.gain
+        rng = np.random.default_rng(patch.seed)
+        ends = np.cumsum(rng.standard_normal((min(patch.rows, shape[0]), 2)), axis=0) * 0.5 + rng.standard_normal(2)
+        for line, (left, right) in enumerate(np.rint(ends * patch.ragged_px).astype(int)):
+            if patch.row + line < shape[0]:
+                start = max(patch.col + left, 0)
+                gain[patch.row + line, start : max(patch.col + patch.cols + right, start)] = patch.gain
     return gain
 
 

@@ -35,14 +35,14 @@ def _height_at(maps: Floats, scene: int, y: float, x: float, scan: NDArray[np.in
     fy, fx = y - iy, x - ix
     above = maps[scene, iy, ix] * (1 - fx) + maps[scene, iy, ix + 1] * fx
     below = maps[scene, iy + 1, ix] * (1 - fx) + maps[scene, iy + 1, ix + 1] * fx
-    return above * (1 - fy) + below * fy
+    return float(above * (1 - fy) + below * fy)
 
 
 @njit(cache=True, error_model="numpy")
 def _bowed(ground: Floats, y: float, x: float, scan: NDArray[np.int64]) -> float:
     """Tilt and bow at a place in pixels of the scan."""
     u, v = (x + 0.5) / scan[1] - 0.5, (y + 0.5) / scan[0] - 0.5
-    return ground[0] * u + ground[1] * v + ground[2] * u * u + ground[3] * v * v + ground[4] * u * v
+    return float(ground[0] * u + ground[1] * v + ground[2] * u * u + ground[3] * v * v + ground[4] * u * v)
 
 
 @njit(cache=True, error_model="numpy")
@@ -100,7 +100,7 @@ def follow(
     y, x = y_px[0] + y_drift[0], x_px[0] + x_drift[0]
     start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x, scan) + z_drift[0]
     z = command = min(max(start, lowest), highest)
-    late = int(round(1 / ki))
+    late = round(1 / ki)
     before = np.full((late + 1, 2), start)
     now = 0
     # The first line is scanned once before recording starts, so that the loop has settled.

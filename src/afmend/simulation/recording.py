@@ -71,7 +71,7 @@ class Recording:
     def pixel_times_s(self, way: Way) -> Heights:
         """(rows, cols) time at which each pixel was recorded, in s from the start of the scan."""
         rows, cols = self.shape
-        along = self.overscan_px + np.arange(cols)
+        along: Heights = self.overscan_px + np.arange(cols, dtype=np.float64)
         if way == "retrace":
             along = self.line_s / self.pixel_s - 1 - along
         return np.arange(rows)[:, None] * self.line_s + (along + 0.5)[None, :] * self.pixel_s

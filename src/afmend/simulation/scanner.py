@@ -21,7 +21,9 @@ class Scanner(Params):
     online_plane: bool = Knob(False, "The instrument subtracts the plane of the tilt while it records.")
     bow_slow_nm: float = Knob(0.0, "Out-of-plane bow, middle against ends, along the slow axis.", unit="nm")
     bow_fast_nm: float = Knob(0.0, "Out-of-plane bow, middle against ends, along the fast axis.", unit="nm")
-    bow_cross_nm: float = Knob(0.0, "Out-of-plane saddle: height at one corner against the neighboring ones.", unit="nm")
+    bow_cross_nm: float = Knob(
+        0.0, "Out-of-plane saddle: height at one corner against the neighboring ones.", unit="nm"
+    )
     hysteresis: float = Knob(
         0.0, "Largest distance between trace and retrace, as a fraction of the line.", ge=0, le=0.1, step=0.001
     )
@@ -121,7 +123,8 @@ def play_hysteresis(waveform: Series, width: float, thresholds: tuple[float, ...
     total -= np.polyval(np.polyfit(normal, total, 1), normal)
     half = normal.size // 2
     opening = float(np.max(np.abs(total[:half] - total[half:][::-1])))
-    return waveform + total * (width / opening)
+    bent: Series = waveform + total * (width / opening)
+    return bent
 
 
 def resonant(waveform: Series, period_s: float, resonance_hz: float, damping: float) -> Series:
@@ -130,9 +133,7 @@ def resonant(waveform: Series, period_s: float, resonance_hz: float, damping: fl
         return waveform
     frequency = np.fft.rfftfreq(waveform.size, period_s / waveform.size)
     ratio = frequency / resonance_hz
-    response: Series = np.fft.irfft(
-        np.fft.rfft(waveform) / (1 - ratio**2 + 2j * damping * ratio), waveform.size
-    )
+    response: Series = np.fft.irfft(np.fft.rfft(waveform) / (1 - ratio**2 + 2j * damping * ratio), waveform.size)
     return response
 
 
@@ -142,7 +143,12 @@ def log_creep(per_decade: float, start_s: float, times_s: Series) -> Series:
 
 
 def travel(
-    scanner: Scanner, shape: tuple[int, int], pixel_nm: tuple[float, float], line_s: float, overscan_px: int, substeps: int
+    scanner: Scanner,
+    shape: tuple[int, int],
+    pixel_nm: tuple[float, float],
+    line_s: float,
+    overscan_px: int,
+    substeps: int,
 ) -> Path:
     """Return where the tip really is during a scan.
 
@@ -165,7 +171,7 @@ def travel(
     x = x + _stretch(x / max(cols - 1, 1)) * scanner.nonlinearity_fast * cols
     y = np.arange(rows, dtype=np.float64)
     y = y + _stretch(y / max(rows - 1, 1)) * scanner.nonlinearity_slow * rows
-    times = np.arange(rows + 1) * line_s
+    times = np.arange(rows + 1, dtype=np.float64) * line_s
     since = scanner.creep_start_s
     return Path(
         x,

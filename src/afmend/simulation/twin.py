@@ -8,7 +8,7 @@ import numpy as np
 
 from afmend import __version__
 from afmend.scan import Acquisition, Channel, Grid, Masks, Record, Scan
-from afmend.scan.arrays import Heights, Mask, adopted
+from afmend.scan.arrays import Heights
 from afmend.scan.scan import Source
 from afmend.simulation.canvas import Canvas
 from afmend.simulation.electronics import add_noise, digitize
@@ -105,16 +105,10 @@ def _mark_tip_changes(twin: Twin, recording: Recording) -> None:
 
 def _scan(twin: Twin, recording: Recording, errors: Heights, truth: Heights) -> Scan:
     rows, cols = twin.shape
-    channels = []
-    for way in WAYS:
-        channels.append(Channel.from_raw("height", way, recording.heights[way], "nm", name=_name("Height", way),
-                                         missing=recording.missing[way]))  # fmt: skip
-    for k, way in enumerate(WAYS):
-        channels.append(Channel("error", way, adopted(errors[k].copy()), "nm", _name("Error", way)))
-    for way in WAYS:
-        masks = Masks(artifact=_recorded(recording, way))
-        channels.append(Channel("ideal", way, recording.ideal[way], "nm", _name("Ideal", way), masks=masks))
-    channels.append(Channel("truth", "unknown", np.ascontiguousarray(truth), "nm", "Truth"))
+    channels = [_height(recording, way) for way in WAYS]
+    channels += [Channel("error", way, errors[k], "nm", _name("Error", way)) for k, way in enumerate(WAYS)]
+    channels += [_ideal(recording, way) for way in WAYS]
+    channels += [Channel("truth", "unknown", truth, "nm", "Truth")]
     key = channels[0].key
     wrong = {kind for way in WAYS for kind in recording.masks[way]}
     facts = {"artifacts": sorted(wrong | set(twin.artifacts)), "clean": not twin.artifacts}
@@ -129,10 +123,16 @@ def _scan(twin: Twin, recording: Recording, errors: Heights, truth: Heights) -> 
     )
 
 
-def _recorded(recording: Recording, way: Way) -> dict[str, Mask]:
-    """Masks without pixels that were never recorded: there is nothing wrong to find."""
+def _height(recording: Recording, way: Way) -> Channel:
+    missing = recording.missing[way]
+    return Channel.from_raw("height", way, recording.heights[way], "nm", name=_name("Height", way), missing=missing)
+
+
+def _ideal(recording: Recording, way: Way) -> Channel:
+    """Return the ideal with the masks, but for pixels that were never recorded: there is nothing wrong to find."""
     there = ~recording.missing[way]
-    return {kind: mask & there for kind, mask in recording.masks[way].items()}
+    masks = Masks(artifact={kind: mask & there for kind, mask in recording.masks[way].items()})
+    return Channel("ideal", way, recording.ideal[way], "nm", _name("Ideal", way), masks=masks)
 
 
 def _name(what: str, way: Way) -> str:
@@ -143,8 +143,8 @@ def _acquisition(twin: Twin) -> Acquisition:
     loop = twin.loop
     facts: dict[str, Any] = {"integral_gain": loop.integral_hz, "proportional_gain": loop.proportional}
     return Acquisition(
-        instrument="afmend twin", mode=f"{loop.mode} (simulated)", scan_direction="down", line_rate_hz=loop.line_rate_hz,
-        setpoint=loop.pushed_nm, setpoint_unit="nm", frame_time_s=twin.shape[0] / loop.line_rate_hz, **facts,
+        instrument="afmend twin", mode=f"{loop.mode} (simulated)", scan_direction="down",
+        line_rate_hz=loop.line_rate_hz, setpoint=loop.pushed_nm, setpoint_unit="nm", frame_time_s=twin.shape[0] / loop.line_rate_hz, **facts,
     )  # fmt: skip
 
 

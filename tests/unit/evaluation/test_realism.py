@@ -56,7 +56,7 @@ def test_equal_samples_cannot_be_told_apart_and_shifted_ones_can():
 def test_logistic_finds_the_known_weights():
     """Two Gaussians of unit variance, d apart: the log odds have slope d per unit."""
     rng = np.random.default_rng(1)
-    a, b = rng.standard_normal((40000, 2)), rng.standard_normal((20000, 2)) + [1.2, 0.0]
+    a, b = rng.standard_normal((40000, 2)), rng.standard_normal((20000, 2)) + np.array([1.2, 0.0])
     fit = fit_logistic(a, b)
     slope = fit.weights[1:] / fit.scale
     assert slope[0] == pytest.approx(1.2, abs=0.05)

@@ -1,4 +1,4 @@
-"""The loop against closed forms: contact is an integrator, amplitude modulation a damped oscillator, tails are straight."""
+"""The loop against closed forms: an integrator in contact, a damped oscillator in amplitude mode, straight tails."""
 
 import math
 
@@ -20,7 +20,7 @@ EDGE = 40
 def follow(loop, surface_of, scanner=None, shape=SHAPE):
     """Let a loop follow ``surface_of(x_px)``, constant along the slow axis."""
     scanner = scanner or Scanner()
-    rows, cols = shape
+    cols = shape[1]
     path = travel(scanner, shape, PIXEL_NM, 1 / loop.line_rate_hz, loop.overscan_px(cols), loop.samples_per_pixel(cols))
     slow, fast = path.margin(shape)
     canvas = Canvas(shape, PIXEL_NM, (slow + 2, fast + 2))
@@ -151,7 +151,8 @@ def test_piezo_resonance_is_an_exact_oscillator():
     swing = omega * math.sqrt(1 - zeta**2)
     expected = np.exp(-zeta * omega * t) * (np.cos(swing * t) + zeta * omega / swing * np.sin(swing * t))
     assert np.abs(np.array(out) - expected).max() < 1e-9
-    ringing = follow(Loop(mode="contact", line_rate_hz=10, integral_hz=3e3, resonance_hz=2000.0, damping=0.05), up()).heights[0][2]
+    resonant = Loop(mode="contact", line_rate_hz=10, integral_hz=3e3, resonance_hz=2000.0, damping=0.05)
+    ringing = follow(resonant, up()).heights[0][2]
     assert ringing.max() > 10.05
 
 

@@ -44,7 +44,8 @@ class Wish:
 def make_one(wish: Wish) -> int:
     """Simulate one scan and write it."""
     from afmend.formats import write
-    from afmend.simulation.box import draw, load_box
+    from afmend.simulation.box import load_box
+    from afmend.simulation.drawing import draw
     from afmend.simulation.twin import simulate
 
     twin = draw(load_box(wish.box), wish.seed, shape=wish.shape, surface=wish.surface, artifacts=wish.names)
