@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from afmend.apps.cli import say
 from afmend.evaluation.bench.compare import Move, compare
 from afmend.evaluation.bench.page import write_page
-from afmend.evaluation.bench.page_tables import HEAD, lines_of, number, ranked
+from afmend.evaluation.bench.page_tables import HEAD, lines_of, number, ranked, without_cases
 from afmend.evaluation.bench.peers import find_peers
 from afmend.evaluation.bench.plan import settings_of
 from afmend.evaluation.bench.results import document, read_json, write_json
@@ -89,7 +89,10 @@ def _print(console: Console, data: Json) -> None:
         _table(console, HEAD, [cells for cells, _ in lines],
                [{"better": "green", "worse": "red"}.get(said, "") for _, said in lines])  # fmt: skip
         _guards(console, entry)
+        _kinds(console, entry)
         _worst(console, entry)
+    for task in data["without_cases"]:
+        console.print(f"\n{without_cases(task)}", markup=False)
     if data["correlation"]:
         console.print(f"\n{correlation_sentence(data['correlation'])}", style="bold", markup=False)
     for failure in data["failures"][:10]:
@@ -120,6 +123,18 @@ def _guards(console: Console, entry: Json) -> None:
     ]
     console.print("Medians of everything else (sizes, where errors have a sign):", markup=False)
     _table(console, ("method", *(column["title"] for column in columns)), rows)
+
+
+def _kinds(console: Console, entry: Json) -> None:
+    if not entry["kinds"]:
+        return
+    rows = [
+        (kind.replace("_", " "), str(max(cell["count"] for cell in found.values())),
+         *(number(cell["mean"]) for cell in found.values()))
+        for kind, found in entry["kinds"].items()
+    ]  # fmt: skip
+    console.print("Recall by kind, %, mean over the scans that have it:", markup=False)
+    _table(console, ("kind", "scans", *next(iter(entry["kinds"].values()))), rows)
 
 
 def _worst(console: Console, entry: Json) -> None:

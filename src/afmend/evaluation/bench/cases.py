@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from afmend.errors import BadScanError, MissingChannelError
+from afmend.errors import AfmendError, BadScanError, MissingChannelError
 from afmend.scan import Channel, ChannelKey, Masks, Scan
 from afmend.scan.arrays import Heights, Mask
 
 KEY = ChannelKey("height", "trace")
 """The channel that methods work on; they may look at all others of the measured scan."""
 HIDDEN_KINDS = ("ideal", "truth")
+MENDED_BY_LEVELING = ("offset",)
+"""Kinds of artifact that a leveling should mend: their pixels count when levelings are scored."""
+SOFT = ("lag", *MENDED_BY_LEVELING)
+"""Kinds that no detector is asked to mark: the everyday lag of a loop on slopes, and what leveling mends."""
+FEWEST_USABLE = 0.1
 GAUGE = 2
 """Nobody can know tilt and bow: errors that are a polynomial of this degree do not count."""
 _SIGMA_OF_MAD = 1.4826
@@ -68,10 +73,19 @@ class Case:
         """(slow, fast) pixel size."""
         return self.measured.grid.pixel_nm
 
+    def _without(self, kinds: Sequence[str]) -> Mask:
+        kept = {kind: mask for kind, mask in self.masks.items() if kind not in kinds}
+        return Masks(artifact=kept).union("artifact", shape=self.ideal.shape)
+
     @cached_property
     def damaged(self) -> Mask:
-        """Pixels of any artifact kind."""
-        return Masks(artifact=self.masks).union("artifact", shape=self.ideal.shape)
+        """Pixels of any artifact kind but those that leveling mends."""
+        return self._without(MENDED_BY_LEVELING)
+
+    @cached_property
+    def to_find(self) -> Mask:
+        """Pixels that a detector is asked to mark."""
+        return self._without(SOFT)
 
     @cached_property
     def usable(self) -> Mask:
@@ -82,6 +96,11 @@ class Case:
     def clean(self) -> bool:
         """Whether nothing was switched on that damages a scan: as the twin says, or else, whether no mask says so."""
         return bool(self.facts.get("clean", not self.masks))
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether less than a tenth of the scan was measured rightly: no leveling can be judged on that."""
+        return float(np.mean(self.usable)) < FEWEST_USABLE
 
     @cached_property
     def sq_nm(self) -> float:
@@ -158,16 +177,36 @@ def family_of(scan: Scan) -> str:
     return str(kind or scan.header.get("family") or "unknown")
 
 
-def cases_in(folder: Path) -> Iterator[Path]:
-    """List the HDF5 files of a folder and its subfolders, in the order of their names.
+@lru_cache(maxsize=4)
+def cases_in(folder: Path) -> tuple[tuple[Path, int, int], ...]:
+    """List the scans in the HDF5 files of a folder and its subfolders, by name: (file, number, of how many).
 
     Raises
     ------
     MissingChannelError
         If there are none.
+    CorruptFileError
+        If a file is none of afmend's.
     """
-    found = sorted(path for path in folder.rglob("*.h5") if path.is_file())
+    from afmend.formats import hdf5
+
+    found = []
+    for path in sorted(path for path in folder.rglob("*.h5") if path.is_file()):
+        try:
+            with hdf5.opened(path) as file:
+                count = len(hdf5.names(hdf5.group(file, "scans")))
+        except AfmendError as error:
+            raise error.at(path.name) from error
+        found += [(path, number, count) for number in range(count)]
     if not found:
         raise MissingChannelError("there is no .h5 file in the folder", where=str(folder),
                                   now="`afmend twin --set shifted --count 50 -o FOLDER` writes some.")  # fmt: skip
-    yield from found
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def scans_of(path: Path) -> tuple[Scan, ...]:
+    """Read a file with scans; the last one is kept, for its scans are asked for one after the other."""
+    from afmend.formats import read_all
+
+    return read_all(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from afmend.evaluation.bench.cases import Case, case_of, cases_in
+from afmend.evaluation.bench.cases import Case, case_of, cases_in, scans_of
 from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
 from afmend.evaluation.bench.plan import Settings, Unit
 from afmend.scan import Channel, Scan
@@ -29,15 +29,15 @@ _WILD = 10.0
 def make_cases(settings: Settings, unit: Unit) -> list[Case]:
     """Make the cases of one unit: one scan, or for filling the same scan with every kind of hole.
 
-    Nothing but the settings and the unit decides: not the order, not the process.
+    None for a scan that is hopeless, or too damaged for its task. Nothing but the settings and the unit decides: not the order, not the process.
     """
     seed = settings.seed_of(unit.index)
     scan, name = _scan(settings, unit)
     case = case_of(scan, name=name)
-    if unit.task == "harm" and not case.clean:
-        return []
     if unit.task == "fill":
         return with_holes(case, seed)
+    if case.hopeless or (unit.task == "harm" and not case.clean):
+        return []
     return [case]
 
 
@@ -58,16 +58,14 @@ def with_holes(case: Case, seed: int) -> list[Case]:
 
 def _scan(settings: Settings, unit: Unit) -> tuple[Scan, str]:
     if settings.data is not None:
-        from afmend.formats import read
-
-        path = list(cases_in(Path(settings.data)))[unit.index]
-        return read(path), path.name
+        path, number, count = cases_in(Path(settings.data))[unit.index]
+        return scans_of(path)[number], path.name if count == 1 else f"{path.name}[{number}]"
     return simulated(settings, unit), f"{settings.box}-{settings.seed_of(unit.index)}"
 
 
 def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Scan:
     """Let the twin make the scan of a unit; surfaces are taken in turn, of the names in ``like`` if the box has any."""
-    from afmend.simulation.box import draw
+    from afmend.simulation.drawing import draw
     from afmend.simulation.twin import simulate
 
     box = _box(settings.box)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
-from afmend.evaluation.bench.page_tables import against, main_table, number, ranked
+from afmend.evaluation.bench.page_tables import against, main_table, number, ranked, without_cases
 from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.page_frame import page_head, resource, table
 from afmend.evaluation.report_facts import safe
@@ -28,6 +28,8 @@ def write_page(data: Json, path: Path) -> None:
         file.write(_header(data))
         for entry in data["tables"]:
             file.write(_section(data, entry))
+        for task in data["without_cases"]:
+            file.write(f"<p>{safe(without_cases(task))}</p>\n")
         if data["correlation"]:
             file.write(_correlation(data))
         file.write(_failures(data["failures"]))
@@ -62,6 +64,7 @@ def _section(data: Json, entry: Json) -> str:
         f'<p class="facts">{entry["cases"]} cases of {entry["scans"]} scans.</p>',
         main_table(data, entry, costs),
         _guards(entry),
+        _kinds(entry),
         f'<div class="plot">{forest_plot(entry)}</div>',
     ]
     for group in entry["groups"]:
@@ -89,6 +92,19 @@ def _guards(entry: Json) -> str:
         f"{table(head, rows, 'numbers guards')}"
         f'<p class="note">{safe(about, 3000)}.</p>'
     )
+
+
+def _kinds(entry: Json) -> str:
+    if not entry["kinds"]:
+        return ""
+    rows = [
+        (safe(kind.replace("_", " ")), str(max(cell["count"] for cell in found.values())),
+         *(number(cell["mean"]) for cell in found.values()))
+        for kind, found in entry["kinds"].items()
+    ]  # fmt: skip
+    names = next(iter(entry["kinds"].values()))
+    shown = table(("kind", "scans", *map(safe, names)), rows, "numbers")
+    return f"<h4>Recall by kind, %: mean over the scans that have it</h4>{shown}"
 
 
 def _guard_cell(spread: Json) -> str:

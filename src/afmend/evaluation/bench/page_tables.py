@@ -25,6 +25,12 @@ def milliseconds(seconds: float | None) -> str:
     return f"{1000 * seconds:.0f}" if seconds >= 0.01 else f"{1000 * seconds:.1f}"
 
 
+def without_cases(task: str) -> str:
+    """Say that a task has no table."""
+    more = " It needs scans without artifacts." if task == "harm" else ""
+    return f"No scan is fit for the task {task!r}: it has no table.{more}"
+
+
 def against(found: Json | None) -> str:
     """Write a ratio or a difference with its interval."""
     if found is None or found["value"] is None:

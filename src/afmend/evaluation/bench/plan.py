@@ -11,7 +11,7 @@ from afmend.errors import BadParameterError
 from afmend.evaluation.bench.cases import cases_in
 from afmend.evaluation.bench.methods import TASKS, TaskName
 
-SUITES = {"quick": (40, (256,)), "full": (204, (256, 384, 512))}
+SUITES = {"quick": (48, (256,)), "full": (204, (256, 384, 512))}
 """Suite -> scans per task, lines of a scan (taken in turn)."""
 SMALLEST, LARGEST = 48, 1024
 _SEEDS = 1_000_000
@@ -45,7 +45,7 @@ class Settings:
     suite: str = "quick"
     box: str = "shifted"
     seed: int = 0
-    count: int = 40
+    count: int = 48
     sizes: tuple[int, ...] = (256,)
     tasks: tuple[TaskName, ...] = TASKS
     methods: tuple[str, ...] = ()
@@ -93,10 +93,10 @@ def settings_of(
     if count is not None and count < 1:
         raise BadParameterError(f"the count is {count}", where="--count", now="At least one scan.")
     chosen = tuple(task for task in TASKS if task in tasks or not tasks)
-    count = count or usual_count
     if data is not None:
-        count = min(count, len(list(cases_in(data)))) if count != usual_count else len(list(cases_in(data)))
-    return Settings(suite, count=count, sizes=usual_sizes if size is None else (size,), tasks=chosen,
+        there = len(cases_in(data))
+        count = min(count or there, there)
+    return Settings(suite, count=count or usual_count, sizes=usual_sizes if size is None else (size,), tasks=chosen,
                     data=None if data is None else str(data), **rest)  # fmt: skip
 
 

@@ -45,6 +45,7 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
         "methods": {task: {method.name: method.title for method in methods_for(task, settings)} for task in tasks},
         "built_in": {task: [method.name for method in methods_of(task)] for task in tasks},
         "tables": summarize(rows),
+        "without_cases": [task for task in settings.tasks if task not in tasks],
         "correlation": correlation(by_task.get("level", [])),
         "failures": [
             {"task": row.task, "case": row.case, **row.groups, "method": row.method, "error": row.error}

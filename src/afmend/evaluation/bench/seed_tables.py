@@ -56,6 +56,8 @@ def _table_3(settings: Settings) -> Json:
     found: dict[str, list[Line]] = {}
     for index in range(settings.count):
         case = case_of(simulated(settings, Unit("level", index)))
+        if case.hopeless:
+            continue
         marked = _seed_part(case.measured, "level.smart_flatten")
         background = ~marked.channels[KEY].holes
         for name, line in _flattened(case, marked, background).items():
@@ -120,7 +122,7 @@ def _table_4(settings: Settings) -> Json:
         case = case_of(simulated(settings, Unit("level", index)))
         flat = _seed_part(case.measured, "mask.expand_lines")
         holes = flat.channels[KEY].holes
-        if not holes.any() or holes.all():
+        if case.hopeless or not holes.any() or not (case.usable & ~holes).any():
             continue
         used += 1
         for name, heights in _restored(flat, holes).items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from afmend.evaluation.bench.methods import AUTO, TaskName
 from afmend.evaluation.bench.task import Column, Task
 from afmend.evaluation.bench.tasks import find_task
+from afmend.evaluation.bench.tasks.mask import RECALL_OF
 from afmend.evaluation.bench.worker import Row
 from afmend.evaluation.metrics.compare import Estimate, paired_bootstrap
 
@@ -39,10 +40,11 @@ def _table(task: Task, rows: Sequence[Row]) -> Json:
         "task": task.name,
         "title": task.title,
         "about": task.about,
-        "columns": [_column(column) for column in (*task.columns, *_extra_columns(task, rows))],
+        "columns": [_column(column) for column in task.columns],
         "scans": len({row.unit for row in rows}),
         "cases": len(by_method[methods[0]]),
         "methods": found,
+        "kinds": _kinds(by_method),
         "groups": {group: _group(task, group, by_method) for group in task.groups},
     }
 
@@ -51,21 +53,19 @@ def _column(column: Column) -> Json:
     return {name: getattr(column, name) for name in ("key", "title", "better", "compare", "about")}
 
 
-def _extra_columns(task: Task, rows: Iterable[Row]) -> list[Column]:
-    """Columns that depend on the scans: the recall of each kind of artifact."""
-    known = {column.key for column in task.columns}
-    keys = {key for row in rows for key in row.scores if key not in known}
-    kinds = sorted(key for key in keys if key.startswith("recall_of_"))
-    return [
-        Column(key, f"recall of {key[10:-8].replace('_', ' ')}, %", "high", "", "share of its damaged pixels")
-        for key in kinds
-    ]
+def _kinds(by_method: Mapping[str, Sequence[Row]]) -> Json:
+    """Recall of every kind of artifact by every method, percent; empty for tasks that find none."""
+    keys = {key for rows in by_method.values() for row in rows for key in row.scores if key.startswith(RECALL_OF)}
+    return {
+        key.removeprefix(RECALL_OF): {name: _spread(_values(rows, key)) for name, rows in by_method.items()}
+        for key in sorted(keys)
+    }
 
 
 def _line(task: Task, name: str, by_method: Mapping[str, Sequence[Row]]) -> Json:
     rows = by_method[name]
     failed = [row for row in rows if row.error]
-    keys = dict.fromkeys(key for row in rows for key in row.scores)
+    keys = dict.fromkeys(key for row in rows for key in row.scores if not key.startswith(RECALL_OF))
     signed = {column.key for column in task.columns if column.better == "zero"}
     line: Json = {
         "method": name,

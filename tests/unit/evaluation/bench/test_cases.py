@@ -1,14 +1,16 @@
 """Cases: what methods see, and what they must not see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from afmend.errors import BadScanError, MissingChannelError
+from afmend.errors import BadParameterError, BadScanError, CorruptFileError, MissingChannelError
 from afmend.evaluation.bench.cases import KEY, case_of, cases_in, family_of
 from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
 from afmend.evaluation.bench.makers import make_cases
 from afmend.evaluation.bench.plan import Settings, Unit, settings_of, units_of
-from afmend.errors import BadParameterError
+from afmend.formats.afmend_h5.writer import write_all
 from afmend.scan import Channel, ChannelKey, Grid, Scan
 from support import rough, scan_of
 
@@ -29,6 +31,8 @@ def test_a_method_sees_nothing_of_the_truth():
     assert abs(case.noise_nm - 0.1) < 0.01
     assert not case.clean
     assert case_of(twin_scan(2, clean=True)).clean
+    assert not case.hopeless
+    assert replace(case, masks={"ringing": np.ones(SHAPE, bool)}).hopeless
 
 
 def test_what_is_no_case_is_told():
@@ -50,7 +54,7 @@ def test_what_is_no_case_is_told():
 
 def test_a_folder_of_files(tmp_path):
     folder = folder_of(tmp_path / "data", 4)
-    assert [path.name for path in cases_in(folder)] == [f"scan0{k}.h5" for k in range(4)]
+    assert [path.name for path, _, _ in cases_in(folder)] == [f"scan0{k}.h5" for k in range(4)]
     settings = settings_of("quick", data=folder)
     assert (settings.count, settings.data) == (4, str(folder))
     assert settings_of("quick", data=folder, count=2).count == 2
@@ -58,6 +62,17 @@ def test_a_folder_of_files(tmp_path):
     assert (case.name, case.family) == ("scan01.h5", "particles")
     assert make_cases(settings, Unit("harm", 1)) == []
     assert len(make_cases(settings, Unit("harm", 2))) == 1
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    write_all([twin_scan(seed) for seed in (3, 4)], shards / "shard-0.h5")
+    many = settings_of("quick", data=shards)
+    assert many.count == 2
+    (case,) = make_cases(many, Unit("level", 1))
+    assert (case.name, case.family) == ("shard-0.h5[1]", "particles")
+    (shards / "shard-1.h5").write_bytes(b"nothing")
+    cases_in.cache_clear()
+    with pytest.raises(CorruptFileError, match=r"shard-1\.h5"):
+        settings_of("quick", data=shards)
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingChannelError, match=r"no \.h5 file"):
         settings_of("quick", data=tmp_path / "empty")

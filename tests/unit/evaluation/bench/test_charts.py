@@ -24,7 +24,9 @@ def test_plots_are_well_formed_and_escaped():
         forest([Interval("x", -3.0, -4.0, 5.0)], still=0.0, log=False, title="t", left="l", right="r"),
         strips({"<g>": {"auto": 1.0, "b<": 0.5}, "h": {"b<": 2.0}, "i": {"auto": 1.0}}, highlight="auto", title="t"),
         strips({"g": {"auto": 40.0, "b": 50.0}}, highlight="auto", title="t", log=False, high=True),
-        scatter([Cloud("<c>", "#000000", [(1, 2), (0.5, 3)]), Cloud("none", "#ffffff", [])], x_title="<x>", y_title="y"),
+        scatter(
+            [Cloud("<c>", "#000000", [(1, 2), (0.5, 3)]), Cloud("none", "#ffffff", [])], x_title="<x>", y_title="y"
+        ),
         curves({"<m>": [(50, 40), (95, 90)]}, x_title="x", y_title="<y>"),
     ]
     for picture in pictures:

@@ -55,8 +55,9 @@ def test_every_baseline_runs(task):
 
 
 def test_the_baselines_that_every_table_holds():
-    levelings = {"nothing", "polynomial 2", "row polynomial 1", "row polynomial 2", "column polynomial 1", "row median",
-                 "column polynomial 2", "median of differences", "gwyddion", "topostats", "experts", "seed", "auto"}  # fmt: skip
+    levelings = {f"{way} polynomial {degree}" for way in ("row", "column") for degree in (1, 2)}
+    levelings |= {"nothing", "polynomial 2", "row median", "median of differences"}
+    levelings |= {"gwyddion", "topostats", "experts", "seed", "auto"}
     for task in ("level", "metrology", "harm"):
         assert {method.name for method in methods_of(task)} == levelings
     assert {method.name for method in methods_of("mask")} == {"auto", "gwyddion", "seed"}
@@ -85,7 +86,8 @@ def test_bilinear_is_exact_on_a_plane_with_pixels_that_are_not_square():
     assert np.abs(filled - plane).max() < 7, "beyond the last data the nearest pixel counts"
 
 
-def test_third_parties(mine):
+@pytest.mark.usefixtures("mine")
+def test_third_parties():
     for task in ("level", "mask", "metrology", "harm"):
         (found,) = third_parties(["my_methods:level", "my_methods:fill"], task)
         assert (found.name, found.title) == ("my_methods:level", "Does nothing at all.")
@@ -94,6 +96,7 @@ def test_third_parties(mine):
     assert third_parties(["level=my_methods:level"], "mask") == ()
 
 
+@pytest.mark.usefixtures("mine")
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
@@ -107,7 +110,7 @@ def test_third_parties(mine):
         ("levle=my_methods:level", "Did you mean 'level'"),
     ],
 )
-def test_third_parties_that_are_none(mine, wish, words):
+def test_third_parties_that_are_none(wish, words):
     with pytest.raises(BadParameterError, match=words):
         third_parties([wish], "level")
 

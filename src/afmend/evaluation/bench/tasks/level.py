@@ -8,7 +8,7 @@ import numpy as np
 
 from afmend.evaluation.bench.cases import GAUGE, KEY, Case
 from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
-from afmend.evaluation.metrics.gauge import gauge_aligned, gauge_free_rmse
+from afmend.evaluation.metrics.gauge import gauge_aligned, gauge_free_difference, gauge_free_rmse
 from afmend.evaluation.metrics.metrology import roughness_bias, step_height_error
 from afmend.evaluation.metrics.seed import sigma_bg
 from afmend.evaluation.metrics.spectrum import anisotropy_excess
@@ -26,12 +26,22 @@ def score(case: Case, result: Scan) -> Scores:
     return {
         "rmse_percent_of_sq": 100.0 * error / case.sq_nm,
         "rmse_nm": error,
+        "lines_percent_of_sq": 100.0 * line_error_nm(heights, case) / case.sq_nm,
         "sq_error_percent": bias.Sq_percent,
         "sdq_error_percent": bias.Sdq_percent,
         "line_power_db": line_power_db(aligned, case),
         "step_error_percent": step_height_error(aligned, case.ideal, usable=usable),
         "sigma_bg_nm": sigma_bg(heights, background=usable),
     }
+
+
+def line_error_nm(heights: Heights, case: Case) -> float:
+    """RMS over lines of the mean error of a line, nm: what leveling can change, without the noise of the pixels."""
+    rest = gauge_free_difference(heights, case.ideal, degree=GAUGE, usable=case.usable)
+    pixels = np.count_nonzero(case.usable, axis=1)
+    sums = np.sum(rest, axis=1, where=case.usable)
+    means = sums[pixels > 0] / pixels[pixels > 0]
+    return float(np.sqrt(np.mean(means**2)))
 
 
 def line_power_db(aligned: Heights, case: Case) -> float:
@@ -52,11 +62,13 @@ TASK = Task(
     "Scans with line noise, drift and artifacts, against the surface that a perfect instrument would have recorded, on "
     "the pixels that were measured rightly. Errors that are a polynomial of degree 2 do not count: nobody can know "
     "tilt and bow. A recipe is stopped before its first fill. No method removes the noise of the pixels, except by "
-    "blurring the surface with it.",
+    "blurring the surface with it. Scans of which less than a tenth was measured rightly are left out.",
     (
         Column("rmse_percent_of_sq", "RMSE, % of Sq", "low", "ratio",
                "root-mean-square error relative to Sq of the true surface, so that scans of all scales count alike"),
         Column("rmse_nm", "RMSE, nm", "low", "", "the same in nm: tall scans dominate its mean"),
+        Column("lines_percent_of_sq", "error of whole lines, % of Sq", "low", "ratio",
+               "RMS over lines of the mean error of a line: pixel noise hardly counts"),
         Column("sq_error_percent", "error of Sq, %", "zero", "difference",
                "below 0 = leveling took topography away"),
         Column("sdq_error_percent", "error of Sdq, %", "zero", "difference",
