@@ -21,7 +21,7 @@ class Measured(Params):
 
     Use `Measured.of`, which notes what the file holds today. Do not use it for exact truth: the noise and the tip of
     that measurement are part of it, and pixels of another size than its own are interpolated (bilinear), which
-    smooths it.
+    smooths it. A canvas much larger than the scan shows its mirror images side by side, which no sample does.
     """
 
     kind: Literal["measured"] = "measured"
