@@ -16,7 +16,7 @@ Wherever a number stands there may stand a distribution: ``{uniform: [a, b]}``, 
 drawn from one of the first four may be multiplied by names: ``{log: [0.1, 1], times: height}``.
 
 Names that are always known: rows, cols; in params, pixel and pixel_slow (pixel sizes in nm, from ``let``; 1 and square
-if nothing is said); after the surface, height (its characteristic height in nm), size and size_slow (of the scan in nm).
+if nothing is said); after the surface, height (its characteristic height in nm), size and size_slow (of the scan, nm).
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from afmend.errors import BadScanError
 from afmend.scan.arrays import Heights
 
-
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 

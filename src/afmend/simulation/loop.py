@@ -50,6 +50,10 @@ class Loop(Params):
         20.0, "Largest error of a pushed tip (the setpoint amplitude; or the end of the photodiode).", unit="nm", gt=0,
         le=1e6,
     )  # fmt: skip
+    delay_s: float = Knob(
+        0.0, "Time that controller and electronics need to answer; a loop with K times this above pi / 2 is unstable.",
+        unit="s", ge=0, le=1,
+    )  # fmt: skip
     sensor_noise_nm: float = Knob(0.0, "Noise of the sensor, seen through the loop.", unit="nm", ge=0, le=1e4)
     slew_nm_s: float = Knob(0.0, "Fastest motion of the z piezo; 0 = no limit.", unit="nm/s", ge=0, le=1e12)
     resonance_hz: float = Knob(0.0, "Resonance of the z piezo; 0 = infinitely stiff.", unit="Hz", ge=0, le=1e7)
@@ -70,12 +74,12 @@ class Loop(Params):
         return 1 / (self.line_rate_hz * 2 * (cols + 2 * self.overscan_px(cols)))
 
     def samples_per_pixel(self, cols: int) -> int:
-        """Return the number of samples per pixel: 3 in the time 1 / K, 6 if the loop rings; from 2 to 64."""
+        """Return the number of samples per pixel: 2 in the time 1 / K, 4 if the loop rings; from 2 to 64."""
         if self.substeps:
             return self.substeps
         oscillates = self.mode == "amplitude" and self.integral_hz * self.response_s > 0.1
         radian_hz = 2 * self.integral_hz if oscillates else self.integral_hz
-        return min(max(math.ceil(3 * radian_hz * self.pixel_s(cols)), 2), 64)
+        return min(max(math.ceil(2 * radian_hz * self.pixel_s(cols)), 2), 64)
 
 
 def controller(loop: Loop, cols: int, limits: tuple[float, float]) -> NDArray[np.float64]:
@@ -94,7 +98,7 @@ def controller(loop: Loop, cols: int, limits: tuple[float, float]) -> NDArray[np
     slew = loop.slew_nm_s * step_s or UNLIMITED
     return np.array(
         [
-            loop.integral_hz * step_s, loop.proportional, share, loop.free_nm, loop.pushed_nm, slew, *limits,
+            round(loop.delay_s / step_s), loop.integral_hz * step_s, loop.proportional, share, loop.free_nm, loop.pushed_nm, slew, *limits,
             *_propagator(loop.resonance_hz, loop.damping, step_s),
         ]
     )  # fmt: skip

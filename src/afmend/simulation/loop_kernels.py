@@ -48,7 +48,7 @@ def _bowed(ground: Floats, y: float, x: float, scan: NDArray[np.int64]) -> float
 @njit(cache=True, error_model="numpy")
 def _swing(loop: Floats, rest: float, speed: float, command: float) -> tuple[float, float]:
     """Let the resonant piezo move for one sample: its position and speed."""
-    return command + loop[8] * rest + loop[9] * speed, loop[10] * rest + loop[11] * speed
+    return command + loop[9] * rest + loop[10] * speed, loop[11] * rest + loop[12] * speed
 
 
 @njit(cache=True, error_model="numpy")
@@ -76,8 +76,8 @@ def follow(
         Sensor noise, nm.
     gain : (rows, cols) or (1, 1)
         Factor on both gains.
-    loop : (12,)
-        Integral gain per sample, proportional gain, sensor share per sample, largest error down, largest error up,
+    loop : (13,)
+        Delay in samples, integral gain per sample, proportional gain, sensor share per sample, largest error down, largest error up,
         largest step per sample, lowest z, highest z, four numbers of the piezo's propagator (all 0 = rigid).
 
     Returns
@@ -91,8 +91,8 @@ def follow(
     rows, cols, _, _, overscan, substeps = scan
     out = np.zeros((4, 2, rows, cols))
     states = np.zeros((2, rows, cols), np.uint8)
-    ki, kp, share, down, up, slew, lowest, highest = loop[:8]
-    rigid = loop[8] == 0.0
+    ki, kp, share, down, up, slew, lowest, highest = loop[1:9]
+    rigid = loop[9] == 0.0
     steps = x_px.size
     pixels = steps // substeps
     scene = 0
@@ -103,6 +103,8 @@ def follow(
     late = round(1 / ki)
     before = np.full((late + 1, 2), start)
     now = 0
+    reports = np.zeros(int(loop[0]) + 1)
+    report = 0
     # The first line is scanned once before recording starts, so that the loop has settled.
     for line in range(-1, rows):
         row = max(line, 0)
@@ -123,7 +125,9 @@ def follow(
                 target += z_drift[row] + (z_drift[row + 1] - z_drift[row]) * part
                 distance = target - z
                 error += (min(max(distance, -down), up) - error) * share
-                measured = error + noise[row, at]
+                reports[report] = error + noise[row, at]
+                report = report + 1 if report < reports.size - 1 else 0
+                measured = reports[report]
                 command += min(max(factor * (ki * measured + kp * (measured - seen)), -slew), slew)
                 seen = measured
                 if distance < -down:

@@ -41,12 +41,23 @@ def apply_saved(params: Saved, recording: Recording) -> None:
 
 def _subtract_plane(heights: Heights, known: Mask) -> None:
     rows, cols = heights.shape
-    y, x = np.linspace(-1, 1, rows)[:, None], np.linspace(-1, 1, cols)
-    terms = [np.broadcast_to(term, heights.shape)[known] for term in (1.0, x, y)]
-    normal = np.array([[a @ b for b in terms] for a in terms])
+    y, x = np.linspace(-1, 1, rows), np.linspace(-1, 1, cols)
+    weight = known.astype(np.float64)
+    there = heights * weight
+    per_line, per_column = weight.sum(axis=1), weight.sum(axis=0)
+    cross = float(y @ weight @ x)
+    normal = np.array(
+        [
+            [per_line.sum(), per_column @ x, per_line @ y],
+            [per_column @ x, per_column @ x**2, cross],
+            [per_line @ y, cross, per_line @ y**2],
+        ]
+    )
+    right = np.array([there.sum(), there.sum(axis=0) @ x, there.sum(axis=1) @ y])
     # The pseudo-inverse, because a scan of one line has no slope along the slow axis.
-    offset, along, down = np.linalg.pinv(normal) @ np.array([a @ heights[known] for a in terms])
-    np.subtract(heights, offset + along * x + down * y, out=heights, where=known)
+    offset, along, down = np.linalg.pinv(normal) @ right
+    plane = offset + along * x[None, :] + down * y[:, None]
+    np.subtract(heights, plane, out=heights, where=known)
 
 
 def _flatten_lines(heights: Heights, known: Mask, order: int) -> None:

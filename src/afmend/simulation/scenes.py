@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from afmend.errors import BadScanError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.morphology import dilate
-from afmend.tip.shapes import tip_array
+from afmend.tip.shapes import LARGEST_PX, tip_array
 
 if TYPE_CHECKING:
     from afmend.simulation.canvas import Canvas
@@ -51,7 +51,17 @@ def dilated(surface: Heights, shape: TipShape | None, pixel_nm: tuple[float, flo
     """Image a surface with a tip of a given shape, or return it as it is without one."""
     if shape is None:
         return surface
-    return dilate(surface, tip_array(shape, pixel_nm, float(np.ptp(surface))))
+    return dilate(surface, tip_array(shape, pixel_nm, reach_nm(surface)))
+
+
+def reach_nm(surface: Heights) -> float:
+    """Return how far above the apex a tip can touch: the largest rise within the largest tip, nm."""
+    import cv2
+
+    window = np.ones((2 * (LARGEST_PX // 2) + 1,) * 2, np.uint8)
+    lower = surface - surface.min()
+    highest = cv2.dilate(lower.astype(np.float32), window)
+    return float((highest - lower).max()) * (1 + 1e-6) + 1e-9
 
 
 def make_scenes(twin: Twin, canvas: Canvas, surface: Heights) -> tuple[Scenes, Scenes | None]:

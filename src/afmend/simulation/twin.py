@@ -144,7 +144,8 @@ def _acquisition(twin: Twin) -> Acquisition:
     facts: dict[str, Any] = {"integral_gain": loop.integral_hz, "proportional_gain": loop.proportional}
     return Acquisition(
         instrument="afmend twin", mode=f"{loop.mode} (simulated)", scan_direction="down",
-        line_rate_hz=loop.line_rate_hz, setpoint=loop.pushed_nm, setpoint_unit="nm", frame_time_s=twin.shape[0] / loop.line_rate_hz, **facts,
+        line_rate_hz=loop.line_rate_hz, setpoint=loop.pushed_nm, setpoint_unit="nm",
+        frame_time_s=twin.shape[0] / loop.line_rate_hz, **facts,
     )  # fmt: skip
 
 

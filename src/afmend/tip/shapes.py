@@ -131,7 +131,7 @@ def _apex(shape: SphereCone | Parabola | Pyramid | Blunt, y: Heights, x: Heights
             return -(y * y + x * x) / (2 * shape.radius_nm)
         case Blunt():
             return -np.maximum(np.hypot(y, x) - shape.radius_nm, 0.0) / math.tan(math.radians(shape.half_angle_deg))
-        case Pyramid():
+        case _:
             return _pyramid(shape, y, x)
 
 

@@ -7,15 +7,11 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from afmend.simulation.surfaces.grating import Grating
-from afmend.simulation.surfaces.particles import Particles
+from afmend.simulation.surfaces.families import Family
+from afmend.simulation.surfaces.mixed import Mixed
 from afmend.simulation.surfaces.register import SURFACES, make_surface, surface_params
-from afmend.simulation.surfaces.rough import Exponential, Fractal, Gaussian
-from afmend.simulation.surfaces.terraces import Terraces
 
-Surface: TypeAlias = Annotated[
-    Gaussian | Exponential | Fractal | Terraces | Grating | Particles, Field(discriminator="kind")
-]
+Surface: TypeAlias = Annotated[Family | Mixed, Field(discriminator="kind")]
 """Parameters of any family; the field ``kind`` says which."""
 
 __all__ = ["SURFACES", "Surface", "make_surface", "surface_params"]

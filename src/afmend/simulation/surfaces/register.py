@@ -18,6 +18,14 @@ SURFACES: dict[str, str] = {
     "terraces": f"{_HERE}.terraces:Terraces:make_terraces",
     "grating": f"{_HERE}.grating:Grating:make_grating",
     "particles": f"{_HERE}.particles:Particles:make_particles",
+    "fibers": f"{_HERE}.fibers:Fibers:make_fibers",
+    "dna": f"{_HERE}.dna:Dna:make_dna",
+    "cells": f"{_HERE}.cells:Cells:make_cells",
+    "porous": f"{_HERE}.porous:Porous:make_porous",
+    "grains": f"{_HERE}.grains:Grains:make_grains",
+    "lattice": f"{_HERE}.lattice:Lattice:make_lattice",
+    "measured": f"{_HERE}.measured:Measured:make_measured",
+    "mixed": f"{_HERE}.mixed:Mixed:make_mixed",
 }
 """Kind to "module:parameters:function"."""
 

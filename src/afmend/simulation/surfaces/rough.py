@@ -21,6 +21,9 @@ from afmend.pipeline.params import Knob, Params
 from afmend.scan.arrays import Heights
 from afmend.simulation.canvas import Canvas
 
+_NOTHING = 1e-13
+"""Waves weaker than this share of the strongest are left out."""
+
 
 class Gaussian(Params):
     """Rough, with autocorrelation sq^2 exp(-(r / T)^2): smooth hills of one size."""
@@ -75,11 +78,12 @@ def gaussian_field(sq_nm: float, correlation_nm: float, seed: int, canvas: Canva
     """Return a field of Gaussian autocorrelation: also the ground under other surfaces."""
     if sq_nm == 0:
         return np.zeros(canvas.shape)
-    size = _size(canvas, 3.5 * correlation_nm)
+    size = _size(canvas, 3 * correlation_nm)
     along = []
     for length, pixel in zip(size, canvas.pixel_nm, strict=True):
         acf = np.exp(-((np.arange(length // 2 + 1) * pixel / correlation_nm) ** 2))
-        along.append(np.maximum(np.fft.irfft(acf, length)[: length // 2 + 1], 0.0))  # even: its transform is real
+        spectrum = np.fft.irfft(acf, length)[: length // 2 + 1]  # the transform of its even continuation
+        along.append(np.where(spectrum > _NOTHING * spectrum.max(), spectrum, 0.0))
     return _draw(sq_nm, np.multiply.outer(*along), size, seed, canvas)
 
 
@@ -125,15 +129,19 @@ def _quadrant(size: tuple[int, int], scale: Callable[[Heights], Heights]) -> Hei
 
 def _draw(sq_nm: float, spectrum: Heights, size: tuple[int, int], seed: int, canvas: Canvas) -> Heights:
     """Draw a field of the given size from the quadrant of its spectrum (any scale) and cut the canvas out of it."""
-    from scipy.fft import irfft2
+    from scipy.fft import ifft, irfft
 
     twice = [np.where((i == 0) | (i == n // 2), 1.0, 2.0) for n in size for i in [np.arange(n // 2 + 1)]]
     total = float(twice[0] @ spectrum @ twice[1])
     amplitude = np.sqrt(spectrum * (0.5 / total)) * (sq_nm * size[0] * size[1])
     amplitude[:, [0, -1]] *= math.sqrt(2)  # here only the real part of independent waves k and -k is kept
-    rows = size[0] // 2 + 1
-    waves = np.random.default_rng(seed).standard_normal((size[0], 2 * amplitude.shape[1])).view(np.complex128)
-    waves[:rows] *= amplitude
-    waves[rows:] *= amplitude[rows - 2 : 0 : -1]
-    field: Heights = irfft2(waves, size, workers=1, overwrite_x=True)
-    return np.ascontiguousarray(field[: canvas.shape[0], : canvas.shape[1]])
+    rows, cols = (1 + int(np.flatnonzero(amplitude.any(axis=axis))[-1]) for axis in (1, 0))  # the others are 0
+    amplitude = amplitude[:rows, :cols]
+    behind = min(rows - 1, size[0] // 2 - 1)  # waves that run backward along the slow axis
+    drawn = np.random.default_rng(seed).standard_normal((rows + behind, 2 * cols)).view(np.complex128)
+    waves = np.zeros((size[0], cols), np.complex128)
+    np.multiply(drawn[:rows], amplitude, out=waves[:rows])
+    np.multiply(drawn[rows:], amplitude[behind:0:-1], out=waves[size[0] - behind :])
+    lines = ifft(waves, axis=0, workers=1, overwrite_x=True)[: canvas.shape[0]]
+    field: Heights = irfft(lines, size[1], axis=1, workers=1)[:, : canvas.shape[1]]
+    return np.ascontiguousarray(field)

@@ -26,13 +26,13 @@ def count_edges(
     where: tuple[NDArray[np.float64], NDArray[np.float64], float],
     edges: NDArray[np.float64],
     walks: tuple[NDArray[np.float64], float, float],
-    numbers: tuple[int, float, float],
+    numbers: tuple[int, float, float, float],
     out: NDArray[np.float64],
 ) -> None:
     """Write how many edges lie below each pixel: their mean places, and how far each is off along itself."""
     ys, xs, angle = where
     wander, start, step = walks
-    first, kink, edge_nm = numbers
+    first, width, kink, edge_nm = numbers
     cos, sin = math.cos(angle), math.sin(angle)
     furthest = np.abs(wander).max() + 0.5 * edge_nm + kink
     for row in range(ys.size):
@@ -41,18 +41,18 @@ def count_edges(
             place = (ys[row] * cos - xs[col] * sin - start) / step
             i = int(place)
             part = place - i
-            level = 0.0
-            for k in range(edges.size):
-                away = u - edges[k]
-                if away > furthest:
-                    level += 1.0
-                elif away > -furthest:
-                    if kink > 0:
-                        off = kink * np.rint(wander[k, i] / kink)
-                    else:
-                        off = wander[k, i] + part * (wander[k, i + 1] - wander[k, i])
-                    level += _ramp(away - off, edge_nm)
-            out[row, col] = level + first
+            # Edge k lies in the middle of its terrace or less than half a width beside it: those before ``low`` are
+            # below the pixel wherever they wander, those from ``high`` on are not.
+            low = max(math.floor((u - furthest) / width) - 1 - first, 0)
+            high = min(math.floor((u + furthest) / width) + 2 - first, edges.size)
+            level = float(low + first)
+            for k in range(low, high):
+                if kink > 0:
+                    off = kink * np.rint(wander[k, i] / kink)
+                else:
+                    off = wander[k, i] + part * (wander[k, i + 1] - wander[k, i])
+                level += _ramp(u - edges[k] - off, edge_nm)
+            out[row, col] = level
 
 
 @njit(cache=True)

@@ -74,7 +74,7 @@ def _levels(params: Terraces, canvas: Canvas, edge_nm: float) -> Heights:
     edges = (index + 0.5 + 0.8 * params.width_spread * jitter) * params.width_nm
     levels = np.empty(canvas.shape)
     where = (canvas.y_nm.ravel(), canvas.x_nm.ravel(), angle)
-    count_edges(where, edges, (wander, start, step), (int(index[0]), params.kink_nm, edge_nm), levels)
+    count_edges(where, edges, (wander, start, step), (int(index[0]), params.width_nm, params.kink_nm, edge_nm), levels)
     if params.islands_per_um2 > 0:
         add_islands(where[:2], _islands(params, canvas), edge_nm, levels)
     return levels
