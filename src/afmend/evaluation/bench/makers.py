@@ -29,7 +29,8 @@ _WILD = 10.0
 def make_cases(settings: Settings, unit: Unit) -> list[Case]:
     """Make the cases of one unit: one scan, or for filling the same scan with every kind of hole.
 
-    None for a scan that is hopeless, or too damaged for its task. Nothing but the settings and the unit decides: not the order, not the process.
+    None for a scan that is hopeless, or too damaged for its task. Nothing but the settings and the unit decides: not
+    the order, not the process.
     """
     seed = settings.seed_of(unit.index)
     scan, name = _scan(settings, unit)

@@ -11,7 +11,7 @@ from afmend.errors import BadParameterError
 from afmend.evaluation.bench.cases import cases_in
 from afmend.evaluation.bench.methods import TASKS, TaskName
 
-SUITES = {"quick": (48, (256,)), "full": (204, (256, 384, 512))}
+SUITES = {"quick": (60, (256,)), "full": (204, (256, 384, 512))}
 """Suite -> scans per task, lines of a scan (taken in turn)."""
 SMALLEST, LARGEST = 48, 1024
 _SEEDS = 1_000_000
@@ -45,7 +45,7 @@ class Settings:
     suite: str = "quick"
     box: str = "shifted"
     seed: int = 0
-    count: int = 48
+    count: int = 60
     sizes: tuple[int, ...] = (256,)
     tasks: tuple[TaskName, ...] = TASKS
     methods: tuple[str, ...] = ()
