@@ -132,8 +132,8 @@ def forest(rows: Sequence[Interval], *, still: float, log: bool, title: str, lef
         if known:
             parts.append(_line(axis.at(row.low or 0.0), y, axis.at(row.high or 0.0), y, AUTO_COLOR, 2))
         parts.append(_dot(axis.at(row.value), y, 4.5, AUTO_COLOR))
-        span = f" [{plain(row.low or 0.0, 2)}, {plain(row.high or 0.0, 2)}]" if known else ""
-        parts.append(_text(WIDTH - 160, y + 4, f"{plain(row.value, 2)}{span}"))
+        span = f" [{plain(row.low or 0.0)}, {plain(row.high or 0.0)}]" if known else ""
+        parts.append(_text(WIDTH - 160, y + 4, f"{plain(row.value)}{span}"))
     parts.append(_text((axis.start + axis.stop) / 2, bottom + 38, title, "middle"))
     return _svg(bottom + 48, title, parts)
 
@@ -179,7 +179,7 @@ def _strip(name: str, group: Mapping[str, float], highlight: str, axis: Axis, y:
     parts.append(_dot(axis.at(mine), y, 5.5, AUTO_COLOR, f"{highlight}: {plain(mine)}"))
     if others:
         best = (max if high else min)(others, key=others.__getitem__)
-        loses = others[best] > mine if high else others[best] < mine
+        loses = others[best] > 1.01 * mine if high else others[best] < 0.99 * mine
         words = f"{plain(mine)}; best other: {plain(others[best])} ({best})"
         parts.append(_text(axis.stop + 12, y + 4, words, "start", WORSE_COLOR if loses else _SOFT))
     return parts

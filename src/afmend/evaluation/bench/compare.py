@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from afmend.errors import BadParameterError
-from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.bench.summary import Json, difference_of
 from afmend.evaluation.metrics.compare import Estimate, paired_bootstrap
 
 _TINY = 1e-12
@@ -30,7 +30,8 @@ class Move:
         Means over the common cases (NaN = nothing in common).
     kind : "ratio" or "difference"
     change : Estimate
-        after / before (geometric mean) or after - before (mean) with its 95 % interval over scans.
+        after / before (geometric mean) or after - before (mean; of sizes of signed errors: median) with its 95 %
+        interval over scans.
     verdict : "better", "worse" or ""
         Only if the interval excludes no change.
     """
@@ -131,7 +132,7 @@ def _move(
     if kind == "ratio":
         change = paired_bootstrap(np.exp(after), np.exp(before), statistic="geometric_mean_ratio")
     else:
-        change = paired_bootstrap(after, before, statistic="mean_difference")
+        change = paired_bootstrap(after, before, statistic=difference_of(column["better"]))
     return Move(
         task, method, column["key"], column["title"], float(np.mean([a for a, _, _ in kept])),
         float(np.mean([b for _, b, _ in kept])), kind, change,

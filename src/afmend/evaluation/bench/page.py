@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
-from afmend.evaluation.bench.page_tables import against, main_table, number, ranked, without_cases
+from afmend.evaluation.bench.page_tables import against, main_table, number, percent, ranked, without_cases
 from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.page_frame import page_head, resource, table
 from afmend.evaluation.report_facts import safe
@@ -50,8 +50,9 @@ def _header(data: Json) -> str:
         '<p class="lead">Every number is an error against a known surface. Scans come from the twin, an instrument in '
         "software: they are as good as its physics, and no more. Intervals are paired bootstraps over scans (95 %). "
         "<b>auto against this</b> is the ratio auto / this of the errors, geometric mean (below 1: afmend's default "
-        "has the smaller error), or, with Δ, the difference auto − this. Scans on which auto loses by more than 1 % of "
-        "the error (0.1 points of a share) are counted and named, so that anyone can look.</p>"
+        "has the smaller error), or, with Δ, the difference auto − this (of the sizes of signed errors: the median "
+        "difference). Scans on which auto loses by more than 1 % of the error (0.1 points of a share) are counted and "
+        "named, so that anyone can look.</p>"
         f"<nav>{links}{more}</nav></header>\n"
     )
 
@@ -154,7 +155,7 @@ def _losses(entry: Json) -> str:
             f"{number(one['auto'])} against {number(one['other'])}"
             for one in lost["worst"]
         )
-        rows.append((safe(line["method"]), f"{100 * lost['share']:.0f} %", str(lost["common"]), worst))
+        rows.append((safe(line["method"]), percent(lost["share"]), str(lost["common"]), worst))
     if not rows:
         return "<h4>Where auto loses</h4><p>Nowhere, against none of these methods.</p>"
     shown = table(("against", "auto is worse on", "of cases", "the worst: auto against the other"), rows, "losses")

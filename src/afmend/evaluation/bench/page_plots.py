@@ -26,7 +26,11 @@ def forest_plot(entry: Json) -> str:
     better, worse = "auto is better", "auto is worse"
     if column["better"] == "high":
         better, worse = worse, better
-    kind = "auto / other, geometric mean over scans" if ratio else "auto − other, mean over scans"
+    kind = (
+        "auto / other, geometric mean over scans"
+        if ratio
+        else f"auto − other, {'median' if column['better'] == 'zero' else 'mean'} over scans"
+    )
     title = f"{column['title']}: {kind}"
     return charts.forest(rows, still=1.0 if ratio else 0.0, log=ratio, title=title, left=better, right=worse)
 

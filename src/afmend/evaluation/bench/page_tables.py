@@ -10,12 +10,19 @@ from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.report_facts import safe
 from afmend.pictures.numerals import plain
 
-HEAD = ("method", "median", "mean", "95 %", "auto against this [95 %]", "auto loses", "ms", "MB", "cases")
+HEAD = ("method", "median", "mean", "p95", "auto against this [95 %]", "auto loses", "ms", "MB", "cases")
 
 
 def number(value: float | None) -> str:
     """Three digits, or a dash for none."""
     return "–" if value is None else plain(value, 3)
+
+
+def percent(share: float | None) -> str:
+    """Write a share as percent; few cases are not rounded to none."""
+    if share is None:
+        return "–"
+    return f"{100 * share:.1f} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -72,7 +79,7 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
         spread = line["metrics"].get(key) or {}
         compared = (line["against_auto"] or {}).get(key)
         lost = line.get("auto_loses")
-        share = "–" if not lost or lost["share"] is None else f"{100 * lost['share']:.0f} %"
+        share = "–" if not lost else percent(lost["share"])
         cost = costs[line["method"]]
         failed = f" ({line['failed']} failed)" if line["failed"] else ""
         cells = (

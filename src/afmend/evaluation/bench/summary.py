@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,12 @@ def compared(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Esti
     b = np.array([pair[1] for pair in pairs], dtype=np.float64)
     if column.compare == "ratio":
         return paired_bootstrap(np.exp(a), np.exp(b), statistic="geometric_mean_ratio")
-    return paired_bootstrap(a, b, statistic="mean_difference")
+    return paired_bootstrap(a, b, statistic=difference_of(column.better))
+
+
+def difference_of(better: str) -> Literal["median_difference", "mean_difference"]:
+    """Say which difference compares methods: signed errors span decades, and one scan would rule their mean."""
+    return "median_difference" if better == "zero" else "mean_difference"
 
 
 def _per_scan(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> list[tuple[float, float]]:

@@ -26,8 +26,8 @@ class Column:
     better : "low", "high" or "zero"
         Which way is good; "zero" is a signed error.
     compare : "ratio", "difference" or ""
-        How ``auto`` is compared with the others: geometric mean of auto / other, or mean of auto - other (of
-        absolute values if ``better`` is "zero"); "" = not at all.
+        How ``auto`` is compared with the others: geometric mean of auto / other, or mean of auto - other (if
+        ``better`` is "zero": median of the differences of absolute values); "" = not at all.
     about : str
         What it is, in one sentence.
     """
