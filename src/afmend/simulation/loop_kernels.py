@@ -102,8 +102,7 @@ def follow(
     states = np.zeros((2, rows, cols), np.uint8)
     ki, kp, share, down, up, slew, lowest, highest = loop[1:9]
     rigid = loop[9] == 0.0
-    steps = x_px.size
-    pixels = steps // substeps
+    steps, pixels = x_px.size, x_px.size // substeps
     scene = 0
     error = seen = speed = 0.0
     y, x = y_px[0] + y_drift[0], x_px[0] + x_drift[0]
