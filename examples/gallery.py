@@ -150,7 +150,7 @@ def main() -> None:
         "# Gallery: what artifacts look like, and what they do to numbers",
         "",
         "Made by `python examples/gallery.py`; the sample is simulated, its step is 14 nm high. Left: without the",
-        "artifact. Middle: with it, same colors. Right: which pixels are wrong. Sq and step height are those of the trace",
+        "artifact. Middle: with it, same colors. Right: which pixels are wrong. Sq and step height: of the trace",
         "without any mending, but for its plane.",
         "",
         "| artifact | what happens | Sq, nm | step height, nm | picture |",
