@@ -45,6 +45,7 @@ SAID = {
     "streak": "A long faint stretch of a line lies off.",
     "line_jump": "From one pixel on, everything lies higher or lower.",
     "line_offset": "Bands of lines lie higher or lower.",
+    "telegraph": "The height switches between two values, line by line.",
     "bad_lines": "Neighboring lines have another shape.",
     "burst": "A vibration for some lines.",
     "stuck_line": "A line is repeated, or holds one value.",
