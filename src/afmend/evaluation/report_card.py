@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from afmend.evaluation.page_frame import table
 from afmend.evaluation.report_facts import Card, finite, safe
 from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
@@ -97,15 +98,6 @@ def _on_the_zero_of(before: Channel, after: Channel) -> Channel:
     if middle == 0.0 or float(np.abs(steps - middle).max()) > 1e-9 * scale:
         return before
     return before.evolve(values=before.values + middle)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    """Lay out cells that are HTML already; the first cell of a row is its head."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in rows
-    )
-    return f'<div class="wide"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _list(kind: str, lines: Sequence[str]) -> str:

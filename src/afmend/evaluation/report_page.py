@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from afmend.errors import AfmendError
-from afmend.evaluation.report_card import parameters, table
+from afmend.evaluation.page_frame import page_head, resource, table
+from afmend.evaluation.report_card import parameters
 from afmend.evaluation.report_facts import Card, Failure, RunFacts, safe
 from afmend.formats.register import replacing
 from afmend.pictures.numerals import plain, quantity
@@ -53,30 +50,11 @@ def write_report(path: str | Path, cards: Sequence[Card], failures: Sequence[Fai
         file.write(_foot(facts))
 
 
-@cache
-def _resource(name: str) -> str:
-    """Read the style or the script that lies beside this module."""
-    return (files("afmend.evaluation") / name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 def _head(facts: RunFacts) -> str:
-    style, script = _digest(_resource("report.css")), _digest(_resource("report.js"))
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="generator" content="afmend {safe(facts.afmend)}">\n'
-        f"<title>afmend report – {safe(facts.recipe.name)}</title>\n"
-        f"<style>{_resource('report.css')}</style>\n</head>\n<body>\n<main>\n"
-    )
+    return page_head(
+        f"afmend report – {facts.recipe.name}", style=resource("report.css"), script=resource("report.js"),
+        afmend=facts.afmend,
+    )  # fmt: skip
 
 
 def _header(cards: Sequence[Card], failures: Sequence[Failure], facts: RunFacts) -> str:
@@ -216,5 +194,5 @@ def _foot(facts: RunFacts) -> str:
     return (
         f"<footer>Written by afmend {safe(facts.afmend)}. Outlined or blue pixels were filled in, not measured; "
         "hatched or gray ones were never measured. Pictures are for looking; measure on the scan files.</footer>\n"
-        f"</main>\n<script>{_resource('report.js')}</script>\n</body>\n</html>\n"
+        f"</main>\n<script>{resource('report.js')}</script>\n</body>\n</html>\n"
     )

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from afmend.apps.cli.bench import bench_app
 from afmend.apps.cli.steps_group import LevelGroup, MaskGroup
 from afmend.errors import AfmendError
 
@@ -25,6 +26,7 @@ app.add_typer(
     name="mask",
     help="Mark artifacts and write the masks: steps mark.* (steps mask.* reshape masks: for recipes).",
 )
+app.add_typer(bench_app, name="bench", help="Compare methods on scans with a known surface: errors in nm.")
 
 CORES = os.cpu_count() or 1
 

@@ -1,0 +1,123 @@
+"""``afmend bench``: methods on scans with a known surface. Every command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+bench_app = typer.Typer(no_args_is_help=True)
+
+CORES = os.cpu_count() or 1
+
+Box = Annotated[str, typer.Option(help="Box from which the twin draws scans: shifted, train, or a YAML file.")]
+Seed = Annotated[int, typer.Option(min=0, max=2000, help="Another seed, other scans.")]
+Count = Annotated[int | None, typer.Option(min=1, help="Scans per task (default: as the suite says).")]
+Size = Annotated[int | None, typer.Option(help="Pixels of a line (default: as the suite says).")]
+Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes side by side; the numbers do not depend on it.")]
+Tasks = Annotated[str, typer.Option(help="Comma-separated: level, mask, fill, metrology, harm (default: all).")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for bench.json and bench.html.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the JSON instead of tables.")]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option("--method", help="A method of yours, [TASK=]module:function; may be given again."),
+]
+Data = Annotated[
+    Path | None, typer.Option(help="Take the scans from a folder of HDF5 files (as `afmend twin` writes them).")
+]
+Peers = Annotated[bool, typer.Option("--peers", help="Run TopoStats and Gwyddion beside afmend, if they are found.")]
+PeerPython = Annotated[
+    Path | None, typer.Option(help="With --peers: the Python in which TopoStats is installed (default: this one).")
+]
+
+
+@bench_app.command()
+def quick(
+    *,
+    box: Box = "shifted",
+    seed: Seed = 0,
+    count: Count = None,
+    size: Size = None,
+    workers: Workers = CORES,
+    tasks: Tasks = "",
+    out: Out = Path("afmend-bench"),
+    as_json: AsJson = False,
+    method: Methods = None,
+    data: Data = None,
+    peers: Peers = False,
+    peer_python: PeerPython = None,
+) -> None:
+    """All tasks on a few dozen scans of 256 pixels: minutes."""
+    from afmend.apps.cli.bench_run import Wish, run_suite
+
+    raise typer.Exit(run_suite(Wish("quick", box, seed, count, size, workers, tasks, out, as_json, tuple(method or ()),
+                                    data, peers, peer_python)))  # fmt: skip
+
+
+@bench_app.command()
+def full(
+    *,
+    box: Box = "shifted",
+    seed: Seed = 0,
+    count: Count = None,
+    size: Size = None,
+    workers: Workers = CORES,
+    tasks: Tasks = "",
+    out: Out = Path("afmend-bench"),
+    as_json: AsJson = False,
+    method: Methods = None,
+    data: Data = None,
+    peers: Peers = False,
+    peer_python: PeerPython = None,
+) -> None:
+    """All tasks on more than 200 scans of 256 to 512 pixels each: for a release or a paper."""
+    from afmend.apps.cli.bench_run import Wish, run_suite
+
+    raise typer.Exit(run_suite(Wish("full", box, seed, count, size, workers, tasks, out, as_json, tuple(method or ()),
+                                    data, peers, peer_python)))  # fmt: skip
+
+
+@bench_app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="bench.json of the older run.", show_default=False)],
+    after: Annotated[Path, typer.Argument(help="bench.json of the newer run.", show_default=False)],
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also show what did not move beyond doubt.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what moved between two runs, beyond doubt, on the cases that both have."""
+    from afmend.apps.cli.bench_run import compare_files
+
+    compare_files(before, after, everything=everything, as_json=as_json)
+
+
+@bench_app.command("seed-table-3")
+def seed_table_3(
+    *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None, as_json: AsJson = False
+) -> None:
+    """Repeat the seed paper's Table 3 (leveling) on twin scans, beside the error against the truth."""
+    from afmend.apps.cli.bench_run import show_seed_table
+
+    show_seed_table("table-3", box, seed, count, size, as_json=as_json)
+
+
+@bench_app.command("seed-table-4")
+def seed_table_4(
+    *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None, as_json: AsJson = False
+) -> None:
+    """Repeat the seed paper's Table 4 (restoration) on twin scans, beside the error against the truth."""
+    from afmend.apps.cli.bench_run import show_seed_table
+
+    show_seed_table("table-4", box, seed, count, size, as_json=as_json)
+
+
+@bench_app.command("seed-ripple")
+def seed_ripple(
+    *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None, as_json: AsJson = False
+) -> None:
+    """Repeat the seed paper's ripple test (0.40 of the height, 0.01 per px, 0 and 90 degrees), with numbers."""
+    from afmend.apps.cli.bench_run import show_seed_table
+
+    show_seed_table("ripple", box, seed, count, size, as_json=as_json)

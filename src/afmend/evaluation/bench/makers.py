@@ -1,0 +1,99 @@
+"""Making the cases of a task: with the twin, or from a folder of files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from afmend.evaluation.bench.cases import Case, case_of, cases_in, scans_of
+from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
+from afmend.evaluation.bench.plan import Settings, Unit
+from afmend.scan import Channel, Scan
+from afmend.scan.arrays import adopted
+
+if TYPE_CHECKING:
+    from afmend.simulation.box import Box
+    from afmend.simulation.params import Twin
+
+FILL_NOISE = 0.05
+"""Noise of the surfaces with holes, in Sq of the surface."""
+_WILD = 10.0
+"""What stands under the holes lies this many Sq above everything: a method that peeks is punished."""
+
+
+def make_cases(settings: Settings, unit: Unit) -> list[Case]:
+    """Make the cases of one unit: one scan, or for filling the same scan with every kind of hole.
+
+    None for a scan that is hopeless, or too damaged for its task. Nothing but the settings and the unit decides: not
+    the order, not the process.
+    """
+    seed = settings.seed_of(unit.index)
+    scan, name = _scan(settings, unit)
+    case = case_of(scan, name=name)
+    if unit.task == "fill":
+        return with_holes(case, seed)
+    if case.hopeless or (unit.task == "harm" and not case.clean):
+        return []
+    return [case]
+
+
+def with_holes(case: Case, seed: int) -> list[Case]:
+    """Make noisy scans of the ideal surface, each with holes of another kind."""
+    rng = np.random.default_rng([seed, 5])
+    noisy = case.ideal + FILL_NOISE * case.sq_nm * rng.standard_normal(case.ideal.shape)
+    wild = float(noisy.max()) + _WILD * case.sq_nm
+    made = []
+    for kind in HOLE_KINDS:
+        holes = make_holes(kind, case.ideal.shape, seed)
+        channel = Channel("height", "trace", adopted(np.where(holes, wild, noisy)), "nm", "Height")
+        measured = Scan.of(case.measured.grid, [channel])
+        made.append(replace(case, measured=measured, holes=holes, masks={}, missing=None,
+                            groups={**case.groups, "hole": kind}))  # fmt: skip
+    return made
+
+
+def _scan(settings: Settings, unit: Unit) -> tuple[Scan, str]:
+    if settings.data is not None:
+        path, number, count = cases_in(Path(settings.data))[unit.index]
+        return scans_of(path)[number], path.name if count == 1 else f"{path.name}[{number}]"
+    return simulated(settings, unit), f"{settings.box}-{settings.seed_of(unit.index)}"
+
+
+def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Scan:
+    """Let the twin make the scan of a unit; surfaces are taken in turn, of the names in ``like`` if the box has any."""
+    from afmend.simulation.drawing import draw
+    from afmend.simulation.twin import simulate
+
+    box = _box(settings.box)
+    kinds = [kind for kind in box.surfaces if kind in like] or list(box.surfaces)
+    artifacts = () if unit.task in ("harm", "fill") else None
+    twin = draw(box, settings.seed_of(unit.index), shape=settings.shape(unit.index),
+                surface=kinds[unit.index % len(kinds)], artifacts=artifacts)  # fmt: skip
+    return simulate(only_noise(twin) if unit.task == "harm" else twin)
+
+
+def only_noise(twin: Twin) -> Twin:
+    """Return the twin with tilt, bow and white noise as its only troubles; its loop stays as it is."""
+    from afmend.simulation.electronics import Electronics
+    from afmend.simulation.saved import Saved
+    from afmend.simulation.scanner import Scanner
+
+    kept = ("tilt_slow_nm", "tilt_fast_nm", "bow_slow_nm", "bow_fast_nm", "bow_cross_nm")
+    scanner = Scanner(**{name: getattr(twin.scanner, name) for name in kept})
+    electronics = Electronics(white_nm=twin.electronics.white_nm, seed=twin.electronics.seed)
+    return twin.model_copy(
+        update={"scanner": scanner, "electronics": electronics, "saved": Saved(), "mishaps": (), "tip_changes": (),
+                "drags": ()}
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _box(name: str) -> Box:
+    from afmend.simulation.box import load_box
+
+    return load_box(name)

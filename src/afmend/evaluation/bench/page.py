@@ -1,0 +1,200 @@
+"""The page of a run: tables and plots in one file without external resources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
+from afmend.evaluation.bench.page_tables import against, main_table, number, percent, ranked, without_cases
+from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.page_frame import page_head, resource, table
+from afmend.evaluation.report_facts import safe
+from afmend.formats.register import replacing
+from afmend.pictures.numerals import plain
+
+
+def write_page(data: Json, path: Path) -> None:
+    """Write the page of a document (see `results.document`), all or nothing.
+
+    Raises
+    ------
+    WriteError
+        If the disk refuses.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        style = resource("report.css") + resource("bench/bench.css")
+        file.write(page_head(f"afmend bench – {data['settings']['suite']}", style=style, afmend=data["afmend"]))
+        file.write(_header(data))
+        for entry in data["tables"]:
+            file.write(_section(data, entry))
+        for task in data["without_cases"]:
+            file.write(f"<p>{safe(without_cases(task))}</p>\n")
+        if data["correlation"]:
+            file.write(_correlation(data))
+        file.write(_failures(data["failures"]))
+        file.write(_foot(data))
+
+
+def _header(data: Json) -> str:
+    wish = data["settings"]
+    origin = f"files of {wish['data']}" if wish["data"] else f"box “{wish['box']}”, seed {wish['seed']}"
+    sizes = ", ".join(map(str, wish["sizes"]))
+    links = "".join(f'<a href="#{safe(t["task"])}">{safe(t["title"])}</a>' for t in data["tables"])
+    more = '<a href="#correlation">What sigma_bg is worth</a>' if data["correlation"] else ""
+    return (
+        f"<header><h1>afmend bench: {safe(wish['suite'])}</h1>"
+        f'<p class="facts">afmend {safe(data["afmend"])} · {safe(origin)} · {safe(wish["count"])} scans per task of '
+        f"{safe(sizes)} px · {safe(plain(data['cost']['seconds'], 3))} s with {safe(data['cost']['workers'])} "
+        f"workers · {safe(data['cost']['machine'])}</p>"
+        '<p class="lead">Every number is an error against a known surface. Scans come from the twin, an instrument in '
+        "software: they are as good as its physics, and no more. Intervals are paired bootstraps over scans (95 %). "
+        "<b>auto against this</b> is the ratio auto / this of the errors, geometric mean (below 1: afmend's default "
+        "has the smaller error), or, with Δ, the difference auto − this (of the sizes of signed errors: the median "
+        "difference). Scans on which auto loses by more than 1 % of the error (0.1 points of a share) are counted and "
+        "named, so that anyone can look.</p>"
+        f"<nav>{links}{more}</nav></header>\n"
+    )
+
+
+def _section(data: Json, entry: Json) -> str:
+    costs = data["cost"]["tasks"][entry["task"]]
+    parts = [
+        f'<h2 id="{safe(entry["task"])}">{safe(entry["title"])}</h2>\n<section>',
+        f"<p>{safe(entry['about'], 1000)}</p>",
+        f'<p class="facts">{entry["cases"]} cases of {entry["scans"]} scans.</p>',
+        main_table(data, entry, costs),
+        _guards(entry),
+        _kinds(entry),
+        f'<div class="plot">{forest_plot(entry)}</div>',
+    ]
+    for group in entry["groups"]:
+        parts.append(f"<h4>By {safe(group)}</h4>")
+        parts.append(f'<div class="plot">{family_plot(entry, group)}</div>')
+        parts.append(_breakdown(entry, group))
+    if entry["task"] == "fill":
+        parts.append(_calibration(entry))
+    return "\n".join([*parts, _losses(entry), "</section>\n"])
+
+
+def _guards(entry: Json) -> str:
+    """Means of everything besides the primary score, and what each is."""
+    columns = [c for c in entry["columns"][1:] if any(c["key"] in line["metrics"] for line in entry["methods"])]
+    if not columns:
+        return ""
+    rows = [
+        (safe(line["method"]), *(_guard_cell(line["metrics"].get(column["key"]) or {}) for column in columns))
+        for line in ranked(entry)
+    ]
+    about = "; ".join(f"{c['title']}: {c['about']}" for c in entry["columns"] if c["about"])
+    head = ("method", *(safe(column["title"]) for column in columns))
+    return (
+        "<h4>Everything else: median – 95th percentile (of sizes, where errors have a sign)</h4>"
+        f"{table(head, rows, 'numbers guards')}"
+        f'<p class="note">{safe(about, 3000)}.</p>'
+    )
+
+
+def _kinds(entry: Json) -> str:
+    if not entry["kinds"]:
+        return ""
+    rows = [
+        (safe(kind.replace("_", " ")), str(max(cell["count"] for cell in found.values())),
+         *(number(cell["mean"]) for cell in found.values()))
+        for kind, found in entry["kinds"].items()
+    ]  # fmt: skip
+    names = next(iter(entry["kinds"].values()))
+    shown = table(("kind", "scans", *map(safe, names)), rows, "numbers")
+    return f"<h4>Recall by kind, %: mean over the scans that have it</h4>{shown}"
+
+
+def _guard_cell(spread: Json) -> str:
+    if spread.get("median") is None:
+        return "–"
+    signed = spread.get("bias")
+    bias = f"<br><small>bias {number(signed)}</small>" if signed is not None else ""
+    return f"{number(spread['median'])} <small>– {number(spread['p95'])}</small>{bias}"
+
+
+def _breakdown(entry: Json, group: str) -> str:
+    values = entry["groups"][group]
+    names = [line["method"] for line in entry["methods"]]
+    rows = [(safe(name), *(_group_cell(values[value].get(name)) for value in values)) for name in names]
+    first = next(iter(entry["columns"]))["title"]
+    shown = table(("method", *map(safe, values)), rows, "numbers")
+    title = f"Median of {safe(first)}, by {safe(group)}; auto against each [95 %]"
+    return f"<details><summary>{title}</summary>{shown}</details>"
+
+
+def _group_cell(spread: Json | None) -> str:
+    if spread is None or spread["median"] is None:
+        return "–"
+    compared = spread["against_auto"]
+    return number(spread["median"]) + (f" <small>{against(compared)}</small>" if compared else "")
+
+
+def _calibration(entry: Json) -> str:
+    plot = calibration_plot(entry)
+    if not plot:
+        return ""
+    return (
+        "<h4>Are the error bars honest?</h4><p>Share of the filled pixels whose truth lies inside the interval, "
+        "against what the interval promises; mean over cases. Below the diagonal = error bars too small.</p>"
+        f'<div class="plot">{plot}</div>'
+    )
+
+
+def _losses(entry: Json) -> str:
+    rows = []
+    for line in entry["methods"]:
+        lost = line.get("auto_loses")
+        if not lost or not lost["share"]:
+            continue
+        worst = "; ".join(
+            f"{safe(one['case'])} ({safe(', '.join(str(one[g]) for g in entry['groups']))}): "
+            f"{number(one['auto'])} against {number(one['other'])}"
+            for one in lost["worst"]
+        )
+        rows.append((safe(line["method"]), percent(lost["share"]), str(lost["common"]), worst))
+    if not rows:
+        return "<h4>Where auto loses</h4><p>Nowhere, against none of these methods.</p>"
+    shown = table(("against", "auto is worse on", "of cases", "the worst: auto against the other"), rows, "losses")
+    return f"<h4>Where auto loses</h4>{shown}"
+
+
+def _correlation(data: Json) -> str:
+    found = data["correlation"]
+    words = (
+        f"Rank correlation of sigma_bg with the true error over {len(found['methods'])} levelings, mean over "
+        f"{found['scans']} scans: {number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
+    )
+    more = (
+        f"It is negative on {100 * found['negative']:.0f} % of the scans; the leveling that sigma_bg calls best is "
+        f"truly the best on {100 * found['same_best']:.0f} %. 1 would mean that sigma_bg can stand in for the truth. "
+        f"With the unleveled scan as one more method, ranked last by all, it is {number(found['with_nothing'])}."
+    )
+    return (
+        f'<h2 id="correlation">What sigma_bg is worth</h2>\n<section><p class="big">{safe(words)}</p>'
+        f'<p>{safe(more)}</p><div class="plot">{sigma_plot(data)}</div>'
+        '<p class="note">One point per scan and leveling. Lower left is good; a metric that ranks methods as the truth '
+        "does would make each scan's points rise from left to right.</p></section>\n"
+    )
+
+
+def _failures(failures: Sequence[Json]) -> str:
+    if not failures:
+        return ""
+    rows = [(safe(f["method"]), safe(f["task"]), safe(f["case"]), safe(f["error"], 1000)) for f in failures[:200]]
+    more = f"<p>… and {len(failures) - 200} more in bench.json.</p>" if len(failures) > 200 else ""
+    shown = table(("method", "task", "case", "error"), rows)
+    return f'<h2 id="failures">Failures</h2>\n<section>{shown}{more}</section>\n'
+
+
+def _foot(data: Json) -> str:
+    again = data["settings"]
+    return (
+        f"<footer>Written by afmend {safe(data['afmend'])}. The same settings give the same numbers, but for seconds "
+        f"and megabytes ({safe(data['cost']['memory'])}). Run it again: "
+        f"<code>afmend bench {safe(again['suite'])} --box {safe(again['box'])} --seed {safe(again['seed'])} --count "
+        f"{safe(again['count'])}</code></footer>\n</main>\n</body>\n</html>\n"
+    )

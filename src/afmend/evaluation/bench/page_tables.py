@@ -1,0 +1,114 @@
+"""The main table of a task, as HTML, and its numbers as text for the console, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from afmend.evaluation.bench.methods import AUTO
+from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.report_facts import safe
+from afmend.pictures.numerals import plain
+
+HEAD = ("method", "median", "mean", "p95", "auto against this [95 %]", "auto loses", "ms", "MB", "cases")
+
+
+def number(value: float | None) -> str:
+    """Three digits, or a dash for none."""
+    return "–" if value is None else plain(value, 3)
+
+
+def percent(share: float | None) -> str:
+    """Write a share as percent; few cases are not rounded to none."""
+    if share is None:
+        return "–"
+    return f"{100 * share:.1f} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Whole milliseconds above ten."""
+    if seconds is None:
+        return "–"
+    return f"{1000 * seconds:.0f}" if seconds >= 0.01 else f"{1000 * seconds:.1f}"
+
+
+def without_cases(task: str) -> str:
+    """Say that a task has no table."""
+    more = " It needs scans without artifacts." if task == "harm" else ""
+    return f"No scan is fit for the task {task!r}: it has no table.{more}"
+
+
+def against(found: Json | None) -> str:
+    """Write a ratio or a difference with its interval."""
+    if found is None or found["value"] is None:
+        return "–"
+    sign = "" if found["kind"] == "ratio" else "Δ "
+    if found["low"] is None:
+        return f"{sign}{number(found['value'])}"
+    return f"{sign}{number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
+
+
+def verdict(found: Json | None, better: str) -> str:
+    """Say whether ``auto`` is "better" or "worse" than another method, beyond doubt; "" = not decided."""
+    if found is None or found["low"] is None:
+        return ""
+    still = 1.0 if found["kind"] == "ratio" else 0.0
+    if found["low"] <= still <= found["high"]:
+        return ""
+    return "better" if (found["high"] < still) != (better == "high") else "worse"
+
+
+def ranked(entry: Json) -> list[Json]:
+    """Lines of a table, best median of the primary score first, those without one last."""
+    primary = entry["columns"][0]
+    key, sign = primary["key"], -1.0 if primary["better"] == "high" else 1.0
+
+    def rank(line: Json) -> tuple[bool, float]:
+        median = (line["metrics"].get(key) or {}).get("median")
+        return (median is None, 0.0 if median is None else sign * median)
+
+    return sorted(entry["methods"], key=rank)
+
+
+def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return the cells of every line of a table under `HEAD`, best median first, and ``auto``'s verdict on it."""
+    primary = entry["columns"][0]
+    key = primary["key"]
+    rows: list[tuple[tuple[str, ...], str]] = []
+    for line in ranked(entry):
+        spread = line["metrics"].get(key) or {}
+        compared = (line["against_auto"] or {}).get(key)
+        lost = line.get("auto_loses")
+        share = "–" if not lost else percent(lost["share"])
+        cost = costs[line["method"]]
+        failed = f" ({line['failed']} failed)" if line["failed"] else ""
+        cells = (
+            line["method"], number(spread.get("median")), number(spread.get("mean")), number(spread.get("p95")),
+            "" if line["method"] == AUTO else against(compared), "" if line["method"] == AUTO else share,
+            milliseconds(cost["median_seconds"]), number(cost["peak_megabytes"]), f"{spread.get('count', 0)}{failed}",
+        )  # fmt: skip
+        rows.append((cells, verdict(compared, primary["better"])))
+    return rows
+
+
+def main_table(data: Json, entry: Json, costs: Mapping[str, Any]) -> str:
+    """Lay out the main table of a task."""
+    primary = entry["columns"][0]
+    titles = data["methods"][entry["task"]]
+    extra = set(titles) - set(data["built_in"][entry["task"]])
+    head = "".join(f'<th scope="col">{safe(cell)}</th>' for cell in HEAD)
+    body = []
+    for cells, said in lines_of(entry, costs):
+        kind = "auto" if cells[0] == AUTO else "peer" if cells[0] in extra else ""
+        color = {"better": "good", "worse": "bad"}.get(said, "")
+        inside = f'<th scope="row" title="{safe(titles.get(cells[0], ""))}">{safe(cells[0])}</th>'
+        inside += "".join(
+            f'<td class="{color}">{safe(cell)}</td>' if k == 3 else f"<td>{safe(cell)}</td>"
+            for k, cell in enumerate(cells[1:])
+        )
+        body.append(f'<tr class="{kind}">{inside}</tr>')
+    caption = f"{primary['title']} ({primary['about']}); green: auto is better beyond doubt, red: worse."
+    return (
+        f'<div class="wide"><table class="numbers"><caption>{safe(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )

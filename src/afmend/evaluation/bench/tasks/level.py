@@ -1,0 +1,85 @@
+"""Leveling: how far the leveled heights are from what a perfect instrument would have recorded."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from afmend.evaluation.bench.cases import GAUGE, KEY, Case
+from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
+from afmend.evaluation.metrics.gauge import gauge_aligned, gauge_free_difference, gauge_free_rmse
+from afmend.evaluation.metrics.metrology import roughness_bias, step_height_error
+from afmend.evaluation.metrics.seed import sigma_bg
+from afmend.evaluation.metrics.spectrum import anisotropy_excess
+from afmend.scan import Scan
+from afmend.scan.arrays import Heights
+
+
+def score(case: Case, result: Scan) -> Scores:
+    """Score leveled heights on the pixels that were measured rightly."""
+    heights = np.asarray(result.channels[KEY].values, dtype=np.float64)
+    usable = case.usable
+    error = gauge_free_rmse(heights, case.ideal, degree=GAUGE, usable=usable)
+    aligned = gauge_aligned(heights, case.ideal, degree=GAUGE, usable=usable)
+    bias = roughness_bias(heights, case.ideal, pixel_nm=case.pixel_nm, degree=GAUGE, usable=usable)
+    return {
+        "rmse_percent_of_sq": 100.0 * error / case.sq_nm,
+        "rmse_nm": error,
+        "lines_percent_of_sq": 100.0 * line_error_nm(heights, case) / case.sq_nm,
+        "sq_error_percent": bias.Sq_percent,
+        "sdq_error_percent": bias.Sdq_percent,
+        "line_power_db": line_power_db(aligned, case),
+        "step_error_percent": step_height_error(aligned, case.ideal, usable=usable),
+        "sigma_bg_nm": sigma_bg(heights, background=usable),
+    }
+
+
+def line_error_nm(heights: Heights, case: Case) -> float:
+    """RMS over lines of the mean error of a line, nm: what leveling can change, without the noise of the pixels."""
+    rest = gauge_free_difference(heights, case.ideal, degree=GAUGE, usable=case.usable)
+    pixels = np.count_nonzero(case.usable, axis=1)
+    sums = np.sum(rest, axis=1, where=case.usable)
+    means = sums[pixels > 0] / pixels[pixels > 0]
+    return float(np.sqrt(np.mean(means**2)))
+
+
+def line_power_db(aligned: Heights, case: Case) -> float:
+    """Anisotropy excess of the result over that of the truth, in decibels; damaged pixels are taken from the truth."""
+    whole = np.where(case.usable, aligned, case.ideal)
+    found, true = (
+        anisotropy_excess(heights, pixel_nm=case.pixel_nm, degree=GAUGE).geometric_mean
+        for heights in (whole, case.ideal)
+    )
+    if not (found > 0 and true > 0):
+        return math.nan
+    return 10.0 * math.log10(found / true)
+
+
+TASK = Task(
+    "level",
+    "Leveling",
+    "Scans with line noise, drift and artifacts, against the surface that a perfect instrument would have recorded, on "
+    "the pixels that were measured rightly. Errors that are a polynomial of degree 2 do not count: nobody can know "
+    "tilt and bow. A recipe is stopped before its first fill. No method removes the noise of the pixels, except by "
+    "blurring the surface with it. Scans of which less than a tenth was measured rightly are left out.",
+    (
+        Column("rmse_percent_of_sq", "RMSE, % of Sq", "low", "ratio",
+               "root-mean-square error relative to Sq of the true surface, so that scans of all scales count alike"),
+        Column("rmse_nm", "RMSE, nm", "low", "", "the same in nm: tall scans dominate its mean"),
+        Column("lines_percent_of_sq", "error of whole lines, % of Sq", "low", "ratio",
+               "RMS over lines of the mean error of a line: pixel noise hardly counts"),
+        Column("sq_error_percent", "error of Sq, %", "zero", "difference",
+               "below 0 = leveling took topography away"),
+        Column("sdq_error_percent", "error of Sdq, %", "zero", "difference",
+               "slopes: mostly noise, and blur lowers it"),
+        Column("line_power_db", "power across the lines, dB", "zero", "difference",
+               "above 0 = line noise left, below 0 = topography removed"),
+        Column("step_error_percent", "error of step heights, %", "zero", "difference",
+               "where the true surface has clear terraces, and the result as many"),
+        Column("sigma_bg_nm", "sigma_bg, nm", "low", "",
+               "the seed paper's background variation: it does not know the truth, and a constant image scores 0"),
+    ),
+    run_on_scan,
+    score,
+)  # fmt: skip

@@ -1,0 +1,82 @@
+"""Metrology: what a user would measure after the whole recipe, against the same measurement on the ideal map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.evaluation.bench.cases import GAUGE, KEY, Case
+from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
+from afmend.evaluation.metrics.gauge import gauge_aligned
+from afmend.evaluation.metrics.metrology import roughness_bias, step_height_error
+from afmend.evaluation.metrics.particles import particle_errors
+from afmend.scan import Scan
+from afmend.scan.arrays import Mask
+
+PARTICLES = "particle"
+"""Families with this in their name have particles to measure."""
+FEWEST_PX = 12
+
+
+def score(case: Case, result: Scan) -> Scores:
+    """Measure like a user: pixels that were filled count, pixels that were marked and left open do not."""
+    channel = result.channels[KEY]
+    heights = np.asarray(channel.values, dtype=np.float64)
+    counts = ~(channel.holes & ~channel.invented)
+    bias = roughness_bias(heights, case.ideal, pixel_nm=case.pixel_nm, degree=GAUGE, usable=counts)
+    aligned = gauge_aligned(heights, case.ideal, degree=GAUGE, usable=case.usable)
+    scores = {
+        "sq_error_percent": bias.Sq_percent,
+        "sdq_error_percent": bias.Sdq_percent,
+        "step_error_percent": step_height_error(aligned, case.ideal, usable=counts),
+    }
+    if PARTICLES not in case.family:
+        return scores
+    labels = particle_labels(case, counts)
+    found = particle_errors(aligned, case.ideal, labels, case.pixel_nm)
+    return scores | {
+        "particle_height_error_percent": found.height_percent,
+        "particle_diameter_error_percent": found.diameter_percent,
+        "particle_volume_error_percent": found.volume_percent,
+    }
+
+
+def particle_labels(case: Case, counts: Mask) -> NDArray[Any]:
+    """Label the particles of the ideal map: connected pixels above half of their height, clear of the image's edge.
+
+    Particles of which a pixel does not count are left out.
+    """
+    from scipy.ndimage import label
+
+    low, high = np.quantile(case.ideal, (0.5, 0.998))
+    labels, count = label(case.ideal > (low + high) / 2)
+    area = np.bincount(labels.ravel(), minlength=count + 1)
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[~counts]])
+    dropped = area < FEWEST_PX
+    dropped[np.unique(edge)] = True
+    return np.where(dropped[labels], 0, labels)
+
+
+def _column(key: str, title: str, about: str) -> Column:
+    return Column(key, title, "zero", "difference", about)
+
+
+TASK = Task(
+    "metrology",
+    "Measurements after the whole recipe",
+    "Damaged scans through the whole recipe (marked, leveled, filled), measured as a user would, against the same "
+    "measurement on the ideal map. Both are freed of a polynomial of degree 2. Means, medians and percentiles are of "
+    "absolute errors; the bias has a sign.",
+    (
+        _column("sq_error_percent", "error of Sq, %", "roughness"),
+        _column("sdq_error_percent", "error of Sdq, %", "slopes: noise raises it"),
+        _column("step_error_percent", "error of step heights, %", "where the ideal map has clear terraces"),
+        _column("particle_height_error_percent", "particle height, %", "median over the particles of a scan"),
+        _column("particle_diameter_error_percent", "particle diameter, %", "at half height"),
+        _column("particle_volume_error_percent", "particle volume, %", "above the ground around each"),
+    ),
+    run_on_scan,
+    score,
+)  # fmt: skip

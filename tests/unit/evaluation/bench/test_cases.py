@@ -1,0 +1,121 @@
+"""Cases: what methods see, and what they must not see."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from afmend.errors import BadParameterError, BadScanError, CorruptFileError, MissingChannelError
+from afmend.evaluation.bench.cases import KEY, case_of, cases_in, family_of
+from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
+from afmend.evaluation.bench.makers import make_cases
+from afmend.evaluation.bench.plan import Settings, Unit, settings_of, units_of
+from afmend.formats.afmend_h5.writer import write_all
+from afmend.scan import Channel, ChannelKey, Grid, Scan
+from support import rough, scan_of
+
+from .standin import SHAPE, folder_of, twin_scan
+
+
+def test_a_method_sees_nothing_of_the_truth():
+    scan = twin_scan(1)
+    case = case_of(scan)
+    assert {key.kind for key in case.measured.channels} == {"height", "error"}
+    assert not case.measured.channels[KEY].masks.artifact
+    assert case.measured.history == ()
+    assert case.measured.source.file == ""
+    assert (case.name, case.family, case.groups) == ("twin-1", "particles", {"family": "particles"})
+    assert case.damaged.sum() == 45 + 40
+    assert case.missing.sum() == 3 * SHAPE[1]
+    assert not (case.usable & (case.damaged | case.missing)).any()
+    assert abs(case.noise_nm - 0.1) < 0.01
+    assert not case.clean
+    assert case_of(twin_scan(2, clean=True)).clean
+    assert not case.hopeless
+    assert replace(case, masks={"ringing": np.ones(SHAPE, bool)}).hopeless
+
+
+def test_what_is_no_case_is_told():
+    with pytest.raises(MissingChannelError, match="ideal/trace"):
+        case_of(Scan.of(Grid(24, 37, 2.0, 3.0), [Channel("height", "trace", rough(), "nm")]))
+    with pytest.raises(MissingChannelError, match="height/trace"):
+        case_of(scan_of(rough()))
+    grid = Grid.uncalibrated((24, 37))
+    channels = [Channel(kind, "trace", rough(), "nm") for kind in ("height", "ideal")]
+    with pytest.raises(BadScanError, match="not calibrated"):
+        case_of(Scan.of(grid, channels))
+    own = Scan.of(Grid(24, 37, 2.0, 3.0), channels, header={"family": "my gratings"})
+    assert family_of(own) == "my gratings"
+    assert family_of(Scan.of(grid, channels)) == "unknown"
+    assert case_of(own, name="x").clean
+    assert np.isnan(case_of(Scan.of(Grid(3, 1), [Channel(k, "trace", np.ones((3, 1)), "nm")
+                                                 for k in ("height", "ideal")])).noise_nm)  # fmt: skip
+
+
+def test_a_folder_of_files(tmp_path):
+    folder = folder_of(tmp_path / "data", 4)
+    assert [path.name for path, _, _ in cases_in(folder)] == [f"scan0{k}.h5" for k in range(4)]
+    settings = settings_of("quick", data=folder)
+    assert (settings.count, settings.data) == (4, str(folder))
+    assert settings_of("quick", data=folder, count=2).count == 2
+    (case,) = make_cases(settings, Unit("level", 1))
+    assert (case.name, case.family) == ("scan01.h5", "particles")
+    assert make_cases(settings, Unit("harm", 1)) == []
+    assert len(make_cases(settings, Unit("harm", 2))) == 1
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    write_all([twin_scan(seed) for seed in (3, 4)], shards / "shard-0.h5")
+    many = settings_of("quick", data=shards)
+    assert many.count == 2
+    (case,) = make_cases(many, Unit("level", 1))
+    assert (case.name, case.family) == ("shard-0.h5[1]", "particles")
+    (shards / "shard-1.h5").write_bytes(b"nothing")
+    cases_in.cache_clear()
+    with pytest.raises(CorruptFileError, match=r"shard-1\.h5"):
+        settings_of("quick", data=shards)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingChannelError, match=r"no \.h5 file"):
+        settings_of("quick", data=tmp_path / "empty")
+
+
+def test_fill_cases_have_every_kind_of_hole(tmp_path):
+    settings = settings_of("quick", data=folder_of(tmp_path / "data", 1))
+    made = make_cases(settings, Unit("fill", 0))
+    assert [case.groups["hole"] for case in made] == list(HOLE_KINDS)
+    for case in made:
+        assert list(case.measured.channels) == [KEY]
+        outside = ~case.holes
+        rest = (case.heights - case.ideal)[outside]
+        assert abs(rest.std() / case.sq_nm - 0.05) < 0.005
+        assert case.heights[case.holes].min() > case.heights[outside].max(), "peeking is punished"
+
+
+@pytest.mark.parametrize("kind", HOLE_KINDS)
+def test_holes(kind):
+    holes = make_holes(kind, (90, 131), 4)
+    assert np.array_equal(holes, make_holes(kind, (90, 131), 4))
+    assert not np.array_equal(holes, make_holes(kind, (90, 131), 5))
+    assert 0.01 < holes.mean() < 0.35
+    assert not holes[:4].any()
+    assert not holes[-4:].any()
+    if kind.endswith(("line", "lines")):
+        edges = np.flatnonzero(np.diff(holes[:, 0].astype(int)))
+        assert set(np.diff(edges)[::2]) == {int(kind[0])}
+        assert np.array_equal(holes.all(axis=1), holes.any(axis=1))
+
+
+def test_settings():
+    settings = settings_of("full", tasks=["fill", "level"], seed=3)
+    assert settings.tasks == ("level", "fill")
+    assert (settings.count, settings.sizes) == (204, (256, 384, 512))
+    assert [settings.shape(k) for k in range(4)] == [(256, 256), (384, 384), (384, 512), (256, 256)]
+    assert settings.seed_of(5) == 3_000_005
+    assert [unit.task for unit in units_of(Settings(count=1))] == ["level", "mask", "fill", "metrology", "harm"]
+    assert settings_of("quick", size=64, count=3).sizes == (64,)
+    for wrong in ({"tasks": ["levels"]}, {"size": 8}, {"count": 0}):
+        with pytest.raises(BadParameterError):
+            settings_of("quick", **wrong)
+
+
+def test_ideal_and_truth_are_only_in_the_scan():
+    assert ChannelKey("truth", "unknown") in twin_scan(0).channels

@@ -1,0 +1,184 @@
+"""Scores against what can be said beforehand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from afmend.errors import StepError
+from afmend.evaluation.bench.cases import KEY, case_of
+from afmend.evaluation.bench.makers import with_holes
+from afmend.evaluation.bench.tasks import find_task
+from afmend.evaluation.bench.tasks.metrology import particle_labels
+from afmend.scan import Masks
+
+from .standin import twin_scan
+
+
+def with_heights(case, heights, **changes):
+    channel = case.measured.channels[KEY]
+    return case.measured.with_channel(channel.evolve(values=heights, **changes))
+
+
+def test_level_knows_no_tilt_and_measures_in_nm():
+    case = case_of(twin_scan(0))
+    y, x = np.mgrid[: case.ideal.shape[0], : case.ideal.shape[1]]
+    score = find_task("level").score
+    found = score(case, with_heights(case, case.ideal + 0.3 * x - 0.1 * y + 0.002 * x * y + 5))
+    assert found["rmse_nm"] < 1e-9
+    assert abs(found["sq_error_percent"]) < 1e-6
+    assert abs(found["line_power_db"]) < 1e-6
+    offsets = 0.5 * (-1.0) ** np.arange(case.ideal.shape[0])[:, None]
+    found = score(case, with_heights(case, case.ideal + offsets))
+    assert abs(found["rmse_nm"] - 0.5) < 0.01
+    assert abs(found["rmse_percent_of_sq"] - 100 * found["rmse_nm"] / case.sq_nm) < 1e-9
+    assert found["line_power_db"] > 0
+    flat = score(case, with_heights(case, np.zeros(case.ideal.shape)))
+    assert flat["sigma_bg_nm"] == 0, "a constant image wins by sigma_bg"
+    assert abs(flat["rmse_percent_of_sq"] - 100) < 1e-6
+    clean = case_of(twin_scan(0, clean=True))
+    assert np.isnan(score(clean, with_heights(clean, np.zeros(clean.ideal.shape)))["line_power_db"])
+
+
+def test_damage_does_not_count_where_levelings_are_scored():
+    case = case_of(twin_scan(0))
+    wild = np.where(case.usable, case.ideal, 1e4)
+    assert find_task("level").score(case, with_heights(case, wild))["rmse_nm"] < 1e-9
+
+
+def test_masks_are_scored_on_recorded_pixels():
+    case = case_of(twin_scan(0))
+    score = find_task("mask").score
+    right = Masks(missing=case.missing, artifact={"anything": case.damaged})
+    found = score(case, with_heights(case, case.heights, masks=right))
+    assert {found[key] for key in found if key != "false_percent"} == {100.0}
+    assert found["false_percent"] == 0
+    assert found["recall_of_scar"] == 100
+    half = case.damaged.copy()
+    half[30] = False
+    found = score(case, with_heights(case, case.heights, masks=Masks(artifact={"scar": half | case.missing})))
+    assert abs(found["recall_percent"] - 100 * 45 / 85) < 1e-9
+    assert found["precision_percent"] == 100
+    assert found["object_recall_percent"] == 50
+    clean = case_of(twin_scan(1, clean=True))
+    found = score(clean, clean.measured)
+    assert np.isnan(found["iou_percent"])
+    assert found["false_on_clean_percent"] == 0
+
+
+def test_metrology_takes_the_measured_numbers():
+    case = case_of(twin_scan(1))
+    score = find_task("metrology").score
+    found = score(case, with_heights(case, case.ideal))
+    assert all(abs(value) < 1e-6 for key, value in found.items() if "step" not in key)
+    rough = case_of(twin_scan(0))
+    assert not any("particle" in key for key in score(rough, with_heights(rough, rough.ideal)))
+    double = score(case, with_heights(case, 2 * case.ideal))
+    assert abs(double["sq_error_percent"] - 100) < 5
+    assert double["particle_height_error_percent"] > 40
+    labels = particle_labels(case, np.ones(case.ideal.shape, bool))
+    assert labels.max() >= 1
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    assert not edge.any()
+
+
+def test_terraces_have_steps():
+    case = case_of(twin_scan(2))
+    found = find_task("metrology").score(case, with_heights(case, 1.1 * case.ideal))
+    assert np.isfinite(found["step_error_percent"])
+
+
+def test_harm_counts_in_noise_floors():
+    case = case_of(twin_scan(0, clean=True))
+    score = find_task("harm").score
+    nothing = score(case, case.measured)
+    assert nothing["error_over_floor"] == 1
+    assert nothing["changed_percent"] == 0
+    heights = case.heights.copy()
+    heights[: heights.shape[0] // 2 : 2] += 3
+    harmed = score(case, with_heights(case, heights))
+    assert harmed["error_over_floor"] > 5
+    assert harmed["changed_percent"] > 20
+
+
+def test_fill_scores():
+    case = with_holes(case_of(twin_scan(0)), 3)[4]
+    score = find_task("fill").score
+    perfect = np.where(case.holes, case.ideal, case.heights)
+    found = score(case, (perfect, np.where(case.holes, 0.1, 0.0)))
+    assert found["rmse_percent_of_sq"] == 0
+    assert (found["coverage_percent"], found["coverage_50_percent"]) == (100, 100)
+    assert abs(found["seam_ratio"] - 1) < 1e-12
+    assert abs(found["width_percent_of_sq"] - 100 * 2 * 1.959964 * 0.1 / case.sq_nm) < 1e-3
+    assert found["touched_outside_px"] == 0
+    plain = score(case, perfect)
+    assert np.isnan(plain["coverage_percent"])
+    moved = perfect.copy()
+    moved[0, :7] += 1
+    moved[case.holes] += case.sq_nm
+    found = score(case, moved)
+    assert abs(found["rmse_percent_of_sq"] - 100) < 1e-9
+    assert found["touched_outside_px"] == 7
+    no_bars = score(case, (perfect, np.full(case.ideal.shape, np.inf)))
+    assert np.isnan(no_bars["crps_percent_of_sq"])
+    partly = np.where(case.holes & (np.arange(64) < 30), np.nan, perfect)
+    assert 0 < score(case, partly)["left_open_percent"] < 100
+    everything = score(case, np.where(case.holes, np.nan, perfect))
+    assert everything["left_open_percent"] == 100
+    assert np.isnan(everything["rmse_percent_of_sq"])
+
+
+def test_fills_that_are_none():
+    task = find_task("fill")
+    case = with_holes(case_of(twin_scan(0)), 3)[4]
+    with pytest.raises(StepError, match="3 things"):
+        task.score(case, (1, 2, 3))
+    with pytest.raises(StepError, match="have shape"):
+        task.score(case, case.ideal[1:])
+    with pytest.raises(StepError, match="sigma have shape"):
+        task.score(case, (case.heights, case.ideal[1:]))
+    with pytest.raises(StepError, match="not finite"):
+        task.score(case, np.where(case.holes, np.inf, case.heights))
+
+
+def test_a_fill_cannot_change_the_case():
+    case = with_holes(case_of(twin_scan(0)), 3)[0]
+    before = case.heights.copy()
+
+    def vandal(heights, holes, _pixel_nm):
+        heights[:], holes[:] = 7, False
+        return heights
+
+    from afmend.evaluation.bench.methods import Method
+
+    find_task("fill").run(Method("vandal", "", vandal), case)
+    assert np.array_equal(case.heights, before)
+    assert case.holes.any()
+
+
+def test_columns_are_unique_and_told():
+    for name in ("level", "mask", "fill", "metrology", "harm"):
+        task = find_task(name)
+        keys = [column.key for column in task.columns]
+        assert len(set(keys)) == len(keys)
+        assert task.primary.compare
+        assert task.column(keys[-1]).key == keys[-1]
+        assert dataclasses.asdict(task.primary)["about"]
+
+
+def test_what_leveling_mends_counts_for_leveling_and_not_for_detectors():
+    case = case_of(twin_scan(0, clean=True))
+    offset, lag = np.zeros(case.ideal.shape, bool), np.zeros(case.ideal.shape, bool)
+    offset[20:23] = lag[:, 40:44] = True
+    case = dataclasses.replace(case, masks={"offset": offset, "lag": lag, "scar": np.roll(lag, 9, axis=1)})
+    assert (case.usable & offset).any()
+    assert not (case.usable & lag).any()
+    heights = case.ideal + 2.0 * offset
+    assert find_task("level").score(case, with_heights(case, heights))["lines_percent_of_sq"] > 10
+    exact = Masks(artifact={"x": case.masks["scar"] | lag})
+    found = find_task("mask").score(case, with_heights(case, heights, masks=exact))
+    assert (found["strict_iou_percent"], found["false_percent"]) == (100, 0)
+    assert (found["recall_of_lag"], found["recall_of_offset"]) == (
+        100,
+        100 * (offset & exact.artifact["x"]).sum() / offset.sum(),
+    )
