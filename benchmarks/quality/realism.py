@@ -62,7 +62,9 @@ def tile(channel, n):
     known = valid.ravel()
     if known.any():
         z = z - (terms @ np.linalg.lstsq(terms[known], z.ravel()[known], rcond=None)[0]).reshape(z.shape)
-    return Image.fromarray(paint(z, Size(n, n, 1.0, "slow"), robust_range(z, valid), valid=valid))
+    scale = n / max(z.shape)
+    size = Size(max(round(z.shape[1] * scale), 1), max(round(z.shape[0] * scale), 1), 1.0, "slow")
+    return Image.fromarray(paint(z, size, robust_range(z, valid), valid=valid))
 
 
 def contact_sheet(items, path, per=6, n=240):

@@ -1,23 +1,15 @@
 """The command line, as a user calls it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 import afmend
 from afmend.apps.cli.describe import reference
+from e2e_cli import cli
 from support import ROOT, SCANS, realdata, rough, scan_of
-
-
-def cli(*words, cwd=None):
-    command = [sys.executable, "-m", "afmend.apps.cli.main", *map(str, words)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "200"}
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env)
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,10 @@ def _checked(data: object, where: str) -> Box:
         for name, entry in groups[key].items():
             if not isinstance(entry, Mapping):
                 raise BadRecipeError(f"{key}.{name} must be a mapping", where=where, now="Mend the box.")
-    return Box(str(data["name"]), str(data.get("description", "")), float(data.get("clean", 0.0)), **groups)
+    clean = data.get("clean", 0.0)
+    if not isinstance(clean, int | float) or not 0 <= clean <= 1:
+        raise BadRecipeError(f"clean is {clean!r}", where=where, now="It is a share, from 0 to 1.")
+    return Box(str(data["name"]), str(data.get("description", "")), float(clean), **groups)
 
 
 def _laid_over(old: Any, new: Any) -> Any:

@@ -36,7 +36,7 @@ def draw(
     ----------
     box : Box
     seed : int
-        The same box and seed give the same scan; another choice of artifacts keeps the surface.
+        The same box and seed give the same scan; another choice of artifacts keeps the parameters of the surface.
     shape : (rows, cols), optional
         Default: as the box's ``let`` says (rows, cols), else (256, 256).
     surface : str, optional
@@ -180,6 +180,8 @@ def _listed(value: Any) -> list[Any]:
 
 def _log(draw: _Draw, pair: Any) -> float:
     low, high = draw.range_of(pair)
+    if not 0 < low <= high:
+        raise ValueError("a logarithmic range is positive and rises")
     return float(np.exp(draw.rng.uniform(np.log(low), np.log(high))))
 
 

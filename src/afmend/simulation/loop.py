@@ -85,6 +85,8 @@ class Loop(Params):
 def controller(loop: Loop, cols: int, limits: tuple[float, float]) -> NDArray[np.float64]:
     """Return the numbers of the loop per sample, as `loop_kernels.follow` wants them.
 
+    A loop that is faster than its samples corrects the whole error at each: sampling makes no instability of its own.
+
     Parameters
     ----------
     loop : Loop
@@ -98,7 +100,8 @@ def controller(loop: Loop, cols: int, limits: tuple[float, float]) -> NDArray[np
     slew = loop.slew_nm_s * step_s or UNLIMITED
     return np.array(
         [
-            round(loop.delay_s / step_s), loop.integral_hz * step_s, loop.proportional, share, loop.free_nm, loop.pushed_nm, slew, *limits,
+            round(loop.delay_s / step_s), min(loop.integral_hz * step_s, 1.0), loop.proportional, share,
+            loop.free_nm, loop.pushed_nm, slew, *limits,
             *_propagator(loop.resonance_hz, loop.damping, step_s),
         ]
     )  # fmt: skip

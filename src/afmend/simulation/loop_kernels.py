@@ -52,6 +52,14 @@ def _swing(loop: Floats, rest: float, speed: float, command: float) -> tuple[flo
 
 
 @njit(cache=True, error_model="numpy")
+def _delayed(line: Floats, place: int, value: float) -> tuple[float, int]:
+    """Put a value into a delay line; return the one that comes out, and the next place."""
+    line[place] = value
+    place = place + 1 if place < line.size - 1 else 0
+    return float(line[place]), place
+
+
+@njit(cache=True, error_model="numpy")
 def follow(
     maps: Floats, scene_start: NDArray[np.int64], scene_offset: Floats,
     x_px: Floats, y_px: Floats, x_drift: Floats, y_drift: Floats, z_drift: Floats,
@@ -77,8 +85,9 @@ def follow(
     gain : (rows, cols) or (1, 1)
         Factor on both gains.
     loop : (13,)
-        Delay in samples, integral gain per sample, proportional gain, sensor share per sample, largest error down, largest error up,
-        largest step per sample, lowest z, highest z, four numbers of the piezo's propagator (all 0 = rigid).
+        Delay in samples, integral gain per sample, proportional gain, sensor share per sample, largest error down,
+        largest error up, largest step per sample, lowest z, highest z, four numbers of the piezo's propagator (all 0 =
+        rigid).
 
     Returns
     -------
@@ -93,18 +102,16 @@ def follow(
     states = np.zeros((2, rows, cols), np.uint8)
     ki, kp, share, down, up, slew, lowest, highest = loop[1:9]
     rigid = loop[9] == 0.0
-    steps = x_px.size
-    pixels = steps // substeps
+    steps, pixels = x_px.size, x_px.size // substeps
     scene = 0
     error = seen = speed = 0.0
     y, x = y_px[0] + y_drift[0], x_px[0] + x_drift[0]
     start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x, scan) + z_drift[0]
     z = command = min(max(start, lowest), highest)
-    late = round(1 / ki)
-    before = np.full((late + 1, 2), start)
-    now = 0
+    targets = np.full(round(1 / ki) + 1, start)
+    ideals = targets.copy()
     reports = np.zeros(int(loop[0]) + 1)
-    report = 0
+    now = report = 0
     # The first line is scanned once before recording starts, so that the loop has settled.
     for line in range(-1, rows):
         row = max(line, 0)
@@ -125,9 +132,7 @@ def follow(
                 target += z_drift[row] + (z_drift[row + 1] - z_drift[row]) * part
                 distance = target - z
                 error += (min(max(distance, -down), up) - error) * share
-                reports[report] = error + noise[row, at]
-                report = report + 1 if report < reports.size - 1 else 0
-                measured = reports[report]
+                measured, report = _delayed(reports, report, error + noise[row, at])
                 command += min(max(factor * (ki * measured + kp * (measured - seen)), -slew), slew)
                 seen = measured
                 if distance < -down:
@@ -139,9 +144,9 @@ def follow(
                     z = command
                 else:
                     z, speed = _swing(loop, z - command, speed, command)
-                before[now, 0], before[now, 1] = ideal, target
-                now = now + 1 if now < late else 0
-                sums = (sums[0] + z, sums[1] + measured, sums[2] + before[now, 0], sums[3] + (z - before[now, 1]))
+                target, _ = _delayed(targets, now, target)
+                ideal, now = _delayed(ideals, now, ideal)
+                sums = (sums[0] + z, sums[1] + measured, sums[2] + ideal, sums[3] + (z - target))
             if line >= 0 and 0 <= pixel < cols:
                 for k in range(4):
                     out[k, way, row, pixel] = sums[k] / substeps

@@ -25,7 +25,8 @@ class Tracked:
     errors : (2, rows, cols) float64
         What the sensor reported, nm.
     ideals : (2, rows, cols) float64
-        The dilated surface under the tip, without tilt, bow and drift, one integral time 1 / K earlier.
+        The dilated surface under the tip, averaged over the time of a pixel, one integral time 1 / K earlier, without
+        tilt, bow and drift.
     lags : (2, rows, cols) float64
         How far the piezo was above that surface.
     states : (2, rows, cols) uint8

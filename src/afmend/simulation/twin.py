@@ -26,6 +26,8 @@ VERSION = "1"
 STEP = "twin"
 EXTRA_MARGIN_PX = 8
 """Beyond the path of the tip, so that the edge of the canvas, where dilation is not exact, stays out of the scan."""
+MARGIN_STEP_PX = 16
+"""Margins come in steps, so that a little more drift does not make another random surface."""
 
 
 def simulate(twin: Twin) -> Scan:
@@ -53,7 +55,7 @@ def simulate(twin: Twin) -> Scan:
     overscan, substeps = loop.overscan_px(cols), loop.samples_per_pixel(cols)
     path = travel(scanner, twin.shape, twin.pixel_nm, 1 / loop.line_rate_hz, overscan, substeps)
     slow, fast = path.margin(twin.shape)
-    canvas = Canvas(twin.shape, twin.pixel_nm, (slow + EXTRA_MARGIN_PX, fast + EXTRA_MARGIN_PX))
+    canvas = Canvas(twin.shape, twin.pixel_nm, (_margin(slow), _margin(fast)))
     check_size(canvas)
     surface = make_surface(twin.surface, canvas)
     scenes, still = make_scenes(twin, canvas, surface)
@@ -79,6 +81,10 @@ def simulate(twin: Twin) -> Scan:
     digitize(twin.electronics, recording)
     apply_saved(twin.saved, recording)
     return _scan(twin, recording, tracked.errors, canvas.scan_part(surface))
+
+
+def _margin(path_px: int) -> int:
+    return -(-(path_px + EXTRA_MARGIN_PX) // MARGIN_STEP_PX) * MARGIN_STEP_PX
 
 
 def _recording(twin: Twin, heights: Heights, ideals: Heights) -> Recording:
