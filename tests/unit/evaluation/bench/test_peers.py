@@ -107,5 +107,5 @@ def test_the_real_gwyddion(gwyddion):
     made = with_holes(case, 1)[4]
     (fill,) = peer_methods([gwyddion], "fill")
     filled = fill.run(made.heights, made.holes, made.pixel_nm)
-    assert np.abs(filled - made.heights)[~made.holes].max() < 1e-6
+    assert_heights_close(np.where(made.holes, 0, filled), np.where(made.holes, 0, made.heights), atol_nm=0)
     assert np.abs(filled - made.ideal)[made.holes].max() < 10 * made.sq_nm

@@ -273,12 +273,16 @@ def test_correlation_needs_methods_and_scans():
         scores = {} if sigma is None else {"sigma_bg_nm": sigma, "rmse_nm": error}
         return Row("level", unit, f"s{unit}", {"family": "rough"}, (3, 4), method, scores)
 
-    rows = [leveled(m, u, k, 5.0 - k) for u in range(3) for k, m in enumerate("abc")]
+    rows = [leveled(m, u, k, 5.0 - k) for u in range(3) for k, m in enumerate(("seed", "auto", "row median"))]
     found = correlation(rows)
     assert (found["value"], found["negative"], found["same_best"]) == (-1, 1, 0)
+    assert correlation([*rows, *(leveled("mine", u, 9, 9) for u in range(3))]) == found, "only built-in levelings"
     assert correlation(rows[:3]) is None
-    assert correlation([leveled("a", u, 1, 1) for u in range(3)]) is None
-    assert correlation([*rows[:3], leveled("a", 1, 1, 1), leveled("b", 1, None, 1), leveled("c", 1, 1, 1)]) is None
+    assert correlation([leveled("auto", u, 1, 1) for u in range(3)]) is None
+    assert (
+        correlation([*rows[:3], leveled("seed", 1, 1, 1), leveled("auto", 1, None, 1), leveled("row median", 1, 1, 1)])
+        is None
+    )
 
 
 def test_units_do_not_depend_on_each_other(data):
