@@ -76,7 +76,7 @@ def box_of(name: str) -> Box:
         "scanner": {"tilt_slow_nm": 6.0, "tilt_fast_nm": 9.0, "hysteresis": 0.004},
         "electronics": {"white_nm": "white", "flicker_nm": 0.25, "seed": 1},
     }
-    return replace(box, surfaces={"mixed": sample}, base=base)
+    return replace(box, let={"aspect": 1}, surfaces={"mixed": sample}, base=base)
 
 
 def pair_of(name: str, size: int) -> list[Scan]:
