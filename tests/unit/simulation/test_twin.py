@@ -233,6 +233,26 @@ def test_every_surface_of_the_boxes_can_be_scanned(kind):
             assert scan.channel("height/trace").values.std() > 0
 
 
+@pytest.mark.parametrize(
+    "surface",
+    [{"kind": "cells", "radius_nm": 0.1}, {"kind": "terraces", "width_nm": 0.1}, {"kind": "grating", "pitch_nm": 0.3}],
+)
+def test_features_far_below_a_pixel_are_refused(surface):
+    with pytest.raises(AfmendError, match="is lost on pixels"):
+        made(surface=surface)
+
+
+def test_a_flat_exponential_surface_is_flat():
+    assert np.ptp(made(surface={"kind": "exponential", "sq_nm": 0.0}).channel("truth").values) == 0
+
+
+@pytest.mark.parametrize("changes", [{"shape": (-3, 4)}, {"shape": (3, 40)}, {"pixel_nm": (0.0, 1.0)},
+                                     {"pixel_nm": (1e9, 1.0)}])  # fmt: skip
+def test_impossible_scans_are_refused(changes):
+    with pytest.raises(AfmendError):
+        made(**changes)
+
+
 def test_parameters_are_checked():
     with pytest.raises(AfmendError):
         made(shape=(40,))
