@@ -40,10 +40,9 @@ def _height_at(maps: Floats, scene: int, y: float, x: float, scan: NDArray[np.in
 
 
 @njit(cache=True, error_model="numpy")
-def _bowed(ground: Floats, y: float, x: float, scan: NDArray[np.int64]) -> float:
+def _bowed(ground: Floats, y: float, x: float) -> float:
     """Tilt and bow at a place in pixels of the scan."""
-    u, v = (x + 0.5) / scan[1] - 0.5, (y + 0.5) / scan[0] - 0.5
-    return float(ground[0] * u + ground[1] * v + ground[2] * u * u + ground[3] * v * v + ground[4] * u * v)
+    return float(ground[0] + x * (ground[1] + ground[3] * x + ground[5] * y) + y * (ground[2] + ground[4] * y))
 
 
 @njit(cache=True, error_model="numpy")
@@ -79,8 +78,8 @@ def follow(
         Height added to everything in a scene (a longer or shorter tip).
     x_px, y_px, x_drift, y_drift, z_drift
         See `scanner.Path`.
-    ground : (5,)
-        Coefficients of tilt and bow, see `scanner.ground`.
+    ground : (6,)
+        Coefficients of tilt and bow in pixels: of 1, x, y, x^2, y^2, x y.
     scan : (rows, cols, margin slow, margin fast, overscan, substeps)
     noise : (rows, pixels of a line there and back)
         Sensor noise, nm.
@@ -108,7 +107,7 @@ def follow(
     scene = 0
     error = seen = speed = 0.0
     y, x = y_px[0] + y_drift[0], x_px[0] + x_drift[0]
-    start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x, scan) + z_drift[0]
+    start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x) + z_drift[0]
     z = command = min(max(start, lowest), highest)
     # On a ramp, a sum of ki times the error is 1 / ki - 1 samples late.
     late = int(1 / ki - 1)
@@ -131,7 +130,7 @@ def follow(
                 x = x_px[step] + x_drift[row] + (x_drift[row + 1] - x_drift[row]) * part
                 y = y_px[row] + y_drift[row] + (y_drift[row + 1] - y_drift[row]) * part
                 ideal = _height_at(maps, scene, y, x, scan)
-                target = ideal + scene_offset[scene] + _bowed(ground, y, x, scan)
+                target = ideal + scene_offset[scene] + _bowed(ground, y, x)
                 target += z_drift[row] + (z_drift[row + 1] - z_drift[row]) * part
                 distance = target - z
                 error += (min(max(distance, -down), up) - error) * share

@@ -210,6 +210,23 @@ def ground(scanner: Scanner) -> Series:
     )
 
 
+def ground_px(scanner: Scanner, shape: tuple[int, int]) -> Series:
+    """Return the same polynomial in pixels (x fast, y slow): coefficients of 1, x, y, x^2, y^2, x y."""
+    a, b, c, d, e = ground(scanner)
+    v, u = 1 / np.array(shape)
+    v0, u0 = 0.5 * v - 0.5, 0.5 * u - 0.5
+    return np.array(
+        [
+            a * u0 + b * v0 + c * u0**2 + d * v0**2 + e * u0 * v0,
+            u * (a + 2 * c * u0 + e * v0),
+            v * (b + 2 * d * v0 + e * u0),
+            c * u**2,
+            d * v**2,
+            e * u * v,
+        ]
+    )
+
+
 def _axes(shape: tuple[int, int]) -> tuple[Heights, Heights]:
     """Slow and fast coordinate from -1/2 to 1/2, at the centers of the pixels."""
     rows, cols = shape
