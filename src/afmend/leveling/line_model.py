@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.evidence import detrend
-from afmend.leveling.features import from_both_ends, quantum
+from afmend.leveling.features import from_both_ends, median, quantum
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -67,9 +67,35 @@ def test_functions(x: Vector) -> NDArray[np.float64]:
 
 
 def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
-    """Rows with at least ``least`` usable pixels (fewer if the image is narrower)."""
-    need = min(least, skip.shape[1])
-    return np.flatnonzero(np.count_nonzero(~skip, axis=1) >= need)
+    """Rows that may be links of a chain: with a quarter of the usual number of usable pixels.
+
+    Others would hand on the error of their few pixels to all that follow; see `stray_offsets`. At least ``least``
+    pixels are asked for (fewer if the image is narrower).
+    """
+    counts = np.count_nonzero(~skip, axis=1)
+    usual = float(np.median(counts[counts > 0])) if counts.any() else 0.0
+    return np.flatnonzero(counts >= max(min(least, skip.shape[1]), 0.25 * usual))
+
+
+def stray_offsets(left: Heights, skip: Mask, lines: NDArray[np.int64]) -> Vector:
+    """Offsets of the rows that are no ``lines``, from the aligned lines beside them; 0 for ``lines``: (rows,).
+
+    Their usable pixels decide; where there are fewer than three, all of those that hold a number: such a row is
+    masked, and nothing else depends on it.
+    """
+    rows = left.shape[0]
+    out = np.zeros(rows)
+    for row in np.setdiff1d(np.arange(rows), lines):
+        place = int(np.searchsorted(lines, row))
+        below, above = lines[max(place - 1, 0)], lines[min(place, lines.size - 1)]
+        share = (row - below) / (above - below) if above > below else 0.0
+        beside = (1.0 - share) * left[below] + share * left[above]
+        known = ~(skip[below] | skip[above])
+        chosen = known & ~skip[row] if np.count_nonzero(known & ~skip[row]) >= 3 else known
+        rest = (left[row] - beside)[chosen]
+        rest = rest[np.isfinite(rest)]
+        out[row] = median(rest) if rest.size else 0.0
+    return out
 
 
 def spread(lines: NDArray[np.int64], values: Vector, rows: int) -> Vector:

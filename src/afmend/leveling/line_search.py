@@ -90,7 +90,11 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
         slopes = _judge_slopes(path.slope, path, aspect, shrink=shrink)
     found = Path.of(lines, offsets.correction, np.zeros(lines.size) if slopes is None else slopes.correction)
     sigma = np.sqrt(offsets.variance * anchored.variance / float(np.mean(anchored.variance)))
-    return LineFit(found.coefficients(rows, tests), ground, line_model.spread(lines, sigma, rows), offsets, slopes)
+    coefs = found.coefficients(rows, tests)
+    if lines.size < rows:
+        flat = without_polynomial(kernels.residuals(z, coefs, x), skip, x)
+        coefs[:, 0] += line_model.stray_offsets(flat, skip, lines)
+    return LineFit(coefs, ground, line_model.spread(lines, sigma, rows), offsets, slopes)
 
 
 _NARROWER = 0.95
