@@ -100,10 +100,11 @@ def _line_facts(lines: LineFit, suffix: str) -> dict[str, Any]:
     model = "none"
     if lines.offsets.correction.any():
         model = "offset"
-    if lines.slopes is not None:
+    if lines.degree > 0:
         model = "offset_slope"
     return {
         "line_model": model,
+        "line_degree": lines.degree,
         "line_jumps": lines.offsets.jumps,
         f"line_noise{suffix}": float(np.sqrt(lines.offsets.noise)),
         f"line_sigma_median{suffix}": float(np.median(lines.sigma)),

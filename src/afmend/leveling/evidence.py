@@ -60,7 +60,9 @@ def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     return (flat - smooth).reshape(paths.shape)
 
 
-def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: int, shrink: bool) -> Verdict:
+def judge(
+    path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: int, shrink: bool, order: int = 0
+) -> Verdict:
     """Split a path into line noise and topography.
 
     Parameters
@@ -92,16 +94,16 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: in
         correction = detrend(path, degree)
         variance = float(np.mean(detrend(leaks, degree) ** 2))
         return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
-    expected = _expected(dct(leaks, axis=0, norm="ortho") ** 2, aspect)
+    expected = _expected(dct(leaks, axis=0, norm="ortho") ** 2, aspect, order)
     sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1))
     rest = path
     jumped: NDArray[np.bool_] = np.zeros(count - 1, dtype=np.bool_)
     total = variance = noise = 0.0
     for turn in range(_ROUNDS):
-        steps = _jumps(rest, sizes)
+        steps = _jumps(rest, sizes) if order == 0 else np.zeros(count - 1)
         jumped |= steps != 0
         now = np.concatenate([[0.0], np.cumsum(steps)])
-        part, var, found = _wiener(detrend(rest - now, degree), expected)
+        part, var, found = _wiener(detrend(rest - now, degree), expected, degree, order)
         if turn == 0:
             variance, noise = var, found + float(np.var(detrend(now, degree)))
         change = now + part
@@ -113,7 +115,7 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: in
     return Verdict(path - rest, variance, noise, leak, int(np.count_nonzero(jumped)))
 
 
-def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
+def _expected(power: NDArray[np.float64], aspect: float, mode: int) -> Vector:
     """Power that topography leaks into each cosine order of the line offsets.
 
     The offset at frequency q along the slow axis is compared with test function m (m half waves along the fast
@@ -125,7 +127,7 @@ def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
     weight = np.zeros(count)
     padded = np.cumsum(np.concatenate([np.zeros((1, tests)), power]), axis=0)
     for column in range(tests):
-        shift = (column + 2) * aspect
+        shift = float(np.sqrt((column + max(mode + 1, 2)) ** 2 - mode**2)) * aspect
         at = np.sqrt(np.maximum(order**2 - shift**2, 1.0))
         low = np.clip(np.round(at - 1.5), 1, max(count - 3, 1)).astype(np.int64)
         high = np.minimum(low + 3, count)
@@ -144,7 +146,7 @@ def _jumps(path: Vector, sizes: Vector) -> Vector:
     return np.where(np.abs(steps - np.median(steps)) > limit, steps, 0.0)
 
 
-def _wiener(path: Vector, expected: Vector) -> tuple[Vector, float, float]:
+def _wiener(path: Vector, expected: Vector, degree: int, mode: int) -> tuple[Vector, float, float]:
     """Return the line noise in a path, its posterior variance and its power, both as means over the lines."""
     from scipy.fft import dct, idct
 
@@ -160,10 +162,11 @@ def _wiener(path: Vector, expected: Vector) -> tuple[Vector, float, float]:
     leak = np.maximum(expected[1:], 1e-12 * max(float(np.max(expected[1:])), largest * 1e-12))
     order = np.arange(1.0, count)
     white, walk = np.ones(count - 1), order**-2
-    best, kappa, _ = fit_spectrum(power, leak, np.zeros((0, count - 1)))
+    judged = slice(min(degree, count - 2), None)  # the polynomial took most of the lowest orders
+    best, kappa, _ = fit_spectrum(power[judged], leak[judged], np.zeros((0, count - 1))[:, judged])
     noise = np.zeros(count - 1)
-    for laws in (white[None], walk[None], np.stack([white, walk])):
-        score, factor, theta = fit_spectrum(power, leak, laws)
+    for laws in (white[None], walk[None], np.stack([white, walk]))[: 1 if mode else 3]:
+        score, factor, theta = fit_spectrum(power[judged], leak[judged], laws[:, judged])
         score -= _NATS_PER_LAW * theta.size
         if score > best:
             best, kappa, noise = score, factor, np.einsum("t,tq->q", theta, laws)

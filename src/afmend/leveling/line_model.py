@@ -14,7 +14,9 @@ from afmend.scan.arrays import Heights, Mask
 Vector = NDArray[np.float64]
 _RECURRING = 5
 _PER_QUANTUM = 0.6
-_TESTS = 6  # the slope and five more test functions
+_TESTS = 8  # slope, bends, and five more test functions
+GAUGE_DEGREE = 2
+"""Polynomials over the image up to this degree are background: a drift and a bow cannot be told from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Path:
 
 
 def test_functions(x: Vector) -> NDArray[np.float64]:
-    """Return Legendre polynomials of degree 1 .. 6 over a line, scaled to mean square 1: (tests, cols)."""
+    """Return Legendre polynomials of degree 1 .. 8 over a line, scaled to mean square 1: (tests, cols)."""
     degrees = min(_TESTS, x.size - 1)
     if degrees < 2:
         return np.zeros((0, x.size))
@@ -198,6 +200,16 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
         scale=scale,
         widest=widest,
     )
+
+
+def modulations(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of each test function a line has more than the one before, in aligned lines: (pairs, tests)."""
+    from afmend.leveling import line_kernels as kernels
+
+    guess = np.zeros(path.scale.size)
+    _, _, found = kernels.pair_fit(r, skip, path.lines, guess, path.scale, path.widest, tests, False)
+    found[path.doubtful] = 0.0
+    return found
 
 
 def integrate(steps: NDArray[np.float64]) -> NDArray[np.float64]:
