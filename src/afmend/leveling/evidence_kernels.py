@@ -78,7 +78,7 @@ def fit_spectrum(power: F, leak: F, laws: F) -> tuple[float, float, F]:
 
 @njit(cache=True)
 def _mean(kappa: float, leak: F, theta: F, laws: F, q: int) -> float:
-    total = kappa * leak[q]
+    total: float = kappa * leak[q]
     for t in range(theta.size):
         total += theta[t] * laws[t, q]
     return total

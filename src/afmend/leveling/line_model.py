@@ -15,6 +15,7 @@ Vector = NDArray[np.float64]
 _RECURRING = 5
 _PER_QUANTUM = 0.6
 _TESTS = 8  # slope, bends, and five more test functions
+_BESIDE = 6  # as many of them, but for the slope, are compared with an offset
 GAUGE_DEGREE = 2
 """Polynomials over the image up to this degree are background: a drift and a bow cannot be told from them."""
 
@@ -227,7 +228,7 @@ class Anchored:
         Offset of each line.
     variance : (n,)
         Posterior variance of each offset, as the smoother sees it.
-    leaks : (n, tests - 1)
+    leaks : (n, at most 5)
         What the smoother makes of the modulated residuals.
     """
 
@@ -257,8 +258,8 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     from afmend.leveling import line_kernels as kernels
 
     count = path.lines.size
-    mean, modulated, number = kernels.line_means(r, skip, path.lines, tests[1:])
-    steps = path.leak[:, 1:]
+    mean, modulated, number = kernels.line_means(r, skip, path.lines, tests[1:_BESIDE])
+    steps = path.leak[:, 1:_BESIDE]
     q = _variances(steps, path.scale)
     rr = _variances(modulated, np.sqrt(1.0 / np.maximum(number, 1)))
     with_anchor = (number >= 3) & (rr > 0)
