@@ -57,10 +57,12 @@ def find_bends(left: Heights, skip: Mask, path: Path, x: Vector, tests: NDArray[
 
     rows, degrees = left.shape[0], min(_DEGREES, tests.shape[0] - 3)
     coefs = np.zeros((rows, 4))
-    amounts = np.zeros((path.lines.size, max(degrees, 0)))
+    inside = np.arange(path.lines[0], path.lines[-1] + 1)
+    amounts = np.zeros((inside.size, max(degrees, 0)))
     for turn in range(_ROUNDS if degrees > 0 else 0):
         now = kernels.residuals(left, coefs, x) if turn else left
         leaks = line_model.integrate(line_model.modulations(now, skip, path, tests))
+        leaks = line_model.between(path.lines, leaks)
         for k in range(degrees):
             seen = amounts[:, k] + leaks[:, k]
             # A slope that changes evenly from line to line, and a bend that all lines share, are background.
@@ -69,13 +71,10 @@ def find_bends(left: Heights, skip: Mask, path: Path, x: Vector, tests: NDArray[
             amounts[:, k] = verdict.correction
         if not amounts.any():
             break
-        coefs = np.einsum("ik,kp->ip", _spread(path, amounts, rows), _powers(x, degrees))
+        spread = np.column_stack([line_model.spread(inside, column, rows) for column in amounts.T])
+        coefs = np.einsum("ik,kp->ip", spread, _powers(x, degrees))
     found = np.flatnonzero(amounts.any(axis=0))
     return Bends(coefs, int(found[-1]) + 1 if found.size else 0)
-
-
-def _spread(path: Path, amounts: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-    return np.column_stack([line_model.spread(path.lines, column, rows) for column in amounts.T])
 
 
 def _powers(x: Vector, degrees: int) -> NDArray[np.float64]:

@@ -80,6 +80,36 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     return np.flatnonzero(counts >= max(min(least, skip.shape[1]), 0.25 * usual))
 
 
+def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Leave out lines in which a jump happens: half of such a line fits the line above, the other half that below.
+
+    Both pairs look like lines that are crossed by an edge, but the lines above and below fit each other, and not at
+    the same height. A chain that leads over such a line would lose the jump. Where the jumps recur with the same
+    height, they are the edges of a grating or of terraces along the lines.
+    """
+    if lines.size < 4:
+        return lines
+    _, beside, narrow = _scales(r, skip, lines)
+    jump, beyond = np.zeros(lines.size - 2), np.zeros(lines.size - 2)
+    for first in (0, 1):
+        if lines[first::2].size > 1:
+            jump[first::2], beyond[first::2], _ = _scales(r, skip, np.ascontiguousarray(lines[first::2]))
+    worse = np.minimum(beside[1:], beside[:-1])
+    broken = np.zeros(lines.size, dtype=np.bool_)
+    height = np.abs(jump - np.median(jump))
+    broken[1:-1] = (worse > 3.0 * narrow) & (beyond < worse / 3.0) & (height > worse / 2.0) & (height < 5.0 * worse)
+    broken[1:] &= ~broken[:-1]
+    return lines if _recur(height[broken[1:-1]]) else lines[~broken]
+
+
+def _recur(heights: Vector) -> bool:
+    """Tell whether there are several heights, and typically the same."""
+    if heights.size < _RECURRING:
+        return False
+    typical = float(np.median(heights))
+    return typical > 0.0 and float(np.median(np.abs(heights - typical))) <= 0.15 * typical
+
+
 def stray_offsets(left: Heights, skip: Mask, lines: NDArray[np.int64]) -> Vector:
     """Offsets of the rows that are no ``lines``, from the aligned lines beside them; 0 for ``lines``: (rows,).
 
@@ -104,6 +134,19 @@ def stray_offsets(left: Heights, skip: Mask, lines: NDArray[np.int64]) -> Vector
 def spread(lines: NDArray[np.int64], values: Vector, rows: int) -> Vector:
     """Interpolate values of the usable lines to all rows; beyond the ends the nearest one counts."""
     return np.interp(np.arange(rows), lines, values)
+
+
+def between(lines: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate values of the usable lines to all rows from the first to the last of them.
+
+    What is judged by its spectrum must be spaced evenly.
+    """
+    rows = np.arange(lines[0], lines[-1] + 1)
+    if rows.size == lines.size:
+        return values
+    return np.stack([np.interp(rows, lines, column) for column in values.reshape(lines.size, -1).T], axis=-1).reshape(
+        rows.size, *values.shape[1:]
+    )
 
 
 def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.float64], *, with_slope: bool) -> Path:
@@ -132,11 +175,7 @@ def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]
     away = np.abs(steps)
     usual = 1.4826 * float(np.median(away))
     wide = (scale > 3.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
-    heights = _run_sums(wide, steps)
-    typical = float(np.median(heights)) if heights.size >= _RECURRING else 0.0
-    if typical == 0.0 or float(np.median(np.abs(heights - typical))) > 0.15 * typical:
-        return np.zeros_like(wide)
-    return wide
+    return wide if _recur(_run_sums(wide, steps)) else np.zeros_like(wide)
 
 
 def _run_sums(chosen: NDArray[np.bool_], steps: Vector) -> Vector:

@@ -71,6 +71,7 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
         ground, _ = settle(z, skip, x, sigmas)
         return LineFit(np.zeros((rows, 2)), ground, np.zeros(rows), nothing(rows), 0)
     flat = without_polynomial(z, skip, x)
+    lines = line_model.without_broken(flat, skip, lines)
     path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope")
     with_slope = model == "offset_slope"
     if model == "auto" and _slopes_are_likely(path, aspect):
@@ -83,11 +84,12 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
         path = line_model.refine(flat, skip, path, tests, with_slope=with_slope)
     ground, left = settle(kernels.residuals(z, path.coefficients(rows, tests), x), skip, x, sigmas)
     anchored = line_model.anchor(path, left, ~ground, tests)
-    offsets = judge(anchored.offset, anchored.leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
-    slopes = np.zeros(lines.size)
+    row, leaks = line_model.between(lines, anchored.offset), line_model.between(lines, anchored.leaks)
+    offsets = judge(row, leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
+    slopes = np.zeros(row.size)
     if with_slope:
-        slopes = _judge_slopes(path.slope, path, aspect, shrink=shrink).correction
-    found = Path.of(lines, offsets.correction, slopes)
+        slopes = _judge_slopes(path, path.slope, aspect, shrink=shrink).correction
+    found = Path.of(np.arange(lines[0], lines[-1] + 1), offsets.correction, slopes)
     sigma = np.sqrt(offsets.variance * anchored.variance / float(np.mean(anchored.variance)))
     coefs = found.coefficients(rows, tests)
     left = without_polynomial(kernels.residuals(z, coefs, x), skip, x)
@@ -107,14 +109,15 @@ _NARROWER = 0.95
 
 def _slopes_are_likely(path: Path, aspect: float) -> bool:
     """Tell whether the differences tilt more than their other low orders undulate, in power and typically."""
-    verdict = _judge_slopes(line_model.integrate(path.leak[:, 0]), path, aspect, shrink=True)
+    verdict = _judge_slopes(path, line_model.integrate(path.leak[:, 0]), aspect, shrink=True)
     tilt = float(np.median(np.abs(path.leak[:, 0])))
     others = float(np.median(np.abs(path.leak[:, 1:])))
     return verdict.noise > 0.5 * verdict.leak and tilt > 1.5 * others
 
 
-def _judge_slopes(slopes: NDArray[np.float64], path: Path, aspect: float, *, shrink: bool) -> Verdict:
-    leaks = line_model.integrate(path.leak[:, 1:])
+def _judge_slopes(path: Path, slopes: NDArray[np.float64], aspect: float, *, shrink: bool) -> Verdict:
+    leaks = line_model.between(path.lines, line_model.integrate(path.leak[:, 1:]))
+    slopes = line_model.between(path.lines, slopes)
     return judge(slopes, leaks, aspect=aspect, degree=GAUGE_DEGREE - 1, shrink=shrink, order=1)
 
 
