@@ -87,19 +87,23 @@ def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> NDArray[
     the same height. A chain that leads over such a line would lose the jump. Where the jumps recur with the same
     height, they are the edges of a grating or of terraces along the lines.
     """
+    from afmend.leveling import line_kernels as kernels
+
     if lines.size < 4:
         return lines
-    _, beside, narrow = _scales(r, skip, lines)
-    jump, beyond = np.zeros(lines.size - 2), np.zeros(lines.size - 2)
-    for first in (0, 1):
-        if lines[first::2].size > 1:
-            jump[first::2], beyond[first::2], _ = _scales(r, skip, np.ascontiguousarray(lines[first::2]))
+    middle, beside, narrow = _scales(r, skip, lines)
+    usual = 2.0 * float(np.median(middle))
     worse = np.minimum(beside[1:], beside[:-1])
-    broken = np.zeros(lines.size, dtype=np.bool_)
-    height = np.abs(jump - np.median(jump))
-    broken[1:-1] = (worse > 3.0 * narrow) & (beyond < worse / 3.0) & (height > worse / 2.0) & (height < 5.0 * worse)
-    broken[1:] &= ~broken[:-1]
-    return lines if _recur(height[broken[1:-1]]) else lines[~broken]
+    broken, heights = [], []
+    for k in np.flatnonzero(worse > 3.0 * narrow):
+        if broken and broken[-1] == k:
+            continue
+        jump, beyond = kernels.pair_scales(r, skip, lines[k : k + 3 : 2])
+        height = abs(float(jump[0]) - usual)
+        if beyond[0] < worse[k] / 3.0 and 0.5 * worse[k] < height < 5.0 * worse[k]:
+            broken.append(int(k) + 1)
+            heights.append(height)
+    return lines if _recur(np.array(heights)) else np.delete(lines, broken)
 
 
 def _recur(heights: Vector) -> bool:
