@@ -12,6 +12,8 @@ from afmend.leveling.features import from_both_ends, median, quantum
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
+Scales = tuple[Vector, Vector, float]
+"""See `_scales`."""
 _RECURRING = 5
 _PER_QUANTUM = 0.6
 _TESTS = 8  # slope, bends, and five more test functions
@@ -80,21 +82,21 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     return np.flatnonzero(counts >= max(min(least, skip.shape[1]), 0.25 * usual))
 
 
-def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> NDArray[np.int64]:
+def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[NDArray[np.int64], Scales]:
     """Leave out lines in which a jump happens: half of such a line fits the line above, the other half that below.
 
     Both pairs look like lines that are crossed by an edge, but the lines above and below fit each other, and not at
     the same height. A chain that leads over such a line would lose the jump. Where the jumps recur with the same
-    height, they are the edges of a grating or of terraces along the lines.
+    height, they are the edges of a grating or of terraces along the lines. Also returns the scales of the rest.
     """
     from afmend.leveling import line_kernels as kernels
 
-    if lines.size < 4:
-        return lines
-    middle, beside, narrow = _scales(r, skip, lines)
+    scales = _scales(r, skip, lines)
+    middle, beside, narrow = scales
     usual = 2.0 * float(np.median(middle))
     worse = np.minimum(beside[1:], beside[:-1])
-    broken, heights = [], []
+    broken: list[int] = []
+    heights: list[float] = []
     for k in np.flatnonzero(worse > 3.0 * narrow):
         if broken and broken[-1] == k:
             continue
@@ -103,7 +105,10 @@ def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> NDArray[
         if beyond[0] < worse[k] / 3.0 and 0.5 * worse[k] < height < 5.0 * worse[k]:
             broken.append(int(k) + 1)
             heights.append(height)
-    return lines if _recur(np.array(heights)) else np.delete(lines, broken)
+    if not broken or _recur(np.array(heights)):
+        return lines, scales
+    lines = np.delete(lines, broken)
+    return lines, _scales(r, skip, lines)
 
 
 def _recur(heights: Vector) -> bool:
@@ -153,11 +158,19 @@ def between(lines: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np
     )
 
 
-def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.float64], *, with_slope: bool) -> Path:
-    """Estimate the path of line offsets from residual heights."""
+def follow(
+    r: Heights,
+    skip: Mask,
+    lines: NDArray[np.int64],
+    tests: NDArray[np.float64],
+    *,
+    with_slope: bool,
+    scales: Scales | None = None,
+) -> Path:
+    """Estimate the path of line offsets from residual heights; ``scales`` of the lines, if they are known."""
     from afmend.leveling import line_kernels as kernels
 
-    middle, scale, core = _scales(r, skip, lines)
+    middle, scale, core = scales or _scales(r, skip, lines)
     coarse = _PER_QUANTUM * quantum(r, skip)
     scale = np.maximum(scale, coarse)
     widest = max(core, coarse) or _typical(scale) or np.inf
@@ -200,7 +213,7 @@ def relative_scale(r: Heights, skip: Mask, path: Path) -> float:
     return max(_typical(scale) / (_typical(path.scale) or 1.0), core / path.widest)
 
 
-def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[Vector, Vector, float]:
+def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
     """Median and robust scale of each pair's differences, and the scale of the densest quarter in typical pairs.
 
     Of long lines some hundred pixels are looked at, of many lines some hundred pairs.

@@ -71,11 +71,11 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
         ground, _ = settle(z, skip, x, sigmas)
         return LineFit(np.zeros((rows, 2)), ground, np.zeros(rows), nothing(rows), 0)
     flat = without_polynomial(z, skip, x)
-    lines = line_model.without_broken(flat, skip, lines)
-    path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope")
+    lines, scales = line_model.without_broken(flat, skip, lines)
+    path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope", scales=scales)
     with_slope = model == "offset_slope"
     if model == "auto" and _slopes_are_likely(path, aspect):
-        trial = line_model.follow(flat, skip, lines, tests, with_slope=True)
+        trial = line_model.follow(flat, skip, lines, tests, with_slope=True, scales=scales)
         left = kernels.residuals(flat, trial.coefficients(rows, tests), x)
         if line_model.relative_scale(left, skip, path) < _NARROWER:
             with_slope, path = True, trial
