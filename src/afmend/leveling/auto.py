@@ -24,7 +24,9 @@ class Auto(Params):
     """Level automatically: line offsets, background and features, as far as the evidence goes."""
 
     line_model: Literal["auto", "offset", "offset_slope", "none"] = Knob(
-        "auto", "What is removed from each line: nothing, an offset, an offset and a slope, or what the data show."
+        "auto",
+        "What is removed from each line: nothing, an offset, an offset and a slope, or what the data show of offset, "
+        "slope and bend.",
     )
     max_degree: int = Knob(2, "Highest degree of the polynomial background; 0 removes a constant only.", ge=0, le=3)
     shrink: bool = Knob(True, "Remove only that part of the line offsets which topography cannot explain.")
@@ -38,19 +40,24 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("level.auto", Auto, version="1")
+@step("level.auto", Auto, version="2")
 def level_auto(field: Field, params: Auto) -> Leveled:
     """Subtract line offsets and a polynomial background, each as far as the evidence supports it.
 
     Adjacent lines are compared by a redescending (mode-like) location, so that steps and particles do not count;
     the differences are summed up and anchored to the masked background; from the path so found only that part is
-    subtracted which topography cannot explain (see `afmend.leveling.evidence`). The background is a polynomial
-    whose degree predicts left-out tiles best; on terraces it follows the terraces instead of the staircase.
+    subtracted which topography cannot explain (see `afmend.leveling.evidence`); slopes and bends of single lines
+    are taken in the same way where there are some. Lines in which a jump happens, and lines with few usable pixels,
+    are no links of the chain; they, and masked lines, are laid beside their neighbors. The background is a
+    polynomial whose degree predicts left-out tiles best; on terraces it follows the terraces instead of the
+    staircase.
 
-    ``facts`` hold the model chosen, the line noise found and the posterior standard deviation of every line.
+    ``facts`` hold the model chosen (``line_degree``: 0 offsets, 1 slopes, 2 and 3 bends), the line noise found and
+    the posterior standard deviation of every line.
 
-    When not to use it: edges that run exactly along the lines (within a fraction of a pixel over the image) look
-    like line jumps; level such a scan with ``line_model="none"``. Scars must be masked before.
+    When not to use it: edges that run exactly along the lines (within a few pixels over the image) look like line
+    jumps; level such a scan with ``line_model="none"``. A smooth drift in height without jitter from line to line
+    cannot be told from topography and is left. Scars must be masked before.
 
     Raises
     ------
@@ -100,10 +107,11 @@ def _line_facts(lines: LineFit, suffix: str) -> dict[str, Any]:
     model = "none"
     if lines.offsets.correction.any():
         model = "offset"
-    if lines.slopes is not None:
+    if lines.degree > 0:
         model = "offset_slope"
     return {
         "line_model": model,
+        "line_degree": lines.degree,
         "line_jumps": lines.offsets.jumps,
         f"line_noise{suffix}": float(np.sqrt(lines.offsets.noise)),
         f"line_sigma_median{suffix}": float(np.median(lines.sigma)),

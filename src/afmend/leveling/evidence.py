@@ -8,7 +8,6 @@ neighbors, it is taken for topography and left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,8 @@ Vector = NDArray[np.float64]
 
 _JUMP_SIGMAS = 5.0
 _ROUNDS = 6
+_NATS_PER_LAW = 4.0
+"""By how many nats a law of line noise must explain the path better before it is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +50,6 @@ def nothing(count: int) -> Verdict:
     return Verdict(np.zeros(count), 0.0, 0.0, 0.0, 0)
 
 
-def bands(count: int) -> list[tuple[int, int]]:
-    """Cut the cosine orders 1 .. count-1 into bands of four orders, widening towards high frequencies."""
-    cuts = [1]
-    while cuts[-1] < count:
-        cuts.append(min(count, cuts[-1] + max(4, cuts[-1] // 4)))
-    if len(cuts) > 2 and cuts[-1] - cuts[-2] < 4:
-        del cuts[-2]
-    return list(pairwise(cuts))
-
-
 def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     """Subtract from each column its least-squares polynomial over the lines."""
     count = paths.shape[0]
@@ -69,7 +60,9 @@ def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     return (flat - smooth).reshape(paths.shape)
 
 
-def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: int, shrink: bool) -> Verdict:
+def judge(
+    path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: int, shrink: bool, order: int = 0
+) -> Verdict:
     """Split a path into line noise and topography.
 
     Parameters
@@ -87,8 +80,12 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: in
 
     Notes
     -----
-    Per band of the cosine transform the part ``max(0, 1 - c L / S)`` is removed (Wiener), S being the power of
-    the path, L that of the leaks. What remains has the power ``c^2 L^2 / S <= c L``: a second pass removes nothing.
+    The power of the path's cosine transform is taken for the sum of what topography leaks, known but for a factor,
+    and of line noise of one of few laws: offsets that are independent (white), that add up (a random walk), or both
+    (1/f noise lies between). They are fitted by maximum posterior density, with a Student law for the coefficients; a
+    law counts only if the path is explained that much better. Of each coefficient the part ``N / (N + L)`` is
+    removed (Wiener). So a smooth wave in the path is not taken for line noise unless the lines jitter as well; and
+    what remains, ``L^2 / (N + L) <= L``, looks like topography to a second pass.
     """
     from scipy.fft import dct
 
@@ -97,16 +94,16 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: in
         correction = detrend(path, degree)
         variance = float(np.mean(detrend(leaks, degree) ** 2))
         return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
-    expected = _expected(dct(leaks, axis=0, norm="ortho") ** 2, aspect)
+    expected = _expected(dct(leaks, axis=0, norm="ortho") ** 2, aspect, order)
     sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1))
     rest = path
     jumped: NDArray[np.bool_] = np.zeros(count - 1, dtype=np.bool_)
     total = variance = noise = 0.0
     for turn in range(_ROUNDS):
-        steps = _jumps(rest, sizes)
+        steps = _jumps(rest, sizes) if order == 0 else np.zeros(count - 1)
         jumped |= steps != 0
         now = np.concatenate([[0.0], np.cumsum(steps)])
-        part, var, found = _wiener(detrend(rest - now, degree), expected, leaks.shape[1])
+        part, var, found = _wiener(detrend(rest - now, degree), expected, degree, order)
         if turn == 0:
             variance, noise = var, found + float(np.var(detrend(now, degree)))
         change = now + part
@@ -118,7 +115,7 @@ def judge(path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: in
     return Verdict(path - rest, variance, noise, leak, int(np.count_nonzero(jumped)))
 
 
-def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
+def _expected(power: NDArray[np.float64], aspect: float, mode: int) -> Vector:
     """Power that topography leaks into each cosine order of the line offsets.
 
     The offset at frequency q along the slow axis is compared with test function m (m half waves along the fast
@@ -130,7 +127,7 @@ def _expected(power: NDArray[np.float64], aspect: float) -> Vector:
     weight = np.zeros(count)
     padded = np.cumsum(np.concatenate([np.zeros((1, tests)), power]), axis=0)
     for column in range(tests):
-        shift = (column + 2) * aspect
+        shift = float(np.sqrt((column + max(mode + 1, 2)) ** 2 - mode**2)) * aspect
         at = np.sqrt(np.maximum(order**2 - shift**2, 1.0))
         low = np.clip(np.round(at - 1.5), 1, max(count - 3, 1)).astype(np.int64)
         high = np.minimum(low + 3, count)
@@ -149,23 +146,32 @@ def _jumps(path: Vector, sizes: Vector) -> Vector:
     return np.where(np.abs(steps - np.median(steps)) > limit, steps, 0.0)
 
 
-def _wiener(path: Vector, expected: Vector, tests: int) -> tuple[Vector, float, float]:
+def _wiener(path: Vector, expected: Vector, degree: int, mode: int) -> tuple[Vector, float, float]:
     """Return the line noise in a path, its posterior variance and its power, both as means over the lines."""
     from scipy.fft import dct, idct
 
+    from afmend.leveling.evidence_kernels import fit_spectrum
+
+    count = path.size
     seen = dct(path, norm="ortho")
-    gains = np.zeros(path.size)
-    variance = noise = 0.0
-    for low, high in bands(path.size):
-        width = high - low
-        power = float(np.mean(seen[low:high] ** 2))
-        leak = float(np.mean(expected[low:high]))
-        scatter = np.sqrt(2.0 / width * (1.0 + 1.0 / tests))
-        margin = 1.0 + scatter
-        if power > margin * leak:
-            gains[low:high] = 1.0 - margin * leak / power
-        found = max(power - leak, 0.0)
-        possible = max(found, leak * scatter)
-        noise += width * found
-        variance += width * (possible * leak / (possible + leak) if leak > 0 else 0.0)
-    return idct(gains * seen, norm="ortho"), variance / path.size, noise / path.size
+    power = seen[1:] ** 2
+    largest = float(np.max(power, initial=0.0))
+    if largest == 0.0:
+        return np.zeros(count), 0.0, 0.0
+    power = np.maximum(power, 1e-30 * largest)
+    leak = np.maximum(expected[1:], 1e-12 * max(float(np.max(expected[1:])), largest * 1e-12))
+    order = np.arange(1.0, count)
+    white, walk = np.ones(count - 1), order**-2
+    judged = slice(min(degree, count - 2), None)  # the polynomial took most of the lowest orders
+    best, kappa, _ = fit_spectrum(power[judged], leak[judged], np.zeros((0, count - 1))[:, judged])
+    noise = np.zeros(count - 1)
+    for laws in (white[None], walk[None], np.stack([white, walk]))[: 1 if mode else 3]:
+        score, factor, theta = fit_spectrum(power[judged], leak[judged], laws[:, judged])
+        score -= _NATS_PER_LAW * theta.size
+        if score > best:
+            best, kappa, noise = score, factor, np.einsum("t,tq->q", theta, laws)
+    leak = max(kappa, 1.0) * leak
+    gains = noise / (noise + leak)
+    seen[0] = 0.0
+    seen[1:] *= gains
+    return idct(seen, norm="ortho"), float(np.sum(gains * leak)) / count, float(np.sum(noise)) / count

@@ -258,7 +258,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
         start = guess[i]
         if scale[i] > 1.5 * widest:
             start = _start(part, 2.0 * widest)
-        if with_slope and n >= 8:
+        if with_slope and n >= max(8, r.shape[1] // 2):
             for k in range(n):
                 at[k] = tests[0, where[k]]
             offset[i], slope[i] = _locate_line(part, at[:n], start, 2.0 * s)

@@ -8,13 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.evidence import detrend
-from afmend.leveling.features import from_both_ends, quantum
+from afmend.leveling.features import from_both_ends, median, quantum
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
+Scales = tuple[Vector, Vector, float]
+"""See `_scales`."""
 _RECURRING = 5
 _PER_QUANTUM = 0.6
-_TESTS = 6  # the slope and five more test functions
+_TESTS = 8  # slope, bends, and five more test functions
+_BESIDE = 6  # as many of them, but for the slope, are compared with an offset
+GAUGE_DEGREE = 2
+"""Polynomials over the image up to this degree are background: a drift and a bow cannot be told from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Path:
 
 
 def test_functions(x: Vector) -> NDArray[np.float64]:
-    """Return Legendre polynomials of degree 1 .. 6 over a line, scaled to mean square 1: (tests, cols)."""
+    """Return Legendre polynomials of degree 1 .. 8 over a line, scaled to mean square 1: (tests, cols)."""
     degrees = min(_TESTS, x.size - 1)
     if degrees < 2:
         return np.zeros((0, x.size))
@@ -67,9 +72,72 @@ def test_functions(x: Vector) -> NDArray[np.float64]:
 
 
 def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
-    """Rows with at least ``least`` usable pixels (fewer if the image is narrower)."""
-    need = min(least, skip.shape[1])
-    return np.flatnonzero(np.count_nonzero(~skip, axis=1) >= need)
+    """Rows that may be links of a chain: with a quarter of the usual number of usable pixels.
+
+    Others would hand on the error of their few pixels to all that follow; see `stray_offsets`. At least ``least``
+    pixels are asked for (fewer if the image is narrower).
+    """
+    counts = np.count_nonzero(~skip, axis=1)
+    usual = float(np.median(counts[counts > 0])) if counts.any() else 0.0
+    return np.flatnonzero(counts >= max(min(least, skip.shape[1]), 0.25 * usual))
+
+
+def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[NDArray[np.int64], Scales]:
+    """Leave out lines in which a jump happens: half of such a line fits the line above, the other half that below.
+
+    Both pairs look like lines that are crossed by an edge, but the lines above and below fit each other, and not at
+    the same height. A chain that leads over such a line would lose the jump. Where the jumps recur with the same
+    height, they are the edges of a grating or of terraces along the lines. Also returns the scales of the rest.
+    """
+    from afmend.leveling import line_kernels as kernels
+
+    scales = _scales(r, skip, lines)
+    middle, beside, narrow = scales
+    usual = 2.0 * float(np.median(middle))
+    worse = np.minimum(beside[1:], beside[:-1])
+    broken: list[int] = []
+    heights: list[float] = []
+    for k in np.flatnonzero(worse > 3.0 * narrow):
+        if broken and broken[-1] == k:
+            continue
+        jump, beyond = kernels.pair_scales(r, skip, lines[k : k + 3 : 2])
+        height = abs(float(jump[0]) - usual)
+        if beyond[0] < worse[k] / 3.0 and 0.5 * worse[k] < height < 5.0 * worse[k]:
+            broken.append(int(k) + 1)
+            heights.append(height)
+    if not broken or _recur(np.array(heights)):
+        return lines, scales
+    lines = np.delete(lines, broken)
+    return lines, _scales(r, skip, lines)
+
+
+def _recur(heights: Vector) -> bool:
+    """Tell whether there are several heights, and typically the same."""
+    if heights.size < _RECURRING:
+        return False
+    typical = float(np.median(heights))
+    return typical > 0.0 and float(np.median(np.abs(heights - typical))) <= 0.15 * typical
+
+
+def stray_offsets(left: Heights, skip: Mask, lines: NDArray[np.int64]) -> Vector:
+    """Offsets of the rows that are no ``lines``, from the aligned lines beside them; 0 for ``lines``: (rows,).
+
+    Their usable pixels decide; where there are fewer than three, all of those that hold a number: such a row is
+    masked, and nothing else depends on it.
+    """
+    rows = left.shape[0]
+    out = np.zeros(rows)
+    for row in np.setdiff1d(np.arange(rows), lines):
+        place = int(np.searchsorted(lines, row))
+        below, above = lines[max(place - 1, 0)], lines[min(place, lines.size - 1)]
+        share = (row - below) / (above - below) if above > below else 0.0
+        beside = (1.0 - share) * left[below] + share * left[above]
+        known = ~(skip[below] | skip[above])
+        chosen = known & ~skip[row] if np.count_nonzero(known & ~skip[row]) >= 3 else known
+        rest = (left[row] - beside)[chosen]
+        rest = rest[np.isfinite(rest)]
+        out[row] = median(rest) if rest.size else 0.0
+    return out
 
 
 def spread(lines: NDArray[np.int64], values: Vector, rows: int) -> Vector:
@@ -77,11 +145,32 @@ def spread(lines: NDArray[np.int64], values: Vector, rows: int) -> Vector:
     return np.interp(np.arange(rows), lines, values)
 
 
-def follow(r: Heights, skip: Mask, lines: NDArray[np.int64], tests: NDArray[np.float64], *, with_slope: bool) -> Path:
-    """Estimate the path of line offsets from residual heights."""
+def between(lines: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate values of the usable lines to all rows from the first to the last of them.
+
+    What is judged by its spectrum must be spaced evenly.
+    """
+    rows = np.arange(lines[0], lines[-1] + 1)
+    if rows.size == lines.size:
+        return values
+    return np.stack([np.interp(rows, lines, column) for column in values.reshape(lines.size, -1).T], axis=-1).reshape(
+        rows.size, *values.shape[1:]
+    )
+
+
+def follow(
+    r: Heights,
+    skip: Mask,
+    lines: NDArray[np.int64],
+    tests: NDArray[np.float64],
+    *,
+    with_slope: bool,
+    scales: Scales | None = None,
+) -> Path:
+    """Estimate the path of line offsets from residual heights; ``scales`` of the lines, if they are known."""
     from afmend.leveling import line_kernels as kernels
 
-    middle, scale, core = _scales(r, skip, lines)
+    middle, scale, core = scales or _scales(r, skip, lines)
     coarse = _PER_QUANTUM * quantum(r, skip)
     scale = np.maximum(scale, coarse)
     widest = max(core, coarse) or _typical(scale) or np.inf
@@ -103,11 +192,7 @@ def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]
     away = np.abs(steps)
     usual = 1.4826 * float(np.median(away))
     wide = (scale > 3.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
-    heights = _run_sums(wide, steps)
-    typical = float(np.median(heights)) if heights.size >= _RECURRING else 0.0
-    if typical == 0.0 or float(np.median(np.abs(heights - typical))) > 0.15 * typical:
-        return np.zeros_like(wide)
-    return wide
+    return wide if _recur(_run_sums(wide, steps)) else np.zeros_like(wide)
 
 
 def _run_sums(chosen: NDArray[np.bool_], steps: Vector) -> Vector:
@@ -128,7 +213,7 @@ def relative_scale(r: Heights, skip: Mask, path: Path) -> float:
     return max(_typical(scale) / (_typical(path.scale) or 1.0), core / path.widest)
 
 
-def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[Vector, Vector, float]:
+def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
     """Median and robust scale of each pair's differences, and the scale of the densest quarter in typical pairs.
 
     Of long lines some hundred pixels are looked at, of many lines some hundred pairs.
@@ -174,6 +259,16 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     )
 
 
+def modulations(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of each test function a line has more than the one before, in aligned lines: (pairs, tests)."""
+    from afmend.leveling import line_kernels as kernels
+
+    guess = np.zeros(path.scale.size)
+    _, _, found = kernels.pair_fit(r, skip, path.lines, guess, path.scale, path.widest, tests, False)
+    found[path.doubtful] = 0.0
+    return found
+
+
 def integrate(steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sum up steps from line to line; the first line is at 0."""
     return np.concatenate([np.zeros((1, *steps.shape[1:])), np.cumsum(steps, axis=0)])
@@ -189,7 +284,7 @@ class Anchored:
         Offset of each line.
     variance : (n,)
         Posterior variance of each offset, as the smoother sees it.
-    leaks : (n, tests - 1)
+    leaks : (n, at most 5)
         What the smoother makes of the modulated residuals.
     """
 
@@ -219,8 +314,8 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     from afmend.leveling import line_kernels as kernels
 
     count = path.lines.size
-    mean, modulated, number = kernels.line_means(r, skip, path.lines, tests[1:])
-    steps = path.leak[:, 1:]
+    mean, modulated, number = kernels.line_means(r, skip, path.lines, tests[1:_BESIDE])
+    steps = path.leak[:, 1:_BESIDE]
     q = _variances(steps, path.scale)
     rr = _variances(modulated, np.sqrt(1.0 / np.maximum(number, 1)))
     with_anchor = (number >= 3) & (rr > 0)

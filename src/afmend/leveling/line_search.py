@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from afmend.leveling import background, line_model
 from afmend.leveling.evidence import Verdict, judge, nothing
 from afmend.leveling.features import ground_of, measure_ground, thinned
-from afmend.leveling.line_model import Path
+from afmend.leveling.line_bends import find_bends
+from afmend.leveling.line_model import GAUGE_DEGREE, Path
 from afmend.scan.arrays import Heights, Mask
 
-GAUGE_DEGREE = 2
-"""Polynomials over the lines up to this degree are background: a drift and a bow cannot be told from them."""
 _SETTLING = 4
 
 
@@ -28,22 +27,22 @@ class LineFit:
 
     Attributes
     ----------
-    coefs : (rows, 2)
-        Offset, and slope over x in -1 .. 1.
+    coefs : (rows, 2 or 4)
+        Coefficients of powers of x in -1 .. 1: offset, slope, bends.
     ground : (rows, cols) bool
         Pixels to fit a background to.
     sigma : (rows,)
         Posterior standard deviation of each offset; 0 where no model was asked for.
     offsets : Verdict
-    slopes : Verdict or None
-        None if no slopes were fitted.
+    degree : int
+        Highest degree of the polynomials that were fitted to single lines.
     """
 
     coefs: NDArray[np.float64]
     ground: Mask
     sigma: NDArray[np.float64]
     offsets: Verdict
-    slopes: Verdict | None
+    degree: int
 
 
 def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: float, aspect: float) -> LineFit:
@@ -70,12 +69,13 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
     lines = line_model.usable_lines(skip)
     if model == "none" or tests.shape[0] < 2 or lines.size < 3:
         ground, _ = settle(z, skip, x, sigmas)
-        return LineFit(np.zeros((rows, 2)), ground, np.zeros(rows), nothing(rows), None)
+        return LineFit(np.zeros((rows, 2)), ground, np.zeros(rows), nothing(rows), 0)
     flat = without_polynomial(z, skip, x)
-    path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope")
+    lines, scales = line_model.without_broken(flat, skip, lines)
+    path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope", scales=scales)
     with_slope = model == "offset_slope"
     if model == "auto" and _slopes_are_likely(path, aspect):
-        trial = line_model.follow(flat, skip, lines, tests, with_slope=True)
+        trial = line_model.follow(flat, skip, lines, tests, with_slope=True, scales=scales)
         left = kernels.residuals(flat, trial.coefficients(rows, tests), x)
         if line_model.relative_scale(left, skip, path) < _NARROWER:
             with_slope, path = True, trial
@@ -84,13 +84,23 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
         path = line_model.refine(flat, skip, path, tests, with_slope=with_slope)
     ground, left = settle(kernels.residuals(z, path.coefficients(rows, tests), x), skip, x, sigmas)
     anchored = line_model.anchor(path, left, ~ground, tests)
-    offsets = judge(anchored.offset, anchored.leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
-    slopes = None
+    row, leaks = line_model.between(lines, anchored.offset), line_model.between(lines, anchored.leaks)
+    offsets = judge(row, leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
+    slopes = np.zeros(row.size)
     if with_slope:
-        slopes = _judge_slopes(path.slope, path, aspect, shrink=shrink)
-    found = Path.of(lines, offsets.correction, np.zeros(lines.size) if slopes is None else slopes.correction)
+        slopes = _judge_slopes(path, path.slope, aspect, shrink=shrink).correction
+    found = Path.of(np.arange(lines[0], lines[-1] + 1), offsets.correction, slopes)
     sigma = np.sqrt(offsets.variance * anchored.variance / float(np.mean(anchored.variance)))
-    return LineFit(found.coefficients(rows, tests), ground, line_model.spread(lines, sigma, rows), offsets, slopes)
+    coefs = found.coefficients(rows, tests)
+    left = without_polynomial(kernels.residuals(z, coefs, x), skip, x)
+    degree = int(with_slope)
+    if model == "auto" and shrink:
+        bends = find_bends(left, skip, path, x, tests, aspect)
+        coefs = np.pad(coefs, ((0, 0), (0, 2))) + bends.coefs
+        degree = max(degree, bends.degree)
+    if lines.size < rows:
+        coefs[:, 0] += line_model.stray_offsets(left, skip, lines)
+    return LineFit(coefs, ground, line_model.spread(lines, sigma, rows), offsets, degree)
 
 
 _NARROWER = 0.95
@@ -99,15 +109,16 @@ _NARROWER = 0.95
 
 def _slopes_are_likely(path: Path, aspect: float) -> bool:
     """Tell whether the differences tilt more than their other low orders undulate, in power and typically."""
-    verdict = _judge_slopes(line_model.integrate(path.leak[:, 0]), path, aspect, shrink=True)
+    verdict = _judge_slopes(path, line_model.integrate(path.leak[:, 0]), aspect, shrink=True)
     tilt = float(np.median(np.abs(path.leak[:, 0])))
     others = float(np.median(np.abs(path.leak[:, 1:])))
     return verdict.noise > 0.5 * verdict.leak and tilt > 1.5 * others
 
 
-def _judge_slopes(slopes: NDArray[np.float64], path: Path, aspect: float, *, shrink: bool) -> Verdict:
-    leaks = line_model.integrate(path.leak[:, 1:])
-    return judge(slopes, leaks, aspect=aspect, degree=GAUGE_DEGREE - 1, shrink=shrink)
+def _judge_slopes(path: Path, slopes: NDArray[np.float64], aspect: float, *, shrink: bool) -> Verdict:
+    leaks = line_model.between(path.lines, line_model.integrate(path.leak[:, 1:]))
+    slopes = line_model.between(path.lines, slopes)
+    return judge(slopes, leaks, aspect=aspect, degree=GAUGE_DEGREE - 1, shrink=shrink, order=1)
 
 
 def without_polynomial(z: Heights, skip: Mask, x: NDArray[np.float64]) -> Heights:

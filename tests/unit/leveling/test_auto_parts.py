@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from afmend.leveling import background, line_kernels, line_model
-from afmend.leveling.evidence import bands, detrend, judge
+from afmend.leveling.evidence import detrend, judge
 from afmend.leveling.features import from_both_ends, ground_of, measure_ground
 from afmend.leveling.terraces import facet_polynomial
 from support import assert_heights_close, rough
@@ -18,10 +18,19 @@ def path_and_leaks(lines: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndar
     return walks[:, 0], walks[:, 1:]
 
 
-def test_bands_cover_every_order_once() -> None:
-    for count in (2, 3, 6, 9, 100, 511):
-        cuts = bands(count)
-        assert [q for low, high in cuts for q in range(low, high)] == list(range(1, count))
+def test_a_smooth_wave_is_no_line_noise_unless_the_lines_jitter() -> None:
+    _, leaks = path_and_leaks()
+    wave = 6.0 * np.cos(4 * np.pi * (np.arange(120) + 0.5) / 120)
+    assert not judge(wave, 0.3 * leaks, aspect=1e-9, degree=2, shrink=True).correction.any()
+    walk = np.cumsum(np.random.default_rng(3).standard_normal(120))
+    verdict = judge(walk, 0.02 * leaks, aspect=1e-9, degree=2, shrink=True)
+    assert float(np.std(verdict.correction - detrend(walk, 2))) < 0.1 * float(np.std(walk))
+
+
+def test_no_path_is_no_noise() -> None:
+    verdict = judge(np.zeros(40), np.zeros((40, 5)), aspect=1.0, degree=2, shrink=True)
+    assert (verdict.noise, verdict.variance, verdict.jumps) == (0.0, 0.0, 0)
+    assert not verdict.correction.any()
 
 
 def test_a_path_no_stronger_than_its_leaks_is_left_alone() -> None:
