@@ -122,8 +122,8 @@ def _recur(heights: Vector) -> bool:
 def stray_offsets(left: Heights, skip: Mask, lines: NDArray[np.int64]) -> Vector:
     """Offsets of the rows that are no ``lines``, from the aligned lines beside them; 0 for ``lines``: (rows,).
 
-    Their usable pixels decide; where there are fewer than three, all of those that hold a number: such a row is
-    masked, and nothing else depends on it.
+    Their usable pixels decide, however few. Of a row without any, all that hold a number do: it is masked, and
+    nothing else depends on it.
     """
     rows = left.shape[0]
     out = np.zeros(rows)
@@ -133,7 +133,7 @@ def stray_offsets(left: Heights, skip: Mask, lines: NDArray[np.int64]) -> Vector
         share = (row - below) / (above - below) if above > below else 0.0
         beside = (1.0 - share) * left[below] + share * left[above]
         known = ~(skip[below] | skip[above])
-        chosen = known & ~skip[row] if np.count_nonzero(known & ~skip[row]) >= 3 else known
+        chosen = known if skip[row].all() else known & ~skip[row]
         rest = (left[row] - beside)[chosen]
         rest = rest[np.isfinite(rest)]
         out[row] = median(rest) if rest.size else 0.0
