@@ -28,7 +28,8 @@ def cli(*words):
 def test_quick_prints_tables_and_writes_both_files(data, tmp_path):
     done = cli("bench", "quick", "--data", data, "--out", tmp_path / "out", "--workers", 1)
     assert done.exit_code == 0, done.output
-    for words in ("Leveling: RMSE", "column polynomial 2", "Recall by kind", "auto loses most often",
+    for words in ("Leveling: leveling error", "Headroom, against oracles", "column polynomial 2", "Recall by kind",
+                  "auto loses most often",
                   "Rank correlation of sigma_bg", "bench.html"):  # fmt: skip
         assert words in done.output
     assert (tmp_path / "out" / "bench.html").stat().st_size > 10_000

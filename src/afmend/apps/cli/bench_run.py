@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from afmend.apps.cli import say
 from afmend.evaluation.bench.compare import Move, compare
 from afmend.evaluation.bench.page import write_page
-from afmend.evaluation.bench.page_tables import HEAD, lines_of, number, ranked, without_cases
+from afmend.evaluation.bench.page_tables import HEAD, headroom, lines_of, number, ranked, without_cases
 from afmend.evaluation.bench.peers import find_peers
 from afmend.evaluation.bench.plan import settings_of
 from afmend.evaluation.bench.results import document, read_json, write_json
@@ -92,6 +92,8 @@ def _print(console: Console, data: Json) -> None:
         lines = [(cells, said) for cells, said in lines_of(entry, data["cost"]["tasks"][entry["task"]])]
         _table(console, HEAD, [cells for cells, _ in lines],
                [{"better": "green", "worse": "red"}.get(said, "") for _, said in lines])  # fmt: skip
+        if headroom(entry):
+            console.print(headroom(entry), markup=False)
         _guards(console, entry)
         _kinds(console, entry)
         _worst(console, entry)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from afmend.errors import AfmendError, BadScanError, MissingChannelError
+from afmend.evaluation.metrics.leveling import Details, details_of
 from afmend.scan import Channel, ChannelKey, Masks, Scan
 from afmend.scan.arrays import Heights, Mask
 
@@ -108,6 +109,11 @@ class Case:
         from afmend.evaluation.metrics.gauge import gauge_free_rmse
 
         return gauge_free_rmse(self.ideal, np.zeros(self.ideal.shape), degree=GAUGE, usable=self.usable)
+
+    @cached_property
+    def details(self) -> Details:
+        """What of the ideal surface no curve of a line can hide; see `metrics.leveling.details_of`."""
+        return details_of(self.ideal, self.usable)
 
     @cached_property
     def noise_nm(self) -> float:

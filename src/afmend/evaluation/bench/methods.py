@@ -37,12 +37,15 @@ class Method:
     title : str
         What it is, in one sentence.
     run : callable
-        For "fill" a `Fill`, for all other tasks ``(scan: Scan) -> Scan``.
+        For "fill" a `Fill`, for all other tasks ``(scan: Scan) -> Scan``; an oracle takes the `Case`.
+    role : "", "oracle" or "control"
+        An oracle knows the truth, a control shows what a trick would gain: neither is a method to choose.
     """
 
     name: str
     title: str
     run: Callable[..., Any]
+    role: Literal["", "oracle", "control"] = ""
 
 
 _RECIPES = {
@@ -90,12 +93,15 @@ def _recipe(run: Callable[..., Scan], name: str, scan: Scan) -> Scan:
 def methods_of(task: TaskName) -> tuple[Method, ...]:
     """List the methods that every table of a task holds, ``auto`` first.
 
-    "level" and "mask" run a recipe up to its first fill, "metrology" and "harm" the whole recipe.
+    "level" and "mask" run a recipe up to its first fill, "metrology" and "harm" the whole recipe. The table of
+    leveling holds oracles and a control, too.
     """
     if task == "fill":
         return FILLS
     if task == "level":
-        return (*_recipes(mark), *BASELINES)
+        from afmend.evaluation.bench.oracles import BEYOND
+
+        return (*_recipes(mark), *BASELINES, *BEYOND)
     if task == "mask":
         marking = [name for name in _RECIPES if any(find_step(use.step).kind == "detect" for use in _steps(name))]
         # A mask of features is no mask of artifacts: experts and topostats mark none.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
-from afmend.evaluation.bench.page_tables import against, main_table, number, percent, ranked, without_cases
+from afmend.evaluation.bench.page_tables import against, headroom, main_table, number, percent, ranked, without_cases
 from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.page_frame import page_head, resource, table
 from afmend.evaluation.report_facts import safe
@@ -66,6 +66,7 @@ def _section(data: Json, entry: Json) -> str:
         main_table(data, entry, costs),
         _guards(entry),
         _kinds(entry),
+        f'<p class="note">{safe(headroom(entry), 1000)}</p>' if headroom(entry) else "",
         f'<div class="plot">{forest_plot(entry)}</div>',
     ]
     for group in entry["groups"]:

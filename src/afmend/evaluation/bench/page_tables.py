@@ -80,6 +80,7 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
         compared = (line["against_auto"] or {}).get(key)
         lost = line.get("auto_loses")
         share = "–" if not lost else percent(lost["share"])
+        oracle = entry["roles"].get(line["method"]) == "oracle"
         cost = costs[line["method"]]
         failed = f" ({line['failed']} failed)" if line["failed"] else ""
         cells = (
@@ -87,8 +88,24 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
             "" if line["method"] == AUTO else against(compared), "" if line["method"] == AUTO else share,
             milliseconds(cost["median_seconds"]), number(cost["peak_megabytes"]), f"{spread.get('count', 0)}{failed}",
         )  # fmt: skip
-        rows.append((cells, verdict(compared, primary["better"])))
+        rows.append((cells, "" if oracle else verdict(compared, primary["better"])))
     return rows
+
+
+def headroom(entry: Json) -> str:
+    """Say how far ``auto`` is from what is possible; empty for a table without oracles."""
+    words = []
+    for line in entry["methods"]:
+        if entry["roles"].get(line["method"]) != "oracle":
+            continue
+        excess = [
+            f"{against(found)} times its {column['title'].removesuffix(', % of Sq')}"
+            for column in entry["columns"][:2]
+            if (found := line["against_auto"].get(column["key"])) and found["value"] is not None
+        ]
+        if excess:
+            words.append(f"auto has {' and '.join(excess)} ({line['method']})")
+    return f"Headroom, against oracles that know the truth: {'; '.join(words)}." if words else ""
 
 
 def main_table(data: Json, entry: Json, costs: Mapping[str, Any]) -> str:
@@ -99,7 +116,7 @@ def main_table(data: Json, entry: Json, costs: Mapping[str, Any]) -> str:
     head = "".join(f'<th scope="col">{safe(cell)}</th>' for cell in HEAD)
     body = []
     for cells, said in lines_of(entry, costs):
-        kind = "auto" if cells[0] == AUTO else "peer" if cells[0] in extra else ""
+        kind = "auto" if cells[0] == AUTO else "peer" if cells[0] in extra else entry["roles"].get(cells[0], "")
         color = {"better": "good", "worse": "bad"}.get(said, "")
         inside = f'<th scope="row" title="{safe(titles.get(cells[0], ""))}">{safe(cells[0])}</th>'
         inside += "".join(

@@ -66,7 +66,7 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
 
 def correlation(rows: Sequence[Row]) -> Json | None:
     """Return `rank_correlation` of the built-in levelings, and its value with the unleveled scan as one more method."""
-    known = {method.name for method in methods_of("level")}
+    known = {method.name for method in methods_of("level") if not method.role}
     rows = [row for row in rows if row.method in known]
     found = rank_correlation([row for row in rows if row.method != UNTOUCHED])
     everything = rank_correlation(rows)

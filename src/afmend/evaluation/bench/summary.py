@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.evaluation.bench.methods import AUTO, TaskName
+from afmend.evaluation.bench.methods import AUTO, TaskName, methods_of
 from afmend.evaluation.bench.task import Column, Task
 from afmend.evaluation.bench.tasks import find_task
 from afmend.evaluation.bench.tasks.mask import RECALL_OF
@@ -35,7 +35,8 @@ def summarize(rows: Sequence[Row]) -> list[Json]:
 def _table(task: Task, rows: Sequence[Row]) -> Json:
     methods = list(dict.fromkeys(row.method for row in rows))
     by_method = {name: [row for row in rows if row.method == name] for name in methods}
-    found = [_line(task, name, by_method) for name in methods]
+    roles = {method.name: method.role for method in methods_of(task.name) if method.role and method.name in methods}
+    found = [_line(task, name, by_method, roles) for name in methods]
     return {
         "task": task.name,
         "title": task.title,
@@ -44,6 +45,7 @@ def _table(task: Task, rows: Sequence[Row]) -> Json:
         "scans": len({row.unit for row in rows}),
         "cases": len(by_method[methods[0]]),
         "methods": found,
+        "roles": roles,
         "kinds": _kinds(by_method),
         "groups": {group: _group(task, group, by_method) for group in task.groups},
     }
@@ -62,7 +64,7 @@ def _kinds(by_method: Mapping[str, Sequence[Row]]) -> Json:
     }
 
 
-def _line(task: Task, name: str, by_method: Mapping[str, Sequence[Row]]) -> Json:
+def _line(task: Task, name: str, by_method: Mapping[str, Sequence[Row]], roles: Mapping[str, str]) -> Json:
     rows = by_method[name]
     failed = [row for row in rows if row.error]
     keys = dict.fromkeys(key for row in rows for key in row.scores if not key.startswith(RECALL_OF))
@@ -77,7 +79,8 @@ def _line(task: Task, name: str, by_method: Mapping[str, Sequence[Row]]) -> Json
     if name != AUTO and AUTO in by_method:
         mine = by_method[AUTO]
         line["against_auto"] = {c.key: _against(c, mine, rows) for c in task.columns if c.compare}
-        line["auto_loses"] = losses(task.primary, mine, rows)
+        if name not in roles:
+            line["auto_loses"] = losses(task.primary, mine, rows)
     return line
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from afmend.errors import BadParameterError, CorruptFileError, WriteError
 from afmend.evaluation.bench.compare import compare
+from afmend.evaluation.bench.oracles import BLUR, OFFSETS, SLOPES
 from afmend.evaluation.bench.page import write_page
+from afmend.evaluation.bench.page_tables import headroom
 from afmend.evaluation.bench.plan import Unit, settings_of
 from afmend.evaluation.bench.results import correlation, document, read_json, write_json
 from afmend.evaluation.bench.run import run_units
@@ -78,6 +80,11 @@ def test_the_document(whole, tmp_path):
     level = found["tables"][0]
     assert (level["task"], level["cases"], level["scans"]) == ("level", 6, 6)
     assert {"family"} == set(level["groups"])
+    assert level["roles"] == {OFFSETS: "oracle", SLOPES: "oracle", BLUR: "control"}
+    beyond = [line for line in level["methods"] if line["method"] in level["roles"]]
+    assert all("auto_loses" not in line and line["against_auto"] for line in beyond)
+    assert headroom(level).count("oracle:") == 2
+    assert headroom(found["tables"][1]) == ""
     auto = next(line for line in level["methods"] if line["method"] == "auto")
     assert auto["against_auto"] == {}
     other = next(line for line in level["methods"] if line["method"] == "column polynomial 2")
@@ -99,7 +106,7 @@ def test_the_document(whole, tmp_path):
     assert level["kinds"] == {}
     worth = found["correlation"]
     assert -1 <= worth["low"] <= worth["value"] <= worth["high"] <= 1
-    assert "nothing" not in worth["methods"]
+    assert not {"nothing", OFFSETS, SLOPES, BLUR} & set(worth["methods"])
     assert worth["scans"] == 6
     assert set(found["cost"]["tasks"]["level"]["auto"]) == {"median_seconds", "p95_seconds", "peak_megabytes"}
 

@@ -34,6 +34,7 @@ def test_level_knows_no_tilt_and_measures_in_nm():
     assert abs(found["rmse_percent_of_sq"] - 100 * found["rmse_nm"] / case.sq_nm) < 1e-9
     assert found["line_power_db"] > 0
     flat = score(case, with_heights(case, np.zeros(case.ideal.shape)))
+    assert found["leveling_percent_of_sq"] > 0.9 * found["rmse_percent_of_sq"]
     assert flat["sigma_bg_nm"] == 0, "a constant image wins by sigma_bg"
     assert abs(flat["rmse_percent_of_sq"] - 100) < 1e-6
     clean = case_of(twin_scan(0, clean=True))
