@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from afmend.apps.cli import say
 from afmend.evaluation.bench.compare import Move, compare
 from afmend.evaluation.bench.page import write_page
-from afmend.evaluation.bench.page_tables import HEAD, headroom, lines_of, number, ranked, without_cases
+from afmend.evaluation.bench.page_tables import (
+    HEAD,
+    correlation_sentences,
+    headroom,
+    lines_of,
+    number,
+    ranked,
+    without_cases,
+)
 from afmend.evaluation.bench.peers import find_peers
 from afmend.evaluation.bench.plan import settings_of
 from afmend.evaluation.bench.results import document, read_json, write_json
@@ -99,24 +107,14 @@ def _print(console: Console, data: Json) -> None:
         _worst(console, entry)
     for task in data["without_cases"]:
         console.print(f"\n{without_cases(task)}", markup=False)
-    if data["correlation"]:
-        console.print(f"\n{correlation_sentence(data['correlation'])}", style="bold", markup=False)
+    for sentence in correlation_sentences(data["correlation"] or {}):
+        console.print(f"\n{sentence}", style="bold", markup=False)
     for failure in data["failures"][:10]:
         say.complain(f"{failure['method']} failed on {failure['case']} ({failure['task']}): {failure['error']}")
     if len(data["failures"]) > 10:
         say.complain(f"... and {len(data['failures']) - 10} more failures: see bench.json.")
     seconds = data["cost"]["seconds"]
     console.print(f"\n{seconds:.0f} s with {data['cost']['workers']} workers, compiling included.", markup=False)
-
-
-def correlation_sentence(found: Json) -> str:
-    """Say what sigma_bg is worth."""
-    return (
-        f"Rank correlation of sigma_bg with the true error, over {len(found['methods'])} levelings, mean of "
-        f"{found['scans']} scans: {number(found['value'])} [{number(found['low'])}, {number(found['high'])}]; "
-        f"negative on {100 * found['negative']:.0f} %; its best leveling is truly the best on "
-        f"{100 * found['same_best']:.0f} % of the scans."
-    )
 
 
 def _guards(console: Console, entry: Json) -> None:

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
-from afmend.evaluation.bench.page_tables import against, headroom, main_table, number, percent, ranked, without_cases
+from afmend.evaluation.bench.page_tables import (
+    against,
+    correlation_sentences,
+    headroom,
+    main_table,
+    number,
+    percent,
+    ranked,
+    without_cases,
+)
 from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.page_frame import page_head, resource, table
 from afmend.evaluation.report_facts import safe
@@ -165,18 +174,13 @@ def _losses(entry: Json) -> str:
 
 def _correlation(data: Json) -> str:
     found = data["correlation"]
-    words = (
-        f"Rank correlation of sigma_bg with the true error over {len(found['methods'])} levelings, mean over "
-        f"{found['scans']} scans: {number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
-    )
-    more = (
-        f"It is negative on {100 * found['negative']:.0f} % of the scans; the leveling that sigma_bg calls best is "
-        f"truly the best on {100 * found['same_best']:.0f} %. 1 would mean that sigma_bg can stand in for the truth. "
-        f"With the unleveled scan as one more method, ranked last by all, it is {number(found['with_nothing'])}."
-    )
+    words = "".join(f'<p class="big">{safe(sentence, 1000)}</p>' for sentence in correlation_sentences(found))
+    nothing = " and ".join(number(one["with_nothing"]) for one in found.values())
     return (
-        f'<h2 id="correlation">What sigma_bg is worth</h2>\n<section><p class="big">{safe(words)}</p>'
-        f'<p>{safe(more)}</p><div class="plot">{sigma_plot(data)}</div>'
+        f'<h2 id="correlation">What sigma_bg is worth</h2>\n<section>{words}'
+        f"<p>1 would mean that sigma_bg can stand in for the truth, 0 that it says nothing. With the unleveled scan as "
+        f"one more method, the values are {nothing}: a method that is hopeless in every number makes any numbers agree."
+        f'</p><div class="plot">{sigma_plot(data)}</div>'
         '<p class="note">One point per scan and leveling. Lower left is good; a metric that ranks methods as the truth '
         "does would make each scan's points rise from left to right.</p></section>\n"
     )

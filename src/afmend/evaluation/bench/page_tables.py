@@ -42,10 +42,14 @@ def against(found: Json | None) -> str:
     """Write a ratio or a difference with its interval."""
     if found is None or found["value"] is None:
         return "–"
-    sign = "" if found["kind"] == "ratio" else "Δ "
+    return ("" if found["kind"] == "ratio" else "Δ ") + interval(found)
+
+
+def interval(found: Json) -> str:
+    """Write a number with its interval, if it has one."""
     if found["low"] is None:
-        return f"{sign}{number(found['value'])}"
-    return f"{sign}{number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
+        return number(found["value"])
+    return f"{number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
 
 
 def verdict(found: Json | None, better: str) -> str:
@@ -90,6 +94,17 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
         )  # fmt: skip
         rows.append((cells, "" if oracle else verdict(compared, primary["better"])))
     return rows
+
+
+def correlation_sentences(found: Json) -> list[str]:
+    """Say what sigma_bg is worth, against each error."""
+    names = {"leveling": "the leveling error", "rmse": "the full RMSE"}
+    return [
+        f"Rank correlation of sigma_bg with {names[name]}, over {len(one['methods'])} levelings, mean of "
+        f"{one['scans']} scans: {interval(one)}; negative on {100 * one['negative']:.0f} %; its best leveling is "
+        f"truly the best on {100 * one['same_best']:.0f} % of the scans."
+        for name, one in found.items()
+    ]
 
 
 def headroom(entry: Json) -> str:

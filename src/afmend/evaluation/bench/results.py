@@ -23,6 +23,8 @@ from afmend.formats.register import replacing
 FORMAT = "afmend-bench"
 LAYOUT = 1
 _DIGITS = 6
+ERRORS = {"leveling": "leveling_percent_of_sq", "rmse": "rmse_nm"}
+"""Name in ``correlation`` -> column: with what sigma_bg is compared."""
 
 
 def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: int) -> Json:
@@ -65,18 +67,25 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
 
 
 def correlation(rows: Sequence[Row]) -> Json | None:
-    """Return `rank_correlation` of the built-in levelings, and its value with the unleveled scan as one more method."""
+    """Return `rank_correlation` of the built-in levelings with both errors: ``leveling`` and ``rmse``.
+
+    Each holds as ``with_nothing`` its value with the unleveled scan as one more method. Oracles and controls take no
+    part. None if either cannot be said.
+    """
     known = {method.name for method in methods_of("level") if not method.role}
     rows = [row for row in rows if row.method in known]
-    found = rank_correlation([row for row in rows if row.method != UNTOUCHED])
-    everything = rank_correlation(rows)
-    if found is None or everything is None:
-        return None
-    return {**found, "with_nothing": everything["value"]}
+    answer = {}
+    for name, key in ERRORS.items():
+        found = rank_correlation([row for row in rows if row.method != UNTOUCHED], key)
+        everything = rank_correlation(rows, key)
+        if found is None or everything is None:
+            return None
+        answer[name] = {**found, "with_nothing": everything["value"]}
+    return answer
 
 
-def rank_correlation(rows: Sequence[Row]) -> Json | None:
-    """Rank correlation of the seed's sigma_bg with the true error, over methods, averaged over scans.
+def rank_correlation(rows: Sequence[Row], key: str) -> Json | None:
+    """Rank correlation of the seed's sigma_bg with an error, over methods, averaged over scans.
 
     Returns
     -------
@@ -91,8 +100,8 @@ def rank_correlation(rows: Sequence[Row]) -> Json | None:
         return None
     table = {(row.unit, row.case, row.method): row.scores for row in rows}
     sigma, error = (
-        np.array([[table[*case, method].get(key, math.nan) for method in methods] for case in cases])
-        for key in ("sigma_bg_nm", "rmse_nm")
+        np.array([[table[*case, method].get(column, math.nan) for method in methods] for case in cases])
+        for column in ("sigma_bg_nm", key)
     )
     whole = np.isfinite(sigma).all(axis=1) & np.isfinite(error).all(axis=1)
     if np.count_nonzero(whole) < 2:

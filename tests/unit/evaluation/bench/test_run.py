@@ -104,7 +104,8 @@ def test_the_document(whole, tmp_path):
     assert set(masks["kinds"]) == {"scar"}
     assert masks["kinds"]["scar"]["gwyddion"]["count"] == 4
     assert level["kinds"] == {}
-    worth = found["correlation"]
+    assert set(found["correlation"]) == {"leveling", "rmse"}
+    worth = found["correlation"]["leveling"]
     assert -1 <= worth["low"] <= worth["value"] <= worth["high"] <= 1
     assert not {"nothing", OFFSETS, SLOPES, BLUR} & set(worth["methods"])
     assert worth["scans"] == 6
@@ -277,12 +278,13 @@ def test_a_table_without_auto_compares_nothing():
 
 def test_correlation_needs_methods_and_scans():
     def leveled(method, unit, sigma, error):
-        scores = {} if sigma is None else {"sigma_bg_nm": sigma, "rmse_nm": error}
+        scores = {} if sigma is None else {"sigma_bg_nm": sigma, "rmse_nm": error, "leveling_percent_of_sq": -error}
         return Row("level", unit, f"s{unit}", {"family": "rough"}, (3, 4), method, scores)
 
     rows = [leveled(m, u, k, 5.0 - k) for u in range(3) for k, m in enumerate(("seed", "auto", "row median"))]
     found = correlation(rows)
-    assert (found["value"], found["negative"], found["same_best"]) == (-1, 1, 0)
+    assert [found["rmse"][key] for key in ("value", "negative", "same_best")] == [-1, 1, 0]
+    assert [found["leveling"][key] for key in ("value", "negative", "same_best")] == [1, 0, 1]
     assert correlation([*rows, *(leveled("mine", u, 9, 9) for u in range(3))]) == found, "only built-in levelings"
     assert correlation(rows[:3]) is None
     assert correlation([leveled("auto", u, 1, 1) for u in range(3)]) is None
