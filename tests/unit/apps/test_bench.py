@@ -15,7 +15,7 @@ from unit.evaluation.bench.standin import folder_of
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return folder_of(tmp_path_factory.mktemp("bench") / "data", 3)
+    return folder_of(tmp_path_factory.mktemp("bench") / "data", 9)
 
 
 def cli(*words):
@@ -94,7 +94,7 @@ def test_failures_are_told(data, tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text("def f(scan):\n    raise ValueError('not today')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    done = cli("bench", "quick", "--data", data, "--tasks", "level,mask", "--workers", 1,
+    done = cli("bench", "quick", "--data", data, "--tasks", "level,mask", "--workers", 1, "--count", 3,
                "--method", "broken:f")  # fmt: skip
     assert "(3 failed)" in done.output
     assert "broken:f failed on scan00.h5 (level): ValueError: not today" in done.output

@@ -27,6 +27,7 @@ from afmend.evaluation.bench.plan import settings_of
 from afmend.evaluation.bench.results import document, read_json, write_json
 from afmend.evaluation.bench.run import Watch, run_units
 from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.metrics.compare import FEWEST
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,6 +116,10 @@ def _print(console: Console, data: Json) -> None:
         say.complain(f"... and {len(data['failures']) - 10} more failures: see bench.json.")
     seconds = data["cost"]["seconds"]
     console.print(f"\n{seconds:.0f} s with {data['cost']['workers']} workers, compiling included.", markup=False)
+    console.print(
+        f"Intervals are over scans (none below {FEWEST}); no correction is made for the number of comparisons.",
+        markup=False,
+    )
 
 
 def _guards(console: Console, entry: Json) -> None:
@@ -122,11 +127,17 @@ def _guards(console: Console, entry: Json) -> None:
     if not columns:
         return
     rows = [
-        (line["method"], *(number((line["metrics"].get(c["key"]) or {}).get("median")) for c in columns))
+        (line["method"], *(_median(line["metrics"].get(c["key"]) or {}, line) for c in columns))
         for line in ranked(entry)
     ]
-    console.print("Medians of everything else (sizes, where errors have a sign):", markup=False)
+    console.print("Medians of everything else (sizes, where errors have a sign), n where not of all cases:",
+                  markup=False)  # fmt: skip
     _table(console, ("method", *(column["title"] for column in columns)), rows)
+
+
+def _median(spread: Json, line: Json) -> str:
+    median = number(spread.get("median"))
+    return median if spread.get("count", 0) in (0, line["cases"]) else f"{median} n={spread['count']}"
 
 
 def _kinds(console: Console, entry: Json) -> None:

@@ -17,6 +17,7 @@ from afmend.evaluation.bench.page_tables import (
     without_cases,
 )
 from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.metrics.compare import FEWEST
 from afmend.evaluation.page_frame import page_head, resource, table
 from afmend.evaluation.report_facts import safe
 from afmend.formats.register import replacing
@@ -57,7 +58,9 @@ def _header(data: Json) -> str:
         f"{safe(sizes)} px · {safe(plain(data['cost']['seconds'], 3))} s with {safe(data['cost']['workers'])} "
         f"workers · {safe(data['cost']['machine'])}</p>"
         '<p class="lead">Every number is an error against a known surface. Scans come from the twin, an instrument in '
-        "software: they are as good as its physics, and no more. Intervals are paired bootstraps over scans (95 %). "
+        "software: they are as good as its physics, and no more. Intervals (95 %) are over scans, paired; fewer than "
+        f"{FEWEST} scans have none. No correction is made for the number of comparisons: of 20 differences that are "
+        "none, one looks real. "
         "<b>auto against this</b> is the ratio auto / this of the errors, geometric mean (below 1: afmend's default "
         "has the smaller error), or, with Δ, the difference auto − this (of the sizes of signed errors: the median "
         "difference). Scans on which auto loses by more than 1 % of the error (0.1 points of a share) are counted and "
@@ -93,7 +96,7 @@ def _guards(entry: Json) -> str:
     if not columns:
         return ""
     rows = [
-        (safe(line["method"]), *(_guard_cell(line["metrics"].get(column["key"]) or {}) for column in columns))
+        (safe(line["method"]), *(_guard_cell(line["metrics"].get(column["key"]) or {}, line) for column in columns))
         for line in ranked(entry)
     ]
     about = "; ".join(f"{c['title']}: {c['about']}" for c in entry["columns"] if c["about"])
@@ -118,12 +121,16 @@ def _kinds(entry: Json) -> str:
     return f"<h4>Recall by kind, %: mean over the scans that have it</h4>{shown}"
 
 
-def _guard_cell(spread: Json) -> str:
+def _guard_cell(spread: Json, line: Json) -> str:
+    """Median, percentile and bias; few numbers have a median only, and say how few they are."""
     if spread.get("median") is None:
         return "–"
+    count = f" <small>n={spread['count']}</small>" if spread["count"] != line["cases"] else ""
+    if spread["count"] < FEWEST:
+        return f"{number(spread['median'])}{count}"
     signed = spread.get("bias")
     bias = f"<br><small>bias {number(signed)}</small>" if signed is not None else ""
-    return f"{number(spread['median'])} <small>– {number(spread['p95'])}</small>{bias}"
+    return f"{number(spread['median'])} <small>– {number(spread['p95'])}</small>{count}{bias}"
 
 
 def _breakdown(entry: Json, group: str) -> str:
@@ -132,7 +139,7 @@ def _breakdown(entry: Json, group: str) -> str:
     rows = [(safe(name), *(_group_cell(values[value].get(name)) for value in values)) for name in names]
     first = next(iter(entry["columns"]))["title"]
     shown = table(("method", *map(safe, values)), rows, "numbers")
-    title = f"Median of {safe(first)}, by {safe(group)}; auto against each [95 %]"
+    title = f"Median of {safe(first)}, by {safe(group)}; n = cases; auto against each [95 %], from {FEWEST} scans on"
     return f"<details><summary>{title}</summary>{shown}</details>"
 
 
@@ -140,7 +147,9 @@ def _group_cell(spread: Json | None) -> str:
     if spread is None or spread["median"] is None:
         return "–"
     compared = spread["against_auto"]
-    return number(spread["median"]) + (f" <small>{against(compared)}</small>" if compared else "")
+    known = compared and compared["low"] is not None
+    more = f"; {against(compared)}" if known else ""
+    return f"{number(spread['median'])} <small>n={spread['count']}{more}</small>"
 
 
 def _calibration(entry: Json) -> str:

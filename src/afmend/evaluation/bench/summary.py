@@ -110,6 +110,7 @@ def estimate_json(found: Estimate) -> Json:
     return {
         **{key: float(value) if math.isfinite(value) else None for key, value in numbers.items()},
         "scans": found.count,
+        "dropped": found.dropped,
     }
 
 
@@ -129,17 +130,25 @@ def difference_of(better: str) -> Literal["median_difference", "mean_difference"
 
 
 def _per_scan(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> list[tuple[float, float]]:
-    """Mean score of each scan for both methods, over common cases: of logarithms for a ratio."""
-    other = {(row.unit, row.case, *row.groups.values()): row for row in theirs}
+    """Mean score of each scan for both methods, over common cases: of logarithms for a ratio; NaN = none in common."""
+    other = {_key(row): row for row in theirs}
     scans: dict[int, list[tuple[float, float]]] = {}
     for row in mine:
-        partner = other.get((row.unit, row.case, *row.groups.values()))
-        if partner is None:
-            continue
-        pair = (_sized(column, row), _sized(column, partner))
+        pairs = scans.setdefault(row.unit, [])
+        partner = other.get(_key(row))
+        pair = (_sized(column, row), math.nan if partner is None else _sized(column, partner))
         if all(map(math.isfinite, pair)):
-            scans.setdefault(row.unit, []).append(pair)
-    return [(float(np.mean([a for a, _ in pairs])), float(np.mean([b for _, b in pairs]))) for pairs in scans.values()]
+            pairs.append(pair)
+    return [
+        (float(np.mean([a for a, _ in pairs])), float(np.mean([b for _, b in pairs])))
+        if pairs
+        else (math.nan, math.nan)
+        for pairs in scans.values()
+    ]
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return (row.unit, row.case, *row.groups.values())
 
 
 def _sized(column: Column, row: Row) -> float:
@@ -152,11 +161,11 @@ def _sized(column: Column, row: Row) -> float:
 def losses(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Json:
     """Say on which share of the common cases the first of two methods is worse, and name the worst."""
     sign = -1.0 if column.better == "high" else 1.0
-    other = {(row.unit, row.case, *row.groups.values()): row for row in theirs}
+    other = {_key(row): row for row in theirs}
     worse: list[tuple[float, Row, Row]] = []
     common = 0
     for row in mine:
-        partner = other.get((row.unit, row.case, *row.groups.values()))
+        partner = other.get(_key(row))
         if partner is None:
             continue
         a, b = _sized(column, row), _sized(column, partner)

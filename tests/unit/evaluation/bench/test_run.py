@@ -21,6 +21,7 @@ from afmend.evaluation.bench.worker import Row, do_unit
 
 from .standin import folder_of
 
+SCANS = 9
 MODULE = '''
 def half(scan):
     """Works on every other scan."""
@@ -36,7 +37,7 @@ def lost(heights, holes, pixel_nm):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return folder_of(tmp_path_factory.mktemp("bench") / "data", 6)
+    return folder_of(tmp_path_factory.mktemp("bench") / "data", SCANS)
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_the_document(whole, tmp_path):
     assert set(found) == set(parts.split())
     assert found["failures"] == []
     level = found["tables"][0]
-    assert (level["task"], level["cases"], level["scans"]) == ("level", 6, 6)
+    assert (level["task"], level["cases"], level["scans"]) == ("level", SCANS, SCANS)
     assert {"family"} == set(level["groups"])
     assert level["roles"] == {OFFSETS: "oracle", SLOPES: "oracle", BLUR: "control"}
     beyond = [line for line in level["methods"] if line["method"] in level["roles"]]
@@ -90,25 +91,26 @@ def test_the_document(whole, tmp_path):
     other = next(line for line in level["methods"] if line["method"] == "column polynomial 2")
     ratio = other["against_auto"]["rmse_percent_of_sq"]
     assert ratio["low"] <= ratio["value"] <= ratio["high"] < 1
-    assert ratio["scans"] == 6
+    assert ratio["scans"] == SCANS
+    assert ratio["dropped"] == 0
     mine = np.array(found["scores"]["level"]["auto"]["rmse_percent_of_sq"])
     theirs = np.array(found["scores"]["level"]["column polynomial 2"]["rmse_percent_of_sq"])
     assert abs(ratio["value"] - np.exp(np.mean(np.log(mine / theirs)))) < 1e-5
     assert abs(other["metrics"]["rmse_percent_of_sq"]["p95"] - np.quantile(theirs, 0.95)) < 1e-3
     fill = next(table for table in found["tables"] if table["task"] == "fill")
-    assert (fill["cases"], fill["scans"]) == (36, 6)
+    assert (fill["cases"], fill["scans"]) == (6 * SCANS, SCANS)
     assert set(fill["groups"]) == {"family", "hole"}
     harm = next(table for table in found["tables"] if table["task"] == "harm")
-    assert harm["scans"] == 2, "only the clean scans"
+    assert harm["scans"] == 3, "only the clean scans"
     masks = next(table for table in found["tables"] if table["task"] == "mask")
     assert set(masks["kinds"]) == {"scar"}
-    assert masks["kinds"]["scar"]["gwyddion"]["count"] == 4
+    assert masks["kinds"]["scar"]["gwyddion"]["count"] == 6
     assert level["kinds"] == {}
     assert set(found["correlation"]) == {"leveling", "rmse"}
     worth = found["correlation"]["leveling"]
     assert -1 <= worth["low"] <= worth["value"] <= worth["high"] <= 1
     assert not {"nothing", OFFSETS, SLOPES, BLUR} & set(worth["methods"])
-    assert worth["scans"] == 6
+    assert worth["scans"] == SCANS
     assert set(found["cost"]["tasks"]["level"]["auto"]) == {"median_seconds", "p95_seconds", "peak_megabytes"}
 
 
@@ -129,13 +131,14 @@ def test_a_method_that_fails_is_told_not_dropped(data, tmp_path):
     rows = run_units(settings, 1)
     found = document(settings, rows, 1.0, 1)
     line = next(line for line in found["tables"][0]["methods"] if line["method"] == "own_methods:half")
-    assert line["cases"] == 6
-    assert 0 < line["failed"] < 6
-    assert line["metrics"]["rmse_nm"]["count"] == 6 - line["failed"]
-    assert line["against_auto"]["rmse_percent_of_sq"]["scans"] == 6 - line["failed"]
-    assert line["auto_loses"]["common"] == 6 - line["failed"]
+    assert line["cases"] == SCANS
+    assert 0 < line["failed"] < SCANS
+    assert line["metrics"]["rmse_nm"]["count"] == SCANS - line["failed"]
+    assert line["against_auto"]["rmse_percent_of_sq"]["scans"] == SCANS - line["failed"]
+    assert line["against_auto"]["rmse_percent_of_sq"]["dropped"] == line["failed"]
+    assert line["auto_loses"]["common"] == SCANS - line["failed"]
     lost = next(line for line in found["tables"][1]["methods"] if line["method"] == "own_methods:lost")
-    assert lost["failed"] == lost["cases"] == 36
+    assert lost["failed"] == lost["cases"] == 6 * SCANS
     assert lost["against_auto"]["rmse_percent_of_sq"]["value"] is None
     assert lost["auto_loses"] == {"share": None, "common": 0, "worst": []}
     assert {failure["error"] for failure in found["failures"]} == {
@@ -145,7 +148,7 @@ def test_a_method_that_fails_is_told_not_dropped(data, tmp_path):
     page = (tmp_path / "bench.html").read_text(encoding="utf-8")
     assert "<b>do not</b>" not in page
     assert "&lt;b&gt;do not&lt;/b&gt;" in page
-    assert "(6 failed)" not in page
+    assert f"({SCANS} failed)" not in page
     assert f"({line['failed']} failed)" in page
 
 
@@ -201,8 +204,8 @@ def test_compare_says_what_moved(whole):
     level["rmse_percent_of_sq"] = [0.5 * x for x in level["rmse_percent_of_sq"]]
     level["sq_error_percent"] = [-3 * abs(x) - 1 for x in level["sq_error_percent"]]
     masks = new["scores"]["mask"]["seed"]
-    masks["iou_percent"] = [None if x is None else x + 10 for x in masks["iou_percent"]]
-    masks["false_percent"] = [x * (1 + 1e-9) for x in masks["false_percent"]]
+    masks["iou_percent"] = [None if x is None else x * (1 + 1e-9) for x in masks["iou_percent"]]
+    masks["false_percent"] = [x + 10 for x in masks["false_percent"]]
     moves, notes = compare(old, new)
     found = {(m.task, m.method, m.column): m for m in moves if m.verdict}
     assert len(found) == 3
@@ -211,7 +214,7 @@ def test_compare_says_what_moved(whole):
     assert max(abs(x - 0.5) for x in ratio.change.triple) < 1e-9
     assert abs(ratio.after - 0.5 * ratio.before) < 1e-9
     assert found["level", "auto", "sq_error_percent"].verdict == "worse"
-    assert found["mask", "seed", "iou_percent"].verdict == "better"
+    assert found["mask", "seed", "false_percent"].verdict == "worse"
     assert notes[0].startswith("afmend was")
     assert "seed was 0, is 5" in notes
 
@@ -226,9 +229,9 @@ def test_compare_uses_common_cases_only(whole):
     for case in new["cases"]["mask"]:
         case["case"] = "x"
     moves, notes = compare(old, new)
-    assert {move.change.count for move in moves if move.task == "level" and move.column == "rmse_nm"} == {5}
+    assert {move.change.count for move in moves if move.task == "level" and move.column == "rmse_nm"} == {SCANS - 1}
     words = " ".join(notes)
-    assert "level: 5 of 6 cases" in words
+    assert f"level: {SCANS - 1} of {SCANS} cases" in words
     assert "no table 'fill'" in words
     assert "no case of the table 'mask'" in words
     assert "harm: the old run has no method 'experts'" in words
@@ -246,17 +249,20 @@ def row(method, unit, value, case="", **rest):
 
 def test_scans_are_resampled_not_cases():
     ratio = Column("x", "x", "low", "ratio")
-    mine = [row("auto", u, 2.0 * (u + 1), hole=h) for u in range(4) for h in "ab"]
-    theirs = [row("b", u, 4.0 * (u + 1) if u or h == "a" else None, hole=h) for u in range(4) for h in "ab"]
+    mine = [row("auto", u, 2.0 * (u + 1), hole=h) for u in range(9) for h in "ab"]
+    theirs = [row("b", u, 4.0 * (u + 1) if u or h == "a" else None, hole=h) for u in range(9) for h in "ab"]
     found = compared(ratio, mine, theirs)
-    assert (found.count, found.dropped) == (4, 0)
+    assert (found.count, found.dropped) == (9, 0)
     assert max(abs(x - 0.5) for x in found.triple) < 1e-12
+    fewer = compared(ratio, mine[:-2], [*theirs[2:], row("b", 99, 1.0)])
+    assert (fewer.count, fewer.dropped) == (7, 1), "scans without a partner are dropped and counted"
+    assert np.isnan(fewer.low)
     signed = Column("x", "x", "zero", "difference")
     found = compared(signed, [row("a", u, -3.0) for u in range(3)], [row("b", u, 1.0) for u in range(3)])
     assert found.value == 2
     assert compared(ratio, mine, []).count == 0
-    again = compared(ratio, [row("a", u, 1.0 + u) for u in range(5)], [row("b", u, 2.0) for u in range(5)])
-    assert again == compared(ratio, [row("a", u, 1.0 + u) for u in range(5)], [row("b", u, 2.0) for u in range(5)])
+    again = compared(ratio, [row("a", u, 1.0 + u) for u in range(25)], [row("b", u, 2.0) for u in range(25)])
+    assert again == compared(ratio, [row("a", u, 1.0 + u) for u in range(25)], [row("b", u, 2.0) for u in range(25)])
 
 
 def test_losses_name_the_worst():
