@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from afmend.apps.cli import say
 from afmend.evaluation.bench.compare import Move, compare
+from afmend.evaluation.bench.documents import read_json, write_json
 from afmend.evaluation.bench.page import write_page
 from afmend.evaluation.bench.page_tables import (
     HEAD,
@@ -24,7 +25,7 @@ from afmend.evaluation.bench.page_tables import (
 )
 from afmend.evaluation.bench.peers import find_peers
 from afmend.evaluation.bench.plan import settings_of
-from afmend.evaluation.bench.results import document, read_json, write_json
+from afmend.evaluation.bench.results import document
 from afmend.evaluation.bench.run import Watch, run_units
 from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.metrics.compare import FEWEST
@@ -200,6 +201,8 @@ def compare_files(before: Path, after: Path, *, everything: bool, as_json: bool)
 
 def _change(move: Move) -> str:
     value, low, high = move.change.triple
+    if move.kind == "count":
+        return f"{value:+.0f} cases"
     sign = "× " if move.kind == "ratio" else "+ "
     if math.isnan(low):
         return f"{sign}{number(value)}"

@@ -35,7 +35,7 @@ class Case:
     Attributes
     ----------
     name : str
-        "twin-7", or the file's name: enough to find it again.
+        "shifted-7", or the file's path in the folder of data, with the scan's number: no two cases share it.
     family : str
         What kind of surface it is.
     measured : Scan

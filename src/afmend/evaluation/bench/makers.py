@@ -60,7 +60,8 @@ def with_holes(case: Case, seed: int) -> list[Case]:
 def _scan(settings: Settings, unit: Unit) -> tuple[Scan, str]:
     if settings.data is not None:
         path, number, count = cases_in(Path(settings.data))[unit.index]
-        return scans_of(path)[number], path.name if count == 1 else f"{path.name}[{number}]"
+        name = path.relative_to(settings.data).as_posix()
+        return scans_of(path)[number], name if count == 1 else f"{name}[{number}]"
     return simulated(settings, unit), f"{settings.box}-{settings.seed_of(unit.index)}"
 
 

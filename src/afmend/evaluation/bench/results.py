@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from afmend import __version__
-from afmend.errors import CorruptFileError, WriteError
+from afmend.evaluation.bench.documents import FORMAT, LAYOUT
 from afmend.evaluation.bench.methods import UNTOUCHED, methods_of
 from afmend.evaluation.bench.plan import Settings
 from afmend.evaluation.bench.summary import Json, Vector, estimate_json, summarize
 from afmend.evaluation.bench.worker import Row, methods_for
 from afmend.evaluation.metrics.compare import mean_rank_correlation
-from afmend.formats.register import replacing
 
-FORMAT = "afmend-bench"
-LAYOUT = 1
 _DIGITS = 6
 ERRORS = {"leveling": "leveling_percent_of_sq", "rmse": "rmse_nm"}
 """Name in ``correlation`` -> column: with what sigma_bg is compared."""
@@ -155,44 +150,3 @@ def _costs(rows: Sequence[Row]) -> dict[str, Json]:
             "peak_megabytes": max(heavy) if heavy else None,
         }
     return found
-
-
-def write_json(data: Mapping[str, Any], path: Path) -> None:
-    """Write a document, all or nothing.
-
-    Raises
-    ------
-    WriteError
-        If the disk refuses.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"the folder cannot be made ({error.strerror})", where=str(path.parent),
-                         now="Choose another --out.") from error  # fmt: skip
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        json.dump(data, file, allow_nan=False, separators=(",", ":"))
-        file.write("\n")
-
-
-def read_json(path: Path) -> Json:
-    """Read a document written by `write_json`.
-
-    Raises
-    ------
-    CorruptFileError
-        If it is none, or of another layout.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CorruptFileError(f"cannot be read ({error})", where=str(path),
-                               now="Give a bench.json written by `afmend bench`.") from error  # fmt: skip
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise CorruptFileError("is no result of `afmend bench`", where=str(path), now="Give a bench.json.")
-    if data.get("layout") != LAYOUT:
-        raise CorruptFileError(
-            f"has layout {data.get('layout')}, this afmend reads layout {LAYOUT}", where=str(path),
-            now="Compare runs of the same afmend, or run the benchmark again.",
-        )  # fmt: skip
-    return data

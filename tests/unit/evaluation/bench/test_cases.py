@@ -64,11 +64,13 @@ def test_a_folder_of_files(tmp_path):
     assert len(make_cases(settings, Unit("harm", 2))) == 1
     shards = tmp_path / "shards"
     shards.mkdir()
+    (shards / "b").mkdir()
     write_all([twin_scan(seed) for seed in (3, 4)], shards / "shard-0.h5")
+    write_all([twin_scan(seed) for seed in (3, 4)], shards / "b" / "shard-0.h5")
     many = settings_of("quick", data=shards)
-    assert many.count == 2
-    (case,) = make_cases(many, Unit("level", 1))
-    assert (case.name, case.family) == ("shard-0.h5[1]", "particles")
+    assert many.count == 4
+    names = [make_cases(many, Unit("level", k))[0].name for k in range(4)]
+    assert names == ["b/shard-0.h5[0]", "b/shard-0.h5[1]", "shard-0.h5[0]", "shard-0.h5[1]"]
     (shards / "shard-1.h5").write_bytes(b"nothing")
     cases_in.cache_clear()
     with pytest.raises(CorruptFileError, match=r"shard-1\.h5"):
