@@ -15,9 +15,10 @@ from afmend.evaluation.bench.compare import Move, compare
 from afmend.evaluation.bench.documents import read_json, write_json
 from afmend.evaluation.bench.page import write_page
 from afmend.evaluation.bench.page_tables import (
-    HEAD,
+    AGAINST,
     correlation_sentences,
     headroom,
+    heads,
     lines_of,
     number,
     ranked,
@@ -100,7 +101,7 @@ def _print(console: Console, data: Json) -> None:
         console.print(f"\n{entry['title']}: {primary['title']} ({primary['about']})", style="bold", markup=False)
         console.print(f"{entry['cases']} cases of {entry['scans']} scans", markup=False)
         lines = [(cells, said) for cells, said in lines_of(entry, data["cost"]["tasks"][entry["task"]])]
-        _table(console, HEAD, [cells for cells, _ in lines],
+        _table(console, heads(entry), [cells for cells, _ in lines],
                [{"better": "green", "worse": "red"}.get(said, "") for _, said in lines])  # fmt: skip
         if headroom(entry):
             console.print(headroom(entry), markup=False)
@@ -174,7 +175,7 @@ def _table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]],
     for k, title in enumerate(head):
         shown.add_column(title, justify="right" if k else "left", no_wrap=k == 0)
     for row, style in zip(rows, styles or [""] * len(rows), strict=True):
-        shown.add_row(*(Text(say.printable(cell), style=style if k == 4 else "") for k, cell in enumerate(row)))
+        shown.add_row(*(Text(say.printable(cell), style=style if k == AGAINST else "") for k, cell in enumerate(row)))
     console.print(shown, soft_wrap=False)
 
 

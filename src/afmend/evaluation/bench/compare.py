@@ -10,6 +10,7 @@ import numpy as np
 
 from afmend.errors import BadParameterError
 from afmend.evaluation.bench.summary import Json, difference_of
+from afmend.evaluation.bench.task import OPEN
 from afmend.evaluation.metrics.compare import Estimate, paired_bootstrap
 
 _TINY = 1e-12
@@ -19,7 +20,6 @@ _ROUNDING = 1e-4
 
 LOST = "lost"
 """Column of the row that says how many cases a method failed on or left open."""
-_OPEN = "left_open_percent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _lost(
     ends: list[tuple[float, float]] = []
     for i, j, _ in pairs:
         a, b = _at(old, key, i), _at(new, key, j)
-        open_a, open_b = _at(old, _OPEN, i) or 0.0, _at(new, _OPEN, j) or 0.0
+        open_a, open_b = _at(old, OPEN, i) or 0.0, _at(new, OPEN, j) or 0.0
         # No result in either run (a clean scan has no overlap of masks) is no loss.
         none = a is None and b is None
         ends.append((100.0 if a is None and not none else open_a, 100.0 if b is None and not none else open_b))

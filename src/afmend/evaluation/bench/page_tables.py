@@ -7,10 +7,22 @@ from typing import Any
 
 from afmend.evaluation.bench.methods import AUTO
 from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.bench.task import OPEN
 from afmend.evaluation.report_facts import safe
 from afmend.pictures.numerals import plain
 
-HEAD = ("method", "median", "mean", "p95", "auto against this [95 %]", "auto loses", "ms", "MB", "cases")
+AGAINST = 4
+"""Which column compares with ``auto``."""
+
+
+def heads(entry: Json) -> tuple[str, ...]:
+    """Heads of the main table of a task."""
+    gaps = ("left open, %",) if _shows_gaps(entry) else ()
+    return ("method", "median", "mean", "p95", "auto against this [95 %]", "auto loses", *gaps, "ms", "MB", "cases")
+
+
+def _shows_gaps(entry: Json) -> bool:
+    return any(column["key"] == OPEN for column in entry["columns"])
 
 
 def number(value: float | None) -> str:
@@ -63,19 +75,20 @@ def verdict(found: Json | None, better: str) -> str:
 
 
 def ranked(entry: Json) -> list[Json]:
-    """Lines of a table, best median of the primary score first, those without one last."""
+    """Lines of a table, best median of the primary score first; who left pixels open comes later, who has none last."""
     primary = entry["columns"][0]
     key, sign = primary["key"], -1.0 if primary["better"] == "high" else 1.0
 
-    def rank(line: Json) -> tuple[bool, float]:
+    def rank(line: Json) -> tuple[bool, bool, float]:
         median = (line["metrics"].get(key) or {}).get("median")
-        return (median is None, 0.0 if median is None else sign * median)
+        gaps = entry["task"] == "fill" and bool((line["metrics"].get(OPEN) or {}).get("mean"))
+        return (median is None, gaps, 0.0 if median is None else sign * median)
 
     return sorted(entry["methods"], key=rank)
 
 
 def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
-    """Return the cells of every line of a table under `HEAD`, best median first, and ``auto``'s verdict on it."""
+    """Return the cells of every line of a table under `heads`, best median first, and ``auto``'s verdict on it."""
     primary = entry["columns"][0]
     key = primary["key"]
     rows: list[tuple[tuple[str, ...], str]] = []
@@ -90,6 +103,7 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
         cells = (
             line["method"], number(spread.get("median")), number(spread.get("mean")), number(spread.get("p95")),
             "" if line["method"] == AUTO else against(compared), "" if line["method"] == AUTO else share,
+            *((number((line["metrics"].get(OPEN) or {}).get("mean")),) if _shows_gaps(entry) else ()),
             milliseconds(cost["median_seconds"]), number(cost["peak_megabytes"]), f"{spread.get('count', 0)}{failed}",
         )  # fmt: skip
         rows.append((cells, "" if oracle else verdict(compared, primary["better"])))
@@ -128,14 +142,14 @@ def main_table(data: Json, entry: Json, costs: Mapping[str, Any]) -> str:
     primary = entry["columns"][0]
     titles = data["methods"][entry["task"]]
     extra = set(titles) - set(data["built_in"][entry["task"]])
-    head = "".join(f'<th scope="col">{safe(cell)}</th>' for cell in HEAD)
+    head = "".join(f'<th scope="col">{safe(cell)}</th>' for cell in heads(entry))
     body = []
     for cells, said in lines_of(entry, costs):
         kind = "auto" if cells[0] == AUTO else "peer" if cells[0] in extra else entry["roles"].get(cells[0], "")
         color = {"better": "good", "worse": "bad"}.get(said, "")
         inside = f'<th scope="row" title="{safe(titles.get(cells[0], ""))}">{safe(cells[0])}</th>'
         inside += "".join(
-            f'<td class="{color}">{safe(cell)}</td>' if k == 3 else f"<td>{safe(cell)}</td>"
+            f'<td class="{color}">{safe(cell)}</td>' if k == AGAINST - 1 else f"<td>{safe(cell)}</td>"
             for k, cell in enumerate(cells[1:])
         )
         body.append(f'<tr class="{kind}">{inside}</tr>')

@@ -135,10 +135,9 @@ def _per_scan(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> lis
     scans: dict[int, list[tuple[float, float]]] = {}
     for row in mine:
         pairs = scans.setdefault(row.unit, [])
-        partner = other.get(_key(row))
-        pair = (_sized(column, row), math.nan if partner is None else _sized(column, partner))
+        pair = [_sized(column, value) for value in _scores_of(column, row, other.get(_key(row)))]
         if all(map(math.isfinite, pair)):
-            pairs.append(pair)
+            pairs.append((pair[0], pair[1]))
     return [
         (float(np.mean([a for a, _ in pairs])), float(np.mean([b for _, b in pairs])))
         if pairs
@@ -147,47 +146,45 @@ def _per_scan(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> lis
     ]
 
 
+def _scores_of(column: Column, row: Row, partner: Row | None) -> tuple[float, float]:
+    """Return the scores of ``auto`` and of another method on one case: on common pixels, where these differ."""
+    if partner is None:
+        return (math.nan, math.nan)
+    if column.key in partner.versus_auto:
+        return partner.versus_auto[column.key]
+    return (row.scores.get(column.key, math.nan), partner.scores.get(column.key, math.nan))
+
+
 def _key(row: Row) -> tuple[Any, ...]:
     return (row.unit, row.case, *row.groups.values())
 
 
-def _sized(column: Column, row: Row) -> float:
-    value = row.scores.get(column.key, math.nan)
-    if column.better == "zero":
-        value = abs(value)
-    return math.log(max(value, _TINY)) if column.compare == "ratio" else value
+def _sized(column: Column, value: float) -> float:
+    size = abs(value) if column.better == "zero" else value
+    return math.log(max(size, _TINY)) if column.compare == "ratio" else size
 
 
 def losses(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Json:
     """Say on which share of the common cases the first of two methods is worse, and name the worst."""
     sign = -1.0 if column.better == "high" else 1.0
     other = {_key(row): row for row in theirs}
-    worse: list[tuple[float, Row, Row]] = []
+    worse: list[tuple[float, Row, tuple[float, float]]] = []
     common = 0
     for row in mine:
-        partner = other.get(_key(row))
-        if partner is None:
-            continue
-        a, b = _sized(column, row), _sized(column, partner)
+        pair = _scores_of(column, row, other.get(_key(row)))
+        a, b = (_sized(column, value) for value in pair)
         if not (math.isfinite(a) and math.isfinite(b)):
             continue
         common += 1
         if sign * (a - b) > _MARGIN[column.compare]:
-            worse.append((sign * (a - b), row, partner))
+            worse.append((sign * (a - b), row, pair))
     worse.sort(key=lambda item: (-item[0], item[1].case))
     return {
         "share": len(worse) / common if common else None,
         "common": common,
-        "worst": [_loss(column, row, partner) for _, row, partner in worse[:WORST]],
-    }
-
-
-def _loss(column: Column, row: Row, partner: Row) -> Json:
-    return {
-        "case": row.case,
-        **row.groups,
-        "auto": row.scores[column.key],
-        "other": partner.scores[column.key],
+        "worst": [
+            {"case": row.case, **row.groups, "auto": pair[0], "other": pair[1]} for _, row, pair in worse[:WORST]
+        ],
     }
 
 

@@ -1,19 +1,18 @@
 """A run: the same numbers twice, for any number of workers; failures are told; documents, comparison, page."""
 
-import copy
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from afmend.errors import BadParameterError, CorruptFileError, WriteError
-from afmend.evaluation.bench.compare import LOST, compare
+from afmend.errors import BadParameterError
 from afmend.evaluation.bench.documents import read_json, write_json
 from afmend.evaluation.bench.oracles import BLUR, OFFSETS, SLOPES
 from afmend.evaluation.bench.page import write_page
-from afmend.evaluation.bench.page_tables import headroom
+from afmend.evaluation.bench.page_tables import headroom, heads, lines_of, ranked
 from afmend.evaluation.bench.plan import Unit, settings_of
 from afmend.evaluation.bench.results import correlation, document
 from afmend.evaluation.bench.run import run_units
@@ -21,9 +20,8 @@ from afmend.evaluation.bench.summary import compared, losses, summarize
 from afmend.evaluation.bench.task import Column
 from afmend.evaluation.bench.worker import Row, do_unit
 
-from .standin import folder_of
+from .standin import SCANS
 
-SCANS = 9
 MODULE = '''
 def half(scan):
     """Works on every other scan."""
@@ -32,14 +30,15 @@ def half(scan):
         raise ValueError("I <b>do not</b> like this scan")
     return scan
 
+def gaps(heights, holes, pixel_nm):
+    from afmend.evaluation.bench.methods import bilinear
+    filled = bilinear(heights, holes, pixel_nm)
+    filled[:, ::2][holes[:, ::2]] = float("nan")
+    return filled
+
 def lost(heights, holes, pixel_nm):
     raise RuntimeError("never works")
 '''
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return folder_of(tmp_path_factory.mktemp("bench") / "data", SCANS)
 
 
 @pytest.fixture
@@ -47,12 +46,6 @@ def mine(tmp_path, monkeypatch):
     (tmp_path / "own_methods.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def whole(data):
-    settings = settings_of("quick", data=data)
-    return settings, run_units(settings, 1)
 
 
 def numbers(rows):
@@ -114,15 +107,6 @@ def test_the_document(whole, tmp_path):
     assert not {"nothing", OFFSETS, SLOPES, BLUR} & set(worth["methods"])
     assert worth["scans"] == SCANS
     assert set(found["cost"]["tasks"]["level"]["auto"]) == {"median_seconds", "p95_seconds", "peak_megabytes"}
-
-
-def test_files_that_are_no_document(tmp_path):
-    for text, words in (("{", "cannot be read"), ("[]", "is no result"), ('{"format": "afmend-bench"}', "has layout")):
-        (tmp_path / "a.json").write_text(text)
-        with pytest.raises(CorruptFileError, match=words):
-            read_json(tmp_path / "a.json")
-    with pytest.raises(WriteError):
-        write_json({}, tmp_path / "a.json" / "below" / "b.json")
 
 
 @pytest.mark.usefixtures("mine")
@@ -194,122 +178,6 @@ def test_a_page_with_next_to_nothing(data, tmp_path):
     assert "1 more in bench.json" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
-def test_compare_says_what_moved(whole):
-    settings, rows = whole
-    old = document(settings, rows, 1.0, 1)
-    moves, notes = compare(old, old)
-    assert notes == []
-    assert {move.verdict for move in moves} == {""}
-    assert {move.change.value for move in moves} == {0.0, 1.0}
-    assert all(move.before == move.after for move in moves)
-    still = {x for move in moves for x in move.change.triple if not np.isnan(x)}
-    assert still == {0.0, 1.0}, "not a digit moves between a document and itself"
-    new = copy.deepcopy(old)
-    new["afmend"], new["settings"]["seed"] = "9.9", 5
-    level = new["scores"]["level"]["auto"]
-    level["rmse_percent_of_sq"] = [0.5 * x for x in level["rmse_percent_of_sq"]]
-    level["sq_error_percent"] = [-3 * abs(x) - 1 for x in level["sq_error_percent"]]
-    masks = new["scores"]["mask"]["seed"]
-    masks["iou_percent"] = [None if x is None else x * (1 + 1e-9) for x in masks["iou_percent"]]
-    masks["false_percent"] = [x + 10 for x in masks["false_percent"]]
-    moves, notes = compare(old, new)
-    found = {(m.task, m.method, m.column): m for m in moves if m.verdict}
-    assert len(found) == 3
-    ratio = found["level", "auto", "rmse_percent_of_sq"]
-    assert (ratio.verdict, ratio.kind) == ("better", "ratio")
-    assert max(abs(x - 0.5) for x in ratio.change.triple) < 1e-9
-    assert abs(ratio.after - 0.5 * ratio.before) < 1e-9
-    assert found["level", "auto", "sq_error_percent"].verdict == "worse"
-    assert found["mask", "seed", "false_percent"].verdict == "worse"
-    assert notes[0].startswith("afmend was")
-    assert "seed was 0, is 5" in notes
-
-
-def test_compare_uses_common_cases_only(whole):
-    settings, rows = whole
-    old = document(settings, rows, 1.0, 1)
-    new = copy.deepcopy(old)
-    new["cases"]["level"][0]["case"] = "another"
-    del old["scores"]["harm"]["experts"]
-    old["tables"] = [table for table in old["tables"] if table["task"] != "fill"]
-    new["tables"] = [table for table in new["tables"] if table["task"] != "metrology"]
-    for case in new["cases"]["mask"]:
-        case["case"] += "x"
-    moves, notes = compare(old, new)
-    assert {move.change.count for move in moves if move.task == "level" and move.column == "rmse_nm"} == {SCANS - 1}
-    words = " ".join(notes)
-    assert f"level: {SCANS - 1} cases are in both runs, of {SCANS} and {SCANS}" in words
-    assert "the old run has no table 'fill'" in words
-    assert "the new run has no table 'metrology'" in words
-    assert "no case of the table 'mask'" in words
-    assert "harm: the old run has no method 'experts'" in words
-    for cases in new["cases"].values():
-        for case in cases:
-            case["case"] += "y"
-    with pytest.raises(BadParameterError, match="no case in common"):
-        compare(old, new)
-
-
-def test_compare_never_praises_what_fails(whole):
-    settings, rows = whole
-    old = document(settings, rows, 1.0, 1)
-    new = copy.deepcopy(old)
-    level, fill = new["scores"]["level"], new["scores"]["fill"]
-    for column, values in level["auto"].items():
-        level["auto"][column] = [None, *(None if x is None else 0.5 * x for x in values[1:])]
-    fill["kriging"]["left_open_percent"][3] = 7.0
-    fill["kriging"]["rmse_percent_of_sq"] = [0.5 * x for x in fill["kriging"]["rmse_percent_of_sq"]]
-    fill["telea"] = {}
-    del level["experts"]
-    new["tables"][0]["methods"] = [line for line in new["tables"][0]["methods"] if line["method"] != "experts"]
-    moves, notes = compare(old, new)
-    for task, method, counts in (("level", "auto", (0, 1)), ("fill", "kriging", (0, 1)), ("fill", "telea", (0, 54)),
-                                 ("level", "experts", (0, 9))):  # fmt: skip
-        said = [move for move in moves if (move.task, move.method) == (task, method)]
-        assert {move.verdict for move in said} <= {"", "worse"}
-        (lost,) = [move for move in said if move.column == LOST]
-        assert (lost.before, lost.after, lost.verdict, lost.kind) == (*counts, "worse", "count")
-    assert len([note for note in notes if "newly fails" in note]) == 3
-    assert "level: the new run has no method 'experts'" in notes
-    back, _ = compare(new, old)
-    assert {move.verdict for move in back if move.column == LOST} == {"better"}
-
-
-def test_compare_refuses_cases_that_cannot_be_told_apart(whole):
-    settings, rows = whole
-    old = document(settings, rows, 1.0, 1)
-    new = copy.deepcopy(old)
-    new["cases"]["level"][0] = new["cases"]["level"][3]
-    with pytest.raises(BadParameterError, match=r"two cases of the table 'level' are called 'scan03\.h5'"):
-        compare(old, new)
-
-
-def test_documents_that_are_damaged(whole, tmp_path):
-    settings, rows = whole
-    good = document(settings, [row for row in rows if row.task == "mask"], 1.0, 1)
-
-    def refused(change, words):
-        bad = copy.deepcopy(good)
-        change(bad)
-        (tmp_path / "a.json").write_text(json.dumps(bad))
-        with pytest.raises(CorruptFileError, match=words):
-            read_json(tmp_path / "a.json")
-
-    refused(lambda bad: bad.pop("settings"), r"is damaged \(settings: Field required")
-    refused(lambda bad: bad["tables"][0].pop("task"), r"tables\.0\.task")
-    refused(lambda bad: bad["tables"][0].update(columns=[]), "columns")
-    refused(lambda bad: bad["tables"][0]["columns"][0].update(better="up"), "better")
-    refused(lambda bad: bad.update(cases={}), "'mask' has no cases or scores")
-    refused(lambda bad: bad["scores"]["mask"].pop("auto"), "'auto' of the table 'mask' has no scores")
-    refused(lambda bad: bad["scores"]["mask"]["auto"]["iou_percent"].pop(), "are not 9 numbers")
-    refused(lambda bad: bad["scores"]["mask"]["auto"]["iou_percent"].__setitem__(0, "7"), "is damaged")
-    refused(lambda bad: bad["scores"]["mask"]["auto"]["iou_percent"].__setitem__(0, math.nan), "is damaged")
-    refused(lambda bad: bad["cases"]["mask"][0].pop("case"), "is damaged")
-    (tmp_path / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(CorruptFileError, match="cannot be read"):
-        read_json(tmp_path / "deep.json")
-
-
 def row(method, unit, value, case="", **rest):
     groups = {"family": "rough", **rest}
     return Row("harm", unit, case or f"s{unit}", groups, (3, 4), method, {} if value is None else {"x": value})
@@ -331,6 +199,27 @@ def test_scans_are_resampled_not_cases():
     assert compared(ratio, mine, []).count == 0
     again = compared(ratio, [row("a", u, 1.0 + u) for u in range(25)], [row("b", u, 2.0) for u in range(25)])
     assert again == compared(ratio, [row("a", u, 1.0 + u) for u in range(25)], [row("b", u, 2.0) for u in range(25)])
+
+
+def test_common_pixels_decide_where_one_left_some_open():
+    ratio = Column("x", "x", "low", "ratio")
+    mine = [row("auto", u, 4.0) for u in range(9)]
+    theirs = [replace(row("b", u, 1.0), versus_auto={"x": (2.0, 3.0)}) for u in range(9)]
+    assert compared(ratio, mine, theirs).value == pytest.approx(2 / 3)
+    assert losses(ratio, mine, theirs)["share"] == 0
+    none = [replace(row("b", u, 1.0), versus_auto={"x": (math.nan, math.nan)}) for u in range(9)]
+    assert compared(ratio, mine, none).dropped == 9
+
+
+@pytest.mark.usefixtures("mine")
+def test_who_leaves_holes_open_is_ranked_last(data):
+    settings = settings_of("quick", data=data, tasks=["fill"], count=2, methods=("own_methods:gaps",))
+    found = document(settings, run_units(settings, 1), 1.0, 1)
+    (entry,) = found["tables"]
+    assert [line["method"] for line in ranked(entry)][-1] == "own_methods:gaps"
+    cells = {line[0][0]: line[0] for line in lines_of(entry, found["cost"]["tasks"]["fill"])}
+    assert float(cells["own_methods:gaps"][heads(entry).index("left open, %")]) > 40
+    assert cells["auto"][heads(entry).index("left open, %")] == "0"
 
 
 def test_losses_name_the_worst():

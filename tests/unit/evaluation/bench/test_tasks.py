@@ -1,6 +1,7 @@
 """Scores against what can be said beforehand."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_metrology_takes_the_measured_numbers():
     case = case_of(twin_scan(1))
     score = find_task("metrology").score
     found = score(case, with_heights(case, case.ideal))
-    assert all(abs(value) < 1e-6 for key, value in found.items() if "step" not in key)
+    assert all(abs(value) < 1e-6 for key, value in found.items() if "error" in key and "step" not in key)
     rough = case_of(twin_scan(0))
     assert not any("particle" in key for key in score(rough, with_heights(rough, rough.ideal)))
     double = score(case, with_heights(case, 2 * case.ideal))
@@ -138,8 +139,46 @@ def test_fills_that_are_none():
         task.score(case, case.ideal[1:])
     with pytest.raises(StepError, match="sigma have shape"):
         task.score(case, (case.heights, case.ideal[1:]))
+    with pytest.raises(StepError, match="heights are of type complex128"):
+        task.score(case, case.heights * (1 + 0j))
+    with pytest.raises(StepError, match="sigma are of type <U"):
+        task.score(case, (case.heights, np.full(case.ideal.shape, "x")))
     with pytest.raises(StepError, match="not finite"):
         task.score(case, np.where(case.holes, np.inf, case.heights))
+
+
+def test_fills_are_compared_where_both_filled():
+    task = find_task("fill")
+    case = with_holes(case_of(twin_scan(0)), 3)[4]
+    left = case.holes & (np.arange(64) < 30)
+    right = case.holes & ~left
+    mine = np.where(left, case.ideal + 5, np.where(right, case.ideal + 1, case.heights))
+    theirs = np.where(left, np.nan, np.where(right, case.ideal - 2, case.heights))
+    ((key, pair),) = task.pair(case, mine, theirs).items()
+    assert key == task.primary.key
+    assert pair == pytest.approx((100 / case.sq_nm, 200 / case.sq_nm))
+    assert task.pair(case, mine, mine) == {}
+    assert np.isnan(task.pair(case, np.where(right, np.nan, mine), theirs)[key]).all()
+
+
+@pytest.mark.parametrize("name", ["level", "mask", "metrology", "harm"])
+def test_scans_that_are_none(name):
+    case, score = case_of(twin_scan(0)), find_task(name).score
+    with pytest.raises(StepError, match="returned a ndarray"):
+        score(case, case.heights)
+    with pytest.raises(StepError, match="no height/trace in nm"):
+        score(case, case.measured.with_channel(replace(case.measured.channels[KEY], unit="V")))
+    with pytest.raises(StepError, match=r"have shape \(32, 40\)"):
+        score(case, case_of(twin_scan(0, shape=(32, 40))).measured)
+
+
+def test_metrology_counts_the_same_pixels_for_all():
+    case, score = case_of(twin_scan(1)), find_task("metrology").score
+    marked = Masks(missing=case.missing, artifact={"everything wrong": case.damaged})
+    plain, open_ = score(case, case.measured), score(case, with_heights(case, case.heights, masks=marked))
+    assert open_.pop("left_open_percent") == pytest.approx(100 * 85 / (45 * 64))
+    assert plain.pop("left_open_percent") == 0
+    assert open_ == pytest.approx(plain, nan_ok=True)
 
 
 def test_a_fill_cannot_change_the_case():

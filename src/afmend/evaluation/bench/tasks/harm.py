@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from afmend.evaluation.bench.cases import GAUGE, KEY, Case
-from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
+from afmend.evaluation.bench.task import Column, Scores, Task, heights_of, run_on_scan
 from afmend.evaluation.metrics.gauge import gauge_free_difference, gauge_free_rmse
 from afmend.scan import Scan
 
@@ -15,8 +15,8 @@ CHANGED_SIGMAS = 1.0
 
 def score(case: Case, result: Scan) -> Scores:
     """Score what a whole recipe did to a scan that needed nothing but leveling."""
+    heights = heights_of(case, result)
     channel = result.channels[KEY]
-    heights = np.asarray(channel.values, dtype=np.float64)
     floor = gauge_free_rmse(case.heights, case.ideal, degree=GAUGE, usable=case.usable)
     error = gauge_free_rmse(heights, case.ideal, degree=GAUGE, usable=case.usable)
     moved = np.abs(gauge_free_difference(heights, case.heights, degree=GAUGE, usable=case.usable))

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from afmend.evaluation.bench.cases import GAUGE, KEY, Case
-from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
+from afmend.evaluation.bench.cases import GAUGE, Case
+from afmend.evaluation.bench.task import Column, Scores, Task, heights_of, run_on_scan
 from afmend.evaluation.metrics.gauge import gauge_aligned, gauge_free_difference, gauge_free_rmse
 from afmend.evaluation.metrics.leveling import leveling_error
 from afmend.evaluation.metrics.metrology import roughness_bias, step_height_error
@@ -19,7 +19,7 @@ from afmend.scan.arrays import Heights
 
 def score(case: Case, result: Scan) -> Scores:
     """Score leveled heights on the pixels that were measured rightly."""
-    heights = np.asarray(result.channels[KEY].values, dtype=np.float64)
+    heights = heights_of(case, result)
     usable = case.usable
     error = gauge_free_rmse(heights, case.ideal, degree=GAUGE, usable=usable)
     found = leveling_error(heights, case.ideal, degree=GAUGE, usable=usable, details=case.details)

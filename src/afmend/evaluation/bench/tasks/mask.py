@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from afmend.evaluation.bench.cases import KEY, SOFT, Case
-from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
+from afmend.evaluation.bench.task import Column, Scores, Task, heights_of, run_on_scan
 from afmend.evaluation.metrics.masks import false_marked_share, mask_overlap, object_recall
 from afmend.scan import Masks, Scan
 from afmend.scan.arrays import Mask
@@ -21,6 +21,7 @@ def score(case: Case, result: Scan) -> Scores:
 
     Which kind a detector calls a pixel does not count: recall is given per true kind.
     """
+    heights_of(case, result)
     channel = result.channels[KEY]
     recorded = np.ones(channel.shape, dtype=np.bool_) if case.missing is None else ~case.missing
     found, true = channel.artifact & recorded, case.to_find & recorded

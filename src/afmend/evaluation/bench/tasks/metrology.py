@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.evaluation.bench.cases import GAUGE, KEY, Case
-from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
+from afmend.evaluation.bench.task import OPEN, Column, Scores, Task, heights_of, run_on_scan
 from afmend.evaluation.metrics.gauge import gauge_aligned
 from afmend.evaluation.metrics.metrology import roughness_bias, step_height_error
 from afmend.evaluation.metrics.particles import particle_errors
@@ -21,16 +21,18 @@ FEWEST_PX = 12
 
 
 def score(case: Case, result: Scan) -> Scores:
-    """Measure like a user: pixels that were filled count, pixels that were marked and left open do not."""
+    """Measure like a user on all pixels that were recorded, whatever a method marked, filled or left open."""
+    heights = heights_of(case, result)
     channel = result.channels[KEY]
-    heights = np.asarray(channel.values, dtype=np.float64)
-    counts = ~(channel.holes & ~channel.invented)
+    counts = np.ones(heights.shape, dtype=np.bool_) if case.missing is None else ~case.missing
+    open_px = counts & channel.holes & ~channel.invented
     bias = roughness_bias(heights, case.ideal, pixel_nm=case.pixel_nm, degree=GAUGE, usable=counts)
     aligned = gauge_aligned(heights, case.ideal, degree=GAUGE, usable=case.usable)
     scores = {
         "sq_error_percent": bias.Sq_percent,
         "sdq_error_percent": bias.Sdq_percent,
         "step_error_percent": step_height_error(aligned, case.ideal, usable=counts),
+        OPEN: 100.0 * float(np.count_nonzero(open_px)) / float(np.count_nonzero(counts)),
     }
     if PARTICLES not in case.family:
         return scores
@@ -67,7 +69,8 @@ TASK = Task(
     "metrology",
     "Measurements after the whole recipe",
     "Damaged scans through the whole recipe (marked, leveled, filled), measured as a user would, against the same "
-    "measurement on the ideal map. Both are freed of a polynomial of degree 2. Means, medians and percentiles are of "
+    "measurement on the ideal map. All recorded pixels count, for every method, whether it marked, filled or left them "
+    "open. Both maps are freed of a polynomial of degree 2. Means, medians and percentiles are of "
     "absolute errors; the bias has a sign.",
     (
         _column("sq_error_percent", "error of Sq, %", "roughness"),
@@ -76,6 +79,7 @@ TASK = Task(
         _column("particle_height_error_percent", "particle height, %", "median over the particles of a scan"),
         _column("particle_diameter_error_percent", "particle diameter, %", "at half height"),
         _column("particle_volume_error_percent", "particle volume, %", "above the ground around each"),
+        Column(OPEN, "marked and left open, %", "low", "", "of the recorded pixels; they count as they stand"),
     ),
     run_on_scan,
     score,
