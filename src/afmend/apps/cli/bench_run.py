@@ -22,6 +22,7 @@ from afmend.evaluation.bench.page_tables import (
     lines_of,
     number,
     ranked,
+    skipped_sentences,
     without_cases,
 )
 from afmend.evaluation.bench.peers import find_peers
@@ -69,8 +70,8 @@ def run_suite(wish: Wish) -> int:
     )  # fmt: skip
     began = time.perf_counter()
     with _progress(quiet=wish.as_json) as watch:
-        rows = run_units(settings, wish.workers, watch)
-    data = document(settings, rows, time.perf_counter() - began, wish.workers)
+        done = run_units(settings, wish.workers, watch)
+    data = document(settings, done, time.perf_counter() - began, wish.workers)
     write_json(data, wish.out / "bench.json")
     write_page(data, wish.out / "bench.html")
     if wish.as_json:
@@ -112,6 +113,8 @@ def _print(console: Console, data: Json) -> None:
         console.print(f"\n{without_cases(task)}", markup=False)
     for sentence in correlation_sentences(data["correlation"] or {}):
         console.print(f"\n{sentence}", style="bold", markup=False)
+    for sentence in skipped_sentences(data):
+        console.print(sentence, markup=False)
     for failure in data["failures"][:10]:
         say.complain(f"{failure['method']} failed on {failure['case']} ({failure['task']}): {failure['error']}")
     if len(data["failures"]) > 10:

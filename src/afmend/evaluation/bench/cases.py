@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from afmend.errors import AfmendError, BadScanError, MissingChannelError
+from afmend.errors import AfmendError, BadScanError, MissingChannelError, StepError
 from afmend.evaluation.metrics.leveling import Details, details_of
 from afmend.scan import Channel, ChannelKey, Masks, Scan
 from afmend.scan.arrays import Heights, Mask
@@ -23,9 +23,16 @@ MENDED_BY_LEVELING = ("offset",)
 SOFT = ("lag", *MENDED_BY_LEVELING)
 """Kinds that no detector is asked to mark: the everyday lag of a loop on slopes, and what leveling mends."""
 FEWEST_USABLE = 0.1
+SMALLEST_PX = 32
+"""Lines and columns that a scan must have."""
+_FLAT = 1e-9
 GAUGE = 2
 """Nobody can know tilt and bow: errors that are a polynomial of this degree do not count."""
 _SIGMA_OF_MAD = 1.4826
+
+
+class UnfitScanError(BadScanError):
+    """A scan that a task cannot use; it is left out, and counted with this reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +168,27 @@ def case_of(scan: Scan, *, name: str = "", family: str = "") -> Case:
     )  # fmt: skip
 
 
+def check_fit(case: Case) -> None:
+    """Check that errors against the case's surface mean something.
+
+    Raises
+    ------
+    UnfitScanError
+        If it is tiny or flat, or too little of it was measured rightly.
+    """
+    rows, cols = case.ideal.shape
+    if min(rows, cols) < SMALLEST_PX:
+        raise UnfitScanError(f"smaller than {SMALLEST_PX} x {SMALLEST_PX} px")
+    if case.hopeless:
+        raise UnfitScanError(f"less than {FEWEST_USABLE:.0%} was measured rightly")
+    try:
+        sq = case.sq_nm
+    except StepError as error:
+        raise UnfitScanError(error.what) from error
+    if not sq > _FLAT * float(np.max(np.abs(case.ideal))):
+        raise UnfitScanError("its surface is flat")
+
+
 def measured_part(scan: Scan) -> Scan:
     """Return what an instrument would hand over: no ideal, no truth, no artifact masks, no history, no header."""
     channels = [_bare(channel) for key, channel in scan.channels.items() if key.kind not in HIDDEN_KINDS]
@@ -187,12 +215,12 @@ def family_of(scan: Scan) -> str:
 def cases_in(folder: Path) -> tuple[tuple[Path, int, int], ...]:
     """List the scans in the HDF5 files of a folder and its subfolders, by name: (file, number, of how many).
 
+    A file that cannot be read is listed as one scan.
+
     Raises
     ------
     MissingChannelError
         If there are none.
-    CorruptFileError
-        If a file is none of afmend's.
     """
     from afmend.formats import hdf5
 
@@ -201,8 +229,8 @@ def cases_in(folder: Path) -> tuple[tuple[Path, int, int], ...]:
         try:
             with hdf5.opened(path) as file:
                 count = len(hdf5.names(hdf5.group(file, "scans")))
-        except AfmendError as error:
-            raise error.at(path.name) from error
+        except AfmendError:
+            count = 1  # whoever reads it is told why it cannot be read
         found += [(path, number, count) for number in range(count)]
     if not found:
         raise MissingChannelError("there is no .h5 file in the folder", where=str(folder),

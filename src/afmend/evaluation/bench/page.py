@@ -14,6 +14,7 @@ from afmend.evaluation.bench.page_tables import (
     number,
     percent,
     ranked,
+    skipped_sentences,
     without_cases,
 )
 from afmend.evaluation.bench.summary import Json
@@ -42,6 +43,9 @@ def write_page(data: Json, path: Path) -> None:
             file.write(f"<p>{safe(without_cases(task))}</p>\n")
         if data["correlation"]:
             file.write(_correlation(data))
+        if data["skipped"]:
+            lines = "".join(f"<li>{safe(sentence, 1000)}</li>" for sentence in skipped_sentences(data))
+            file.write(f"<h2>Scans left out</h2>\n<section><ul>{lines}</ul></section>\n")
         file.write(_failures(data["failures"]))
         file.write(_foot(data))
 

@@ -50,6 +50,18 @@ def without_cases(task: str) -> str:
     return f"No scan is fit for the task {task!r}: it has no table.{more}"
 
 
+def skipped_sentences(data: Json) -> list[str]:
+    """Say which scans were left out, task by task and reason by reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for skip in data["skipped"]:
+        groups.setdefault((skip["task"], skip["reason"]), []).append(skip["case"])
+    count = data["settings"]["count"]
+    return [
+        f"{task}: {len(names)} of {count} scans left out, {reason}: {', '.join(names[:5])}{', …' * (len(names) > 5)}"
+        for (task, reason), names in groups.items()
+    ]
+
+
 def against(found: Json | None) -> str:
     """Write a ratio or a difference with its interval."""
     if found is None or found["value"] is None:

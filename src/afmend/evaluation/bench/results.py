@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from afmend.evaluation.bench.documents import FORMAT, LAYOUT
 from afmend.evaluation.bench.methods import UNTOUCHED, methods_of
 from afmend.evaluation.bench.plan import Settings
 from afmend.evaluation.bench.summary import Json, Vector, estimate_json, summarize
-from afmend.evaluation.bench.worker import Row, methods_for
+from afmend.evaluation.bench.worker import Done, Row, methods_for
 from afmend.evaluation.metrics.compare import mean_rank_correlation
 
 _DIGITS = 6
@@ -22,7 +23,7 @@ ERRORS = {"leveling": "leveling_percent_of_sq", "rmse": "rmse_nm"}
 """Name in ``correlation`` -> column: with what sigma_bg is compared."""
 
 
-def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: int) -> Json:
+def document(settings: Settings, done: Done, seconds: float, workers: int) -> Json:
     """Put everything about a run together.
 
     Returns
@@ -30,8 +31,9 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
     dict
         ``settings``, ``tables`` (averages, intervals, breakdowns), ``correlation``, ``cases`` and ``scores`` (every
         number of every case, six digits), ``failures``, and ``cost``: seconds and megabytes, which alone differ
-        between two runs of the same settings.
+        between two runs of the same settings; ``skipped`` names the scans that a task could not use, and why.
     """
+    rows = done.rows
     tasks = list(dict.fromkeys(row.task for row in rows))
     by_task = {task: [row for row in rows if row.task == task] for task in tasks}
     return {
@@ -43,6 +45,7 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
         "built_in": {task: [method.name for method in methods_of(task)] for task in tasks},
         "tables": summarize(rows),
         "without_cases": [task for task in settings.tasks if task not in tasks],
+        "skipped": [asdict(skip) for skip in done.skipped],
         "correlation": correlation(by_task.get("level", [])),
         "failures": [
             {"task": row.task, "case": row.case, **row.groups, "method": row.method, "error": row.error}

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from afmend.errors import AfmendError
-from afmend.evaluation.bench.cases import Case
+from afmend.evaluation.bench.cases import Case, UnfitScanError
 from afmend.evaluation.bench.makers import make_cases
 from afmend.evaluation.bench.methods import AUTO, Method, TaskName, methods_of, unique
 from afmend.evaluation.bench.plan import Settings, Unit
@@ -65,6 +65,23 @@ class Row:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A scan that a task could not use, and why."""
+
+    task: TaskName
+    case: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one unit: rows, or the reason why there are none."""
+
+    rows: list[Row]
+    skipped: list[Skip] = field(default_factory=list)
+
+
 def methods_for(task: TaskName, settings: Settings) -> tuple[Method, ...]:
     """List the methods of a table: the built-in ones, the user's, and the peers that were found."""
     from afmend.evaluation.bench.peers import peer_methods
@@ -73,11 +90,15 @@ def methods_for(task: TaskName, settings: Settings) -> tuple[Method, ...]:
     return unique((*methods_of(task), *own, *peer_methods(settings.peers, task)))
 
 
-def do_unit(settings: Settings, unit: Unit) -> list[Row]:
+def do_unit(settings: Settings, unit: Unit) -> Done:
     """Do one unit of work; deterministic but for seconds and megabytes."""
     task, methods = find_task(unit.task), methods_for(unit.task, settings)
     with one_blas_thread():
-        return [row for case in make_cases(settings, unit) for row in _rows(task, unit, case, methods)]
+        try:
+            cases = make_cases(settings, unit)
+        except UnfitScanError as error:
+            return Done([], [Skip(unit.task, error.where, error.what)])
+        return Done([row for case in cases for row in _rows(task, unit, case, methods)])
 
 
 def _rows(task: Task, unit: Unit, case: Case, methods: Sequence[Method]) -> list[Row]:

@@ -11,6 +11,7 @@ from afmend.errors import BadParameterError, CorruptFileError, WriteError
 from afmend.evaluation.bench.compare import LOST, compare
 from afmend.evaluation.bench.documents import read_json, write_json
 from afmend.evaluation.bench.results import document
+from afmend.evaluation.bench.worker import Done
 
 from .standin import SCANS
 
@@ -116,7 +117,7 @@ def test_compare_refuses_cases_that_cannot_be_told_apart(whole):
 
 def test_documents_that_are_damaged(whole, tmp_path):
     settings, rows = whole
-    good = document(settings, [row for row in rows if row.task == "mask"], 1.0, 1)
+    good = document(settings, Done([row for row in rows.rows if row.task == "mask"]), 1.0, 1)
 
     def refused(change, words):
         bad = copy.deepcopy(good)

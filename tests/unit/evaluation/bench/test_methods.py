@@ -98,6 +98,15 @@ def test_third_parties():
 
 
 @pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize("code", ["def f(:", "raise RuntimeError('no')", "import sys; sys.exit(3)", "raise KeyError"])
+def test_code_that_cannot_be_loaded_is_one_error(tmp_path, code):
+    name = f"broken_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    with pytest.raises(BadParameterError, match=f"--method {name}:f: cannot be loaded"):
+        third_parties([f"{name}:f"], "level")
+
+
+@pytest.mark.usefixtures("mine")
 @pytest.mark.parametrize(
     ("wish", "words"),
     [

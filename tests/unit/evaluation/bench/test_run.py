@@ -18,7 +18,7 @@ from afmend.evaluation.bench.results import correlation, document
 from afmend.evaluation.bench.run import run_units
 from afmend.evaluation.bench.summary import compared, losses, summarize
 from afmend.evaluation.bench.task import Column
-from afmend.evaluation.bench.worker import Row, do_unit
+from afmend.evaluation.bench.worker import Done, Row, do_unit
 
 from .standin import SCANS
 
@@ -37,7 +37,7 @@ def gaps(heights, holes, pixel_nm):
     return filled
 
 def lost(heights, holes, pixel_nm):
-    raise RuntimeError("never works")
+    raise SystemExit("never works")
 '''
 
 
@@ -48,8 +48,8 @@ def mine(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
-def numbers(rows):
-    return [(row.task, row.case, row.method, json.dumps(row.scores), row.error) for row in rows]
+def numbers(done):
+    return [(row.task, row.case, row.method, json.dumps(row.scores), row.error) for row in done.rows]
 
 
 def test_same_numbers_twice_for_any_number_of_workers(data):
@@ -59,7 +59,7 @@ def test_same_numbers_twice_for_any_number_of_workers(data):
     two = run_units(settings, 2)
     assert numbers(one) == numbers(two) != []
     assert seen[-1][1:] == (4, 4)
-    assert all(row.megabytes is not None and row.megabytes >= 0 for row in one)
+    assert all(row.megabytes is not None and row.megabytes >= 0 for row in one.rows)
     assert document(settings, one, 1.0, 1)["scores"] == document(settings, two, 2.0, 2)["scores"]
     assert document(settings, one, 1.0, 1)["tables"] == document(settings, two, 2.0, 2)["tables"]
 
@@ -70,8 +70,10 @@ def test_the_document(whole, tmp_path):
     write_json(found, tmp_path / "new" / "bench.json")
     again = read_json(tmp_path / "new" / "bench.json")
     assert again == json.loads(json.dumps(found))
-    parts = "format layout afmend settings methods built_in tables without_cases correlation failures cases scores cost"
-    assert set(found) == set(parts.split())
+    parts = "format layout afmend settings methods built_in tables without_cases skipped correlation failures cases"
+    assert set(found) == {*parts.split(), "scores", "cost"}
+    assert {(skip["task"], skip["reason"]) for skip in found["skipped"]} == {("harm", "it is not clean")}
+    assert len(found["skipped"]) == 6
     assert found["failures"] == []
     level = found["tables"][0]
     assert (level["task"], level["cases"], level["scans"]) == ("level", SCANS, SCANS)
@@ -128,7 +130,7 @@ def test_a_method_that_fails_is_told_not_dropped(data, tmp_path):
     assert lost["against_auto"]["rmse_percent_of_sq"]["value"] is None
     assert lost["auto_loses"] == {"share": None, "common": 0, "worst": []}
     assert {failure["error"] for failure in found["failures"]} == {
-        "ValueError: I <b>do not</b> like this scan", "RuntimeError: never works",
+        "ValueError: I <b>do not</b> like this scan", "SystemExit: never works",
     }  # fmt: skip
     write_page(found, tmp_path / "bench.html")
     page = (tmp_path / "bench.html").read_text(encoding="utf-8")
@@ -260,4 +262,4 @@ def test_correlation_needs_methods_and_scans():
 def test_units_do_not_depend_on_each_other(data):
     settings = settings_of("quick", data=data, tasks=["level"])
     alone = do_unit(settings, Unit("level", 3))
-    assert numbers(alone) == numbers([r for r in run_units(settings, 1) if r.unit == 3])
+    assert numbers(alone) == numbers(Done([r for r in run_units(settings, 1).rows if r.unit == 3]))
