@@ -12,12 +12,12 @@ import numpy as np
 
 from afmend.errors import AfmendError, BadScanError, MissingChannelError, StepError
 from afmend.evaluation.metrics.leveling import Details, details_of
-from afmend.scan import Channel, ChannelKey, Masks, Scan
+from afmend.scan import ChannelKey, Masks, Scan
 from afmend.scan.arrays import Heights, Mask
+from afmend.simulation.access import as_measured
 
 KEY = ChannelKey("height", "trace")
 """The channel that methods work on; they may look at all others of the measured scan."""
-HIDDEN_KINDS = ("ideal", "truth")
 MENDED_BY_LEVELING = ("offset",)
 """Kinds of artifact that a leveling should mend: their pixels count when levelings are scored."""
 SOFT = ("lag", *MENDED_BY_LEVELING)
@@ -163,7 +163,7 @@ def case_of(scan: Scan, *, name: str = "", family: str = "") -> Case:
     family = family or family_of(scan)
     unknown = None if height.masks.missing is None and ideal.masks.missing is None else height.missing | ideal.missing
     return Case(
-        name, family, measured_part(scan), np.asarray(ideal.values, dtype=np.float64), dict(ideal.masks.artifact),
+        name, family, as_measured(scan), np.asarray(ideal.values, dtype=np.float64), dict(ideal.masks.artifact),
         unknown, {"family": family}, _facts(scan),
     )  # fmt: skip
 
@@ -187,16 +187,6 @@ def check_fit(case: Case) -> None:
         raise UnfitScanError(error.what) from error
     if not sq > _FLAT * float(np.max(np.abs(case.ideal))):
         raise UnfitScanError("its surface is flat")
-
-
-def measured_part(scan: Scan) -> Scan:
-    """Return what an instrument would hand over: no ideal, no truth, no artifact masks, no history, no header."""
-    channels = [_bare(channel) for key, channel in scan.channels.items() if key.kind not in HIDDEN_KINDS]
-    return Scan.of(scan.grid, channels, acquisition=scan.acquisition)
-
-
-def _bare(channel: Channel) -> Channel:
-    return channel.evolve(masks=Masks(missing=channel.masks.missing))
 
 
 def _facts(scan: Scan) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
 from afmend.errors import StepError
@@ -59,7 +61,10 @@ def _finished(settings: Settings, units: Sequence[Unit], workers: int) -> Iterat
         return
     # Fresh processes: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with _environment(_ONE_THREAD), ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with (
+        _environment(_ONE_THREAD),
+        ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool,
+    ):
         waiting = {pool.submit(do_unit, settings, unit): unit for unit in units}
         try:
             for future in as_completed(waiting):
@@ -70,6 +75,18 @@ def _finished(settings: Settings, units: Sequence[Unit], workers: int) -> Iterat
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, even if that was killed and could not say so."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_end, args=(parent,), daemon=True).start()
+
+
+def _wait_and_end(parent: BaseProcess) -> None:  # pragma: no cover (ends its process, in which nothing is counted)
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

@@ -23,6 +23,10 @@ WEIGHED = 2
 """Scans of a task on which memory is measured: measuring it takes a second run."""
 
 
+_CALLED: set[tuple[str, str]] = set()
+"""(task, method) that ran in this process before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What became of one method on one case.
@@ -42,6 +46,8 @@ class Row:
     error : str
         Empty if it did not.
     seconds : float
+    first : bool
+        Whether it was the method's first call in this process, which compiles and loads what it needs.
     megabytes : float or None
         Peak of what Python and NumPy allocated (tracemalloc); None = not measured on this case.
     versus_auto : mapping of column to (float, float)
@@ -57,6 +63,7 @@ class Row:
     scores: Mapping[str, float]
     error: str = ""
     seconds: float = math.nan
+    first: bool = False
     megabytes: float | None = None
     versus_auto: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -116,6 +123,8 @@ def _rows(task: Task, unit: Unit, case: Case, methods: Sequence[Method]) -> list
 def _row(task: Task, unit: Unit, case: Case, method: Method) -> tuple[Row, Any]:
     """Return the row, and what the method made (None if it failed)."""
     error, scores, seconds, megabytes, result = "", {}, math.nan, None, None
+    first = (task.name, method.name) not in _CALLED
+    _CALLED.add((task.name, method.name))
     try:
         began = time.perf_counter()
         result = task.run(method, case)
@@ -129,7 +138,7 @@ def _row(task: Task, unit: Unit, case: Case, method: Method) -> tuple[Row, Any]:
     if error:
         scores, result = {}, None
     return Row(unit.task, unit.index, case.name, dict(case.groups), case.ideal.shape, method.name, scores, error,
-               seconds, megabytes), result  # fmt: skip
+               seconds, first, megabytes), result  # fmt: skip
 
 
 def _plain(scores: Scores) -> Scores:

@@ -27,7 +27,6 @@ def test_a_method_sees_nothing_of_the_truth():
     assert {key.kind for key in case.measured.channels} == {"height", "error"}
     assert not case.measured.channels[KEY].masks.artifact
     assert case.measured.history == ()
-    assert case.measured.source.file == ""
     assert (case.name, case.family, case.groups) == ("twin-1", "particles", {"family": "particles"})
     assert case.damaged.sum() == 45 + 40
     assert case.missing.sum() == 3 * SHAPE[1]

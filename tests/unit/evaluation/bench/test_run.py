@@ -2,7 +2,11 @@
 
 import json
 import math
+import os
 import re
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -178,6 +182,44 @@ def test_a_page_with_next_to_nothing(data, tmp_path):
     found["failures"] = [{"task": "mask", "case": "x", "method": "y", "error": "z"}] * 201
     write_page(found, tmp_path / "a.html")
     assert "1 more in bench.json" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+ORPHANS = """
+import multiprocessing, os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from afmend.evaluation.bench.run import end_with_parent
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks for processes by signals")
+def test_workers_end_with_their_parent(tmp_path):
+    (tmp_path / "orphans.py").write_text(ORPHANS)
+    with subprocess.Popen([sys.executable, str(tmp_path / "orphans.py")], stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(100):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker is still there")
+
+
+def test_the_first_call_is_not_timed(whole):
+    settings, done = whole
+    rows = [row for row in done.rows if (row.task, row.method) == ("level", "auto")]
+    slow = [replace(row, seconds=9.0 if k == 0 else 0.5, first=k == 0) for k, row in enumerate(rows)]
+    found = document(settings, Done(slow), 1.0, 1)["cost"]["tasks"]["level"]["auto"]
+    assert (found["median_seconds"], found["p95_seconds"]) == (0.5, 0.5)
+    assert document(settings, Done(slow[:1]), 1.0, 1)["cost"]["tasks"]["level"]["auto"]["median_seconds"] == 9
+    one = do_unit(settings, Unit("level", 3)), do_unit(settings, Unit("level", 4))
+    assert not any(row.first for row in one[1].rows)
 
 
 def row(method, unit, value, case="", **rest):
