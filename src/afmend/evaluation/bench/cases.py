@@ -20,8 +20,9 @@ KEY = ChannelKey("height", "trace")
 """The channel that methods work on; they may look at all others of the measured scan."""
 MENDED_BY_LEVELING = ("offset",)
 """Kinds of artifact that a leveling should mend: their pixels count when levelings are scored."""
-SOFT = ("lag", *MENDED_BY_LEVELING)
-"""Kinds that no detector is asked to mark: the everyday lag of a loop on slopes, and what leveling mends."""
+SOFT = ("lag", "line_jump", "tip_change", *MENDED_BY_LEVELING)
+"""Kinds that no detector is asked to mark: the everyday lag of a loop on slopes, what leveling mends, lines in which
+everything starts to lie higher, and what another tip recorded. To mark them is neither right nor wrong."""
 FEWEST_USABLE = 0.1
 SMALLEST_PX = 32
 """Lines and columns that a scan must have."""
@@ -59,6 +60,8 @@ class Case:
         What the twin tells about the scan.
     holes : (rows, cols) bool or None
         For filling: the pixels to fill.
+    surface : mapping
+        Parameters of the surface, as the twin tells them; "parts" holds those of surfaces that make up a mixed one.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Case:
     groups: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     holes: Mask | None = None
+    surface: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def heights(self) -> Heights:
@@ -164,7 +168,7 @@ def case_of(scan: Scan, *, name: str = "", family: str = "") -> Case:
     unknown = None if height.masks.missing is None and ideal.masks.missing is None else height.missing | ideal.missing
     return Case(
         name, family, as_measured(scan), np.asarray(ideal.values, dtype=np.float64), dict(ideal.masks.artifact),
-        unknown, {"family": family}, _facts(scan),
+        unknown, {"family": family}, _facts(scan), surface=_surface(scan),
     )  # fmt: skip
 
 
@@ -195,10 +199,12 @@ def _facts(scan: Scan) -> dict[str, Any]:
 
 def family_of(scan: Scan) -> str:
     """Say what kind of surface a scan of the twin shows; "unknown" if its history does not tell."""
-    params = scan.history[0].params if scan.history else {}
-    surface = params.get("surface")
-    kind = surface.get("kind") if isinstance(surface, Mapping) else None
-    return str(kind or scan.header.get("family") or "unknown")
+    return str(_surface(scan).get("kind") or scan.header.get("family") or "unknown")
+
+
+def _surface(scan: Scan) -> Mapping[str, Any]:
+    surface = scan.history[0].params.get("surface") if scan.history else None
+    return surface if isinstance(surface, Mapping) else {}
 
 
 @lru_cache(maxsize=4)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FILL_NOISE = 0.05
 """Noise of the surfaces with holes, in Sq of the surface."""
+MEASURABLE = ("terraces", "grating", "particles", "mixed")
+"""Surfaces with steps or particles."""
 _WILD = 10.0
 """What stands under the holes lies this many Sq above everything: a method that peeks is punished."""
 
@@ -92,10 +94,14 @@ def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Sc
     from afmend.simulation.twin import simulate
 
     box = _box(settings.box)
-    kinds = [kind for kind in box.surfaces if kind in like] or list(box.surfaces)
+    kinds, turn = [kind for kind in box.surfaces if kind in like] or list(box.surfaces), unit.index
+    if unit.task == "metrology" and not like:
+        wanted = [kind for kind in box.surfaces if kind in MEASURABLE] or kinds
+        # Every other scan has something to measure besides roughness.
+        kinds, turn = (kinds if turn % 2 == 0 else wanted), turn // 2
     artifacts = () if unit.task in ("harm", "fill") else None
     twin = draw(box, settings.seed_of(unit.index), shape=settings.shape(unit.index),
-                surface=kinds[unit.index % len(kinds)], artifacts=artifacts)  # fmt: skip
+                surface=kinds[turn % len(kinds)], artifacts=artifacts)  # fmt: skip
     return simulate(only_noise(twin) if unit.task == "harm" else twin)
 
 

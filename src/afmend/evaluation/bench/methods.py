@@ -82,6 +82,18 @@ BASELINES: tuple[Method, ...] = (
 """Levelings without masks."""
 
 
+def _topostats_scars(scan: Scan) -> Scan:
+    return apply_step(apply_step(scan, "level.topostats", KEY), "mark.scars_topostats", KEY)
+
+
+MARKERS: tuple[Method, ...] = (
+    Method(UNTOUCHED, "marks nothing", _nothing),
+    Method("topostats scars", "TopoStats 2's leveling and its scar removal, which its defaults switch off",
+           _topostats_scars),
+)  # fmt: skip
+"""Detectors that are no recipes; the scars of Gwyddion are what its recipe marks."""
+
+
 def _recipes(run: Callable[..., Scan], names: Sequence[str] = tuple(_RECIPES)) -> tuple[Method, ...]:
     return tuple(Method(name, _RECIPES[name], partial(_recipe, run, name)) for name in names)
 
@@ -105,7 +117,7 @@ def methods_of(task: TaskName) -> tuple[Method, ...]:
     if task == "mask":
         marking = [name for name in _RECIPES if any(find_step(use.step).kind == "detect" for use in _steps(name))]
         # A mask of features is no mask of artifacts: experts and topostats mark none.
-        return _recipes(mark, [name for name in marking if name != "experts"])
+        return (*_recipes(mark, [name for name in marking if name != "experts"]), *MARKERS)
     return (*_recipes(repair), *BASELINES)
 
 

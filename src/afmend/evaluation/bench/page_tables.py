@@ -11,6 +11,7 @@ from afmend.evaluation.bench.task import OPEN
 from afmend.evaluation.report_facts import safe
 from afmend.pictures.numerals import plain
 
+MEDIAN = "median difference [95 %]"
 AGAINST = 4
 """Which column compares with ``auto``."""
 
@@ -18,7 +19,25 @@ AGAINST = 4
 def heads(entry: Json) -> tuple[str, ...]:
     """Heads of the main table of a task."""
     gaps = ("left open, %",) if _shows_gaps(entry) else ()
-    return ("method", "median", "mean", "p95", "auto against this [95 %]", "auto loses", *gaps, "ms", "MB", "cases")
+    both = (MEDIAN,) if _shows_medians(entry) else ()
+    return (
+        "method",
+        "median",
+        "mean",
+        "p95",
+        "auto against this [95 %]",
+        *both,
+        "auto loses",
+        *gaps,
+        "ms",
+        "MB",
+        "cases",
+    )
+
+
+def _shows_medians(entry: Json) -> bool:
+    primary = entry["columns"][0]
+    return bool(primary["compare"] == "difference" and primary["better"] != "zero")
 
 
 def _shows_gaps(entry: Json) -> bool:
@@ -114,7 +133,9 @@ def lines_of(entry: Json, costs: Mapping[str, Any]) -> list[tuple[tuple[str, ...
         failed = f" ({line['failed']} failed)" if line["failed"] else ""
         cells = (
             line["method"], number(spread.get("median")), number(spread.get("mean")), number(spread.get("p95")),
-            "" if line["method"] == AUTO else against(compared), "" if line["method"] == AUTO else share,
+            "" if line["method"] == AUTO else against(compared),
+            *((f"Δ {interval(compared['median'])}" if compared else "",) if _shows_medians(entry) else ()),
+            "" if line["method"] == AUTO else share,
             *((number((line["metrics"].get(OPEN) or {}).get("mean")),) if _shows_gaps(entry) else ()),
             milliseconds(cost["median_seconds"]), number(cost["peak_megabytes"]), f"{spread.get('count', 0)}{failed}",
         )  # fmt: skip

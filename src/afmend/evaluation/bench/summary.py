@@ -100,8 +100,10 @@ def _spread(values: Vector, *, signed: bool = False) -> Json:
 
 
 def _against(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Json:
-    found = compared(column, mine, theirs)
-    return {"kind": column.compare, **estimate_json(found)}
+    found = {"kind": column.compare, **estimate_json(compared(column, mine, theirs))}
+    if difference_of(column.better) == "mean_difference" and column.compare == "difference":
+        found["median"] = estimate_json(compared(column, mine, theirs, "median_difference"))
+    return found
 
 
 def estimate_json(found: Estimate) -> Json:
@@ -114,14 +116,19 @@ def estimate_json(found: Estimate) -> Json:
     }
 
 
-def compared(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Estimate:
+def compared(
+    column: Column,
+    mine: Sequence[Row],
+    theirs: Sequence[Row],
+    difference: Literal["median_difference", "mean_difference"] | None = None,
+) -> Estimate:
     """Compare two methods on the cases that both have: cases of one scan are averaged first, scans are resampled."""
     pairs = _per_scan(column, mine, theirs)
     a = np.array([pair[0] for pair in pairs], dtype=np.float64)
     b = np.array([pair[1] for pair in pairs], dtype=np.float64)
     if column.compare == "ratio":
         return paired_bootstrap(np.exp(a), np.exp(b), statistic="geometric_mean_ratio")
-    return paired_bootstrap(a, b, statistic=difference_of(column.better))
+    return paired_bootstrap(a, b, statistic=difference or difference_of(column.better))
 
 
 def difference_of(better: str) -> Literal["median_difference", "mean_difference"]:

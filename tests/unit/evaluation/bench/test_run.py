@@ -16,7 +16,7 @@ from afmend.errors import BadParameterError
 from afmend.evaluation.bench.documents import read_json, write_json
 from afmend.evaluation.bench.oracles import BLUR, OFFSETS, SLOPES
 from afmend.evaluation.bench.page import write_page
-from afmend.evaluation.bench.page_tables import headroom, heads, lines_of, ranked
+from afmend.evaluation.bench.page_tables import MEDIAN, headroom, heads, lines_of, ranked
 from afmend.evaluation.bench.plan import Unit, settings_of
 from afmend.evaluation.bench.results import correlation, document
 from afmend.evaluation.bench.run import run_units
@@ -105,6 +105,11 @@ def test_the_document(whole, tmp_path):
     assert harm["scans"] == 3, "only the clean scans"
     masks = next(table for table in found["tables"] if table["task"] == "mask")
     assert set(masks["kinds"]) == {"scar"}
+    against = masks["methods"][1]["against_auto"]["iou_percent"]
+    assert set(against["median"]) == {"value", "low", "high", "scans", "dropped"}
+    cells = {line[0][0]: line[0] for line in lines_of(masks, found["cost"]["tasks"]["mask"])}
+    assert cells["nothing"][heads(masks).index(MEDIAN)].startswith("Δ ")
+    assert cells["auto"][heads(masks).index(MEDIAN)] == ""
     assert masks["kinds"]["scar"]["gwyddion"]["count"] == 6
     assert level["kinds"] == {}
     assert set(found["correlation"]) == {"leveling", "rmse"}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from afmend.errors import StepError
-from afmend.evaluation.bench.cases import KEY, case_of
+from afmend.evaluation.bench.cases import KEY, SOFT, case_of
 from afmend.evaluation.bench.makers import with_holes
 from afmend.evaluation.bench.tasks import find_task
-from afmend.evaluation.bench.tasks.metrology import particle_labels
+from afmend.evaluation.bench.tasks.metrology import kinds_of, particle_labels
 from afmend.scan import Masks
 
 from .standin import twin_scan
@@ -90,6 +90,23 @@ def test_terraces_have_steps():
     assert np.isfinite(found["step_error_percent"])
 
 
+def test_particles_of_mixed_surfaces_are_measured():
+    plain = case_of(twin_scan(1))
+    y, x = np.mgrid[: plain.ideal.shape[0], : plain.ideal.shape[1]]
+    hills = plain.ideal + 15.0 * np.floor(x / 32) + 0.2 * y
+    parts = [{"kind": "terraces"}, {"kind": "particles", "radius_nm": 9.0}]
+    case = dataclasses.replace(plain, family="mixed", ideal=hills, surface={"kind": "mixed", "parts": parts})
+    assert kinds_of(case) == ["mixed", "terraces", "particles"]
+    labels = particle_labels(case, np.ones(hills.shape, bool))
+    alone = particle_labels(plain, np.ones(hills.shape, bool))
+    assert 3 <= labels.max() <= alone.max() + 1
+    assert ((labels > 0) & (alone == 0)).sum() < 0.5 * (labels > 0).sum(), "terraces are no particles"
+    found = find_task("metrology").score(case, with_heights(case, hills))
+    assert abs(found["particle_height_error_percent"]) < 1e-6
+    without = dataclasses.replace(case, surface={"kind": "mixed", "parts": parts[:1]})
+    assert "particle_height_error_percent" not in find_task("metrology").score(without, with_heights(case, hills))
+
+
 def test_harm_counts_in_noise_floors():
     case = case_of(twin_scan(0, clean=True))
     score = find_task("harm").score
@@ -98,7 +115,8 @@ def test_harm_counts_in_noise_floors():
     assert nothing["changed_percent"] == 0
     heights = case.heights.copy()
     heights[: heights.shape[0] // 2 : 2] += 3
-    harmed = score(case, with_heights(case, heights))
+    harmed = score(case, with_heights(case, heights, masks=Masks(artifact={"scar": heights != case.heights})))
+    assert harmed["marked_percent"] == 25
     assert harmed["error_over_floor"] > 5
     assert harmed["changed_percent"] > 20
 
@@ -218,7 +236,7 @@ def test_what_leveling_mends_counts_for_leveling_and_not_for_detectors():
     exact = Masks(artifact={"x": case.masks["scar"] | lag})
     found = find_task("mask").score(case, with_heights(case, heights, masks=exact))
     assert (found["strict_iou_percent"], found["false_percent"]) == (100, 0)
-    assert (found["recall_of_lag"], found["recall_of_offset"]) == (
-        100,
-        100 * (offset & exact.artifact["x"]).sum() / offset.sum(),
-    )
+    assert found["recall_of_scar"] == 100
+    assert not {"recall_of_lag", "recall_of_offset"} & set(found)
+    soft = dataclasses.replace(case, masks=dict.fromkeys(SOFT, lag) | {"scar": case.masks["scar"]})
+    assert find_task("mask").score(soft, with_heights(case, heights, masks=exact))["strict_iou_percent"] == 100

@@ -42,7 +42,7 @@ def score(case: Case, result: Scan) -> Scores:
         scores = {key: value if key in kept else float("nan") for key, value in scores.items()}
         return scores | {"false_on_clean_percent": scores["false_percent"]}
     for kind, mask in case.masks.items():
-        if np.count_nonzero(mask & recorded) >= FEWEST_PX:
+        if kind not in SOFT and np.count_nonzero(mask & recorded) >= FEWEST_PX:
             part = mask_overlap(found, mask & recorded, tolerance_lines=1, usable=recorded)
             scores[f"{RECALL_OF}{kind}"] = 100.0 * part.recall
     return scores
@@ -58,9 +58,9 @@ TASK = Task(
     "mask",
     "Finding artifacts",
     "All artifact masks of a method, pooled, against the pixels that the twin damaged; a mask may be one line off "
-    "unless it says strict. What leveling mends (offsets of lines) and the everyday lag of a feedback loop on slopes "
-    "are neither right nor wrong to mark. Scans without any other damage count only as clean scans. Damage below the "
-    "noise counts, too: nobody reaches 100 %.",
+    "unless it says strict. What leveling mends (offsets of lines), line jumps, what another tip recorded and the "
+    "everyday lag of a feedback loop on slopes are neither right nor wrong to mark. Scans without any other damage count "
+    "only as clean scans. Damage below the noise counts, too: nobody reaches 100 %.",
     (
         Column("iou_percent", "IoU, %", "high", "difference", "intersection over union"),
         Column("precision_percent", "precision, %", "high", "", "share of the marked pixels that are damaged"),

@@ -16,7 +16,7 @@ from afmend.scan import Scan
 from afmend.scan.arrays import Mask
 
 PARTICLES = "particle"
-"""Families with this in their name have particles to measure."""
+"""Families with this in their name, or in that of a part, have particles to measure."""
 FEWEST_PX = 12
 
 
@@ -34,7 +34,7 @@ def score(case: Case, result: Scan) -> Scores:
         "step_error_percent": step_height_error(aligned, case.ideal, usable=counts),
         OPEN: 100.0 * float(np.count_nonzero(open_px)) / float(np.count_nonzero(counts)),
     }
-    if PARTICLES not in case.family:
+    if not any(PARTICLES in kind for kind in kinds_of(case)):
         return scores
     labels = particle_labels(case, counts)
     found = particle_errors(aligned, case.ideal, labels, case.pixel_nm)
@@ -45,15 +45,25 @@ def score(case: Case, result: Scan) -> Scores:
     }
 
 
+def kinds_of(case: Case) -> list[str]:
+    """Kinds of surface that make up a case's surface."""
+    return [case.family, *(str(part["kind"]) for part in case.surface.get("parts", ()))]
+
+
 def particle_labels(case: Case, counts: Mask) -> NDArray[Any]:
     """Label the particles of the ideal map: connected pixels above half of their height, clear of the image's edge.
 
-    Particles of which a pixel does not count are left out.
+    On a mixed surface the height is that above the map's opening by twice the size of a particle, which takes away
+    terraces and hills. Particles of which a pixel does not count are left out.
     """
-    from scipy.ndimage import label
+    from scipy.ndimage import label, white_tophat
 
-    low, high = np.quantile(case.ideal, (0.5, 0.998))
-    labels, count = label(case.ideal > (low + high) / 2)
+    z = case.ideal
+    if case.surface.get("parts"):
+        radius_nm = max(part["radius_nm"] for part in case.surface["parts"] if PARTICLES in part["kind"])
+        z = white_tophat(z, size=tuple(2 * round(2 * radius_nm / pixel) + 1 for pixel in case.pixel_nm))
+    low, high = np.quantile(z, (0.5, 0.998))
+    labels, count = label(z > (low + high) / 2)
     area = np.bincount(labels.ravel(), minlength=count + 1)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[~counts]])
     dropped = area < FEWEST_PX
