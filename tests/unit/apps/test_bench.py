@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from afmend.apps.cli.main import app
 from afmend.errors import AfmendError
+from afmend.evaluation.bench.page_tables import against, number
 from support import ROOT
 from unit.evaluation.bench.standin import folder_of
 
@@ -18,8 +19,8 @@ def data(tmp_path_factory):
     return folder_of(tmp_path_factory.mktemp("bench") / "data", 9)
 
 
-def cli(*words):
-    done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200"})
+def cli(*words, columns=200):
+    done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": str(columns)})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done
@@ -46,6 +47,26 @@ def test_quick_prints_tables_and_writes_both_files(data, tmp_path):
     assert "× 2.00 [2.00, 2.00]" in moved.output
     lines = json.loads(cli("bench", "compare", tmp_path / "out/bench.json", tmp_path / "worse.json", "--json").output)
     assert {move["verdict"] for move in lines["moves"]} == {"", "worse"}
+
+
+def test_80_columns_cut_no_interval(data, tmp_path):
+    done = cli("bench", "quick", "--data", data, "--out", tmp_path, "--workers", 1, "--tasks", "level,mask", columns=80)
+    lines = done.output.splitlines()
+    tables = [line for line in lines if line.startswith(("auto  ", "row", "─", "nothing", "control", "oracle"))]
+    assert len(tables) > 30
+    assert max(map(len, tables)) <= 80
+    assert "…" not in "".join(lines[: lines.index(next(line for line in lines if "Rank correlation" in line))])
+    found = json.loads((tmp_path / "bench.json").read_text())
+    for entry, key in zip(found["tables"], ("leveling_percent_of_sq", "iou_percent"), strict=True):
+        for line in entry["methods"]:
+            if line["against_auto"]:
+                for spread in line["metrics"].values():
+                    assert f" {number(spread['median'])}" in done.output
+                assert against(line["against_auto"][key]) in done.output
+    assert "auto/this [95 %]" in done.output
+    same = cli("bench", "compare", tmp_path / "bench.json", tmp_path / "bench.json", "--all", columns=80)
+    assert "× 1.00 [1.00, 1.00]" in same.output
+    assert max(map(len, same.output.splitlines())) <= 80
 
 
 def test_full_as_json(data, tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from afmend.evaluation.bench.methods import TASKS
 from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
 from afmend.evaluation.bench.page_tables import (
     against,
@@ -208,11 +210,24 @@ def _failures(failures: Sequence[Json]) -> str:
     return f'<h2 id="failures">Failures</h2>\n<section>{shown}{more}</section>\n'
 
 
+def command(data: Json) -> str:
+    """Return the command that makes the numbers of a document again."""
+    wish = data["settings"]
+    words = ["afmend", "bench", wish["suite"]]
+    words += ["--data", wish["data"]] if wish["data"] else ["--box", wish["box"]]
+    words += ["--seed", str(wish["seed"]), "--count", str(wish["count"])]
+    if len(wish["sizes"]) == 1:
+        words += ["--size", str(wish["sizes"][0])]
+    if list(wish["tasks"]) != list(TASKS):
+        words += ["--tasks", ",".join(wish["tasks"])]
+    for method in wish["methods"]:
+        words += ["--method", method]
+    return shlex.join(words + ["--peers"] * bool(wish["peers"]))
+
+
 def _foot(data: Json) -> str:
-    again = data["settings"]
     return (
         f"<footer>Written by afmend {safe(data['afmend'])}. The same settings give the same numbers, but for seconds "
-        f"and megabytes ({safe(data['cost']['memory'])}). Run it again: "
-        f"<code>afmend bench {safe(again['suite'])} --box {safe(again['box'])} --seed {safe(again['seed'])} --count "
-        f"{safe(again['count'])}</code></footer>\n</main>\n</body>\n</html>\n"
+        f"and megabytes ({safe(data['cost']['memory'])}). Run it again: <code>{safe(command(data), 2000)}</code>"
+        "</footer>\n</main>\n</body>\n</html>\n"
     )

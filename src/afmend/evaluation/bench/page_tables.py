@@ -12,8 +12,7 @@ from afmend.evaluation.report_facts import safe
 from afmend.pictures.numerals import plain
 
 MEDIAN = "median difference [95 %]"
-AGAINST = 4
-"""Which column compares with ``auto``."""
+AGAINST = "auto against this [95 %]"
 
 
 def heads(entry: Json) -> tuple[str, ...]:
@@ -25,7 +24,7 @@ def heads(entry: Json) -> tuple[str, ...]:
         "median",
         "mean",
         "p95",
-        "auto against this [95 %]",
+        AGAINST,
         *both,
         "auto loses",
         *gaps,
@@ -182,7 +181,7 @@ def main_table(data: Json, entry: Json, costs: Mapping[str, Any]) -> str:
         color = {"better": "good", "worse": "bad"}.get(said, "")
         inside = f'<th scope="row" title="{safe(titles.get(cells[0], ""))}">{safe(cells[0])}</th>'
         inside += "".join(
-            f'<td class="{color}">{safe(cell)}</td>' if k == AGAINST - 1 else f"<td>{safe(cell)}</td>"
+            f'<td class="{color}">{safe(cell)}</td>' if heads(entry)[k + 1] == AGAINST else f"<td>{safe(cell)}</td>"
             for k, cell in enumerate(cells[1:])
         )
         body.append(f'<tr class="{kind}">{inside}</tr>')

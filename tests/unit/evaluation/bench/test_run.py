@@ -15,7 +15,7 @@ import pytest
 from afmend.errors import BadParameterError
 from afmend.evaluation.bench.documents import read_json, write_json
 from afmend.evaluation.bench.oracles import BLUR, OFFSETS, SLOPES
-from afmend.evaluation.bench.page import write_page
+from afmend.evaluation.bench.page import command, write_page
 from afmend.evaluation.bench.page_tables import MEDIAN, headroom, heads, lines_of, ranked
 from afmend.evaluation.bench.plan import Unit, settings_of
 from afmend.evaluation.bench.results import correlation, document
@@ -161,6 +161,19 @@ def hostile(found):
     bad["settings"]["box"] = bad["settings"]["suite"] = bad["settings"]["data"] = evil
     text = json.dumps(bad).replace("row polynomial 1", evil.replace('"', '\\"'))
     return json.loads(text)
+
+
+def test_the_page_says_how_to_run_it_again(whole, data):
+    settings, done = whole
+    found = document(settings, done, 1.0, 1)
+    assert command(found) == f"afmend bench quick --data {data} --seed 0 --count {SCANS} --size 256"
+    other = settings_of("full", box="my box.yaml", seed=3, tasks=["fill", "level"], methods=("a:b", "fill=c:d"),
+                        peers=("Gwyddion|2.67|python",))  # fmt: skip
+    assert command({"settings": other.to_json()}) == (
+        "afmend bench full --box 'my box.yaml' --seed 3 --count 204 --tasks level,fill --method a:b --method fill=c:d "
+        "--peers"
+    )
+    assert command({"settings": settings_of("full", size=300).to_json()}).endswith("--count 204 --size 300")
 
 
 def test_the_page_lets_nothing_in(whole, tmp_path):

@@ -59,8 +59,8 @@ TASK = Task(
     "Finding artifacts",
     "All artifact masks of a method, pooled, against the pixels that the twin damaged; a mask may be one line off "
     "unless it says strict. What leveling mends (offsets of lines), line jumps, what another tip recorded and the "
-    "everyday lag of a feedback loop on slopes are neither right nor wrong to mark. Scans without any other damage count "
-    "only as clean scans. Damage below the noise counts, too: nobody reaches 100 %.",
+    "everyday lag of a feedback loop on slopes are neither right nor wrong to mark. Scans without any other damage "
+    "count only as clean scans. Damage below the noise counts, too: nobody reaches 100 %.",
     (
         Column("iou_percent", "IoU, %", "high", "difference", "intersection over union"),
         Column("precision_percent", "precision, %", "high", "", "share of the marked pixels that are damaged"),
