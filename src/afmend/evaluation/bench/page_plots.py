@@ -52,7 +52,9 @@ def family_plot(entry: Json, group: str) -> str:
     values = {value: found for value, found in values.items() if found}
     if not values:
         return ""
-    return charts.strips(values, highlight=AUTO, title=f"median of {column['title']}", log=not high, high=high)
+    counts = {value: max(spread["count"] for spread in entry["groups"][group][value].values()) for value in values}
+    title = f"median of {column['title']}"
+    return charts.strips(values, highlight=AUTO, title=title, log=not high, high=high, counts=counts)
 
 
 def sigma_plot(data: Json) -> str:

@@ -82,7 +82,7 @@ def pair(case: Case, result: Any, other: Any) -> dict[str, tuple[float, float]]:
     """Score two fills on the pixels that both filled, unless these are the same."""
     holes, maps = _holes(case), (_parts(case, result)[0], _parts(case, other)[0])
     filled = [holes & ~np.isnan(heights) for heights in maps]
-    if np.array_equal(*filled):
+    if np.array_equal(filled[0], filled[1]):
         return {}
     both = filled[0] & filled[1]
     one, two = (100.0 * fill_rmse(heights, case.ideal, both) / case.sq_nm for heights in maps)
