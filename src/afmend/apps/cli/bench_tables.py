@@ -70,13 +70,16 @@ def _print(
     from rich.table import Table
     from rich.text import Text
 
+    columns = [[row[k] for row in rows] for k in range(len(head))]
+    widths = [max(_width(title, cells), len(title)) for title, cells in zip(head, columns, strict=True)]
+    if sum(widths) + _GAP * (len(head) - 1) > console.width:
+        widths = [_width(title, cells) for title, cells in zip(head, columns, strict=True)]
     shown = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for k, title in enumerate(head):
         if k < texts:
             shown.add_column(title, justify="left", min_width=_FEWEST, overflow="fold")
         else:
-            width = _width(title, [row[k] for row in rows])
-            shown.add_column(title, justify="right" if k else "left", width=width)
+            shown.add_column(title, justify="right" if k else "left", width=widths[k])
     for row, style in zip(rows, styles or [""] * len(rows), strict=True):
         shown.add_row(*(Text(say.printable(cell), style=style if k == styled else "") for k, cell in enumerate(row)))
     console.print(shown, soft_wrap=False)

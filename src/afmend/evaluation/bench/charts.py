@@ -161,7 +161,7 @@ def strips(
     high : bool
         Whether large values are good.
     counts : mapping of group to int, optional
-        Cases of each group: shown, and with fewer than `FEWEST` a lost group is not painted as one.
+        Scans of each group: shown, and with fewer than `FEWEST` a lost group is not painted as one.
     """
     counts = counts or {}
     step, top = 28.0, 30.0

@@ -145,7 +145,7 @@ def _breakdown(entry: Json, group: str) -> str:
     rows = [(safe(name), *(_group_cell(values[value].get(name)) for value in values)) for name in names]
     first = next(iter(entry["columns"]))["title"]
     shown = table(("method", *map(safe, values)), rows, "numbers")
-    title = f"Median of {safe(first)}, by {safe(group)}; n = cases; auto against each [95 %], from {FEWEST} scans on"
+    title = f"Median of {safe(first)}, by {safe(group)}; n = scans; auto against each [95 %], from {FEWEST} scans on"
     return f"<details><summary>{title}</summary>{shown}</details>"
 
 
@@ -155,7 +155,7 @@ def _group_cell(spread: Json | None) -> str:
     compared = spread["against_auto"]
     known = compared and compared["low"] is not None
     more = f"; {against(compared)}" if known else ""
-    return f"{number(spread['median'])} <small>n={spread['count']}{more}</small>"
+    return f"{number(spread['median'])} <small>n={spread['scans']}{more}</small>"
 
 
 def _calibration(entry: Json) -> str:

@@ -52,7 +52,7 @@ def family_plot(entry: Json, group: str) -> str:
     values = {value: found for value, found in values.items() if found}
     if not values:
         return ""
-    counts = {value: max(spread["count"] for spread in entry["groups"][group][value].values()) for value in values}
+    counts = {value: max(spread["scans"] for spread in entry["groups"][group][value].values()) for value in values}
     title = f"median of {column['title']}"
     return charts.strips(values, highlight=AUTO, title=title, log=not high, high=high, counts=counts)
 

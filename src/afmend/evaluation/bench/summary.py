@@ -203,6 +203,7 @@ def _group(task: Task, group: str, by_method: Mapping[str, Sequence[Row]]) -> Js
         value: {
             name: {
                 **_spread(_values(part, column.key), signed=column.better == "zero"),
+                "scans": len({row.unit for row in part}),
                 "against_auto": _against(column, chosen(by_method.get(AUTO, ())), part) if name != AUTO else None,
             }
             for name, rows in by_method.items()

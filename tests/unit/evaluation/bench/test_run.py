@@ -101,6 +101,7 @@ def test_the_document(whole, tmp_path):
     fill = next(table for table in found["tables"] if table["task"] == "fill")
     assert (fill["cases"], fill["scans"]) == (6 * SCANS, SCANS)
     assert set(fill["groups"]) == {"family", "hole"}
+    assert fill["groups"]["hole"]["blobs"]["auto"]["scans"] == SCANS
     harm = next(table for table in found["tables"] if table["task"] == "harm")
     assert harm["scans"] == 3, "only the clean scans"
     masks = next(table for table in found["tables"] if table["task"] == "mask")
