@@ -9,17 +9,18 @@ from typer.testing import CliRunner
 
 from afmend.apps.cli.main import app
 from afmend.errors import AfmendError
+from afmend.evaluation.bench.page_tables import against, number
 from support import ROOT
 from unit.evaluation.bench.standin import folder_of
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return folder_of(tmp_path_factory.mktemp("bench") / "data", 3)
+    return folder_of(tmp_path_factory.mktemp("bench") / "data", 9)
 
 
-def cli(*words):
-    done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200"})
+def cli(*words, columns=200):
+    done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": str(columns)})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done
@@ -28,7 +29,8 @@ def cli(*words):
 def test_quick_prints_tables_and_writes_both_files(data, tmp_path):
     done = cli("bench", "quick", "--data", data, "--out", tmp_path / "out", "--workers", 1)
     assert done.exit_code == 0, done.output
-    for words in ("Leveling: RMSE", "column polynomial 2", "Recall by kind", "auto loses most often",
+    for words in ("Leveling: leveling error", "Headroom, against oracles", "column polynomial 2", "Recall by kind",
+                  "auto loses most often",
                   "Rank correlation of sigma_bg", "bench.html"):  # fmt: skip
         assert words in done.output
     assert (tmp_path / "out" / "bench.html").stat().st_size > 10_000
@@ -45,6 +47,26 @@ def test_quick_prints_tables_and_writes_both_files(data, tmp_path):
     assert "× 2.00 [2.00, 2.00]" in moved.output
     lines = json.loads(cli("bench", "compare", tmp_path / "out/bench.json", tmp_path / "worse.json", "--json").output)
     assert {move["verdict"] for move in lines["moves"]} == {"", "worse"}
+
+
+def test_80_columns_cut_no_interval(data, tmp_path):
+    done = cli("bench", "quick", "--data", data, "--out", tmp_path, "--workers", 1, "--tasks", "level,mask", columns=80)
+    lines = done.output.splitlines()
+    tables = [line for line in lines if line.startswith(("auto  ", "row", "─", "nothing", "control", "oracle"))]
+    assert len(tables) > 30
+    assert max(map(len, tables)) <= 80
+    assert "…" not in "".join(lines[: lines.index(next(line for line in lines if "Rank correlation" in line))])
+    found = json.loads((tmp_path / "bench.json").read_text())
+    for entry, key in zip(found["tables"], ("leveling_percent_of_sq", "iou_percent"), strict=True):
+        for line in entry["methods"]:
+            if line["against_auto"]:
+                for spread in line["metrics"].values():
+                    assert f" {number(spread['median'])}" in done.output
+                assert against(line["against_auto"][key]) in done.output
+    assert "auto/this [95 %]" in done.output
+    same = cli("bench", "compare", tmp_path / "bench.json", tmp_path / "bench.json", "--all", columns=80)
+    assert "× 1.00 [1.00, 1.00]" in same.output
+    assert max(map(len, same.output.splitlines())) <= 80
 
 
 def test_full_as_json(data, tmp_path):
@@ -93,7 +115,7 @@ def test_failures_are_told(data, tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text("def f(scan):\n    raise ValueError('not today')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    done = cli("bench", "quick", "--data", data, "--tasks", "level,mask", "--workers", 1,
+    done = cli("bench", "quick", "--data", data, "--tasks", "level,mask", "--workers", 1, "--count", 3,
                "--method", "broken:f")  # fmt: skip
     assert "(3 failed)" in done.output
     assert "broken:f failed on scan00.h5 (level): ValueError: not today" in done.output
@@ -110,6 +132,6 @@ def test_errors_are_sentences(data, tmp_path):
 def test_seed_tables_are_commands():
     words = ("--box", "train", "--count", 1, "--size", 64)
     assert "a constant image" in cli("bench", "seed-table-3", *words).output
-    assert "SSIM to the truth" in cli("bench", "seed-table-4", *words).output
+    assert "SSIM to the input" in cli("bench", "seed-table-4", *words, columns=300).output
     found = json.loads(cli("bench", "seed-ripple", *words, "--json").output)
     assert "90°: Smart Flatten" in found["numbers"]

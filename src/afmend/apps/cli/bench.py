@@ -33,8 +33,10 @@ PeerPython = Annotated[
 ]
 
 
-@bench_app.command()
-def quick(
+@bench_app.command("full", help="All tasks on more than 200 scans of 256 to 512 pixels each: for a release or a paper.")
+@bench_app.command("quick", help="All tasks on a few dozen scans of 256 pixels: minutes.")
+def suite(
+    context: typer.Context,
     *,
     box: Box = "shifted",
     seed: Seed = 0,
@@ -49,33 +51,11 @@ def quick(
     peers: Peers = False,
     peer_python: PeerPython = None,
 ) -> None:
-    """All tasks on a few dozen scans of 256 pixels: minutes."""
+    """Run the suite that the command is called after."""
     from afmend.apps.cli.bench_run import Wish, run_suite
 
-    raise typer.Exit(run_suite(Wish("quick", box, seed, count, size, workers, tasks, out, as_json, tuple(method or ()),
-                                    data, peers, peer_python)))  # fmt: skip
-
-
-@bench_app.command()
-def full(
-    *,
-    box: Box = "shifted",
-    seed: Seed = 0,
-    count: Count = None,
-    size: Size = None,
-    workers: Workers = CORES,
-    tasks: Tasks = "",
-    out: Out = Path("afmend-bench"),
-    as_json: AsJson = False,
-    method: Methods = None,
-    data: Data = None,
-    peers: Peers = False,
-    peer_python: PeerPython = None,
-) -> None:
-    """All tasks on more than 200 scans of 256 to 512 pixels each: for a release or a paper."""
-    from afmend.apps.cli.bench_run import Wish, run_suite
-
-    raise typer.Exit(run_suite(Wish("full", box, seed, count, size, workers, tasks, out, as_json, tuple(method or ()),
+    name = context.command.name or "quick"
+    raise typer.Exit(run_suite(Wish(name, box, seed, count, size, workers, tasks, out, as_json, tuple(method or ()),
                                     data, peers, peer_python)))  # fmt: skip
 
 
@@ -93,31 +73,20 @@ def compare(
     compare_files(before, after, everything=everything, as_json=as_json)
 
 
-@bench_app.command("seed-table-3")
-def seed_table_3(
-    *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None, as_json: AsJson = False
-) -> None:
-    """Repeat the seed paper's Table 3 (leveling) on twin scans, beside the error against the truth."""
+@bench_app.command(
+    "seed-ripple", help="Repeat the seed paper's ripple test (0.40 of the height, 0.01 per px), with numbers."
+)
+@bench_app.command(
+    "seed-table-4", help="Repeat the seed paper's Table 4 (restoration) on twin scans, beside the true error."
+)
+@bench_app.command(
+    "seed-table-3", help="Repeat the seed paper's Table 3 (leveling) on twin scans, beside the true error."
+)
+def seed_table(
+    context: typer.Context, *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Print the table that the command is called after."""
     from afmend.apps.cli.bench_run import show_seed_table
 
-    show_seed_table("table-3", box, seed, count, size, as_json=as_json)
-
-
-@bench_app.command("seed-table-4")
-def seed_table_4(
-    *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None, as_json: AsJson = False
-) -> None:
-    """Repeat the seed paper's Table 4 (restoration) on twin scans, beside the error against the truth."""
-    from afmend.apps.cli.bench_run import show_seed_table
-
-    show_seed_table("table-4", box, seed, count, size, as_json=as_json)
-
-
-@bench_app.command("seed-ripple")
-def seed_ripple(
-    *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None, as_json: AsJson = False
-) -> None:
-    """Repeat the seed paper's ripple test (0.40 of the height, 0.01 per px, 0 and 90 degrees), with numbers."""
-    from afmend.apps.cli.bench_run import show_seed_table
-
-    show_seed_table("ripple", box, seed, count, size, as_json=as_json)
+    show_seed_table((context.command.name or "").removeprefix("seed-"), box, seed, count, size, as_json=as_json)

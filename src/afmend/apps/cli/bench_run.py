@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmend.apps.cli import say
+from afmend.apps.cli.bench_tables import main_table, text_table, wide_table
 from afmend.evaluation.bench.compare import Move, compare
+from afmend.evaluation.bench.documents import read_json, write_json
 from afmend.evaluation.bench.page import write_page
-from afmend.evaluation.bench.page_tables import HEAD, lines_of, number, ranked, without_cases
+from afmend.evaluation.bench.page_tables import (
+    AGAINST,
+    correlation_sentences,
+    headroom,
+    heads,
+    lines_of,
+    number,
+    ranked,
+    skipped_sentences,
+    without_cases,
+)
 from afmend.evaluation.bench.peers import find_peers
 from afmend.evaluation.bench.plan import settings_of
-from afmend.evaluation.bench.results import document, read_json, write_json
+from afmend.evaluation.bench.results import document
 from afmend.evaluation.bench.run import Watch, run_units
 from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.metrics.compare import FEWEST
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,8 +71,8 @@ def run_suite(wish: Wish) -> int:
     )  # fmt: skip
     began = time.perf_counter()
     with _progress(quiet=wish.as_json) as watch:
-        rows = run_units(settings, wish.workers, watch)
-    data = document(settings, rows, time.perf_counter() - began, wish.workers)
+        done = run_units(settings, wish.workers, watch)
+    data = document(settings, done, time.perf_counter() - began, wish.workers)
     write_json(data, wish.out / "bench.json")
     write_page(data, wish.out / "bench.html")
     if wish.as_json:
@@ -90,30 +103,28 @@ def _print(console: Console, data: Json) -> None:
         console.print(f"\n{entry['title']}: {primary['title']} ({primary['about']})", style="bold", markup=False)
         console.print(f"{entry['cases']} cases of {entry['scans']} scans", markup=False)
         lines = [(cells, said) for cells, said in lines_of(entry, data["cost"]["tasks"][entry["task"]])]
-        _table(console, HEAD, [cells for cells, _ in lines],
-               [{"better": "green", "worse": "red"}.get(said, "") for _, said in lines])  # fmt: skip
+        main_table(console, heads(entry), [cells for cells, _ in lines],
+                   [{"better": "green", "worse": "red"}.get(said, "") for _, said in lines], AGAINST)  # fmt: skip
+        if headroom(entry):
+            console.print(headroom(entry), markup=False)
         _guards(console, entry)
         _kinds(console, entry)
         _worst(console, entry)
     for task in data["without_cases"]:
         console.print(f"\n{without_cases(task)}", markup=False)
-    if data["correlation"]:
-        console.print(f"\n{correlation_sentence(data['correlation'])}", style="bold", markup=False)
+    for sentence in correlation_sentences(data["correlation"] or {}):
+        console.print(f"\n{sentence}", style="bold", markup=False)
+    for sentence in skipped_sentences(data):
+        console.print(sentence, markup=False)
     for failure in data["failures"][:10]:
         say.complain(f"{failure['method']} failed on {failure['case']} ({failure['task']}): {failure['error']}")
     if len(data["failures"]) > 10:
         say.complain(f"... and {len(data['failures']) - 10} more failures: see bench.json.")
     seconds = data["cost"]["seconds"]
     console.print(f"\n{seconds:.0f} s with {data['cost']['workers']} workers, compiling included.", markup=False)
-
-
-def correlation_sentence(found: Json) -> str:
-    """Say what sigma_bg is worth."""
-    return (
-        f"Rank correlation of sigma_bg with the true error, over {len(found['methods'])} levelings, mean of "
-        f"{found['scans']} scans: {number(found['value'])} [{number(found['low'])}, {number(found['high'])}]; "
-        f"negative on {100 * found['negative']:.0f} %; its best leveling is truly the best on "
-        f"{100 * found['same_best']:.0f} % of the scans."
+    console.print(
+        f"Intervals are over scans (none below {FEWEST}); no correction is made for the number of comparisons.",
+        markup=False,
     )
 
 
@@ -121,12 +132,27 @@ def _guards(console: Console, entry: Json) -> None:
     columns = [c for c in entry["columns"][1:] if any(c["key"] in line["metrics"] for line in entry["methods"])]
     if not columns:
         return
+    common = {column["key"]: _common_count(entry, column["key"]) for column in columns}
+    head = [f"{c['title']} n={common[c['key']]}" if common[c["key"]] not in (0, entry["cases"]) else c["title"]
+            for c in columns]  # fmt: skip
     rows = [
-        (line["method"], *(number((line["metrics"].get(c["key"]) or {}).get("median")) for c in columns))
+        (line["method"], *(_median(line["metrics"].get(c["key"]) or {}, common[c["key"]]) for c in columns))
         for line in ranked(entry)
     ]
-    console.print("Medians of everything else (sizes, where errors have a sign):", markup=False)
-    _table(console, ("method", *(column["title"] for column in columns)), rows)
+    console.print("Medians of everything else (sizes, where errors have a sign), n where not of all cases:",
+                  markup=False)  # fmt: skip
+    wide_table(console, ("method", *head), rows)
+
+
+def _common_count(entry: Json, key: str) -> int:
+    """Of how many cases every method that has the number has it; 0 if they differ."""
+    counts = {spread["count"] for line in entry["methods"] if (spread := line["metrics"].get(key)) and spread["count"]}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def _median(spread: Json, common: int) -> str:
+    median = number(spread.get("median"))
+    return median if spread.get("count", 0) in (0, common) else f"{median} n={spread['count']}"
 
 
 def _kinds(console: Console, entry: Json) -> None:
@@ -138,7 +164,7 @@ def _kinds(console: Console, entry: Json) -> None:
         for kind, found in entry["kinds"].items()
     ]  # fmt: skip
     console.print("Recall by kind, %, mean over the scans that have it:", markup=False)
-    _table(console, ("kind", "scans", *next(iter(entry["kinds"].values()))), rows)
+    wide_table(console, ("kind", "scans", *next(iter(entry["kinds"].values()))), rows)
 
 
 def _worst(console: Console, entry: Json) -> None:
@@ -151,19 +177,6 @@ def _worst(console: Console, entry: Json) -> None:
                       for one in line["auto_loses"]["worst"])  # fmt: skip
     share = 100 * line["auto_loses"]["share"]
     console.print(f"auto loses most often to {line['method']} ({share:.0f} %), worst on: {worst}", markup=False)
-
-
-def _table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for k, title in enumerate(head):
-        shown.add_column(title, justify="right" if k else "left", no_wrap=k == 0)
-    for row, style in zip(rows, styles or [""] * len(rows), strict=True):
-        shown.add_row(*(Text(say.printable(cell), style=style if k == 4 else "") for k, cell in enumerate(row)))
-    console.print(shown, soft_wrap=False)
 
 
 def compare_files(before: Path, after: Path, *, everything: bool, as_json: bool) -> None:
@@ -183,12 +196,15 @@ def compare_files(before: Path, after: Path, *, everything: bool, as_json: bool)
         (f"{m.task}: {m.method}", m.title, number(m.before), number(m.after), _change(m), m.verdict or "undecided")
         for m in shown
     ]
-    _table(console, ("table: method", "number", "mean before", "mean after", "change [95 % interval]", "verdict"), rows)
+    head = ("table: method", "number", "mean before", "mean after", "change [95 %]", "verdict")
+    text_table(console, head, rows, texts=2)
     console.print(f"{len(shown)} of {len(moves)} numbers.", markup=False)
 
 
 def _change(move: Move) -> str:
     value, low, high = move.change.triple
+    if move.kind == "count":
+        return f"{value:+.0f} cases"
     sign = "× " if move.kind == "ratio" else "+ "
     if math.isnan(low):
         return f"{sign}{number(value)}"
@@ -214,6 +230,6 @@ def show_seed_table(which: str, box: str, seed: int, count: int | None, size: in
         return
     console = say.out()
     console.print(found["title"], style="bold", markup=False)
-    _table(console, found["head"], found["rows"])
+    wide_table(console, found["head"], found["rows"])
     for note in found["notes"]:
         console.print(note, markup=False)

@@ -10,21 +10,30 @@ from typing import Any
 
 import numpy as np
 
-from afmend.errors import AfmendError, BadScanError, MissingChannelError
-from afmend.scan import Channel, ChannelKey, Masks, Scan
+from afmend.errors import AfmendError, BadScanError, MissingChannelError, StepError
+from afmend.evaluation.metrics.leveling import Details, details_of
+from afmend.scan import ChannelKey, Masks, Scan
 from afmend.scan.arrays import Heights, Mask
+from afmend.simulation.access import as_measured
 
 KEY = ChannelKey("height", "trace")
 """The channel that methods work on; they may look at all others of the measured scan."""
-HIDDEN_KINDS = ("ideal", "truth")
 MENDED_BY_LEVELING = ("offset",)
 """Kinds of artifact that a leveling should mend: their pixels count when levelings are scored."""
-SOFT = ("lag", *MENDED_BY_LEVELING)
-"""Kinds that no detector is asked to mark: the everyday lag of a loop on slopes, and what leveling mends."""
+SOFT = ("lag", "line_jump", "tip_change", *MENDED_BY_LEVELING)
+"""Kinds that no detector is asked to mark: the everyday lag of a loop on slopes, what leveling mends, lines in which
+everything starts to lie higher, and what another tip recorded. To mark them is neither right nor wrong."""
 FEWEST_USABLE = 0.1
+SMALLEST_PX = 32
+"""Lines and columns that a scan must have."""
+_FLAT = 1e-9
 GAUGE = 2
 """Nobody can know tilt and bow: errors that are a polynomial of this degree do not count."""
 _SIGMA_OF_MAD = 1.4826
+
+
+class UnfitScanError(BadScanError):
+    """A scan that a task cannot use; it is left out, and counted with this reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +43,7 @@ class Case:
     Attributes
     ----------
     name : str
-        "twin-7", or the file's name: enough to find it again.
+        "shifted-7", or the file's path in the folder of data, with the scan's number: no two cases share it.
     family : str
         What kind of surface it is.
     measured : Scan
@@ -51,6 +60,8 @@ class Case:
         What the twin tells about the scan.
     holes : (rows, cols) bool or None
         For filling: the pixels to fill.
+    surface : mapping
+        Parameters of the surface, as the twin tells them; "parts" holds those of surfaces that make up a mixed one.
     """
 
     name: str
@@ -62,6 +73,7 @@ class Case:
     groups: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     holes: Mask | None = None
+    surface: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def heights(self) -> Heights:
@@ -110,6 +122,11 @@ class Case:
         return gauge_free_rmse(self.ideal, np.zeros(self.ideal.shape), degree=GAUGE, usable=self.usable)
 
     @cached_property
+    def details(self) -> Details:
+        """What of the ideal surface no curve of a line can hide; see `metrics.leveling.details_of`."""
+        return details_of(self.ideal, self.usable)
+
+    @cached_property
     def noise_nm(self) -> float:
         """Standard deviation of the noise of neighboring usable pixels of a line, from the known surface."""
         rest = self.heights - self.ideal
@@ -150,19 +167,30 @@ def case_of(scan: Scan, *, name: str = "", family: str = "") -> Case:
     family = family or family_of(scan)
     unknown = None if height.masks.missing is None and ideal.masks.missing is None else height.missing | ideal.missing
     return Case(
-        name, family, measured_part(scan), np.asarray(ideal.values, dtype=np.float64), dict(ideal.masks.artifact),
-        unknown, {"family": family}, _facts(scan),
+        name, family, as_measured(scan), np.asarray(ideal.values, dtype=np.float64), dict(ideal.masks.artifact),
+        unknown, {"family": family}, _facts(scan), surface=_surface(scan),
     )  # fmt: skip
 
 
-def measured_part(scan: Scan) -> Scan:
-    """Return what an instrument would hand over: no ideal, no truth, no artifact masks, no history, no header."""
-    channels = [_bare(channel) for key, channel in scan.channels.items() if key.kind not in HIDDEN_KINDS]
-    return Scan.of(scan.grid, channels, acquisition=scan.acquisition)
+def check_fit(case: Case) -> None:
+    """Check that errors against the case's surface mean something.
 
-
-def _bare(channel: Channel) -> Channel:
-    return channel.evolve(masks=Masks(missing=channel.masks.missing))
+    Raises
+    ------
+    UnfitScanError
+        If it is tiny or flat, or too little of it was measured rightly.
+    """
+    rows, cols = case.ideal.shape
+    if min(rows, cols) < SMALLEST_PX:
+        raise UnfitScanError(f"smaller than {SMALLEST_PX} x {SMALLEST_PX} px")
+    if case.hopeless:
+        raise UnfitScanError(f"less than {FEWEST_USABLE:.0%} was measured rightly")
+    try:
+        sq = case.sq_nm
+    except StepError as error:
+        raise UnfitScanError(error.what) from error
+    if not sq > _FLAT * float(np.max(np.abs(case.ideal))):
+        raise UnfitScanError("its surface is flat")
 
 
 def _facts(scan: Scan) -> dict[str, Any]:
@@ -171,22 +199,24 @@ def _facts(scan: Scan) -> dict[str, Any]:
 
 def family_of(scan: Scan) -> str:
     """Say what kind of surface a scan of the twin shows; "unknown" if its history does not tell."""
-    params = scan.history[0].params if scan.history else {}
-    surface = params.get("surface")
-    kind = surface.get("kind") if isinstance(surface, Mapping) else None
-    return str(kind or scan.header.get("family") or "unknown")
+    return str(_surface(scan).get("kind") or scan.header.get("family") or "unknown")
+
+
+def _surface(scan: Scan) -> Mapping[str, Any]:
+    surface = scan.history[0].params.get("surface") if scan.history else None
+    return surface if isinstance(surface, Mapping) else {}
 
 
 @lru_cache(maxsize=4)
 def cases_in(folder: Path) -> tuple[tuple[Path, int, int], ...]:
     """List the scans in the HDF5 files of a folder and its subfolders, by name: (file, number, of how many).
 
+    A file that cannot be read is listed as one scan.
+
     Raises
     ------
     MissingChannelError
         If there are none.
-    CorruptFileError
-        If a file is none of afmend's.
     """
     from afmend.formats import hdf5
 
@@ -195,8 +225,8 @@ def cases_in(folder: Path) -> tuple[tuple[Path, int, int], ...]:
         try:
             with hdf5.opened(path) as file:
                 count = len(hdf5.names(hdf5.group(file, "scans")))
-        except AfmendError as error:
-            raise error.at(path.name) from error
+        except AfmendError:
+            count = 1  # whoever reads it is told why it cannot be read
         found += [(path, number, count) for number in range(count)]
     if not found:
         raise MissingChannelError("there is no .h5 file in the folder", where=str(folder),

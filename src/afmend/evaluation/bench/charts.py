@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from afmend.evaluation.metrics.compare import FEWEST
 from afmend.evaluation.report_facts import safe
 from afmend.pictures.numerals import plain, ticks
 
@@ -139,7 +140,13 @@ def forest(rows: Sequence[Interval], *, still: float, log: bool, title: str, lef
 
 
 def strips(
-    groups: Mapping[str, Mapping[str, float]], *, highlight: str, title: str, log: bool = True, high: bool = False
+    groups: Mapping[str, Mapping[str, float]],
+    *,
+    highlight: str,
+    title: str,
+    log: bool = True,
+    high: bool = False,
+    counts: Mapping[str, int] | None = None,
 ) -> str:
     """Draw one dot per group and method: the highlighted method full, the best other named.
 
@@ -153,22 +160,29 @@ def strips(
         Logarithmic axis; else from 0 on.
     high : bool
         Whether large values are good.
+    counts : mapping of group to int, optional
+        Scans of each group: shown, and with fewer than `FEWEST` a lost group is not painted as one.
     """
+    counts = counts or {}
     step, top = 28.0, 30.0
     bottom = top + step * len(groups)
-    start, stop = 150.0, WIDTH - 310.0
+    start, stop = 170.0, WIDTH - 310.0
     every = [value for group in groups.values() for value in group.values()]
     axis = log_axis(every, start, stop) if log else Axis(min(0.0, *every), max(*every, 1.0), start, stop)
     parts = _vertical_grid(axis, top, bottom)
     parts += [_dot(158, 13, 5, AUTO_COLOR), _text(170, 17, highlight), _dot(230, 13, 4, OTHER_COLOR, hollow=True),
               _text(242, 17, "another method (hover for its name)")]  # fmt: skip
     for k, (name, group) in enumerate(groups.items()):
-        parts += _strip(name, group, highlight, axis, top + step * (k + 0.5), high=high)
+        many = counts.get(name, FEWEST) >= FEWEST
+        label = f"{name} (n={counts[name]})" if name in counts else name
+        parts += _strip(label, group, highlight, axis, top + step * (k + 0.5), high=high, many=many)
     parts.append(_text((axis.start + axis.stop) / 2, bottom + 38, title, "middle"))
     return _svg(bottom + 48, title, parts)
 
 
-def _strip(name: str, group: Mapping[str, float], highlight: str, axis: Axis, y: float, *, high: bool) -> list[str]:
+def _strip(
+    name: str, group: Mapping[str, float], highlight: str, axis: Axis, y: float, *, high: bool, many: bool
+) -> list[str]:
     parts = [_line(axis.start, y, axis.stop, y, _GRID), _text(axis.start - 10, y + 4, name, "end")]
     others = {method: value for method, value in group.items() if method != highlight}
     parts += [_dot(axis.at(value), y, 4, OTHER_COLOR, f"{method}: {plain(value)}", hollow=True)
@@ -181,7 +195,7 @@ def _strip(name: str, group: Mapping[str, float], highlight: str, axis: Axis, y:
         best = (max if high else min)(others, key=others.__getitem__)
         loses = others[best] > 1.01 * mine if high else others[best] < 0.99 * mine
         words = f"{plain(mine)}; best other: {plain(others[best])} ({best})"
-        parts.append(_text(axis.stop + 12, y + 4, words, "start", WORSE_COLOR if loses else _SOFT))
+        parts.append(_text(axis.stop + 12, y + 4, words, "start", WORSE_COLOR if loses and many else _SOFT))
     return parts
 
 

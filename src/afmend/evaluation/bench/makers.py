@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from afmend.evaluation.bench.cases import Case, case_of, cases_in, scans_of
+from afmend.errors import AfmendError
+from afmend.evaluation.bench.cases import Case, UnfitScanError, case_of, cases_in, check_fit, scans_of
 from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
 from afmend.evaluation.bench.plan import Settings, Unit
 from afmend.scan import Channel, Scan
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FILL_NOISE = 0.05
 """Noise of the surfaces with holes, in Sq of the surface."""
+MEASURABLE = ("terraces", "grating", "particles", "mixed")
+"""Surfaces with steps or particles."""
 _WILD = 10.0
 """What stands under the holes lies this many Sq above everything: a method that peeks is punished."""
 
@@ -29,16 +32,35 @@ _WILD = 10.0
 def make_cases(settings: Settings, unit: Unit) -> list[Case]:
     """Make the cases of one unit: one scan, or for filling the same scan with every kind of hole.
 
-    None for a scan that is hopeless, or too damaged for its task. Nothing but the settings and the unit decides: not
-    the order, not the process.
+    Nothing but the settings and the unit decides: not the order, not the process.
+
+    Raises
+    ------
+    UnfitScanError
+        If the task cannot use the scan: ``what`` says why, ``where`` which it is.
     """
-    seed = settings.seed_of(unit.index)
-    scan, name = _scan(settings, unit)
-    case = case_of(scan, name=name)
+    if settings.data is None:
+        name = f"{settings.box}-{settings.seed_of(unit.index)}"
+        case = case_of(simulated(settings, unit), name=name)
+    else:
+        case = _from_file(Path(settings.data), unit)
+    try:
+        return _fit(case, unit, settings.seed_of(unit.index))
+    except UnfitScanError as error:
+        raise UnfitScanError(error.what, where=case.name) from error
+
+
+def _fit(case: Case, unit: Unit, seed: int) -> list[Case]:
     if unit.task == "fill":
+        # The measured heights are not used: what is wrong with them does not matter.
+        case = replace(case, masks={}, missing=None)
+        check_fit(case)
         return with_holes(case, seed)
-    if case.hopeless or (unit.task == "harm" and not case.clean):
-        return []
+    check_fit(case)
+    if unit.task == "harm" and not case.clean:
+        raise UnfitScanError("it is not clean")
+    if unit.task == "harm" and not case.noise_nm > 0:
+        raise UnfitScanError("it has no noise")
     return [case]
 
 
@@ -57,11 +79,13 @@ def with_holes(case: Case, seed: int) -> list[Case]:
     return made
 
 
-def _scan(settings: Settings, unit: Unit) -> tuple[Scan, str]:
-    if settings.data is not None:
-        path, number, count = cases_in(Path(settings.data))[unit.index]
-        return scans_of(path)[number], path.name if count == 1 else f"{path.name}[{number}]"
-    return simulated(settings, unit), f"{settings.box}-{settings.seed_of(unit.index)}"
+def _from_file(folder: Path, unit: Unit) -> Case:
+    path, number, count = cases_in(folder)[unit.index]
+    name = path.relative_to(folder).as_posix() + ("" if count == 1 else f"[{number}]")
+    try:
+        return case_of(scans_of(path)[number], name=name)
+    except AfmendError as error:
+        raise UnfitScanError(error.what, where=name) from error
 
 
 def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Scan:
@@ -70,10 +94,14 @@ def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Sc
     from afmend.simulation.twin import simulate
 
     box = _box(settings.box)
-    kinds = [kind for kind in box.surfaces if kind in like] or list(box.surfaces)
+    kinds, turn = [kind for kind in box.surfaces if kind in like] or list(box.surfaces), unit.index
+    if unit.task == "metrology" and not like:
+        wanted = [kind for kind in box.surfaces if kind in MEASURABLE] or kinds
+        # Every other scan has something to measure besides roughness.
+        kinds, turn = (kinds if turn % 2 == 0 else wanted), turn // 2
     artifacts = () if unit.task in ("harm", "fill") else None
     twin = draw(box, settings.seed_of(unit.index), shape=settings.shape(unit.index),
-                surface=kinds[unit.index % len(kinds)], artifacts=artifacts)  # fmt: skip
+                surface=kinds[turn % len(kinds)], artifacts=artifacts)  # fmt: skip
     return simulate(only_noise(twin) if unit.task == "harm" else twin)
 
 

@@ -37,12 +37,15 @@ class Method:
     title : str
         What it is, in one sentence.
     run : callable
-        For "fill" a `Fill`, for all other tasks ``(scan: Scan) -> Scan``.
+        For "fill" a `Fill`, for all other tasks ``(scan: Scan) -> Scan``; an oracle takes the `Case`.
+    role : "", "oracle" or "control"
+        An oracle knows the truth, a control shows what a trick would gain: neither is a method to choose.
     """
 
     name: str
     title: str
     run: Callable[..., Any]
+    role: Literal["", "oracle", "control"] = ""
 
 
 _RECIPES = {
@@ -79,6 +82,18 @@ BASELINES: tuple[Method, ...] = (
 """Levelings without masks."""
 
 
+def _topostats_scars(scan: Scan) -> Scan:
+    return apply_step(apply_step(scan, "level.topostats", KEY), "mark.scars_topostats", KEY)
+
+
+MARKERS: tuple[Method, ...] = (
+    Method(UNTOUCHED, "marks nothing", _nothing),
+    Method("topostats scars", "TopoStats 2's leveling and its scar removal, which its defaults switch off",
+           _topostats_scars),
+)  # fmt: skip
+"""Detectors that are no recipes; the scars of Gwyddion are what its recipe marks."""
+
+
 def _recipes(run: Callable[..., Scan], names: Sequence[str] = tuple(_RECIPES)) -> tuple[Method, ...]:
     return tuple(Method(name, _RECIPES[name], partial(_recipe, run, name)) for name in names)
 
@@ -90,16 +105,19 @@ def _recipe(run: Callable[..., Scan], name: str, scan: Scan) -> Scan:
 def methods_of(task: TaskName) -> tuple[Method, ...]:
     """List the methods that every table of a task holds, ``auto`` first.
 
-    "level" and "mask" run a recipe up to its first fill, "metrology" and "harm" the whole recipe.
+    "level" and "mask" run a recipe up to its first fill, "metrology" and "harm" the whole recipe. The table of
+    leveling holds oracles and a control, too.
     """
     if task == "fill":
         return FILLS
     if task == "level":
-        return (*_recipes(mark), *BASELINES)
+        from afmend.evaluation.bench.oracles import BEYOND
+
+        return (*_recipes(mark), *BASELINES, *BEYOND)
     if task == "mask":
         marking = [name for name in _RECIPES if any(find_step(use.step).kind == "detect" for use in _steps(name))]
         # A mask of features is no mask of artifacts: experts and topostats mark none.
-        return _recipes(mark, [name for name in marking if name != "experts"])
+        return (*_recipes(mark, [name for name in marking if name != "experts"]), *MARKERS)
     return (*_recipes(repair), *BASELINES)
 
 

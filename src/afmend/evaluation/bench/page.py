@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from afmend.evaluation.bench.methods import TASKS
 from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
-from afmend.evaluation.bench.page_tables import against, main_table, number, percent, ranked, without_cases
+from afmend.evaluation.bench.page_tables import (
+    against,
+    correlation_sentences,
+    headroom,
+    main_table,
+    number,
+    percent,
+    ranked,
+    skipped_sentences,
+    without_cases,
+)
 from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.metrics.compare import FEWEST
 from afmend.evaluation.page_frame import page_head, resource, table
 from afmend.evaluation.report_facts import safe
 from afmend.formats.register import replacing
@@ -32,6 +45,9 @@ def write_page(data: Json, path: Path) -> None:
             file.write(f"<p>{safe(without_cases(task))}</p>\n")
         if data["correlation"]:
             file.write(_correlation(data))
+        if data["skipped"]:
+            lines = "".join(f"<li>{safe(sentence, 1000)}</li>" for sentence in skipped_sentences(data))
+            file.write(f"<h2>Scans left out</h2>\n<section><ul>{lines}</ul></section>\n")
         file.write(_failures(data["failures"]))
         file.write(_foot(data))
 
@@ -48,7 +64,9 @@ def _header(data: Json) -> str:
         f"{safe(sizes)} px · {safe(plain(data['cost']['seconds'], 3))} s with {safe(data['cost']['workers'])} "
         f"workers · {safe(data['cost']['machine'])}</p>"
         '<p class="lead">Every number is an error against a known surface. Scans come from the twin, an instrument in '
-        "software: they are as good as its physics, and no more. Intervals are paired bootstraps over scans (95 %). "
+        "software: they are as good as its physics, and no more. Intervals (95 %) are over scans, paired; fewer than "
+        f"{FEWEST} scans have none. No correction is made for the number of comparisons: of 20 differences that are "
+        "none, one looks real. "
         "<b>auto against this</b> is the ratio auto / this of the errors, geometric mean (below 1: afmend's default "
         "has the smaller error), or, with Δ, the difference auto − this (of the sizes of signed errors: the median "
         "difference). Scans on which auto loses by more than 1 % of the error (0.1 points of a share) are counted and "
@@ -66,6 +84,7 @@ def _section(data: Json, entry: Json) -> str:
         main_table(data, entry, costs),
         _guards(entry),
         _kinds(entry),
+        f'<p class="note">{safe(headroom(entry), 1000)}</p>' if headroom(entry) else "",
         f'<div class="plot">{forest_plot(entry)}</div>',
     ]
     for group in entry["groups"]:
@@ -83,7 +102,7 @@ def _guards(entry: Json) -> str:
     if not columns:
         return ""
     rows = [
-        (safe(line["method"]), *(_guard_cell(line["metrics"].get(column["key"]) or {}) for column in columns))
+        (safe(line["method"]), *(_guard_cell(line["metrics"].get(column["key"]) or {}, line) for column in columns))
         for line in ranked(entry)
     ]
     about = "; ".join(f"{c['title']}: {c['about']}" for c in entry["columns"] if c["about"])
@@ -108,12 +127,16 @@ def _kinds(entry: Json) -> str:
     return f"<h4>Recall by kind, %: mean over the scans that have it</h4>{shown}"
 
 
-def _guard_cell(spread: Json) -> str:
+def _guard_cell(spread: Json, line: Json) -> str:
+    """Median, percentile and bias; few numbers have a median only, and say how few they are."""
     if spread.get("median") is None:
         return "–"
+    count = f" <small>n={spread['count']}</small>" if spread["count"] != line["cases"] else ""
+    if spread["count"] < FEWEST:
+        return f"{number(spread['median'])}{count}"
     signed = spread.get("bias")
     bias = f"<br><small>bias {number(signed)}</small>" if signed is not None else ""
-    return f"{number(spread['median'])} <small>– {number(spread['p95'])}</small>{bias}"
+    return f"{number(spread['median'])} <small>– {number(spread['p95'])}</small>{count}{bias}"
 
 
 def _breakdown(entry: Json, group: str) -> str:
@@ -122,7 +145,7 @@ def _breakdown(entry: Json, group: str) -> str:
     rows = [(safe(name), *(_group_cell(values[value].get(name)) for value in values)) for name in names]
     first = next(iter(entry["columns"]))["title"]
     shown = table(("method", *map(safe, values)), rows, "numbers")
-    title = f"Median of {safe(first)}, by {safe(group)}; auto against each [95 %]"
+    title = f"Median of {safe(first)}, by {safe(group)}; n = scans; auto against each [95 %], from {FEWEST} scans on"
     return f"<details><summary>{title}</summary>{shown}</details>"
 
 
@@ -130,7 +153,9 @@ def _group_cell(spread: Json | None) -> str:
     if spread is None or spread["median"] is None:
         return "–"
     compared = spread["against_auto"]
-    return number(spread["median"]) + (f" <small>{against(compared)}</small>" if compared else "")
+    known = compared and compared["low"] is not None
+    more = f"; {against(compared)}" if known else ""
+    return f"{number(spread['median'])} <small>n={spread['scans']}{more}</small>"
 
 
 def _calibration(entry: Json) -> str:
@@ -164,18 +189,13 @@ def _losses(entry: Json) -> str:
 
 def _correlation(data: Json) -> str:
     found = data["correlation"]
-    words = (
-        f"Rank correlation of sigma_bg with the true error over {len(found['methods'])} levelings, mean over "
-        f"{found['scans']} scans: {number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
-    )
-    more = (
-        f"It is negative on {100 * found['negative']:.0f} % of the scans; the leveling that sigma_bg calls best is "
-        f"truly the best on {100 * found['same_best']:.0f} %. 1 would mean that sigma_bg can stand in for the truth. "
-        f"With the unleveled scan as one more method, ranked last by all, it is {number(found['with_nothing'])}."
-    )
+    words = "".join(f'<p class="big">{safe(sentence, 1000)}</p>' for sentence in correlation_sentences(found))
+    nothing = " and ".join(number(one["with_nothing"]) for one in found.values())
     return (
-        f'<h2 id="correlation">What sigma_bg is worth</h2>\n<section><p class="big">{safe(words)}</p>'
-        f'<p>{safe(more)}</p><div class="plot">{sigma_plot(data)}</div>'
+        f'<h2 id="correlation">What sigma_bg is worth</h2>\n<section>{words}'
+        f"<p>1 would mean that sigma_bg can stand in for the truth, 0 that it says nothing. With the unleveled scan as "
+        f"one more method, the values are {nothing}: a method that is hopeless in every number makes any numbers agree."
+        f'</p><div class="plot">{sigma_plot(data)}</div>'
         '<p class="note">One point per scan and leveling. Lower left is good; a metric that ranks methods as the truth '
         "does would make each scan's points rise from left to right.</p></section>\n"
     )
@@ -190,11 +210,24 @@ def _failures(failures: Sequence[Json]) -> str:
     return f'<h2 id="failures">Failures</h2>\n<section>{shown}{more}</section>\n'
 
 
+def command(data: Json) -> str:
+    """Return the command that makes the numbers of a document again."""
+    wish = data["settings"]
+    words = ["afmend", "bench", wish["suite"]]
+    words += ["--data", wish["data"]] if wish["data"] else ["--box", wish["box"]]
+    words += ["--seed", str(wish["seed"]), "--count", str(wish["count"])]
+    if len(wish["sizes"]) == 1:
+        words += ["--size", str(wish["sizes"][0])]
+    if list(wish["tasks"]) != list(TASKS):
+        words += ["--tasks", ",".join(wish["tasks"])]
+    for method in wish["methods"]:
+        words += ["--method", method]
+    return shlex.join(words + ["--peers"] * bool(wish["peers"]))
+
+
 def _foot(data: Json) -> str:
-    again = data["settings"]
     return (
         f"<footer>Written by afmend {safe(data['afmend'])}. The same settings give the same numbers, but for seconds "
-        f"and megabytes ({safe(data['cost']['memory'])}). Run it again: "
-        f"<code>afmend bench {safe(again['suite'])} --box {safe(again['box'])} --seed {safe(again['seed'])} --count "
-        f"{safe(again['count'])}</code></footer>\n</main>\n</body>\n</html>\n"
+        f"and megabytes ({safe(data['cost']['memory'])}). Run it again: <code>{safe(command(data), 2000)}</code>"
+        "</footer>\n</main>\n</body>\n</html>\n"
     )

@@ -16,6 +16,8 @@ def forest_plot(entry: Json) -> str:
     column = entry["columns"][0]
     rows = []
     for line in entry["methods"]:
+        if entry["roles"].get(line["method"]) == "oracle":
+            continue
         found = line["against_auto"].get(column["key"]) if line["against_auto"] else None
         if found and found["value"] is not None:
             rows.append(charts.Interval(line["method"], found["value"], found["low"], found["high"]))
@@ -43,19 +45,22 @@ def family_plot(entry: Json, group: str) -> str:
         value: {
             name: spread["median"]
             for name, spread in methods.items()
-            if spread["median"] is not None and (high or spread["median"] > 0)
+            if name not in entry["roles"] and spread["median"] is not None and (high or spread["median"] > 0)
         }
         for value, methods in entry["groups"][group].items()
     }
     values = {value: found for value, found in values.items() if found}
     if not values:
         return ""
-    return charts.strips(values, highlight=AUTO, title=f"median of {column['title']}", log=not high, high=high)
+    counts = {value: max(spread["scans"] for spread in entry["groups"][group][value].values()) for value in values}
+    title = f"median of {column['title']}"
+    return charts.strips(values, highlight=AUTO, title=title, log=not high, high=high, counts=counts)
 
 
 def sigma_plot(data: Json) -> str:
     """sigma_bg against the true error, both relative to Sq of the true surface."""
-    scores = data["scores"]["level"]
+    roles = next(entry["roles"] for entry in data["tables"] if entry["task"] == "level")
+    scores = {method: found for method, found in data["scores"]["level"].items() if method not in roles}
     clouds = []
     rest: list[tuple[float, float]] = []
     for method, columns in scores.items():

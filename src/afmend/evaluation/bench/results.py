@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from afmend import __version__
-from afmend.errors import CorruptFileError, WriteError
+from afmend.evaluation.bench.documents import FORMAT, LAYOUT
 from afmend.evaluation.bench.methods import UNTOUCHED, methods_of
 from afmend.evaluation.bench.plan import Settings
 from afmend.evaluation.bench.summary import Json, Vector, estimate_json, summarize
-from afmend.evaluation.bench.worker import Row, methods_for
+from afmend.evaluation.bench.worker import Done, Row, methods_for
 from afmend.evaluation.metrics.compare import mean_rank_correlation
-from afmend.formats.register import replacing
 
-FORMAT = "afmend-bench"
-LAYOUT = 1
 _DIGITS = 6
+ERRORS = {"leveling": "leveling_percent_of_sq", "rmse": "rmse_nm"}
+"""Name in ``correlation`` -> column: with what sigma_bg is compared."""
 
 
-def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: int) -> Json:
+def document(settings: Settings, done: Done, seconds: float, workers: int) -> Json:
     """Put everything about a run together.
 
     Returns
@@ -33,8 +31,9 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
     dict
         ``settings``, ``tables`` (averages, intervals, breakdowns), ``correlation``, ``cases`` and ``scores`` (every
         number of every case, six digits), ``failures``, and ``cost``: seconds and megabytes, which alone differ
-        between two runs of the same settings.
+        between two runs of the same settings; ``skipped`` names the scans that a task could not use, and why.
     """
+    rows = done.rows
     tasks = list(dict.fromkeys(row.task for row in rows))
     by_task = {task: [row for row in rows if row.task == task] for task in tasks}
     return {
@@ -46,6 +45,7 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
         "built_in": {task: [method.name for method in methods_of(task)] for task in tasks},
         "tables": summarize(rows),
         "without_cases": [task for task in settings.tasks if task not in tasks],
+        "skipped": [asdict(skip) for skip in done.skipped],
         "correlation": correlation(by_task.get("level", [])),
         "failures": [
             {"task": row.task, "case": row.case, **row.groups, "method": row.method, "error": row.error}
@@ -65,18 +65,25 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
 
 
 def correlation(rows: Sequence[Row]) -> Json | None:
-    """Return `rank_correlation` of the built-in levelings, and its value with the unleveled scan as one more method."""
-    known = {method.name for method in methods_of("level")}
+    """Return `rank_correlation` of the built-in levelings with both errors: ``leveling`` and ``rmse``.
+
+    Each holds as ``with_nothing`` its value with the unleveled scan as one more method. Oracles and controls take no
+    part. None if either cannot be said.
+    """
+    known = {method.name for method in methods_of("level") if not method.role}
     rows = [row for row in rows if row.method in known]
-    found = rank_correlation([row for row in rows if row.method != UNTOUCHED])
-    everything = rank_correlation(rows)
-    if found is None or everything is None:
-        return None
-    return {**found, "with_nothing": everything["value"]}
+    answer = {}
+    for name, key in ERRORS.items():
+        found = rank_correlation([row for row in rows if row.method != UNTOUCHED], key)
+        everything = rank_correlation(rows, key)
+        if found is None or everything is None:
+            return None
+        answer[name] = {**found, "with_nothing": everything["value"]}
+    return answer
 
 
-def rank_correlation(rows: Sequence[Row]) -> Json | None:
-    """Rank correlation of the seed's sigma_bg with the true error, over methods, averaged over scans.
+def rank_correlation(rows: Sequence[Row], key: str) -> Json | None:
+    """Rank correlation of the seed's sigma_bg with an error, over methods, averaged over scans.
 
     Returns
     -------
@@ -91,8 +98,8 @@ def rank_correlation(rows: Sequence[Row]) -> Json | None:
         return None
     table = {(row.unit, row.case, row.method): row.scores for row in rows}
     sigma, error = (
-        np.array([[table[*case, method].get(key, math.nan) for method in methods] for case in cases])
-        for key in ("sigma_bg_nm", "rmse_nm")
+        np.array([[table[*case, method].get(column, math.nan) for method in methods] for case in cases])
+        for column in ("sigma_bg_nm", key)
     )
     whole = np.isfinite(sigma).all(axis=1) & np.isfinite(error).all(axis=1)
     if np.count_nonzero(whole) < 2:
@@ -139,51 +146,12 @@ def _costs(rows: Sequence[Row]) -> dict[str, Json]:
     for method in dict.fromkeys(row.method for row in rows):
         part = [row for row in rows if row.method == method]
         heavy = [row.megabytes for row in part if row.megabytes is not None]
-        seconds: Vector = np.array([row.seconds for row in part if math.isfinite(row.seconds)])
+        timed = [row for row in part if math.isfinite(row.seconds)]
+        # A method that ran once per process has nothing but first calls.
+        seconds: Vector = np.array([row.seconds for row in [r for r in timed if not r.first] or timed])
         found[method] = {
             "median_seconds": float(np.median(seconds)) if seconds.size else None,
             "p95_seconds": float(np.quantile(seconds, 0.95)) if seconds.size else None,
             "peak_megabytes": max(heavy) if heavy else None,
         }
     return found
-
-
-def write_json(data: Mapping[str, Any], path: Path) -> None:
-    """Write a document, all or nothing.
-
-    Raises
-    ------
-    WriteError
-        If the disk refuses.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"the folder cannot be made ({error.strerror})", where=str(path.parent),
-                         now="Choose another --out.") from error  # fmt: skip
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        json.dump(data, file, allow_nan=False, separators=(",", ":"))
-        file.write("\n")
-
-
-def read_json(path: Path) -> Json:
-    """Read a document written by `write_json`.
-
-    Raises
-    ------
-    CorruptFileError
-        If it is none, or of another layout.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CorruptFileError(f"cannot be read ({error})", where=str(path),
-                               now="Give a bench.json written by `afmend bench`.") from error  # fmt: skip
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise CorruptFileError("is no result of `afmend bench`", where=str(path), now="Give a bench.json.")
-    if data.get("layout") != LAYOUT:
-        raise CorruptFileError(
-            f"has layout {data.get('layout')}, this afmend reads layout {LAYOUT}", where=str(path),
-            now="Compare runs of the same afmend, or run the benchmark again.",
-        )  # fmt: skip
-    return data

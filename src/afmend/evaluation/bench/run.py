@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
 from afmend.errors import StepError
 from afmend.evaluation.bench.plan import Settings, Unit, units_of
-from afmend.evaluation.bench.worker import Row, do_unit, methods_for
+from afmend.evaluation.bench.worker import Done, do_unit, methods_for
 
 Watch: TypeAlias = Callable[[str, int, int], None]
 """Called after each unit with (task, done, of)."""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def run_units(settings: Settings, workers: int, watch: Watch | None = None) -> list[Row]:
+def run_units(settings: Settings, workers: int, watch: Watch | None = None) -> Done:
     """Run everything that the settings ask for.
 
     Parameters
@@ -31,8 +33,8 @@ def run_units(settings: Settings, workers: int, watch: Watch | None = None) -> l
 
     Returns
     -------
-    list of Row
-        By task, scan, case and method.
+    Done
+        Rows by task, scan, case and method, and the scans that were left out.
 
     Raises
     ------
@@ -44,21 +46,25 @@ def run_units(settings: Settings, workers: int, watch: Watch | None = None) -> l
     for task in settings.tasks:
         methods_for(task, settings)
     units = units_of(settings)
-    done: dict[Unit, list[Row]] = {}
-    for unit, rows in _finished(settings, units, max(1, min(workers, len(units)))):
-        done[unit] = rows
+    done: dict[Unit, Done] = {}
+    for unit, found in _finished(settings, units, max(1, min(workers, len(units)))):
+        done[unit] = found
         if watch is not None:
             watch(unit.task, len(done), len(units))
-    return [row for unit in units for row in done[unit]]
+    return Done([row for unit in units for row in done[unit].rows],
+                [skip for unit in units for skip in done[unit].skipped])  # fmt: skip
 
 
-def _finished(settings: Settings, units: Sequence[Unit], workers: int) -> Iterator[tuple[Unit, list[Row]]]:
+def _finished(settings: Settings, units: Sequence[Unit], workers: int) -> Iterator[tuple[Unit, Done]]:
     if workers == 1:
         yield from ((unit, do_unit(settings, unit)) for unit in units)
         return
     # Fresh processes: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with _environment(_ONE_THREAD), ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with (
+        _environment(_ONE_THREAD),
+        ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool,
+    ):
         waiting = {pool.submit(do_unit, settings, unit): unit for unit in units}
         try:
             for future in as_completed(waiting):
@@ -69,6 +75,18 @@ def _finished(settings: Settings, units: Sequence[Unit], workers: int) -> Iterat
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, even if that was killed and could not say so."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_end, args=(parent,), daemon=True).start()
+
+
+def _wait_and_end(parent: BaseProcess) -> None:  # pragma: no cover (ends its process, in which nothing is counted)
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.evaluation.bench.methods import AUTO, TaskName
+from afmend.evaluation.bench.methods import AUTO, TaskName, methods_of
 from afmend.evaluation.bench.task import Column, Task
 from afmend.evaluation.bench.tasks import find_task
 from afmend.evaluation.bench.tasks.mask import RECALL_OF
@@ -35,7 +35,8 @@ def summarize(rows: Sequence[Row]) -> list[Json]:
 def _table(task: Task, rows: Sequence[Row]) -> Json:
     methods = list(dict.fromkeys(row.method for row in rows))
     by_method = {name: [row for row in rows if row.method == name] for name in methods}
-    found = [_line(task, name, by_method) for name in methods]
+    roles = {method.name: method.role for method in methods_of(task.name) if method.role and method.name in methods}
+    found = [_line(task, name, by_method, roles) for name in methods]
     return {
         "task": task.name,
         "title": task.title,
@@ -44,6 +45,7 @@ def _table(task: Task, rows: Sequence[Row]) -> Json:
         "scans": len({row.unit for row in rows}),
         "cases": len(by_method[methods[0]]),
         "methods": found,
+        "roles": roles,
         "kinds": _kinds(by_method),
         "groups": {group: _group(task, group, by_method) for group in task.groups},
     }
@@ -62,7 +64,7 @@ def _kinds(by_method: Mapping[str, Sequence[Row]]) -> Json:
     }
 
 
-def _line(task: Task, name: str, by_method: Mapping[str, Sequence[Row]]) -> Json:
+def _line(task: Task, name: str, by_method: Mapping[str, Sequence[Row]], roles: Mapping[str, str]) -> Json:
     rows = by_method[name]
     failed = [row for row in rows if row.error]
     keys = dict.fromkeys(key for row in rows for key in row.scores if not key.startswith(RECALL_OF))
@@ -77,7 +79,8 @@ def _line(task: Task, name: str, by_method: Mapping[str, Sequence[Row]]) -> Json
     if name != AUTO and AUTO in by_method:
         mine = by_method[AUTO]
         line["against_auto"] = {c.key: _against(c, mine, rows) for c in task.columns if c.compare}
-        line["auto_loses"] = losses(task.primary, mine, rows)
+        if name not in roles:
+            line["auto_loses"] = losses(task.primary, mine, rows)
     return line
 
 
@@ -97,8 +100,10 @@ def _spread(values: Vector, *, signed: bool = False) -> Json:
 
 
 def _against(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Json:
-    found = compared(column, mine, theirs)
-    return {"kind": column.compare, **estimate_json(found)}
+    found = {"kind": column.compare, **estimate_json(compared(column, mine, theirs))}
+    if difference_of(column.better) == "mean_difference" and column.compare == "difference":
+        found["median"] = estimate_json(compared(column, mine, theirs, "median_difference"))
+    return found
 
 
 def estimate_json(found: Estimate) -> Json:
@@ -107,17 +112,23 @@ def estimate_json(found: Estimate) -> Json:
     return {
         **{key: float(value) if math.isfinite(value) else None for key, value in numbers.items()},
         "scans": found.count,
+        "dropped": found.dropped,
     }
 
 
-def compared(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Estimate:
+def compared(
+    column: Column,
+    mine: Sequence[Row],
+    theirs: Sequence[Row],
+    difference: Literal["median_difference", "mean_difference"] | None = None,
+) -> Estimate:
     """Compare two methods on the cases that both have: cases of one scan are averaged first, scans are resampled."""
     pairs = _per_scan(column, mine, theirs)
     a = np.array([pair[0] for pair in pairs], dtype=np.float64)
     b = np.array([pair[1] for pair in pairs], dtype=np.float64)
     if column.compare == "ratio":
         return paired_bootstrap(np.exp(a), np.exp(b), statistic="geometric_mean_ratio")
-    return paired_bootstrap(a, b, statistic=difference_of(column.better))
+    return paired_bootstrap(a, b, statistic=difference or difference_of(column.better))
 
 
 def difference_of(better: str) -> Literal["median_difference", "mean_difference"]:
@@ -126,56 +137,61 @@ def difference_of(better: str) -> Literal["median_difference", "mean_difference"
 
 
 def _per_scan(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> list[tuple[float, float]]:
-    """Mean score of each scan for both methods, over common cases: of logarithms for a ratio."""
-    other = {(row.unit, row.case, *row.groups.values()): row for row in theirs}
+    """Mean score of each scan for both methods, over common cases: of logarithms for a ratio; NaN = none in common."""
+    other = {_key(row): row for row in theirs}
     scans: dict[int, list[tuple[float, float]]] = {}
     for row in mine:
-        partner = other.get((row.unit, row.case, *row.groups.values()))
-        if partner is None:
-            continue
-        pair = (_sized(column, row), _sized(column, partner))
+        pairs = scans.setdefault(row.unit, [])
+        pair = [_sized(column, value) for value in _scores_of(column, row, other.get(_key(row)))]
         if all(map(math.isfinite, pair)):
-            scans.setdefault(row.unit, []).append(pair)
-    return [(float(np.mean([a for a, _ in pairs])), float(np.mean([b for _, b in pairs]))) for pairs in scans.values()]
+            pairs.append((pair[0], pair[1]))
+    return [
+        (float(np.mean([a for a, _ in pairs])), float(np.mean([b for _, b in pairs])))
+        if pairs
+        else (math.nan, math.nan)
+        for pairs in scans.values()
+    ]
 
 
-def _sized(column: Column, row: Row) -> float:
-    value = row.scores.get(column.key, math.nan)
-    if column.better == "zero":
-        value = abs(value)
-    return math.log(max(value, _TINY)) if column.compare == "ratio" else value
+def _scores_of(column: Column, row: Row, partner: Row | None) -> tuple[float, float]:
+    """Return the scores of ``auto`` and of another method on one case: on common pixels, where these differ."""
+    if partner is None:
+        return (math.nan, math.nan)
+    if column.key in partner.versus_auto:
+        return partner.versus_auto[column.key]
+    return (row.scores.get(column.key, math.nan), partner.scores.get(column.key, math.nan))
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return (row.unit, row.case, *row.groups.values())
+
+
+def _sized(column: Column, value: float) -> float:
+    size = abs(value) if column.better == "zero" else value
+    return math.log(max(size, _TINY)) if column.compare == "ratio" else size
 
 
 def losses(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Json:
     """Say on which share of the common cases the first of two methods is worse, and name the worst."""
     sign = -1.0 if column.better == "high" else 1.0
-    other = {(row.unit, row.case, *row.groups.values()): row for row in theirs}
-    worse: list[tuple[float, Row, Row]] = []
+    other = {_key(row): row for row in theirs}
+    worse: list[tuple[float, Row, tuple[float, float]]] = []
     common = 0
     for row in mine:
-        partner = other.get((row.unit, row.case, *row.groups.values()))
-        if partner is None:
-            continue
-        a, b = _sized(column, row), _sized(column, partner)
+        pair = _scores_of(column, row, other.get(_key(row)))
+        a, b = (_sized(column, value) for value in pair)
         if not (math.isfinite(a) and math.isfinite(b)):
             continue
         common += 1
         if sign * (a - b) > _MARGIN[column.compare]:
-            worse.append((sign * (a - b), row, partner))
+            worse.append((sign * (a - b), row, pair))
     worse.sort(key=lambda item: (-item[0], item[1].case))
     return {
         "share": len(worse) / common if common else None,
         "common": common,
-        "worst": [_loss(column, row, partner) for _, row, partner in worse[:WORST]],
-    }
-
-
-def _loss(column: Column, row: Row, partner: Row) -> Json:
-    return {
-        "case": row.case,
-        **row.groups,
-        "auto": row.scores[column.key],
-        "other": partner.scores[column.key],
+        "worst": [
+            {"case": row.case, **row.groups, "auto": pair[0], "other": pair[1]} for _, row, pair in worse[:WORST]
+        ],
     }
 
 
@@ -187,6 +203,7 @@ def _group(task: Task, group: str, by_method: Mapping[str, Sequence[Row]]) -> Js
         value: {
             name: {
                 **_spread(_values(part, column.key), signed=column.better == "zero"),
+                "scans": len({row.unit for row in part}),
                 "against_auto": _against(column, chosen(by_method.get(AUTO, ())), part) if name != AUTO else None,
             }
             for name, rows in by_method.items()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from afmend.evaluation.bench.cases import Case
-from afmend.evaluation.bench.methods import Method, TaskName
+import numpy as np
 
+from afmend.errors import StepError
+from afmend.evaluation.bench.cases import KEY, Case
+from afmend.evaluation.bench.methods import Method, TaskName
+from afmend.scan import Scan
+from afmend.scan.arrays import Heights
+
+OPEN = "left_open_percent"
+"""Column of what a method left open: it stands in the main table, and such methods are ranked after all others."""
 Scores: TypeAlias = dict[str, float]
 """Column -> number; NaN = cannot be said of this case."""
 
@@ -57,6 +64,9 @@ class Task:
         ``(method, case) -> result``: this is what is timed.
     score : callable
         ``(case, result) -> scores``.
+    pair : callable or None
+        ``(case, result, other) -> column -> (score, other score)`` where the two must be scored on other pixels than
+        each alone; empty where they need not.
     """
 
     name: TaskName
@@ -66,6 +76,7 @@ class Task:
     run: Callable[[Method, Case], Any]
     score: Callable[[Case, Any], Scores]
     groups: tuple[str, ...] = ("family",)
+    pair: Callable[[Case, Any, Any], Mapping[str, tuple[float, float]]] | None = None
 
     @property
     def primary(self) -> Column:
@@ -78,5 +89,31 @@ class Task:
 
 
 def run_on_scan(method: Method, case: Case) -> Any:
-    """Run a method that takes and returns a scan."""
-    return method.run(case.measured)
+    """Run a method that takes and returns a scan; an oracle sees the whole case."""
+    return method.run(case if method.role == "oracle" else case.measured)
+
+
+def heights_of(case: Case, result: Any) -> Heights:
+    """Return the heights of a scan that a method returned, nm.
+
+    Raises
+    ------
+    StepError
+        If it is no scan, or not the one that was handed over.
+    """
+    if not isinstance(result, Scan):
+        raise StepError(f"returned a {type(result).__name__}", now="Return a scan.")
+    channel = result.channels.get(KEY)
+    if channel is None or channel.unit != "nm":
+        raise StepError(f"the returned scan has no {KEY} in nm", now="Return the scan with its channel changed.")
+    return real_map("heights", channel.values, case)
+
+
+def real_map(name: str, values: Any, case: Case) -> Heights:
+    """Return an array as float64; raise `StepError` unless it is of real numbers and of the scan's shape."""
+    made = np.asarray(values)
+    if made.dtype.kind not in "fiub":
+        raise StepError(f"the {name} are of type {made.dtype}", now="Return real numbers.")
+    if made.shape != case.ideal.shape:
+        raise StepError(f"the {name} have shape {made.shape}, the scan {case.ideal.shape}", now="Return whole images.")
+    return np.asarray(made, dtype=np.float64)

@@ -48,7 +48,7 @@ def _load(wish: str) -> tuple[tuple[TaskName, ...], Callable[..., Any], str]:
     try:
         function = getattr(import_module(module), name)
         count = len([p for p in inspect.signature(function).parameters.values() if p.default is p.empty])
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except (Exception, SystemExit) as error:
         raise BadParameterError(f"cannot be loaded ({type(error).__name__}: {error})", where=where, now=_NOW) from error
     fits: dict[int, tuple[TaskName, ...]] = {1: ("level", "mask", "metrology", "harm"), 3: ("fill",)}
     if count not in fits:

@@ -1,11 +1,16 @@
-"""Statistics of comparisons: bootstrap intervals over scans, correlation of ranks. One value is one scan."""
+"""Statistics of comparisons: intervals over scans, correlation of ranks. One value is one scan.
+
+Intervals are percentile bootstraps from `MANY` values on. The bootstrap of fewer values is too narrow (of 5 values it
+excludes the truth in 18 % of the cases instead of 5 %): between `FEWEST` and `MANY` values a mean has Student's
+interval and a median that of its order statistics; fewer values have no interval.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,22 +19,24 @@ from afmend.errors import BadParameterError, BadScanError, StepError
 from afmend.evaluation.metrics.arguments import choice
 
 PairedStatistic: TypeAlias = Literal["geometric_mean_ratio", "median_ratio", "mean_difference", "median_difference"]
+FEWEST, MANY = 8, 20
+"""With fewer scans than the first there is no interval; from the second on it is a bootstrap."""
 _DRAWN_AT_ONCE = 2_000_000
 """Values drawn in one go: bounds the memory of a bootstrap to some 30 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its percentile bootstrap interval.
+    """A number with its interval over scans.
 
     Attributes
     ----------
     value : float
         NaN if nothing was left to measure.
     low, high : float
-        NaN with fewer than two scans: one scan says nothing about the spread.
+        NaN with fewer than `FEWEST` scans, and for quantiles other than the median with fewer than `MANY`.
     count, dropped : int
-        Scans that took part, and scans left out because a value was not finite.
+        Values that took part, and values (or pairs) of those given that were left out because one was not finite.
     """
 
     value: float
@@ -52,10 +59,12 @@ def bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """Estimate a mean, a median or a quantile (a number from 0 to 1) over scans, with its bootstrap interval.
+    """Estimate a mean, a median or a quantile (a number from 0 to 1) over scans, with its interval.
 
-    Percentile bootstrap (Efron, Ann. Stat. 7, 1 (1979), doi:10.1214/aos/1176344552); the same seed gives the same
-    interval. Values that are not finite are dropped and counted.
+    From `MANY` values on a percentile bootstrap (Efron, Ann. Stat. 7, 1 (1979), doi:10.1214/aos/1176344552); the same
+    seed gives the same interval. With fewer, down to `FEWEST`, the mean has the interval of Student's t (Biometrika 6,
+    1 (1908), doi:10.1093/biomet/6.1.1), and the median lies between two order statistics with at least the level's
+    probability, by the binomial distribution. Values that are not finite are dropped and counted.
 
     Raises
     ------
@@ -67,7 +76,8 @@ def bootstrap(
     Notes
     -----
     **Can be fooled by:** scans that are not independent (frames of one surface), and few scans: extreme quantiles of
-    30 scans have no honest interval.
+    30 scans have no honest interval. Nothing is corrected for many comparisons at once: of 20 true nothings, one
+    interval of 95 % excludes nothing.
     """
     listed = _listed(values)
     kept = listed[np.isfinite(listed)]
@@ -83,11 +93,12 @@ def paired_bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """Compare two methods on the same scans: ratio a / b or difference a - b, with its bootstrap interval over scans.
+    """Compare two methods on the same scans: ratio a / b or difference a - b, with its interval over scans.
 
     ``geometric_mean_ratio = exp(mean(log(a / b)))``, ``median_ratio = median(a / b)``, ``mean_difference = mean(a -
     b)``, ``median_difference = median(a - b)``. The difference is real if the interval excludes 1 (ratios) or 0
-    (differences). Pairs of which a value is not finite are dropped and counted. Bootstrap as in `bootstrap`.
+    (differences). Pairs of which a value is not finite are dropped and counted. Intervals as in `bootstrap`; those of
+    geometric means are made of the logarithms.
 
     Parameters
     ----------
@@ -105,8 +116,8 @@ def paired_bootstrap(
 
     Notes
     -----
-    **Can be fooled by:** dropped pairs, if one method fails on the hard scans (look at the count), and by scans that
-    are not independent.
+    **Can be fooled by:** dropped pairs, if one method fails on the hard scans (look at the count), by scans that are
+    not independent, and by looking at many comparisons for the one that stands out.
     """
     choice(statistic, ("geometric_mean_ratio", "median_ratio", "mean_difference", "median_difference"), "statistic")
     a, b = _pair(values_a, values_b)
@@ -152,7 +163,7 @@ def spearman(values_a: ArrayLike, values_b: ArrayLike) -> float:
 def mean_rank_correlation(
     matrix_a: ArrayLike, matrix_b: ArrayLike, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Estimate:
-    """Mean over scans of the `spearman` correlation over methods, with its bootstrap interval over scans.
+    """Mean over scans of the `spearman` correlation over methods, with its interval over scans.
 
     Answers whether a metric ranks methods as the truth does: near 1 it may stand in for the truth, at or below 0 it
     misleads. Scans whose correlation is undefined are dropped and counted.
@@ -186,18 +197,44 @@ def mean_rank_correlation(
     )
 
 
-_Statistic: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""Works along the last axis."""
+@dataclass(frozen=True, slots=True)
+class _Statistic:
+    """A function along the last axis, and "mean", "median" or "" for another quantile."""
+
+    name: str
+    function: Callable[[NDArray[np.float64]], Any]
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self.function(values), dtype=np.float64)
 
 
 def _statistic(name: str | float) -> _Statistic:
     if isinstance(name, str):
         choice(name, ("mean", "median"), "statistic")
-        chosen = np.mean if name == "mean" else np.median
-        return lambda values: np.asarray(chosen(values, axis=-1), dtype=np.float64)
+        chosen: Callable[..., Any] = np.mean if name == "mean" else np.median
+        return _Statistic(name, lambda values: chosen(values, axis=-1))
     if not 0 <= name <= 1:
         raise BadParameterError(f"the quantile is {name}", now="A quantile lies between 0 and 1.")
-    return lambda values: np.asarray(np.quantile(values, name, axis=-1), dtype=np.float64)
+    return _Statistic("median" if name == 0.5 else "", lambda values: np.quantile(values, name, axis=-1))
+
+
+def _of_few(values: NDArray[np.float64], statistic: str, level: float) -> tuple[float, float]:
+    """Return the interval of a mean or a median of few values; NaN if there is none that can be trusted."""
+    count = values.size
+    if count < FEWEST or not statistic:
+        return (math.nan, math.nan)
+    from scipy.special import bdtr, stdtrit
+
+    if statistic == "mean":
+        half = float(stdtrit(count - 1, (1 + level) / 2) * np.std(values, ddof=1)) / math.sqrt(count)
+        middle = float(np.mean(values))
+        return (middle - half, middle + half)
+    ordered = np.sort(values)
+    # The k-th value from either end: the median lies outside with twice the probability of fewer than k heads.
+    inside = [k for k in range(1, count // 2 + 1) if 2 * bdtr(k - 1, count, 0.5) <= 1 - level]
+    if not inside:
+        return (math.nan, math.nan)
+    return (float(ordered[inside[-1] - 1]), float(ordered[count - inside[-1]]))
 
 
 def _estimate(
@@ -207,8 +244,8 @@ def _estimate(
         raise BadParameterError(f"level {level}, {resamples} resamples", now="Choose a level such as 0.95.")
     count = values.size
     value = float(statistic(values)) if count else math.nan
-    if count < 2:
-        return Estimate(value, math.nan, math.nan, count, dropped)
+    if count < MANY:
+        return Estimate(value, *_of_few(values, statistic.name, level), count, dropped)
     rng = np.random.default_rng(seed)
     drawn = np.empty(resamples)
     at_once = max(1, _DRAWN_AT_ONCE // count)

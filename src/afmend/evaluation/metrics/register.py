@@ -57,6 +57,7 @@ class Metric:
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "gauge_free_rmse": Metric("RMSE free of background", "nm", "lower", "gauge:gauge_free_rmse"),
+        "leveling_error": Metric("Leveling error", "nm", "lower", "leveling:leveling_error", "total"),
         "sq_bias": Metric("Sq bias", "%", "zero", "metrology:roughness_bias", "Sq_percent"),
         "ssk_bias": Metric("Ssk bias", "%", "zero", "metrology:roughness_bias", "Ssk_percent"),
         "ssk_difference": Metric("Ssk difference", "", "zero", "metrology:roughness_bias", "Ssk_difference"),

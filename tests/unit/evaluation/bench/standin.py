@@ -11,6 +11,7 @@ from afmend.scan import Channel, Grid, Masks, Record, Scan
 from afmend.scan.scan import Source
 from support import rough
 
+SCANS = 9
 SHAPE = (48, 64)
 PIXEL_NM = (2.0, 3.0)
 FAMILIES = ("rough", "particles", "terraces")

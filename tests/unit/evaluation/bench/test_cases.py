@@ -5,13 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from afmend.errors import BadParameterError, BadScanError, CorruptFileError, MissingChannelError
-from afmend.evaluation.bench.cases import KEY, case_of, cases_in, family_of
+from afmend.errors import BadParameterError, BadScanError, MissingChannelError
+from afmend.evaluation.bench.cases import KEY, UnfitScanError, case_of, cases_in, family_of
 from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
 from afmend.evaluation.bench.makers import make_cases
+from afmend.evaluation.bench.page_tables import skipped_sentences
 from afmend.evaluation.bench.plan import Settings, Unit, settings_of, units_of
+from afmend.evaluation.bench.results import document
+from afmend.evaluation.bench.run import run_units
+from afmend.formats import write
 from afmend.formats.afmend_h5.writer import write_all
-from afmend.scan import Channel, ChannelKey, Grid, Scan
+from afmend.scan import Channel, ChannelKey, Grid, Masks, Scan
 from support import rough, scan_of
 
 from .standin import SHAPE, folder_of, twin_scan
@@ -23,7 +27,6 @@ def test_a_method_sees_nothing_of_the_truth():
     assert {key.kind for key in case.measured.channels} == {"height", "error"}
     assert not case.measured.channels[KEY].masks.artifact
     assert case.measured.history == ()
-    assert case.measured.source.file == ""
     assert (case.name, case.family, case.groups) == ("twin-1", "particles", {"family": "particles"})
     assert case.damaged.sum() == 45 + 40
     assert case.missing.sum() == 3 * SHAPE[1]
@@ -60,22 +63,56 @@ def test_a_folder_of_files(tmp_path):
     assert settings_of("quick", data=folder, count=2).count == 2
     (case,) = make_cases(settings, Unit("level", 1))
     assert (case.name, case.family) == ("scan01.h5", "particles")
-    assert make_cases(settings, Unit("harm", 1)) == []
+    with pytest.raises(UnfitScanError, match=r"scan01\.h5: it is not clean"):
+        make_cases(settings, Unit("harm", 1))
     assert len(make_cases(settings, Unit("harm", 2))) == 1
     shards = tmp_path / "shards"
     shards.mkdir()
+    (shards / "b").mkdir()
     write_all([twin_scan(seed) for seed in (3, 4)], shards / "shard-0.h5")
+    write_all([twin_scan(seed) for seed in (3, 4)], shards / "b" / "shard-0.h5")
     many = settings_of("quick", data=shards)
-    assert many.count == 2
-    (case,) = make_cases(many, Unit("level", 1))
-    assert (case.name, case.family) == ("shard-0.h5[1]", "particles")
+    assert many.count == 4
+    names = [make_cases(many, Unit("level", k))[0].name for k in range(4)]
+    assert names == ["b/shard-0.h5[0]", "b/shard-0.h5[1]", "shard-0.h5[0]", "shard-0.h5[1]"]
     (shards / "shard-1.h5").write_bytes(b"nothing")
     cases_in.cache_clear()
-    with pytest.raises(CorruptFileError, match=r"shard-1\.h5"):
-        settings_of("quick", data=shards)
+    damaged = settings_of("quick", data=shards)
+    assert damaged.count == 5
+    with pytest.raises(UnfitScanError, match=r"^UnfitScanError: shard-1\.h5: "):
+        make_cases(damaged, Unit("level", 4))
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingChannelError, match=r"no \.h5 file"):
         settings_of("quick", data=tmp_path / "empty")
+
+
+def test_scans_that_cannot_be_used_are_left_out_with_their_reason(tmp_path):
+    folder = folder_of(tmp_path / "data", 3)
+    good = twin_scan(2, clean=True)
+    ideal = good.channels[ChannelKey("ideal", "trace")]
+    everything = Masks(artifact={"scar": np.ones(SHAPE, bool)})
+    quiet = Channel("height", "trace", ideal.values, "nm")
+    write(good.with_channel(ideal.evolve(values=np.full(SHAPE, 3.0))), folder / "flat.h5")
+    write(good.with_channel(ideal.evolve(masks=everything)), folder / "lost.h5")
+    write(good.with_channel(quiet), folder / "quiet.h5")
+    write(twin_scan(2, clean=True, shape=(20, 64)), folder / "tiny.h5")
+    write(scan_of(rough()), folder / "untrue.h5")
+    (folder / "wrong.h5").write_bytes(b"nothing")
+    cases_in.cache_clear()
+    settings = settings_of("quick", data=folder, tasks=["level", "fill", "harm"])
+    found = document(settings, run_units(settings, 1), 1.0, 1)
+    assert {table["task"]: table["scans"] for table in found["tables"]} == {"level": 4, "fill": 5, "harm": 1}
+    reasons = {(skip["task"], skip["case"]): skip["reason"] for skip in found["skipped"]}
+    assert reasons["level", "flat.h5"] == reasons["fill", "flat.h5"] == "its surface is flat"
+    assert reasons["level", "lost.h5"] == "less than 10% was measured rightly"
+    assert ("fill", "lost.h5") not in reasons
+    assert reasons["harm", "quiet.h5"] == "it has no noise"
+    assert reasons["level", "tiny.h5"] == "smaller than 32 x 32 px"
+    assert "there is no ideal/trace" in reasons["level", "untrue.h5"] or "height/trace" in reasons["level", "untrue.h5"]
+    assert ("level", "wrong.h5") in reasons
+    said = skipped_sentences(found)
+    assert "level: 1 of 9 scans left out, its surface is flat: flat.h5" in said
+    assert found["failures"] == []
 
 
 def test_fill_cases_have_every_kind_of_hole(tmp_path):

@@ -34,3 +34,7 @@ def test_plots_are_well_formed_and_escaped():
         assert root.tag.endswith("svg")
         assert root.attrib["aria-label"]
     assert "#c3180f" in pictures[3], "a loss is shown in red"
+    for count, red in ((7, False), (8, True)):
+        picture = strips({"g": {"auto": 4.0, "b": 5.0}}, highlight="auto", title="t", high=True, counts={"g": count})
+        assert f"g (n={count})" in picture
+        assert ("#c3180f" in picture) is red

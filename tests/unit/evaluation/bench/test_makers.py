@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from afmend.errors import BadParameterError, BadRecipeError
-from afmend.evaluation.bench.makers import make_cases, only_noise, simulated
+from afmend.evaluation.bench.makers import MEASURABLE, make_cases, only_noise, simulated
 from afmend.evaluation.bench.plan import Unit, settings_of
 from afmend.evaluation.bench.seed_tables import ripple, seed_table
 from afmend.simulation.box import load_box
@@ -33,6 +33,13 @@ def test_surfaces_are_taken_in_turn():
     assert make_cases(settings, Unit("fill", len(families)))[0].family == families[0]
     like = simulated(settings, Unit("level", 1), like=("particles", "nothing like it"))
     assert twin_of(like).surface.kind == "particles"
+
+
+def test_half_of_the_scans_to_measure_have_steps_or_particles():
+    settings = small(box="train")
+    found = [twin_of(simulated(settings, Unit("metrology", k))).surface.kind for k in range(8)]
+    assert found[1::2] == list(MEASURABLE)
+    assert found[::2] == list(load_box("train").surfaces)[:4]
 
 
 def test_harm_has_noise_and_nothing_else():

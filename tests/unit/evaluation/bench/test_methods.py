@@ -58,9 +58,12 @@ def test_the_baselines_that_every_table_holds():
     levelings = {f"{way} polynomial {degree}" for way in ("row", "column") for degree in (1, 2)}
     levelings |= {"nothing", "polynomial 2", "row median", "median of differences"}
     levelings |= {"gwyddion", "topostats", "experts", "seed", "auto"}
-    for task in ("level", "metrology", "harm"):
+    for task in ("metrology", "harm"):
         assert {method.name for method in methods_of(task)} == levelings
-    assert {method.name for method in methods_of("mask")} == {"auto", "gwyddion", "seed"}
+    assert {method.name for method in methods_of("level") if not method.role} == levelings
+    assert {method.name for method in methods_of("mask")} == {
+        "auto", "gwyddion", "seed", "nothing", "topostats scars",
+    }  # fmt: skip
     assert {method.name for method in methods_of("fill")} == {
         "auto", "kriging", "bilinear", "linear across lines", "laplace", "biharmonic", "telea", "navier-stokes", "seed",
     }  # fmt: skip
@@ -94,6 +97,15 @@ def test_third_parties():
     (found,) = third_parties(["my_methods:level", "my_methods:fill"], "fill")
     assert (found.name, found.title) == ("my_methods:fill", "a method given by --method")
     assert third_parties(["level=my_methods:level"], "mask") == ()
+
+
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize("code", ["def f(:", "raise RuntimeError('no')", "import sys; sys.exit(3)", "raise KeyError"])
+def test_code_that_cannot_be_loaded_is_one_error(tmp_path, code):
+    name = f"broken_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    with pytest.raises(BadParameterError, match=f"--method {name}:f: cannot be loaded"):
+        third_parties([f"{name}:f"], "level")
 
 
 @pytest.mark.usefixtures("mine")

@@ -1,15 +1,16 @@
 """Scores against what can be said beforehand."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from afmend.errors import StepError
-from afmend.evaluation.bench.cases import KEY, case_of
+from afmend.evaluation.bench.cases import KEY, SOFT, case_of
 from afmend.evaluation.bench.makers import with_holes
 from afmend.evaluation.bench.tasks import find_task
-from afmend.evaluation.bench.tasks.metrology import particle_labels
+from afmend.evaluation.bench.tasks.metrology import kinds_of, particle_labels
 from afmend.scan import Masks
 
 from .standin import twin_scan
@@ -34,6 +35,7 @@ def test_level_knows_no_tilt_and_measures_in_nm():
     assert abs(found["rmse_percent_of_sq"] - 100 * found["rmse_nm"] / case.sq_nm) < 1e-9
     assert found["line_power_db"] > 0
     flat = score(case, with_heights(case, np.zeros(case.ideal.shape)))
+    assert found["leveling_percent_of_sq"] > 0.9 * found["rmse_percent_of_sq"]
     assert flat["sigma_bg_nm"] == 0, "a constant image wins by sigma_bg"
     assert abs(flat["rmse_percent_of_sq"] - 100) < 1e-6
     clean = case_of(twin_scan(0, clean=True))
@@ -70,7 +72,7 @@ def test_metrology_takes_the_measured_numbers():
     case = case_of(twin_scan(1))
     score = find_task("metrology").score
     found = score(case, with_heights(case, case.ideal))
-    assert all(abs(value) < 1e-6 for key, value in found.items() if "step" not in key)
+    assert all(abs(value) < 1e-6 for key, value in found.items() if "error" in key and "step" not in key)
     rough = case_of(twin_scan(0))
     assert not any("particle" in key for key in score(rough, with_heights(rough, rough.ideal)))
     double = score(case, with_heights(case, 2 * case.ideal))
@@ -88,6 +90,23 @@ def test_terraces_have_steps():
     assert np.isfinite(found["step_error_percent"])
 
 
+def test_particles_of_mixed_surfaces_are_measured():
+    plain = case_of(twin_scan(1))
+    y, x = np.mgrid[: plain.ideal.shape[0], : plain.ideal.shape[1]]
+    hills = plain.ideal + 15.0 * np.floor(x / 32) + 0.2 * y
+    parts = [{"kind": "terraces"}, {"kind": "particles", "radius_nm": 9.0}]
+    case = dataclasses.replace(plain, family="mixed", ideal=hills, surface={"kind": "mixed", "parts": parts})
+    assert kinds_of(case) == ["mixed", "terraces", "particles"]
+    labels = particle_labels(case, np.ones(hills.shape, bool))
+    alone = particle_labels(plain, np.ones(hills.shape, bool))
+    assert 3 <= labels.max() <= alone.max() + 1
+    assert ((labels > 0) & (alone == 0)).sum() < 0.5 * (labels > 0).sum(), "terraces are no particles"
+    found = find_task("metrology").score(case, with_heights(case, hills))
+    assert abs(found["particle_height_error_percent"]) < 1e-6
+    without = dataclasses.replace(case, surface={"kind": "mixed", "parts": parts[:1]})
+    assert "particle_height_error_percent" not in find_task("metrology").score(without, with_heights(case, hills))
+
+
 def test_harm_counts_in_noise_floors():
     case = case_of(twin_scan(0, clean=True))
     score = find_task("harm").score
@@ -96,7 +115,8 @@ def test_harm_counts_in_noise_floors():
     assert nothing["changed_percent"] == 0
     heights = case.heights.copy()
     heights[: heights.shape[0] // 2 : 2] += 3
-    harmed = score(case, with_heights(case, heights))
+    harmed = score(case, with_heights(case, heights, masks=Masks(artifact={"scar": heights != case.heights})))
+    assert harmed["marked_percent"] == 25
     assert harmed["error_over_floor"] > 5
     assert harmed["changed_percent"] > 20
 
@@ -137,8 +157,46 @@ def test_fills_that_are_none():
         task.score(case, case.ideal[1:])
     with pytest.raises(StepError, match="sigma have shape"):
         task.score(case, (case.heights, case.ideal[1:]))
+    with pytest.raises(StepError, match="heights are of type complex128"):
+        task.score(case, case.heights * (1 + 0j))
+    with pytest.raises(StepError, match="sigma are of type <U"):
+        task.score(case, (case.heights, np.full(case.ideal.shape, "x")))
     with pytest.raises(StepError, match="not finite"):
         task.score(case, np.where(case.holes, np.inf, case.heights))
+
+
+def test_fills_are_compared_where_both_filled():
+    task = find_task("fill")
+    case = with_holes(case_of(twin_scan(0)), 3)[4]
+    left = case.holes & (np.arange(64) < 30)
+    right = case.holes & ~left
+    mine = np.where(left, case.ideal + 5, np.where(right, case.ideal + 1, case.heights))
+    theirs = np.where(left, np.nan, np.where(right, case.ideal - 2, case.heights))
+    ((key, pair),) = task.pair(case, mine, theirs).items()
+    assert key == task.primary.key
+    assert pair == pytest.approx((100 / case.sq_nm, 200 / case.sq_nm))
+    assert task.pair(case, mine, mine) == {}
+    assert np.isnan(task.pair(case, np.where(right, np.nan, mine), theirs)[key]).all()
+
+
+@pytest.mark.parametrize("name", ["level", "mask", "metrology", "harm"])
+def test_scans_that_are_none(name):
+    case, score = case_of(twin_scan(0)), find_task(name).score
+    with pytest.raises(StepError, match="returned a ndarray"):
+        score(case, case.heights)
+    with pytest.raises(StepError, match="no height/trace in nm"):
+        score(case, case.measured.with_channel(replace(case.measured.channels[KEY], unit="V")))
+    with pytest.raises(StepError, match=r"have shape \(32, 40\)"):
+        score(case, case_of(twin_scan(0, shape=(32, 40))).measured)
+
+
+def test_metrology_counts_the_same_pixels_for_all():
+    case, score = case_of(twin_scan(1)), find_task("metrology").score
+    marked = Masks(missing=case.missing, artifact={"everything wrong": case.damaged})
+    plain, open_ = score(case, case.measured), score(case, with_heights(case, case.heights, masks=marked))
+    assert open_.pop("left_open_percent") == pytest.approx(100 * 85 / (45 * 64))
+    assert plain.pop("left_open_percent") == 0
+    assert open_ == pytest.approx(plain, nan_ok=True)
 
 
 def test_a_fill_cannot_change_the_case():
@@ -178,7 +236,7 @@ def test_what_leveling_mends_counts_for_leveling_and_not_for_detectors():
     exact = Masks(artifact={"x": case.masks["scar"] | lag})
     found = find_task("mask").score(case, with_heights(case, heights, masks=exact))
     assert (found["strict_iou_percent"], found["false_percent"]) == (100, 0)
-    assert (found["recall_of_lag"], found["recall_of_offset"]) == (
-        100,
-        100 * (offset & exact.artifact["x"]).sum() / offset.sum(),
-    )
+    assert found["recall_of_scar"] == 100
+    assert not {"recall_of_lag", "recall_of_offset"} & set(found)
+    soft = dataclasses.replace(case, masks=dict.fromkeys(SOFT, lag) | {"scar": case.masks["scar"]})
+    assert find_task("mask").score(soft, with_heights(case, heights, masks=exact))["strict_iou_percent"] == 100

@@ -23,9 +23,9 @@ def test_the_interval_of_a_mean_is_the_textbook_one():
 
 
 def test_against_a_loop_over_resamples():
-    values = np.random.default_rng(2).normal(size=17)
+    values = np.random.default_rng(2).normal(size=23)
     rng = np.random.default_rng(5)
-    drawn = [np.median(values[picks]) for picks in rng.integers(0, 17, size=(500, 17))]
+    drawn = [np.median(values[picks]) for picks in rng.integers(0, 23, size=(500, 23))]
     got = bootstrap(values, resamples=500, seed=5, level=0.9)
     assert (got.value, got.low, got.high) == (np.median(values), *np.quantile(drawn, [0.05, 0.95]))
     assert got == bootstrap(values, resamples=500, seed=5, level=0.9)
@@ -39,7 +39,7 @@ def test_against_a_loop_over_resamples():
 def test_large_lists_are_drawn_in_parts(monkeypatch):
     from afmend.evaluation.metrics import compare
 
-    values = np.random.default_rng(2).normal(size=17)
+    values = np.random.default_rng(2).normal(size=23)
     whole = bootstrap(values, resamples=100)
     monkeypatch.setattr(compare, "_DRAWN_AT_ONCE", 30)
     parts = bootstrap(values, resamples=100)
@@ -73,6 +73,39 @@ def test_intervals_cover_as_often_as_they_say():
         got = paired_bootstrap(a, b, resamples=300, seed=trial)
         hits += got.low <= 1 <= got.high
     assert 0.88 <= hits / 200 <= 0.99
+
+
+@pytest.mark.parametrize("count", [8, 12, 19])
+def test_intervals_of_few_values_do_not_lie(count):
+    rng = np.random.default_rng(3)
+    means = medians = 0
+    for _ in range(1000):
+        values = rng.normal(size=count)
+        means += (
+            abs(bootstrap(values, statistic="mean").value)
+            <= np.diff(bootstrap(values, statistic="mean").triple[1:])[0] / 2
+        )
+        got = bootstrap(values)
+        medians += got.low <= 0 <= got.high
+    assert 0.93 <= means / 1000 <= 0.97
+    assert 0.94 <= medians / 1000 <= 1, "order statistics promise at least the level"
+
+
+def test_the_interval_of_few_values_is_the_textbook_one():
+    stats = pytest.importorskip("scipy.stats")
+    values = np.random.default_rng(4).normal(3, 2, 11)
+    want = stats.t.interval(0.9, 10, values.mean(), stats.sem(values))
+    assert bootstrap(values, statistic="mean", level=0.9).triple[1:] == pytest.approx(want)
+    ordered = np.sort(values[:9])
+    assert bootstrap(values[:9]).triple[1:] == (ordered[1], ordered[7]), "96.1 %"
+    assert bootstrap(values[:9], statistic=0.5) == bootstrap(values[:9])
+    ratio = paired_bootstrap(np.exp(values), np.ones(11))
+    low, high = stats.t.interval(0.95, 10, values.mean(), stats.sem(values))
+    assert ratio.triple == pytest.approx((np.exp(values.mean()), np.exp(low), np.exp(high)))
+    for few in (bootstrap(values[:7]), bootstrap(values, statistic=0.9), bootstrap(values[:8], level=0.9999)):
+        assert math.isfinite(few.value)
+        assert math.isnan(few.low)
+        assert math.isnan(few.high)
 
 
 def test_values_that_are_not_finite_are_dropped_and_counted():

@@ -9,7 +9,7 @@ import numpy as np
 from afmend.errors import StepError
 from afmend.evaluation.bench.cases import Case
 from afmend.evaluation.bench.methods import Method
-from afmend.evaluation.bench.task import Column, Scores, Task
+from afmend.evaluation.bench.task import OPEN, Column, Scores, Task, real_map
 from afmend.evaluation.metrics.fill import (
     fill_crps,
     fill_rmse,
@@ -46,7 +46,7 @@ def score(case: Case, result: Any) -> Scores:
     sq = case.sq_nm
     scores = {
         "rmse_percent_of_sq": 100.0 * fill_rmse(heights, case.ideal, filled) / sq,
-        "left_open_percent": 100.0 * float(np.count_nonzero(left_open)) / float(np.count_nonzero(holes)),
+        OPEN: 100.0 * float(np.count_nonzero(left_open)) / float(np.count_nonzero(holes)),
         "touched_outside_px": float(touched_outside(case.heights, heights, holes)),
         "std_ratio": fill_std_ratio(heights, case.ideal, filled),
         # The edges of the holes are compared with a surface that has the same noise: noise is no seam.
@@ -75,13 +75,18 @@ def _parts(case: Case, result: Any) -> tuple[Heights, Heights | None]:
     pair = result if isinstance(result, tuple) else (result, None)
     if len(pair) != 2:
         raise StepError(f"a fill returned {len(pair)} things", now="Return heights, or (heights, sigma).")
-    heights = np.asarray(pair[0], dtype=np.float64)
-    sigma = None if pair[1] is None else np.asarray(pair[1], dtype=np.float64)
-    for name, array in (("heights", heights), ("sigma", sigma)):
-        if array is not None and array.shape != case.ideal.shape:
-            raise StepError(f"the {name} have shape {array.shape}, the scan {case.ideal.shape}",
-                            now="Return whole images.")  # fmt: skip
-    return heights, sigma
+    return real_map("heights", pair[0], case), None if pair[1] is None else real_map("sigma", pair[1], case)
+
+
+def pair(case: Case, result: Any, other: Any) -> dict[str, tuple[float, float]]:
+    """Score two fills on the pixels that both filled, unless these are the same."""
+    holes, maps = _holes(case), (_parts(case, result)[0], _parts(case, other)[0])
+    filled = [holes & ~np.isnan(heights) for heights in maps]
+    if np.array_equal(filled[0], filled[1]):
+        return {}
+    both = filled[0] & filled[1]
+    one, two = (100.0 * fill_rmse(heights, case.ideal, both) / case.sq_nm for heights in maps)
+    return {"rmse_percent_of_sq": (one, two)}
 
 
 def _holes(case: Case) -> Mask:
@@ -99,7 +104,8 @@ TASK = Task(
     "fill",
     "Filling holes",
     "Surfaces with 5 % noise (of their Sq) lose whole lines (1, 2, 4 or 8 side by side), scars or blobs; what was "
-    "under the holes is known without noise. Coverage counts only methods that state an error bar.",
+    "under the holes is known without noise. Two methods are compared on the pixels that both filled; one that leaves "
+    "any open is ranked after all that do not. Coverage counts only methods that state an error bar.",
     (
         Column("rmse_percent_of_sq", "RMSE in the holes, % of Sq", "low", "ratio",
                "root-mean-square error of the filled pixels, relative to Sq of the surface"),
@@ -110,9 +116,10 @@ TASK = Task(
         Column("std_ratio", "std of fill / truth", "high", "", "1 = as rough as the surface, below 1 = smoothed"),
         Column("seam_ratio", "step at the rim / truth", "low", "", "1 = no seam"),
         Column("touched_outside_px", "pixels changed outside the holes", "low", "", "should be 0"),
-        Column("left_open_percent", "left open, %", "low"),
+        Column(OPEN, "left open, %", "low", "", "of the pixels to fill; should be 0"),
     ),
     run,
     score,
     groups=("family", "hole"),
+    pair=pair,
 )  # fmt: skip

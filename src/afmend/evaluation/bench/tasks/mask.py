@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from afmend.evaluation.bench.cases import KEY, SOFT, Case
-from afmend.evaluation.bench.task import Column, Scores, Task, run_on_scan
+from afmend.evaluation.bench.task import Column, Scores, Task, heights_of, run_on_scan
 from afmend.evaluation.metrics.masks import false_marked_share, mask_overlap, object_recall
 from afmend.scan import Masks, Scan
 from afmend.scan.arrays import Mask
@@ -21,6 +21,7 @@ def score(case: Case, result: Scan) -> Scores:
 
     Which kind a detector calls a pixel does not count: recall is given per true kind.
     """
+    heights_of(case, result)
     channel = result.channels[KEY]
     recorded = np.ones(channel.shape, dtype=np.bool_) if case.missing is None else ~case.missing
     found, true = channel.artifact & recorded, case.to_find & recorded
@@ -41,7 +42,7 @@ def score(case: Case, result: Scan) -> Scores:
         scores = {key: value if key in kept else float("nan") for key, value in scores.items()}
         return scores | {"false_on_clean_percent": scores["false_percent"]}
     for kind, mask in case.masks.items():
-        if np.count_nonzero(mask & recorded) >= FEWEST_PX:
+        if kind not in SOFT and np.count_nonzero(mask & recorded) >= FEWEST_PX:
             part = mask_overlap(found, mask & recorded, tolerance_lines=1, usable=recorded)
             scores[f"{RECALL_OF}{kind}"] = 100.0 * part.recall
     return scores
@@ -57,9 +58,9 @@ TASK = Task(
     "mask",
     "Finding artifacts",
     "All artifact masks of a method, pooled, against the pixels that the twin damaged; a mask may be one line off "
-    "unless it says strict. What leveling mends (offsets of lines) and the everyday lag of a feedback loop on slopes "
-    "are neither right nor wrong to mark. Scans without any other damage count only as clean scans. Damage below the "
-    "noise counts, too: nobody reaches 100 %.",
+    "unless it says strict. What leveling mends (offsets of lines), line jumps, what another tip recorded and the "
+    "everyday lag of a feedback loop on slopes are neither right nor wrong to mark. Scans without any other damage "
+    "count only as clean scans. Damage below the noise counts, too: nobody reaches 100 %.",
     (
         Column("iou_percent", "IoU, %", "high", "difference", "intersection over union"),
         Column("precision_percent", "precision, %", "high", "", "share of the marked pixels that are damaged"),
