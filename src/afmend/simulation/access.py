@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from afmend.errors import MissingChannelError
-from afmend.scan import Channel, ChannelKey, Scan
+from afmend.scan import Channel, ChannelKey, Masks, Scan, Source
 from afmend.scan.arrays import Mask
 from afmend.simulation.recording import Way
 
@@ -15,9 +15,13 @@ HIDDEN = ("truth", "ideal")
 
 
 def as_measured(scan: Scan) -> Scan:
-    """Return what an instrument would have saved: heights and errors, no truth, no history."""
-    kept = {key: channel for key, channel in scan.channels.items() if key.kind not in HIDDEN}
-    return replace(scan, channels=kept, history=())
+    """Return what an instrument would have saved: heights and errors, no truth, no marks, no history, no seed."""
+    kept = {key: _unmarked(channel) for key, channel in scan.channels.items() if key.kind not in HIDDEN}
+    return replace(scan, channels=kept, history=(), header={}, source=Source())
+
+
+def _unmarked(channel: Channel) -> Channel:
+    return channel.evolve(masks=Masks(missing=channel.masks.missing))
 
 
 def truth_of(scan: Scan) -> Channel:
