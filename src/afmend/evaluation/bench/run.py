@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
 from afmend.errors import StepError
 from afmend.evaluation.bench.plan import Settings, Unit, units_of
 from afmend.evaluation.bench.worker import Done, do_unit, methods_for
+from afmend.pipeline.workers import end_with_parent
 
 Watch: TypeAlias = Callable[[str, int, int], None]
 """Called after each unit with (task, done, of)."""
@@ -75,18 +74,6 @@ def _finished(settings: Settings, units: Sequence[Unit], workers: int) -> Iterat
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def end_with_parent() -> None:
-    """Let this process end when the one that started it is gone, even if that was killed and could not say so."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_wait_and_end, args=(parent,), daemon=True).start()
-
-
-def _wait_and_end(parent: BaseProcess) -> None:  # pragma: no cover (ends its process, in which nothing is counted)
-    parent.join()
-    os._exit(1)
 
 
 @contextmanager

@@ -206,7 +206,7 @@ def test_a_page_with_next_to_nothing(data, tmp_path):
 ORPHANS = """
 import multiprocessing, os, sys, time
 from concurrent.futures import ProcessPoolExecutor
-from afmend.evaluation.bench.run import end_with_parent
+from afmend.pipeline.workers import end_with_parent
 
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
