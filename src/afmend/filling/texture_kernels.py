@@ -1,0 +1,207 @@
+"""Compiled kernels of kriging in tiles: choose neighbors of a tile, factor once per pattern, apply to all its tiles."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.compiled import njit
+from afmend.filling.kriging_kernels import cholesky
+from afmend.scan.arrays import Heights, Mask
+
+Longs: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
+
+_FAR = 1e-9
+
+
+@njit(cache=True, nogil=True)
+def hash_tiles(starts: Longs, rows: Longs, cols: Longs, boxes: Longs, known: Mask) -> NDArray[np.uint64]:
+    """Hash what lies in the window of each tile: equal hashes have equal neighbors and targets.
+
+    ``boxes``: (tiles, 4) top, left, bottom, right of the windows, which may reach beyond the image.
+    """
+    height, width = known.shape
+    out = np.empty(starts.size - 1, np.uint64)
+    for t in range(starts.size - 1):
+        top, left, bottom, right = boxes[t]
+        h = np.uint64(14695981039346656037)
+        h = (h ^ np.uint64(bottom - top)) * np.uint64(1099511628211)
+        h = (h ^ np.uint64(right - left)) * np.uint64(1099511628211)
+        bits = np.uint64(0)
+        count = 0
+        for y in range(top, bottom):
+            for x in range(left, right):
+                inside = 0 <= y < height and 0 <= x < width and known[y, x]
+                bits = (bits << np.uint64(1)) | np.uint64(1 if inside else 0)
+                count += 1
+                if count == 32:
+                    h = (h ^ bits) * np.uint64(1099511628211)
+                    h ^= h >> np.uint64(29)
+                    bits = np.uint64(0)
+                    count = 0
+        h = (h ^ bits) * np.uint64(1099511628211)
+        for i in range(starts[t], starts[t + 1]):
+            h = (h ^ np.uint64((rows[i] - top) * 65536 + (cols[i] - left))) * np.uint64(1099511628211)
+            h ^= h >> np.uint64(29)
+        out[t] = h
+    return out
+
+
+@njit(cache=True, nogil=True)
+def choose(
+    ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int
+) -> tuple[Longs, Longs]:
+    """Known pixels nearest to any target, in four sectors around the tile's middle; ties are taken together."""
+    height, width = known.shape
+    top, left = max(box[0], 0), max(box[1], 0)
+    bottom, right = min(box[2], height), min(box[3], width)
+    room = max(0, bottom - top) * max(0, right - left)
+    score = np.empty(room)
+    sector = np.empty(room, np.int64)
+    py, px = np.empty(room, np.int64), np.empty(room, np.int64)
+    cy, cx = 0.5 * (ys.min() + ys.max()), 0.5 * (xs.min() + xs.max())
+    n = 0
+    for y in range(top, bottom):
+        for x in range(left, right):
+            if not known[y, x]:
+                continue
+            best = np.inf
+            for i in range(ys.size):
+                dy, dx = (y - ys[i]) * slow, float(x - xs[i])
+                d = dy * dy + dx * dx
+                best = min(best, d)
+            score[n] = best
+            vy, vx = (y - cy) * slow, x - cx
+            sector[n] = (0 if vy < 0 else 1) if abs(vy) >= abs(vx) else (2 if vx < 0 else 3)
+            py[n] = y
+            px[n] = x
+            n += 1
+    limit = np.full(4, np.inf)
+    for s in range(4):
+        own = np.sort(score[:n][sector[:n] == s])
+        if own.size > quota:
+            limit[s] = own[quota - 1] * (1 + _FAR)
+    # Mirror partners share one limit, or a mirrored image would choose otherwise at ties.
+    kept = 0
+    for i in range(n):
+        if score[i] <= limit[sector[i]]:
+            py[kept] = py[i]
+            px[kept] = px[i]
+            kept += 1
+    return py[:kept].copy(), px[:kept].copy()
+
+
+@njit(cache=True, nogil=True)
+def solve(
+    order: Longs,
+    groups: Longs,
+    which: Longs,
+    starts: Longs,
+    rows: Longs,
+    cols: Longs,
+    boxes: Longs,
+    z: Heights,
+    known: Mask,
+    tables: Floats,
+    nugget: float,
+    slow: float,
+    quota: int,
+) -> tuple[Floats, Floats, Floats]:
+    """Ordinary kriging of tiles in groups of one pattern and one covariance.
+
+    Parameters
+    ----------
+    order, groups
+        Tiles sorted into groups, and where each group starts.
+    which : (tiles,) int
+        The covariance of each tile: number of a table.
+    tables : (n, 2 R + 1, 2 R + 1)
+        Covariances without nugget by (dy + R, dx + R).
+
+    Returns
+    -------
+    mean, variance : (pixels,)
+        Of the noise-free surface.
+    fit : (tiles, 2)
+        Log likelihood of the neighbors, and their mean square in units of what the covariance expects.
+    """
+    mean, variance = np.empty(rows.size), np.empty(rows.size)
+    fit = np.empty((starts.size - 1, 2))
+    reach = (tables.shape[1] - 1) // 2
+    for g in range(groups.size - 1):
+        head = order[groups[g]]
+        first, last = starts[head], starts[head + 1]
+        ys, xs = rows[first:last], cols[first:last]
+        py, px = choose(ys, xs, boxes[head], known, slow, quota)
+        n, m, tiles = py.size, ys.size, groups[g + 1] - groups[g]
+        table = tables[which[head]]
+        sill = table[reach, reach]
+        u = np.empty((n, n))
+        b = np.empty((n, m + 1 + tiles))
+        for i in range(n):
+            for j in range(i, n):
+                u[i, j] = table[py[j] - py[i] + reach, px[j] - px[i] + reach]
+            u[i, i] += nugget
+            for k in range(m):
+                b[i, k] = table[ys[k] - py[i] + reach, xs[k] - px[i] + reach]
+            b[i, m] = 1.0
+            for t in range(tiles):
+                tile = order[groups[g] + t]
+                dy, dx = rows[starts[tile]] - ys[0], cols[starts[tile]] - xs[0]
+                b[i, m + 1 + t] = z[py[i] + dy, px[i] + dx]
+        if not cholesky(u, n):
+            for t in range(tiles):
+                tile = order[groups[g] + t]
+                fit[tile] = -np.inf
+                for k in range(m):
+                    mean[starts[tile] + k] = 0.0
+                    variance[starts[tile] + k] = np.inf
+            continue
+        logs = 0.0
+        for k in range(n):
+            logs += 2 * np.log(u[k, k])
+            b[k] /= u[k, k]
+            for j in range(k + 1, n):
+                b[j] -= u[k, j] * b[k]
+        ones = 0.0
+        for i in range(n):
+            ones += b[i, m] * b[i, m]
+        for t in range(tiles):
+            tile = order[groups[g] + t]
+            total, square = 0.0, 0.0
+            for i in range(n):
+                total += b[i, m] * b[i, m + 1 + t]
+                square += b[i, m + 1 + t] ** 2
+            level = total / ones
+            square -= total * level
+            fit[tile, 0] = -0.5 * (logs + np.log(ones) + square)
+            fit[tile, 1] = square / max(n - 1, 1)
+            for k in range(m):
+                along, own, reached = 0.0, 0.0, 0.0
+                for i in range(n):
+                    along += b[i, k] * b[i, m + 1 + t]
+                    reached += b[i, k] * b[i, m]
+                    own += b[i, k] ** 2
+                mean[starts[tile] + k] = along + (1 - reached) * level
+                variance[starts[tile] + k] = sill - own + (1 - reached) ** 2 / ones
+    return mean, variance, fit
+
+
+@njit(cache=True, nogil=True)
+def directions(boxes: Longs, z: Heights, known: Mask, slow: float) -> Floats:
+    """Structure tensor of the known pixels in each window: sums of gx gx, gy gy, gx gy (tiles, 3)."""
+    height, width = known.shape
+    out = np.zeros((boxes.shape[0], 3))
+    for t in range(boxes.shape[0]):
+        for y in range(max(boxes[t, 0], 0), min(boxes[t, 2], height) - 1):
+            for x in range(max(boxes[t, 1], 0), min(boxes[t, 3], width) - 1):
+                if known[y, x] and known[y, x + 1] and known[y + 1, x] and known[y + 1, x + 1]:
+                    near, far = z[y + 1, x + 1] - z[y, x], z[y, x + 1] - z[y + 1, x]
+                    gx, gy = near + far, (near - far) / slow
+                    out[t, 0] += gx * gx
+                    out[t, 1] += gy * gy
+                    out[t, 2] += gx * gy
+    return out
