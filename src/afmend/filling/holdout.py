@@ -183,14 +183,16 @@ def _spread(rows: NDArray[np.integer], cols: NDArray[np.integer], shape: tuple[i
     return np.asarray((y * 0.754877666 + x * 0.569840291) % 1.0, dtype=np.float64)
 
 
-def covering_factor(errors: NDArray[np.float64], variance: NDArray[np.float64], noise_variance: float) -> float:
-    """Return q such that 95 % of the errors lie within 1.96 sqrt(q^2 variance + noise).
+def covering_factor(
+    errors: NDArray[np.float64], variance: NDArray[np.float64], noise_variance: float, level: float = COVERED
+) -> float:
+    """Return q such that 95 % (or another ``level``) of the errors lie within 1.96 sqrt(q^2 variance + noise).
 
     The errors are those against noisy measurements, the variances those of the noise-free surface. An error lies
     inside exactly if (error^2 / 1.96^2 - noise) / variance <= q^2: q^2 is an order statistic of these numbers,
-    number ceil(0.95 (n + 1)), as in split conformal prediction (Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018),
+    number ceil(level (n + 1)), as in split conformal prediction (Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018),
     doi:10.1080/01621459.2017.1307116). Where noise hides the errors, q is not taken below 0.3.
     """
     needed = ((errors / TWO_SIDED) ** 2 - noise_variance) / variance
-    rank = min(needed.size, int(np.ceil(COVERED * (needed.size + 1))))
+    rank = min(needed.size, int(np.ceil(level * (needed.size + 1))))
     return float(np.sqrt(max(np.partition(needed, rank - 1)[rank - 1], _LEAST_FACTOR**2)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.holes import Holes, distance_to_data
+from afmend.filling.holes import Holes, distance_to_data, first_good
 from afmend.filling.lines import interpolate
 from afmend.filling.variogram import Variogram
 from afmend.scan.arrays import Heights, Mask
@@ -16,11 +16,12 @@ from afmend.scan.arrays import Heights, Mask
 Vector: TypeAlias = NDArray[np.float64]
 Longs: TypeAlias = NDArray[np.int64]
 TILE_PX = (8, 12)
-_AROUND_PX = 9
+_AROUND_PX = 7
 _TAPER = 0.25
 _STRETCH = 4.0
 _DIRECTIONS = 16
 _LEAST_NOISE = 1e-6
+_SCATTER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +59,25 @@ def _cuts(size: int, side: int) -> Longs:
     return np.where(near < count, near, np.where(far < count, 2 * count - far, count))
 
 
+class Guesses(NamedTuple):
+    """What each covariance says about each pixel; arrays (covariances, pixels): the image's own, then the directed one.
+
+    Attributes
+    ----------
+    mean, variance
+        Of the noise-free surface.
+    likelihood
+        Log likelihood of the neighbors of the pixel's tile.
+    activity
+        Mean square of these neighbors in units of what the covariance expects: above 1 where the surface is livelier.
+    """
+
+    mean: Vector
+    variance: Vector
+    likelihood: Vector
+    activity: Vector
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Texture:
     """Covariances of one image: its own, and the stretched ones of its variogram, for each direction."""
@@ -83,23 +103,21 @@ class Texture:
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
         return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4))
 
-    def predict(
-        self, heights: Heights, known: Mask, rows: Longs, cols: Longs
-    ) -> tuple[Vector, Vector, Vector, Vector]:
-        """Means, variances, log likelihoods per neighbor set and activities, each (2, pixels): own, directed."""
+    def predict(self, heights: Heights, known: Mask, rows: Longs, cols: Longs, *, directed: bool = True) -> Guesses:
+        """Predict pixels from the known ones by both covariances, or by the image's own one only."""
         from afmend.filling.texture_kernels import directions, hash_tiles, solve
 
         tiles = Tiles.of(known, rows, cols)
-        base = float(np.mean(heights[known]))
+        base = first_good(heights, known)
         z = heights - base
         hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
-        tensor = directions(tiles.boxes, z, known, self.slow_px)
-        angle = 0.5 * np.arctan2(2 * tensor[:, 2], tensor[:, 0] - tensor[:, 1]) + np.pi / 2
-        step = np.rint(angle / np.pi * _DIRECTIONS).astype(np.int64) % _DIRECTIONS
+        choices = [np.zeros(hashes.size, dtype=np.int64)]
+        if directed:
+            choices.append(1 + _nearest_direction(directions(tiles.boxes, z, known, self.slow_px)))
         size = np.diff(tiles.starts)
-        out = np.empty((4, 2, rows.size))
-        for number, which in enumerate((np.zeros(step.size, dtype=np.int64), step + 1)):
-            key = hashes + which.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        out = np.empty((4, len(choices), rows.size))
+        for number, which in enumerate(choices):
+            key = hashes ^ (which.astype(np.uint64) * _SCATTER)
             _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
             order = np.argsort(inverse, kind="stable")
             groups = np.concatenate([[0], np.cumsum(counts)])
@@ -107,32 +125,60 @@ class Texture:
                 order, groups, which, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, z, known,
                 self.tables, self.nugget, self.slow_px, self.quota,
             )  # fmt: skip
-            out[0, number, tiles.place] = mean + base
-            out[1, number, tiles.place] = variance
-            out[2, number, tiles.place] = np.repeat(fit[:, 0], size)
-            out[3, number, tiles.place] = np.repeat(fit[:, 1], size)
-        return out[0], np.maximum(out[1], 0.0), out[2], out[3]
+            out[:2, number, tiles.place] = mean + base, np.maximum(variance, 0.0)
+            out[2:, number, tiles.place] = np.repeat(fit.T, size, axis=1)
+        return Guesses(*out)
+
+
+def _nearest_direction(tensor: Vector) -> Longs:
+    """Turn structure tensors (gx gx, gy gy, gx gy) into numbers of the directions along which heights change least."""
+    uphill = 0.5 * np.arctan2(2 * tensor[:, 2], tensor[:, 0] - tensor[:, 1])
+    return np.rint((uphill / np.pi + 0.5) * _DIRECTIONS).astype(np.int64) % _DIRECTIONS
+
+
+def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -> tuple[Vector, tuple[int, int]]:
+    """Periodogram of an image without its plane, its noise and its edges, and the size it was padded to.
+
+    Lags up to ``reach`` do not wrap around. The mean over all frequencies is the variance of the surface.
+    """
+    import scipy.fft
+
+    z = _without_plane(interpolate(heights, known, "across_lines", learn=False)[0])
+    down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
+    down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
+    level = (down**2 @ z @ along**2) / z.size
+    z = (z - level) * down[:, None] * along[None, :]
+    shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
+    transform = scipy.fft.rfft2(z, shape)
+    power = (transform.real**2 + transform.imag**2) / z.size
+    return np.maximum(power - noise_variance, 0.0), (shape[0], shape[1])
 
 
 def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:
     """Covariance of an image without its plane and its noise, by (dy + reach, dx + reach).
 
     From the periodogram, less the noise and never negative, hence a valid covariance: kriging systems made from it
-    can be solved. (The raw covariances of an image are none, and kriging with them diverges.)
+    can be solved. (The raw covariances of an image are none, and kriging with them diverges.) The taper averages
+    over neighboring frequencies.
     """
     import scipy.fft
 
-    z = interpolate(heights, known, "across_lines", learn=False)[0]
-    window = np.outer(*(np.hanning(size + 2)[1:-1] for size in z.shape))
-    window /= np.sqrt(np.mean(window**2))
-    z = _without_plane(z)
-    z = (z - np.sum(z * window**2) / np.sum(window**2)) * window
-    shape = [scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape]
-    power = np.abs(scipy.fft.rfft2(z, shape)) ** 2 / z.size
-    table = scipy.fft.irfft2(np.maximum(power - noise_variance, 0.0), shape)
+    power, shape = spectrum(heights, known, noise_variance, reach)
+    table = scipy.fft.irfft2(power, shape)
     side = np.arange(-reach, reach + 1)
-    down, along = (np.exp(-0.5 * (side / (_TAPER * size)) ** 2) for size in z.shape)
+    down, along = (np.exp(-0.5 * (side / (_TAPER * size)) ** 2) for size in heights.shape)
     return np.ascontiguousarray(table[np.ix_(side % shape[0], side % shape[1])] * np.outer(down, along))
+
+
+def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
+    """Draw a surface with the image's covariance, of its size, without noise."""
+    import scipy.fft
+
+    reach = max(holes.heights.shape) // 4
+    power, shape = spectrum(holes.heights, holes.known, noise_variance, reach)
+    white = scipy.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
+    drawn = scipy.fft.irfft2(np.sqrt(power) * white, shape)
+    return np.asarray(drawn[: holes.heights.shape[0], : holes.heights.shape[1]])
 
 
 def _without_plane(z: Heights) -> Heights:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
-from afmend.filling.kriging_kernels import cholesky
 from afmend.scan.arrays import Heights, Mask
 
 Longs: TypeAlias = NDArray[np.int64]
@@ -63,6 +62,7 @@ def choose(
     sector = np.empty(room, np.int64)
     py, px = np.empty(room, np.int64), np.empty(room, np.int64)
     cy, cx = 0.5 * (ys.min() + ys.max()), 0.5 * (xs.min() + xs.max())
+    nearest = min(1.0, slow * slow)
     n = 0
     for y in range(top, bottom):
         for x in range(left, right):
@@ -72,7 +72,10 @@ def choose(
             for i in range(ys.size):
                 dy, dx = (y - ys[i]) * slow, float(x - xs[i])
                 d = dy * dy + dx * dx
-                best = min(best, d)
+                if d < best:
+                    best = d
+                    if best <= nearest:
+                        break
             score[n] = best
             vy, vx = (y - cy) * slow, x - cx
             sector[n] = (0 if vy < 0 else 1) if abs(vy) >= abs(vx) else (2 if vx < 0 else 3)
@@ -92,6 +95,45 @@ def choose(
             px[kept] = px[i]
             kept += 1
     return py[:kept].copy(), px[:kept].copy()
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def factor(u: Floats, b: Floats) -> bool:
+    """Factor the upper triangle of ``u`` in place (u^T u) and divide it off ``b``; False if a pivot is not positive.
+
+    Four pivots at a time: the trailing rows are then read and written once instead of four times.
+    """
+    n, m = u.shape[0], b.shape[1]
+    for start in range(0, n, 4):
+        stop = min(start + 4, n)
+        for k in range(start, stop):
+            pivot = u[k, k]
+            if not pivot > 0.0:
+                return False
+            pivot = 1.0 / np.sqrt(pivot)
+            for j in range(k, n):
+                u[k, j] *= pivot
+            for j in range(m):
+                b[k, j] *= pivot
+            for i in range(k + 1, stop):
+                f = u[k, i]
+                for j in range(i, n):
+                    u[i, j] -= f * u[k, j]
+                for j in range(m):
+                    b[i, j] -= f * b[k, j]
+        if stop - start < 4:
+            break
+        u0, u1, u2, u3 = u[start], u[start + 1], u[start + 2], u[start + 3]
+        b0, b1, b2, b3 = b[start], b[start + 1], b[start + 2], b[start + 3]
+        for i in range(stop, n):
+            f0, f1, f2, f3 = u0[i], u1[i], u2[i], u3[i]
+            row = u[i]
+            for j in range(i, n):
+                row[j] -= f0 * u0[j] + f1 * u1[j] + f2 * u2[j] + f3 * u3[j]
+            right = b[i]
+            for j in range(m):
+                right[j] -= f0 * b0[j] + f1 * b1[j] + f2 * b2[j] + f3 * b3[j]
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -152,7 +194,7 @@ def solve(
                 tile = order[groups[g] + t]
                 dy, dx = rows[starts[tile]] - ys[0], cols[starts[tile]] - xs[0]
                 b[i, m + 1 + t] = z[py[i] + dy, px[i] + dx]
-        if not cholesky(u, n):
+        if not factor(u, b):
             for t in range(tiles):
                 tile = order[groups[g] + t]
                 fit[tile] = -np.inf
@@ -163,30 +205,32 @@ def solve(
         logs = 0.0
         for k in range(n):
             logs += 2 * np.log(u[k, k])
-            b[k] /= u[k, k]
-            for j in range(k + 1, n):
-                b[j] -= u[k, j] * b[k]
         ones = 0.0
+        own, reached = np.zeros(m), np.zeros(m)
         for i in range(n):
-            ones += b[i, m] * b[i, m]
+            one = b[i, m]
+            ones += one * one
+            for k in range(m):
+                own[k] += b[i, k] * b[i, k]
+                reached[k] += b[i, k] * one
+        along = np.zeros((tiles, m))
+        total, square = np.zeros(tiles), np.zeros(tiles)
+        for i in range(n):
+            for t in range(tiles):
+                height = b[i, m + 1 + t]
+                total[t] += b[i, m] * height
+                square[t] += height * height
+                for k in range(m):
+                    along[t, k] += b[i, k] * height
         for t in range(tiles):
             tile = order[groups[g] + t]
-            total, square = 0.0, 0.0
-            for i in range(n):
-                total += b[i, m] * b[i, m + 1 + t]
-                square += b[i, m + 1 + t] ** 2
-            level = total / ones
-            square -= total * level
-            fit[tile, 0] = -0.5 * (logs + np.log(ones) + square)
-            fit[tile, 1] = square / max(n - 1, 1)
+            level = total[t] / ones
+            rest = square[t] - total[t] * level
+            fit[tile, 0] = -0.5 * (logs + np.log(ones) + rest)
+            fit[tile, 1] = rest / max(n - 1, 1)
             for k in range(m):
-                along, own, reached = 0.0, 0.0, 0.0
-                for i in range(n):
-                    along += b[i, k] * b[i, m + 1 + t]
-                    reached += b[i, k] * b[i, m]
-                    own += b[i, k] ** 2
-                mean[starts[tile] + k] = along + (1 - reached) * level
-                variance[starts[tile] + k] = sill - own + (1 - reached) ** 2 / ones
+                mean[starts[tile] + k] = along[t, k] + (1 - reached[k]) * level
+                variance[starts[tile] + k] = sill - own[k] + (1 - reached[k]) ** 2 / ones
     return mean, variance, fit
 
 
