@@ -50,11 +50,12 @@ class Bars:
         total = _total(terms, power, weight)
         groups = int(np.clip(errors.size // _GROUP_PX, 1, _GROUPS))
         order = np.argsort(total, kind="stable")
-        # Half a standard error above 95 %: few hidden pixels must not promise too much.
-        level = COVERED + 0.5 * np.sqrt(COVERED * (1 - COVERED) * _ALIKE_PX / errors.size)
+        # Half a standard error above 95 %: few hidden pixels must not promise too much. Noise is not alike in neighbors.
+        margin = 0.5 * np.sqrt(COVERED * (1 - COVERED) * _ALIKE_PX / errors.size)
         places, factors = [], []
         for part in np.array_split(order, groups):
             places.append(float(np.log(np.median(total[part]))))
+            level = COVERED + margin * float(np.mean(total[part] / (total[part] + noise_variance)))
             factors.append(covering_factor(errors[part], total[part], noise_variance, min(level, 0.99)))
         return cls(power, weight, tuple(places), tuple(factors))
 
