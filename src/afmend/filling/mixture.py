@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from afmend.filling.texture import Guesses
 
 Vector: TypeAlias = NDArray[np.float64]
-_TRUST = 0.05
-"""Power of the neighbors' likelihood: no covariance is right, and a hundred neighbors are no hundred witnesses."""
+_TRUST = 6.0
+"""Independent witnesses that the neighbors are worth: no covariance is right, and neighbors resemble each other."""
 _ROUNDS = 50
 _PRIOR_PX = 10.0
 """Pixels that the prior counts for, spread evenly."""

@@ -150,7 +150,7 @@ def solve(
     tables: Floats,
     nugget: float,
     slow: float,
-    quota: int,
+    quotas: Longs,
 ) -> tuple[Floats, Floats, Floats]:
     """Ordinary kriging of tiles in groups of one pattern and one covariance.
 
@@ -168,7 +168,7 @@ def solve(
     mean, variance : (pixels,)
         Of the noise-free surface.
     fit : (tiles, 2)
-        Log likelihood of the neighbors, and their mean square in units of what the covariance expects.
+        Log likelihood per neighbor, and the neighbors' mean square in units of what the covariance expects.
     """
     mean, variance = np.empty(rows.size), np.empty(rows.size)
     fit = np.empty((starts.size - 1, 2))
@@ -177,8 +177,9 @@ def solve(
         head = order[groups[g]]
         first, last = starts[head], starts[head + 1]
         ys, xs = rows[first:last], cols[first:last]
-        py, px = choose(ys, xs, boxes[head], known, slow, quota)
-        n, m, tiles = py.size, ys.size, groups[g + 1] - groups[g]
+        m, tiles = ys.size, groups[g + 1] - groups[g]
+        py, px = choose(ys, xs, boxes[head], known, slow, quotas[head])
+        n = py.size
         table = tables[which[head]]
         sill = table[reach, reach]
         u = np.empty((n, n))
@@ -226,7 +227,7 @@ def solve(
             tile = order[groups[g] + t]
             level = total[t] / ones
             rest = square[t] - total[t] * level
-            fit[tile, 0] = -0.5 * (logs + np.log(ones) + rest)
+            fit[tile, 0] = -0.5 * (logs + np.log(ones) + rest) / n
             fit[tile, 1] = rest / max(n - 1, 1)
             for k in range(m):
                 mean[starts[tile] + k] = along[t, k] + (1 - reached[k]) * level
