@@ -15,7 +15,7 @@ from afmend.filling.error_bars import quantization_step, telling
 from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, move_holes
 from afmend.filling.holes import Holes, distance_to_data, find_holes, first_good
 from afmend.filling.kriging import Kriging, across_lines, kriging
-from afmend.filling.mixture import Joined, join, share_of_directed, weights
+from afmend.filling.mixture import Joined, join, learn_shares, weights
 from afmend.filling.noise import noise_variance
 from afmend.filling.texture import Guesses, Texture, simulate
 from afmend.filling.variogram import Variogram, fit_variogram
@@ -96,8 +96,8 @@ def auto(field: Field, params: Auto) -> Filled:
     model = _Model(holes, Texture.of(holes, variogram, slow_px, params.neighbors))
     learned = _learn(model, params.compare_px)
     rows, cols = np.nonzero(holes.wanted)
-    guesses = model.texture.predict(holes.heights, holes.known, rows, cols, directed=learned.share > 0)
-    texture = join(guesses, learned.share)
+    guesses = model.texture.predict(holes.heights, holes.known, rows, cols, learned.taking_part)
+    texture = join(guesses, learned.shares)
     line = across_lines(holes.heights, holes.known)[rows, cols]
     doubts = _doubt(texture.mean, line, model.noise)
     mean, variance = (texture.mean, texture.variance)
@@ -107,7 +107,7 @@ def auto(field: Field, params: Auto) -> Filled:
     bounds = upper_bounds(field, rows, cols)
     mean, sigma = below(mean, sigma, bounds)
     if params.output == "sample":
-        mean = np.minimum(mean + _deviation(model, learned.share, guesses, sigma, params.seed), bounds)
+        mean = np.minimum(mean + _deviation(model, learned, guesses, sigma, params.seed), bounds)
     heights, bars = holes.heights.copy(), np.zeros(field.shape)
     heights[rows, cols], bars[rows, cols] = mean, sigma
     return Filled(heights, bars, holes.left_open, {**learned.facts, "noise_variance": model.noise})
@@ -163,7 +163,8 @@ class _Linear:
 class _Learned:
     """Outcome of the trials: share of the directed covariance, error bars, linear interpolation if it is better."""
 
-    share: float
+    taking_part: tuple[int, ...]
+    shares: Vector
     bars: Bars
     linear: _Linear | None
     facts: dict[str, Any]
@@ -174,7 +175,7 @@ def _learn(model: _Model, compare_px: int) -> _Learned:
     held_px = int(_HELD_SHARE * compare_px)
     trials = move_holes(holes.known, holes.wanted, compare_px=compare_px, held_px=held_px) if compare_px else []
     if sum(trial.rows.size for trial in trials) < ENOUGH:
-        return _Learned(0.0, Bars(), None, {"method": "texture", "rmse": {}, "trials": 0, "directed": 0.0})
+        return _Learned((0,), np.ones(1), Bars(), None, {"method": "texture", "rmse": {}, "trials": 0, "shares": [1.0]})
     parts, lines, truths, distances = [], [], [], []
     for trial in trials:
         at = (trial.rows, trial.cols)
@@ -186,8 +187,8 @@ def _learn(model: _Model, compare_px: int) -> _Learned:
         distances.append(distance_to_data(trial.known, *at).astype(np.float64))
     guesses = Guesses(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
     truth, line = np.concatenate(truths), np.concatenate(lines)
-    share = share_of_directed(guesses, truth, noise)
-    texture = join(guesses, share)
+    shares = learn_shares(guesses, truth, noise)
+    texture = join(guesses, shares)
     errors = {"texture": texture.mean - truth, "linear": line - truth}
     rmse = {name: float(np.sqrt(np.mean(error**2))) for name, error in errors.items()}
     method = "linear" if rmse["linear"] < _CLEARLY_BETTER * rmse["texture"] else "texture"
@@ -196,8 +197,9 @@ def _learn(model: _Model, compare_px: int) -> _Learned:
         linear = _Linear(np.concatenate(distances), errors["linear"], noise)
         variance = error_at_distance(linear.distance, linear.errors, linear.distance, noise) ** 2
     bars = _calibrate(errors[method], texture._replace(variance=variance), _doubt(texture.mean, line, noise), model)
-    facts = {"method": method, "rmse": rmse, "trials": int(truth.size), "directed": share}
-    return _Learned(share, bars, linear, facts | bars.facts)
+    facts = {"method": method, "rmse": rmse, "trials": int(truth.size), "shares": shares.tolist()}
+    useful = np.flatnonzero(shares)
+    return _Learned(tuple(useful.tolist()), shares[useful], bars, linear, facts | bars.facts)
 
 
 def _calibrate(errors: Vector, joined: Joined, doubts: Vector, model: _Model) -> Bars:
@@ -219,7 +221,7 @@ def _error_bars(variance: Vector, holes: Holes) -> Vector:
     return np.where(telling(sigma**2, holes.heights, holes.known), sigma, np.inf)
 
 
-def _deviation(model: _Model, share: float, guesses: Guesses, sigma: Vector, seed: int) -> Vector:
+def _deviation(model: _Model, learned: _Learned, guesses: Guesses, sigma: Vector, seed: int) -> Vector:
     """Difference of a random surface like the image and its own fill, widened to the error bars.
 
     Conditioning by kriging: Chiles and Delfiner, Geostatistics (2012), doi:10.1002/9781118136188, section 7.3.
@@ -230,10 +232,9 @@ def _deviation(model: _Model, share: float, guesses: Guesses, sigma: Vector, see
     noise = np.random.default_rng([seed, 1]).standard_normal(drawn.shape)
     noisy = drawn + np.sqrt(model.noise) * noise
     noisy = np.where(holes.known, noisy, first_good(noisy, holes.known))
-    again = model.texture.predict(noisy, holes.known, rows, cols, directed=share > 0)
-    directed = weights(guesses, share) if share > 0 else np.zeros(rows.size)
-    filled = again.mean[0] + directed * (again.mean[-1] - again.mean[0])
-    variance = guesses.variance[0] + directed * (guesses.variance[-1] - guesses.variance[0])
+    again = model.texture.predict(noisy, holes.known, rows, cols, learned.taking_part)
+    weight = weights(guesses, learned.shares)
+    filled, variance = np.sum(weight * again.mean, axis=0), np.sum(weight * guesses.variance, axis=0)
     spread = np.sqrt(np.maximum(variance, 1e-12 * float(np.max(variance, initial=0.0))))
     widened = np.divide(sigma, spread, out=np.zeros_like(sigma), where=np.isfinite(sigma) & (spread > 0))
     return np.asarray((drawn[rows, cols] - filled) * widened)

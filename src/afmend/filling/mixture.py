@@ -26,39 +26,39 @@ class Joined(NamedTuple):
     activity: Vector
 
 
-def share_of_directed(guesses: Guesses, truth: Vector, noise_variance: float) -> float:
-    """Share of the image that the directed covariance describes better, from hidden pixels; 0 if hardly any.
+def learn_shares(guesses: Guesses, truth: Vector, noise_variance: float) -> Vector:
+    """Share of the image that each covariance describes best, from hidden pixels; 0 for those of hardly any use.
 
     Expectation maximization over the likelihood of the hidden heights and of their neighbors.
     """
-    if not truth.size:
-        return 0.0
     total = guesses.variance + noise_variance
     logs = _TRUST * guesses.likelihood - 0.5 * (np.log(total) + (truth - guesses.mean) ** 2 / total)
-    odds = np.clip(logs[1] - logs[0], -700.0, 700.0)
-    share = 0.5
+    count = len(logs)
+    shares = np.full(count, 1 / count)
     for _ in range(_ROUNDS):
-        mine = _logistic(odds + np.log(share / (1 - share)))
-        share = (float(np.sum(mine)) + 0.5 * _PRIOR_PX) / (mine.size + _PRIOR_PX)
-    return share if share > max(_NEVER, _PRIOR_PX / truth.size) else 0.0
+        mine = _normalized(logs, shares)
+        shares = (np.sum(mine, axis=1) + _PRIOR_PX / count) / (truth.size + _PRIOR_PX)
+    shares[shares <= max(_NEVER, _PRIOR_PX / truth.size)] = 0.0
+    return np.asarray(shares / np.sum(shares))
 
 
-def join(guesses: Guesses, share: float) -> Joined:
-    """Weight both by prior and likelihood of the neighbors; their disagreement joins the variance."""
-    if share == 0 or len(guesses.mean) == 1:
+def join(guesses: Guesses, shares: Vector) -> Joined:
+    """Weight covariances by prior and likelihood of the neighbors; their disagreement joins the variance."""
+    if len(shares) == 1:
         return Joined(guesses.mean[0], guesses.variance[0], guesses.activity[0])
-    directed = weights(guesses, share)
-    apart = guesses.mean[1] - guesses.mean[0]
-    mean = guesses.mean[0] + directed * apart
-    variance = (1 - directed) * guesses.variance[0] + directed * (guesses.variance[1] + (1 - directed) * apart**2)
-    return Joined(mean, variance, (1 - directed) * guesses.activity[0] + directed * guesses.activity[1])
+    weight = weights(guesses, shares)
+    mean = np.sum(weight * guesses.mean, axis=0)
+    variance = np.sum(weight * (guesses.variance + (guesses.mean - mean) ** 2), axis=0)
+    return Joined(mean, variance, np.sum(weight * guesses.activity, axis=0))
 
 
-def weights(guesses: Guesses, share: float) -> Vector:
-    """Weight of the directed covariance for each pixel."""
-    odds = _TRUST * (guesses.likelihood[1] - guesses.likelihood[0]) + np.log(share / (1 - share))
-    return _logistic(np.clip(odds, -700.0, 700.0))
+def weights(guesses: Guesses, shares: Vector) -> Vector:
+    """Weight of each covariance for each pixel (covariances, pixels)."""
+    return _normalized(_TRUST * guesses.likelihood, shares)
 
 
-def _logistic(odds: Vector) -> Vector:
-    return np.asarray(1.0 / (1.0 + np.exp(-odds)))
+def _normalized(logs: Vector, shares: Vector) -> Vector:
+    with np.errstate(divide="ignore"):
+        logs = logs + np.log(shares)[:, None]
+    odds = np.exp(logs - np.max(logs, axis=0))
+    return np.asarray(odds / np.sum(odds, axis=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -18,6 +19,7 @@ Longs: TypeAlias = NDArray[np.int64]
 TILE_PX = (8, 12)
 _AROUND_PX = 7
 _TAPER = 0.5
+LIVELINESS = (1.0, 0.1, 10.0)
 _STRETCH = 4.0
 _DIRECTIONS = 16
 _LEAST_NOISE = 1e-6
@@ -60,6 +62,11 @@ def _cuts(size: int, side: int) -> Longs:
     return np.where(near < count, near, np.where(far < count, 2 * count - far, count))
 
 
+DIRECTED = len(LIVELINESS)
+EVERYONE = (*range(len(LIVELINESS)), DIRECTED)
+"""Numbers of the covariances: the image's own, times each liveliness, then the stretched one."""
+
+
 class Guesses(NamedTuple):
     """What each covariance says about each pixel; arrays (covariances, pixels): the image's own, then the directed one.
 
@@ -95,7 +102,7 @@ class Texture:
         own = covariance(holes.heights, holes.known, variogram.nugget, reach)
         side = np.arange(-reach, reach + 1, dtype=np.float64)
         y, x = side[:, None] * slow_px, side[None, :]
-        tables = [own]
+        tables = [own * scale for scale in LIVELINESS]
         for number in range(_DIRECTIONS):
             angle = np.pi * number / _DIRECTIONS
             along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
@@ -104,17 +111,21 @@ class Texture:
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
         return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4))
 
-    def predict(self, heights: Heights, known: Mask, rows: Longs, cols: Longs, *, directed: bool = True) -> Guesses:
-        """Predict pixels from the known ones by both covariances, or by the image's own one only."""
+    def predict(
+        self, heights: Heights, known: Mask, rows: Longs, cols: Longs, taking_part: Sequence[int] = EVERYONE
+    ) -> Guesses:
+        """Predict pixels from the known ones by the covariances that take part (numbers of `EVERYONE`)."""
         from afmend.filling.texture_kernels import directions, hash_tiles, solve
 
         tiles = Tiles.of(known, rows, cols)
         base = first_good(heights, known)
         z = heights - base
         hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
-        choices = [np.zeros(hashes.size, dtype=np.int64)]
-        if directed:
-            choices.append(1 + _nearest_direction(directions(tiles.boxes, z, known, self.slow_px)))
+        choices = [np.full(hashes.size, number) for number in taking_part]
+        if DIRECTED in taking_part:
+            choices[taking_part.index(DIRECTED)] += _nearest_direction(
+                directions(tiles.boxes, z, known, self.slow_px)
+            )
         # A pattern that many tiles share is factored once: it can afford more neighbors.
         _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
         quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
