@@ -123,27 +123,32 @@ class _Ground:
 
     window: Window
     known: Mask
-    labels: NDArray[np.int32]
+    rows: NDArray[np.intp]
+    cols: NDArray[np.intp]
+    label: NDArray[np.int32]
     boxes: NDArray[np.int32]
     avoid: Mask
 
     @classmethod
     def of(cls, window: Window, known: Mask, wanted: Mask) -> _Ground:
         labels, boxes = label_holes(wanted[window])
-        return cls(window, known[window], labels, boxes, _near(~known[window]))
+        rows, cols = np.nonzero(labels)
+        return cls(window, known[window], rows, cols, labels[rows, cols], boxes, _near(~known[window]))
 
     def trial(self, move: tuple[int, int], share: tuple[int, int]) -> Trial | None:
         """Move all holes, keep those that land whole on good ground, compare up to ``share`` pixels."""
         shape = self.known.shape
-        moved = np.roll(self.labels, move, axis=(0, 1))
+        rows, cols = (self.rows + move[0]) % shape[0], (self.cols + move[1]) % shape[1]
         fits = _stays_whole(self.boxes, shape, move)
-        fits[np.unique(moved[self.avoid])] = False
+        fits[self.label[self.avoid[rows, cols]]] = False
         fits[0] = False
         fits &= _picked(self.boxes, shape, move, fits, share[1])
         if not fits.any():
             return None
-        held = fits[moved]
-        rows, cols = np.nonzero(held)
+        chosen = fits[self.label]
+        held = np.zeros(shape, dtype=np.bool_)
+        held[rows[chosen], cols[chosen]] = True
+        rows, cols = np.divmod(np.sort(rows[chosen] * shape[1] + cols[chosen]), shape[1])
         if rows.size > share[0]:
             kept = np.sort(np.argsort(_spread(rows, cols, shape), kind="stable")[: share[0]])
             rows, cols = rows[kept], cols[kept]

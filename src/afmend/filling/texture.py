@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.holes import Holes, distance_to_data, first_good
+from afmend.filling.holes import Holes, first_good
 from afmend.filling.lines import interpolate
 from afmend.filling.variogram import Variogram
 from afmend.scan.arrays import Heights, Mask
@@ -40,17 +40,19 @@ class Tiles:
     @classmethod
     def of(cls, known: Mask, rows: Longs, cols: Longs) -> Tiles:
         """Cut along a grid that a mirrored image has mirrored."""
+        from afmend.filling.texture_kernels import reach_data
+
         down, along = (_cuts(size, side) for size, side in zip(known.shape, TILE_PX, strict=True))
         tile = down[rows] * (int(along[-1]) + 1) + along[cols]
         place = np.lexsort((cols, rows, tile))
         rows, cols, tile = rows[place], cols[place], tile[place]
         first = np.flatnonzero(np.r_[True, tile[1:] != tile[:-1]])
-        far = np.maximum.reduceat(distance_to_data(known, rows, cols), first)
-        around = np.ceil(far).astype(np.int64) + _AROUND_PX
+        starts = np.r_[first, rows.size].astype(np.int64)
+        around = reach_data(known, rows, cols, starts) + _AROUND_PX
         low = [np.minimum.reduceat(line, first) - around for line in (rows, cols)]
         high = [np.maximum.reduceat(line, first) + around + 1 for line in (rows, cols)]
         boxes = np.stack([*low, *high], axis=1)
-        return cls(rows, cols, place, np.r_[first, rows.size].astype(np.int64), boxes)
+        return cls(rows, cols, place, starts, boxes)
 
 
 def _cuts(size: int, side: int) -> Longs:
@@ -119,12 +121,11 @@ class Texture:
 
         tiles = Tiles.of(known, rows, cols)
         base = first_good(heights, known)
-        z = heights - base
         hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
         choices = [np.full(hashes.size, number) for number in taking_part]
         if DIRECTED in taking_part:
             choices[taking_part.index(DIRECTED)] += _nearest_direction(
-                directions(tiles.boxes, z, known, self.slow_px)
+                directions(tiles.boxes, heights, known, self.slow_px)
             )
         # A pattern that many tiles share is factored once: it can afford more neighbors.
         _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
@@ -137,7 +138,7 @@ class Texture:
             order = np.argsort(inverse, kind="stable")
             groups = np.concatenate([[0], np.cumsum(counts)])
             mean, variance, fit = solve(
-                order, groups, which, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, z, known,
+                order, groups, which, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base, known,
                 self.tables, self.nugget, self.slow_px, quotas,
             )  # fmt: skip
             out[:2, number, tiles.place] = mean + base, np.maximum(variance, 0.0)
