@@ -63,11 +63,12 @@ class Auto(Params):
 def auto(field: Field, params: Auto) -> Filled:
     """Krige tiles of the holes with the image's own two-dimensional covariance, tried on holes cut into good pixels.
 
-    Two covariances take part: the image's own (from its periodogram, less the noise; it knows gratings, lattices and
-    preferred directions), and that of the variogram, stretched along the direction of least change around the tile.
-    Tile by tile they are weighted by the likelihood of the good pixels around, with a prior from the trials (fact
-    "directed"; 0 = the image's own covariance only). Linear interpolation across the lines takes over where it is
-    better by 15 % on the trials (fact "method").
+    Four covariances take part: the image's own (from its periodogram; it knows gratings, lattices and preferred
+    directions), the same for ten times livelier and calmer ground under the same noise, and that of the variogram,
+    stretched along the direction of least change around the tile. Tile by tile they are weighted by the likelihood of
+    the good pixels around, with a prior learned on the trials (fact "shares", in this order; without trials the
+    image's own alone). Linear interpolation across the lines takes over where its error on the trials is smaller by
+    15 % (fact "method").
 
     Error bars: kriging's variance, times a power of the local activity, plus the disagreement with linear
     interpolation, as the likelihood of the errors on hidden pixels wants it; times a factor that makes 95 % intervals

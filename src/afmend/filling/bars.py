@@ -1,4 +1,4 @@
-"""Error bars learned from hidden pixels: how far activity and doubt widen them, and the factor that makes them cover."""
+"""Error bars learned from hidden pixels: what activity and doubt add, and the factor that makes them cover."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ Vector: TypeAlias = NDArray[np.float64]
 _POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _WEIGHTS = (0.0, 0.25, 1.0, 4.0, 16.0)
 _SCALES = (0.5, 1.0, 2.0, 4.0)
+_CALMEST = 1e-3
+"""No neighborhood tells that its surface is calmer than this, relative to what its covariance expects."""
 _GROUP_PX = 500
 _GROUPS = 4
 _ALIKE_PX = 25
@@ -50,7 +52,7 @@ class Bars:
         total = _total(terms, power, weight)
         groups = int(np.clip(errors.size // _GROUP_PX, 1, _GROUPS))
         order = np.argsort(total, kind="stable")
-        # Half a standard error above 95 %: few hidden pixels must not promise too much. Noise is not alike in neighbors.
+        # Half a standard error above 95 %: few hidden pixels must not promise too much. (Noise is not alike.)
         margin = 0.5 * np.sqrt(COVERED * (1 - COVERED) * _ALIKE_PX / errors.size)
         places, factors = [], []
         for part in np.array_split(order, groups):
@@ -73,7 +75,7 @@ class Bars:
 
 def _total(terms: tuple[Vector, Vector, Vector], power: float, weight: float) -> Vector:
     variance, activity, doubts = terms
-    return np.asarray(variance * activity**power + weight * doubts)
+    return np.asarray(variance * np.maximum(activity, _CALMEST) ** power + weight * doubts)
 
 
 def _likelihood(errors: Vector, total: Vector) -> float:

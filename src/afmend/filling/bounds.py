@@ -16,7 +16,7 @@ _LEAST_VARIANCE = 1e-3
 
 
 def upper_bounds(field: Field, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Vector:
-    """Recorded heights of those pixels that lie in a tail, inf for all others."""
+    """Return the recorded heights of those pixels that lie in a tail, inf for all others."""
     mask = field.masks.artifact.get(TAIL)
     if mask is None:
         return np.full(rows.size, np.inf)

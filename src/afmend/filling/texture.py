@@ -17,13 +17,20 @@ from afmend.scan.arrays import Heights, Mask
 Vector: TypeAlias = NDArray[np.float64]
 Longs: TypeAlias = NDArray[np.int64]
 TILE_PX = (8, 12)
+"""Lines and pixels of a tile: its pixels share their neighbors, hence one system of equations."""
 _AROUND_PX = 7
+"""How far beyond the nearest data a tile looks for neighbors."""
 _TAPER = 0.5
+"""Width of the taper of the covariance, in sizes of the image."""
 LIVELINESS = (1.0, 0.1, 10.0)
+"""Variances of calm and lively ground, relative to the whole image."""
 _STRETCH = 4.0
 _DIRECTIONS = 16
 _LEAST_NOISE = 1e-6
+"""Noise that is assumed at least, relative to the variance: keeps systems solvable."""
+_AVERAGED = 7
 _OFTEN = 6
+"""Tiles of one pattern from which on it gets twice the neighbors."""
 _SCATTER = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -38,8 +45,8 @@ class Tiles:
     boxes: Longs
 
     @classmethod
-    def of(cls, known: Mask, rows: Longs, cols: Longs) -> Tiles:
-        """Cut along a grid that a mirrored image has mirrored."""
+    def of(cls, known: Mask, rows: Longs, cols: Longs, farthest_px: int) -> Tiles:
+        """Cut along a grid that a mirrored image has mirrored; data are looked for up to ``farthest_px`` away."""
         from afmend.filling.texture_kernels import reach_data
 
         down, along = (_cuts(size, side) for size, side in zip(known.shape, TILE_PX, strict=True))
@@ -48,7 +55,7 @@ class Tiles:
         rows, cols, tile = rows[place], cols[place], tile[place]
         first = np.flatnonzero(np.r_[True, tile[1:] != tile[:-1]])
         starts = np.r_[first, rows.size].astype(np.int64)
-        around = reach_data(known, rows, cols, starts) + _AROUND_PX
+        around = np.minimum(reach_data(known, rows, cols, starts), farthest_px) + _AROUND_PX
         low = [np.minimum.reduceat(line, first) - around for line in (rows, cols)]
         high = [np.maximum.reduceat(line, first) + around + 1 for line in (rows, cols)]
         boxes = np.stack([*low, *high], axis=1)
@@ -58,7 +65,7 @@ class Tiles:
 def _cuts(size: int, side: int) -> Longs:
     """Tile number of each line: tiles of one side from both edges on, what is left in the middle is one tile."""
     near = np.arange(size) // side
-    count = max(1, size // (2 * side))
+    count = size // (2 * side)
     near = np.minimum(near, count)
     far = np.minimum(np.arange(size)[::-1] // side, count)
     return np.where(near < count, near, np.where(far < count, 2 * count - far, count))
@@ -96,11 +103,13 @@ class Texture:
     nugget: float
     slow_px: float
     quota: int
+    farthest_px: int
 
     @classmethod
     def of(cls, holes: Holes, variogram: Variogram, slow_px: float, neighbors: int) -> Texture:
         """Learn from the good pixels."""
-        reach = 2 * (int(np.ceil(holes.radius_px)) + _AROUND_PX) + 2 * max(TILE_PX)
+        farthest = int(np.ceil(holes.radius_px))
+        reach = 2 * (farthest + _AROUND_PX + max(TILE_PX))
         own = covariance(holes.heights, holes.known, variogram.nugget, reach)
         side = np.arange(-reach, reach + 1, dtype=np.float64)
         y, x = side[:, None] * slow_px, side[None, :]
@@ -111,7 +120,7 @@ class Texture:
             rise = variogram.slope * variogram.rise(np.hypot(along / _STRETCH, across))
             tables.append(2 * rise.max() - rise)
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
-        return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4))
+        return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), farthest)
 
     def predict(
         self, heights: Heights, known: Mask, rows: Longs, cols: Longs, taking_part: Sequence[int] = EVERYONE
@@ -119,7 +128,7 @@ class Texture:
         """Predict pixels from the known ones by the covariances that take part (numbers of `EVERYONE`)."""
         from afmend.filling.texture_kernels import directions, hash_tiles, solve
 
-        tiles = Tiles.of(known, rows, cols)
+        tiles = Tiles.of(known, rows, cols, self.farthest_px)
         base = first_good(heights, known)
         hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
         choices = [np.full(hashes.size, number) for number in taking_part]

@@ -14,6 +14,7 @@ Longs: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 
 _FAR = 1e-9
+NO_SAY = -1e6
 
 
 @njit(cache=True, nogil=True)
@@ -96,7 +97,7 @@ def between(heights: Heights, known: Mask, rows: Longs, cols: Longs) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def choose(
+def choose(  # noqa: C901 (compiled)
     ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int
 ) -> tuple[Longs, Longs]:
     """Known pixels nearest to any target, in four sectors around the tile's middle; ties are taken together."""
@@ -124,16 +125,17 @@ def choose(
                         break
             score[n] = best
             vy, vx = (y - cy) * slow, x - cx
-            sector[n] = (0 if vy < 0 else 1) if abs(vy) >= abs(vx) else (2 if vx < 0 else 3)
+            # The very middle belongs to no sector, and is taken always.
+            side = (vy > 0) - (vy < 0) if abs(vy) >= abs(vx) else 3 * ((vx > 0) - (vx < 0))
+            sector[n] = side + 3
             py[n] = y
             px[n] = x
             n += 1
-    limit = np.full(4, np.inf)
-    for s in range(4):
+    limit = np.full(7, np.inf)
+    for s in (0, 2, 4, 6):
         own = np.sort(score[:n][sector[:n] == s])
         if own.size > quota:
             limit[s] = own[quota - 1] * (1 + _FAR)
-    # Mirror partners share one limit, or a mirrored image would choose otherwise at ties.
     kept = 0
     for i in range(n):
         if score[i] <= limit[sector[i]]:
@@ -144,7 +146,7 @@ def choose(
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def factor(u: Floats, b: Floats) -> bool:
+def factor(u: Floats, b: Floats) -> bool:  # noqa: C901 (compiled)
     """Factor the upper triangle of ``u`` in place (u^T u) and divide it off ``b``; False if a pivot is not positive.
 
     Four pivots at a time: the trailing rows are then read and written once instead of four times.
@@ -183,7 +185,7 @@ def factor(u: Floats, b: Floats) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def solve(
+def solve(  # noqa: C901, PLR0912, PLR0915 (compiled)
     order: Longs,
     groups: Longs,
     which: Longs,
@@ -244,13 +246,19 @@ def solve(
                 tile = order[groups[g] + t]
                 dy, dx = rows[starts[tile]] - ys[0], cols[starts[tile]] - xs[0]
                 b[i, m + 1 + t] = heights[py[i] + dy, px[i] + dx] - base
-        if not factor(u, b):
+        if n == 0 or not factor(u, b):
+            # No neighbors, or rounding has made the system singular: their mean, with no say beside others.
             for t in range(tiles):
                 tile = order[groups[g] + t]
-                fit[tile] = -np.inf
+                dy, dx = rows[starts[tile]] - ys[0], cols[starts[tile]] - xs[0]
+                level = 0.0
+                for i in range(n):
+                    level += (heights[py[i] + dy, px[i] + dx] - base) / n
+                fit[tile, 0] = NO_SAY
+                fit[tile, 1] = 1.0
                 for k in range(m):
-                    mean[starts[tile] + k] = 0.0
-                    variance[starts[tile] + k] = np.inf
+                    mean[starts[tile] + k] = level
+                    variance[starts[tile] + k] = 2 * abs(sill)
             continue
         logs = 0.0
         for k in range(n):
