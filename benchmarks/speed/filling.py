@@ -80,6 +80,9 @@ def race(z: np.ndarray, mask: np.ndarray, runs: int) -> None:
         step = find_step(f"fill.{name}")
         step.kernel(corner, step.params())  # compile
         print(f"  {step.id:16s}{best_ms(partial(step.kernel, field, step.params()), runs):8.1f}")
+    step = find_step("fill.auto")
+    spent = best_ms(partial(step.kernel, field, step.params(compare_px=0)), runs)
+    print(f"  {'without trials':16s}{spent:8.1f}")
 
 
 def main() -> None:
@@ -97,7 +100,13 @@ def main() -> None:
         spent = best_ms(lambda: step.kernel(Field(z, mask), step.params()), 1)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(f"hole of 1000x1000: fill.laplace {spent:.0f} ms, peak memory grew by {(after - before) / 1024:.0f} MB")
-    for side, share, lines in ((512, 0.09, False), (512, 0.05, False), (2048, 0.05, False), (2048, 0.03, True)):
+    for side, share, lines in (
+        (512, 0.09, False),
+        (512, 0.05, False),
+        (512, 0.01, False),
+        (2048, 0.05, False),
+        (2048, 0.03, True),
+    ):
         z = gaussian_filter(rng.standard_normal((side, side)), 3)
         z = z / z.std() + 0.05 * rng.standard_normal(z.shape)
         mask = scars(side, share, rng, lines=lines)

@@ -1,42 +1,44 @@
-"""Filling with the method that fills this image's own holes best."""
+"""Filling from what the image itself knows about its texture, tried on its own holes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.biharmonic import plate
-from afmend.filling.error_bars import doubt, error_bars
-from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, Trial, move_holes
+from afmend.errors import StepError
+from afmend.filling.bars import Bars
+from afmend.filling.bounds import below, upper_bounds
+from afmend.filling.error_bars import quantization_step, telling
+from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, move_holes
 from afmend.filling.holes import Holes, distance_to_data, find_holes, first_good
-from afmend.filling.kriging import Krige, across_lines
-from afmend.filling.laplace import membrane
+from afmend.filling.kriging import Kriging, kriging
+from afmend.filling.mixture import Joined, join, learn_shares, weights
+from afmend.filling.noise import noise_variance
+from afmend.filling.texture import Guesses, Texture, simulate
+from afmend.filling.variogram import Variogram, fit_variogram
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
 
 Vector: TypeAlias = NDArray[np.float64]
-Fill: TypeAlias = Callable[[Heights, Mask, Mask], Heights]
-"""(heights, known, wanted) -> filled heights."""
-
-OTHERS: dict[str, Fill] = {
-    "biharmonic": plate,
-    "linear": lambda heights, known, _: across_lines(heights, known),
-    "laplace": lambda heights, known, wanted: membrane(heights, known, wanted)[0],
-}
-"""Methods besides kriging, in the order in which ties are broken."""
-SECOND = {"kriging": "linear", "biharmonic": "linear", "linear": "laplace", "laplace": "linear"}
-"""Whose disagreement with the method joins its error bars: cheap, and of another kind."""
-_CLEARLY_BETTER = 0.98
-"""Another method must undercut kriging's error by this factor: kriging's error bars know the surroundings."""
+Places: TypeAlias = NDArray[np.intp]
+_CLEARLY_BETTER = 0.85
+"""Linear interpolation must undercut the texture's error by this factor on hidden pixels."""
+_FEWEST_GOOD = 1000
+_SHORTEST_SIDE = 24
+_HELD_SHARE = 1.5
 
 
 class Auto(Params):
-    """Fill holes with the method that does best on this scan, with calibrated error bars."""
+    """Fill holes from the texture of the scan itself, with calibrated error bars."""
 
+    output: Literal["mean", "sample", "open"] = Knob(
+        "mean", "What holes become: the best guess; a random surface as rough as the rest, one of many that fit; or "
+        "left open, for measurements that must not count invented heights."
+    )  # fmt: skip
+    seed: int = Knob(0, "Which random surface: the same seed gives the same one.", ge=0, le=2**31 - 1, advanced=True)
     max_gap_px: float = Knob(
         32, "Holes with a pixel farther than this from all data stay open: filling them would be invention.",
         unit="px", ge=1, le=200, step=1, recommended=(4, 64),
@@ -47,107 +49,203 @@ class Auto(Params):
         unit="px", ge=0, le=200, step=1, recommended=(0, 4),
     )  # fmt: skip
     neighbors: int = Knob(
-        40, "Good pixels that kriging uses for each hole pixel.", ge=8, le=160, step=8, recommended=(24, 80),
-        advanced=True,
+        120, "Good pixels that each tile of a hole is filled from; more is better and slower.", ge=8, le=400, step=8,
+        recommended=(60, 200), advanced=True,
     )  # fmt: skip
     compare_px: int = Knob(
-        2000, "Bound on the good pixels that are hidden, filled and compared; more is surer and slower.", unit="px",
-        ge=0, le=50_000, step=500, recommended=(1000, 5000), advanced=True,
+        2000, "Bound on the good pixels that are hidden, filled and compared; more is surer and slower, 0 = no "
+        "calibrated error bars.",
+        unit="px", ge=0, le=50_000, step=500, recommended=(1000, 5000), advanced=True,
     )  # fmt: skip
 
 
-@step("fill.auto", Auto, version="2")
+@step("fill.auto", Auto, version="3")
 def auto(field: Field, params: Auto) -> Filled:
-    """Try kriging, biharmonic, linear and Laplace on the image's own holes moved onto good pixels; use the best.
+    """Krige tiles of the holes with the image's own two-dimensional covariance, tried on holes cut into good pixels.
 
-    Error bars: kriging's standard deviation, for the other methods the size of the errors on hidden pixels at the
-    same distance to data; joined by the disagreement with a second method, weighted by the likelihood of the errors
-    on hidden pixels; times the factor q that makes 95 % intervals cover 95 % of these. Never below the rounding of
-    quantized heights; inf where the good pixels say nothing about errors (a constant image). Where no trial is
-    possible, kriging is used uncalibrated; the facts say so ("trials": 0). Lines without data at the edge of the
-    image, more than ``extrapolate_px`` of them, stay open.
+    Four covariances take part: the image's own (from its periodogram; it knows gratings, lattices and preferred
+    directions), the same for ten times livelier and calmer ground under the same noise, and that of the variogram,
+    stretched along the direction of least change around the tile. Tile by tile they are weighted by the likelihood of
+    the good pixels around, with a prior learned on the trials (fact "shares", in this order; without trials the
+    image's own alone). Linear interpolation across the lines takes over where its error on the trials is smaller by
+    15 % (fact "method").
+
+    Error bars: kriging's variance, times a power of the local activity, plus the disagreement with linear
+    interpolation, as the likelihood of the errors on hidden pixels wants it; times a factor that makes 95 % intervals
+    cover these errors. Never below the rounding of quantized heights. Without trials (no room, or ``compare_px`` 0)
+    they are not calibrated, and the facts say so ("trials": 0). Pixels marked "parachute" stay below what was
+    recorded. Images too small or too flat to learn from are filled by `fill.kriging` (fact "method").
+
+    Not for holes wider than the surface's features: the answer tends to the local mean.
+
+    Source: Cressie, Statistics for Spatial Data (1993), doi:10.1002/9781119115151, chapter 3.
 
     Raises
     ------
     StepError
-        If every pixel is a hole.
+        If every pixel is a hole; if a sample is asked for and the image is too small or too flat to learn from.
     """
     holes = find_holes(field, params.max_gap_px, params.extrapolate_px)
+    if params.output == "open" and field.excluded.any():
+        return Filled(field.heights, left_open=field.excluded, facts={"method": "open"})
     if holes.empty:
         return Filled(field.heights, left_open=holes.left_open)
-    model = Krige.of(holes, field.pixel_nm, params.neighbors)
-    trials = move_holes(holes.known, holes.wanted, compare_px=params.compare_px) if params.compare_px else []
-    contest = _compare(model, holes, trials)
-    method = contest.best
+    slow_px = field.pixel_nm[0] / field.pixel_nm[1]
+    variogram = _variogram(holes, slow_px)
+    if variogram is None:
+        return _small(field, params)
+    model = _Model(holes, Texture.of(holes, variogram, slow_px, params.neighbors))
+    learned = _learn(model, params.compare_px)
     rows, cols = np.nonzero(holes.wanted)
-    heights = holes.heights.copy()
-    noise = model.noise_variance
-    if method == "kriging":
-        heights[rows, cols], variance = model.predict(heights, holes.known, rows, cols)
-        expected = contest.variance
-    else:
-        heights[rows, cols] = OTHERS[method](holes.heights, holes.known, holes.wanted)[rows, cols]
-        learned = (contest.distance, contest.errors[method])
-        distance = distance_to_data(holes.known, rows, cols)
-        variance = error_at_distance(*learned, distance, noise) ** 2
-        expected = error_at_distance(*learned, contest.distance, noise) ** 2
-    second = OTHERS[SECOND[method]](holes.heights, holes.known, holes.wanted)[rows, cols]
-    doubts = doubt(heights[rows, cols], second, noise)
-    q, weight, _ = model.factor(contest.errors[method], expected, contest.doubt(method, noise), holes)
-    sigma = np.zeros(field.shape)
-    sigma[rows, cols] = error_bars(variance + weight * doubts, q, holes.heights, holes.known)
-    facts: dict[str, Any] = {"method": method, "rmse": contest.rmse, "trials": contest.size, **model.facts}
-    facts |= {"q": q, "doubt": weight}
-    return Filled(heights, sigma, holes.left_open, facts)
+    guesses = model.texture.predict(holes.heights, holes.known, rows, cols, learned.taking_part)
+    texture = join(guesses, learned.shares)
+    line = _line(holes.heights, holes.known, rows, cols, texture.mean)
+    doubts = _doubt(texture.mean, line, model.noise)
+    mean, variance = (texture.mean, texture.variance)
+    if learned.linear is not None:
+        mean, variance = line, learned.linear.variance(holes.known, rows, cols)
+    sigma = _error_bars(learned.bars.variance(variance, texture.activity, doubts), holes)
+    bounds = upper_bounds(field, rows, cols)
+    mean, sigma = below(mean, sigma, bounds)
+    if params.output == "sample":
+        mean = np.minimum(mean + _deviation(model, learned, guesses, sigma, params.seed), bounds)
+    heights, bars = holes.heights.copy(), np.zeros(field.shape)
+    heights[rows, cols], bars[rows, cols] = mean, sigma
+    return Filled(heights, bars, holes.left_open, {**learned.facts, "noise_variance": model.noise})
+
+
+def _variogram(holes: Holes, slow_px: float) -> Variogram | None:
+    """Variogram with the noise as its nugget; None if there is too little to learn from."""
+    if np.count_nonzero(holes.known) < _FEWEST_GOOD or min(holes.known.shape) < _SHORTEST_SIDE:
+        return None
+    variogram = fit_variogram(holes.heights, holes.known, slow_px)
+    if variogram is None or variogram.slope <= 0:
+        return None
+    noise = noise_variance(holes.heights, holes.known)
+    return variogram if noise is None else replace(variogram, nugget=noise)
+
+
+def _small(field: Field, params: Auto) -> Filled:
+    """Fill what is too small or too flat for a texture by kriging with a variogram."""
+    if params.output == "sample":
+        raise StepError("the image is too small or too flat to draw a surface like it", now="Ask for the mean.")
+    done = kriging(
+        field,
+        Kriging(max_gap_px=params.max_gap_px, extrapolate_px=params.extrapolate_px, calibrate=params.compare_px > 0),
+    )
+    return replace(done, facts={**done.facts, "method": "kriging", "rmse": {}})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Contest:
-    """Errors of each method on the hidden pixels, their distances to data, and kriging's own variances."""
+class _Model:
+    holes: Holes
+    texture: Texture
 
-    errors: dict[str, Vector]
+    @property
+    def noise(self) -> float:
+        """Variance of one pixel's noise."""
+        return self.texture.nugget
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Linear:
+    """What the trials say about linear interpolation."""
+
     distance: Vector
-    variance: Vector
+    errors: Vector
+    noise: float
 
-    @property
-    def size(self) -> int:
-        return int(self.distance.size)
-
-    @property
-    def rmse(self) -> dict[str, float]:
-        if not self.size:
-            return {}
-        return {name: float(np.sqrt(np.mean(errors**2))) for name, errors in self.errors.items()}
-
-    @property
-    def best(self) -> str:
-        rmse = self.rmse
-        if self.size < ENOUGH:
-            return "kriging"
-        best = min(OTHERS, key=lambda name: rmse[name])
-        return best if rmse[best] < _CLEARLY_BETTER * rmse["kriging"] else "kriging"
-
-    def doubt(self, method: str, noise_variance: float) -> Vector:
-        """Squared disagreement with the second method on the hidden pixels."""
-        return doubt(self.errors[method], self.errors[SECOND[method]], noise_variance)
+    def variance(self, known: Mask, rows: Places, cols: Places) -> Vector:
+        wanted = distance_to_data(known, rows, cols)
+        return error_at_distance(self.distance, self.errors, wanted, self.noise) ** 2
 
 
-def _compare(model: Krige, holes: Holes, trials: list[Trial]) -> _Contest:
-    errors: dict[str, list[Vector]] = {"kriging": [], **{name: [] for name in OTHERS}}
-    distance, expected = [np.zeros(0)], [np.zeros(0)]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Learned:
+    """Outcome of the trials: share of the directed covariance, error bars, linear interpolation if it is better."""
+
+    taking_part: tuple[int, ...]
+    shares: Vector
+    bars: Bars
+    linear: _Linear | None
+    facts: dict[str, Any]
+
+
+def _learn(model: _Model, compare_px: int) -> _Learned:
+    holes, noise = model.holes, model.noise
+    held_px = int(_HELD_SHARE * compare_px)
+    trials = move_holes(holes.known, holes.wanted, compare_px=compare_px, held_px=held_px) if compare_px else []
+    if sum(trial.rows.size for trial in trials) < ENOUGH:
+        return _Learned((0,), np.ones(1), Bars(), None, {"method": "texture", "rmse": {}, "trials": 0, "shares": [1.0]})
+    parts, lines, truths = [], [], []
     for trial in trials:
         at = (trial.rows, trial.cols)
         heights = holes.heights[trial.window]
-        truth = heights[at]
-        mean, variance = model.predict(heights, trial.known, *at)
-        errors["kriging"].append(mean - truth)
-        expected.append(variance)
-        distance.append(distance_to_data(trial.known, *at).astype(np.float64))
-        hidden = np.where(trial.held, first_good(heights, trial.known), heights)
-        for name, fill in OTHERS.items():
-            errors[name].append(fill(hidden, trial.known, trial.held)[at] - truth)
-    pooled = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in errors.items()}
-    return _Contest(pooled, np.concatenate(distance), np.concatenate(expected))
+        parts.append(model.texture.predict(heights, trial.known, *at))
+        lines.append(_line(heights, trial.known, *at, parts[-1].mean[0]))
+        truths.append(heights[at])
+    guesses = Guesses(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
+    truth, line = np.concatenate(truths), np.concatenate(lines)
+    shares = learn_shares(guesses, truth, noise)
+    texture = join(guesses, shares)
+    errors = {"texture": texture.mean - truth, "linear": line - truth}
+    rmse = {name: float(np.sqrt(np.mean(error**2))) for name, error in errors.items()}
+    method = "linear" if rmse["linear"] < _CLEARLY_BETTER * rmse["texture"] else "texture"
+    variance, linear = texture.variance, None
+    if method == "linear":
+        distance = [distance_to_data(trial.known, trial.rows, trial.cols) for trial in trials]
+        linear = _Linear(np.concatenate(distance).astype(np.float64), errors["linear"], noise)
+        variance = error_at_distance(linear.distance, linear.errors, linear.distance, noise) ** 2
+    bars = _calibrate(errors[method], texture._replace(variance=variance), _doubt(texture.mean, line, noise), model)
+    facts = {"method": method, "rmse": rmse, "trials": int(truth.size), "shares": shares.tolist()}
+    useful = np.flatnonzero(shares)
+    return _Learned(tuple(useful.tolist()), shares[useful], bars, linear, facts | bars.facts)
+
+
+def _calibrate(errors: Vector, joined: Joined, doubts: Vector, model: _Model) -> Bars:
+    counts = telling(joined.variance + doubts, model.holes.heights, model.holes.known)
+    if np.count_nonzero(counts) < ENOUGH:
+        return Bars()
+    terms = (joined.variance[counts], joined.activity[counts], doubts[counts])
+    return Bars.learn(errors[counts], terms, model.noise)
+
+
+def _line(heights: Heights, known: Mask, rows: Places, cols: Places, otherwise: Vector) -> Vector:
+    """Linear interpolation across the lines; ``otherwise`` in columns without data."""
+    from afmend.filling.texture_kernels import between
+
+    line = between(heights, known, rows, cols)
+    return np.where(np.isnan(line), otherwise, line)
+
+
+def _doubt(one: Vector, other: Vector, noise: float) -> Vector:
+    return np.maximum((one - other) ** 2 - noise, 0.0)
+
+
+def _error_bars(variance: Vector, holes: Holes) -> Vector:
+    """Sigma, at least the rounding of quantized heights; inf where nothing is known about the error."""
+    floor = quantization_step(holes.heights, holes.known) / np.sqrt(12.0)
+    sigma = np.maximum(np.sqrt(variance), floor)
+    return np.where(telling(sigma**2, holes.heights, holes.known), sigma, np.inf)
+
+
+def _deviation(model: _Model, learned: _Learned, guesses: Guesses, sigma: Vector, seed: int) -> Vector:
+    """Difference of a random surface like the image and its own fill, widened to the error bars.
+
+    Conditioning by kriging: Chiles and Delfiner, Geostatistics (2012), doi:10.1002/9781118136188, section 7.3.
+    """
+    holes = model.holes
+    rows, cols = np.nonzero(holes.wanted)
+    drawn = simulate(holes, model.noise, seed)
+    noise = np.random.default_rng([seed, 1]).standard_normal(drawn.shape)
+    noisy = drawn + np.sqrt(model.noise) * noise
+    noisy = np.where(holes.known, noisy, first_good(noisy, holes.known))
+    again = model.texture.predict(noisy, holes.known, rows, cols, learned.taking_part)
+    weight = weights(guesses, learned.shares)
+    filled, variance = np.sum(weight * again.mean, axis=0), np.sum(weight * guesses.variance, axis=0)
+    spread = np.sqrt(np.maximum(variance, 1e-12 * float(np.max(variance, initial=0.0))))
+    widened = np.divide(sigma, spread, out=np.zeros_like(sigma), where=np.isfinite(sigma) & (spread > 0))
+    return np.asarray((drawn[rows, cols] - filled) * widened)
 
 
 def error_at_distance(

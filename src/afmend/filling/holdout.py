@@ -123,27 +123,32 @@ class _Ground:
 
     window: Window
     known: Mask
-    labels: NDArray[np.int32]
+    rows: NDArray[np.intp]
+    cols: NDArray[np.intp]
+    label: NDArray[np.int32]
     boxes: NDArray[np.int32]
     avoid: Mask
 
     @classmethod
     def of(cls, window: Window, known: Mask, wanted: Mask) -> _Ground:
         labels, boxes = label_holes(wanted[window])
-        return cls(window, known[window], labels, boxes, _near(~known[window]))
+        rows, cols = np.nonzero(labels)
+        return cls(window, known[window], rows, cols, labels[rows, cols], boxes, _near(~known[window]))
 
     def trial(self, move: tuple[int, int], share: tuple[int, int]) -> Trial | None:
         """Move all holes, keep those that land whole on good ground, compare up to ``share`` pixels."""
         shape = self.known.shape
-        moved = np.roll(self.labels, move, axis=(0, 1))
+        rows, cols = (self.rows + move[0]) % shape[0], (self.cols + move[1]) % shape[1]
         fits = _stays_whole(self.boxes, shape, move)
-        fits[np.unique(moved[self.avoid])] = False
+        fits[self.label[self.avoid[rows, cols]]] = False
         fits[0] = False
         fits &= _picked(self.boxes, shape, move, fits, share[1])
         if not fits.any():
             return None
-        held = fits[moved]
-        rows, cols = np.nonzero(held)
+        chosen = fits[self.label]
+        held = np.zeros(shape, dtype=np.bool_)
+        held[rows[chosen], cols[chosen]] = True
+        rows, cols = np.divmod(np.sort(rows[chosen] * shape[1] + cols[chosen]), shape[1])
         if rows.size > share[0]:
             kept = np.sort(np.argsort(_spread(rows, cols, shape), kind="stable")[: share[0]])
             rows, cols = rows[kept], cols[kept]
@@ -183,14 +188,16 @@ def _spread(rows: NDArray[np.integer], cols: NDArray[np.integer], shape: tuple[i
     return np.asarray((y * 0.754877666 + x * 0.569840291) % 1.0, dtype=np.float64)
 
 
-def covering_factor(errors: NDArray[np.float64], variance: NDArray[np.float64], noise_variance: float) -> float:
-    """Return q such that 95 % of the errors lie within 1.96 sqrt(q^2 variance + noise).
+def covering_factor(
+    errors: NDArray[np.float64], variance: NDArray[np.float64], noise_variance: float, level: float = COVERED
+) -> float:
+    """Return q such that 95 % (or another ``level``) of the errors lie within 1.96 sqrt(q^2 variance + noise).
 
     The errors are those against noisy measurements, the variances those of the noise-free surface. An error lies
     inside exactly if (error^2 / 1.96^2 - noise) / variance <= q^2: q^2 is an order statistic of these numbers,
-    number ceil(0.95 (n + 1)), as in split conformal prediction (Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018),
+    number ceil(level (n + 1)), as in split conformal prediction (Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018),
     doi:10.1080/01621459.2017.1307116). Where noise hides the errors, q is not taken below 0.3.
     """
     needed = ((errors / TWO_SIDED) ** 2 - noise_variance) / variance
-    rank = min(needed.size, int(np.ceil(COVERED * (needed.size + 1))))
+    rank = min(needed.size, int(np.ceil(level * (needed.size + 1))))
     return float(np.sqrt(max(np.partition(needed, rank - 1)[rank - 1], _LEAST_FACTOR**2)))

@@ -1,0 +1,217 @@
+"""Kriging with the image's own two-dimensional covariance, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.filling.holes import Holes, first_good
+from afmend.filling.lines import interpolate
+from afmend.filling.variogram import Variogram
+from afmend.scan.arrays import Heights, Mask
+
+Vector: TypeAlias = NDArray[np.float64]
+Longs: TypeAlias = NDArray[np.int64]
+TILE_PX = (8, 12)
+"""Lines and pixels of a tile: its pixels share their neighbors, hence one system of equations."""
+_AROUND_PX = 7
+"""How far beyond the nearest data a tile looks for neighbors."""
+_TAPER = 0.5
+"""Width of the taper of the covariance, in sizes of the image."""
+LIVELINESS = (1.0, 0.1, 10.0)
+"""Variances of calm and lively ground, relative to the whole image."""
+_STRETCH = 4.0
+_DIRECTIONS = 16
+_LEAST_NOISE = 1e-6
+"""Noise that is assumed at least, relative to the variance: keeps systems solvable."""
+_AVERAGED = 7
+_OFTEN = 6
+"""Tiles of one pattern from which on it gets twice the neighbors."""
+_SCATTER = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tiles:
+    """Hole pixels sorted into tiles."""
+
+    rows: Longs
+    cols: Longs
+    place: Longs
+    starts: Longs
+    boxes: Longs
+
+    @classmethod
+    def of(cls, known: Mask, rows: Longs, cols: Longs, farthest_px: int) -> Tiles:
+        """Cut along a grid that a mirrored image has mirrored; data are looked for up to ``farthest_px`` away."""
+        from afmend.filling.texture_kernels import reach_data
+
+        down, along = (_cuts(size, side) for size, side in zip(known.shape, TILE_PX, strict=True))
+        tile = down[rows] * (int(along[-1]) + 1) + along[cols]
+        place = np.lexsort((cols, rows, tile))
+        rows, cols, tile = rows[place], cols[place], tile[place]
+        first = np.flatnonzero(np.r_[True, tile[1:] != tile[:-1]])
+        starts = np.r_[first, rows.size].astype(np.int64)
+        around = np.minimum(reach_data(known, rows, cols, starts), farthest_px) + _AROUND_PX
+        low = [np.minimum.reduceat(line, first) - around for line in (rows, cols)]
+        high = [np.maximum.reduceat(line, first) + around + 1 for line in (rows, cols)]
+        boxes = np.stack([*low, *high], axis=1)
+        return cls(rows, cols, place, starts, boxes)
+
+
+def _cuts(size: int, side: int) -> Longs:
+    """Tile number of each line: tiles of one side from both edges on, what is left in the middle is one tile."""
+    near = np.arange(size) // side
+    count = size // (2 * side)
+    near = np.minimum(near, count)
+    far = np.minimum(np.arange(size)[::-1] // side, count)
+    return np.where(near < count, near, np.where(far < count, 2 * count - far, count))
+
+
+DIRECTED = len(LIVELINESS)
+EVERYONE = (*range(len(LIVELINESS)), DIRECTED)
+"""Numbers of the covariances: the image's own, times each liveliness, then the stretched one."""
+
+
+class Guesses(NamedTuple):
+    """What each covariance says about each pixel; arrays (covariances, pixels): the image's own, then the directed one.
+
+    Attributes
+    ----------
+    mean, variance
+        Of the noise-free surface.
+    likelihood
+        Log likelihood of the neighbors of the pixel's tile, per neighbor.
+    activity
+        Mean square of these neighbors in units of what the covariance expects: above 1 where the surface is livelier.
+    """
+
+    mean: Vector
+    variance: Vector
+    likelihood: Vector
+    activity: Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texture:
+    """Covariances of one image: its own, and the stretched ones of its variogram, for each direction."""
+
+    tables: Vector
+    nugget: float
+    slow_px: float
+    quota: int
+    farthest_px: int
+
+    @classmethod
+    def of(cls, holes: Holes, variogram: Variogram, slow_px: float, neighbors: int) -> Texture:
+        """Learn from the good pixels."""
+        farthest = int(np.ceil(holes.radius_px))
+        reach = 2 * (farthest + _AROUND_PX + max(TILE_PX))
+        own = covariance(holes.heights, holes.known, variogram.nugget, reach)
+        side = np.arange(-reach, reach + 1, dtype=np.float64)
+        y, x = side[:, None] * slow_px, side[None, :]
+        tables = [own * scale for scale in LIVELINESS]
+        for number in range(_DIRECTIONS):
+            angle = np.pi * number / _DIRECTIONS
+            along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+            rise = variogram.slope * variogram.rise(np.hypot(along / _STRETCH, across))
+            tables.append(2 * rise.max() - rise)
+        nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
+        return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), farthest)
+
+    def predict(
+        self, heights: Heights, known: Mask, rows: Longs, cols: Longs, taking_part: Sequence[int] = EVERYONE
+    ) -> Guesses:
+        """Predict pixels from the known ones by the covariances that take part (numbers of `EVERYONE`)."""
+        from afmend.filling.texture_kernels import directions, hash_tiles, solve
+
+        tiles = Tiles.of(known, rows, cols, self.farthest_px)
+        base = first_good(heights, known)
+        hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
+        choices = [np.full(hashes.size, number) for number in taking_part]
+        if DIRECTED in taking_part:
+            choices[taking_part.index(DIRECTED)] += _nearest_direction(
+                directions(tiles.boxes, heights, known, self.slow_px)
+            )
+        # A pattern that many tiles share is factored once: it can afford more neighbors.
+        _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+        quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
+        size = np.diff(tiles.starts)
+        out = np.empty((4, len(choices), rows.size))
+        for number, which in enumerate(choices):
+            key = hashes ^ (which.astype(np.uint64) * _SCATTER)
+            _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
+            order = np.argsort(inverse, kind="stable")
+            groups = np.concatenate([[0], np.cumsum(counts)])
+            mean, variance, fit = solve(
+                order, groups, which, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base, known,
+                self.tables, self.nugget, self.slow_px, quotas,
+            )  # fmt: skip
+            out[:2, number, tiles.place] = mean + base, np.maximum(variance, 0.0)
+            out[2:, number, tiles.place] = np.repeat(fit.T, size, axis=1)
+        return Guesses(*out)
+
+
+def _nearest_direction(tensor: Vector) -> Longs:
+    """Turn structure tensors (gx gx, gy gy, gx gy) into numbers of the directions along which heights change least."""
+    uphill = 0.5 * np.arctan2(2 * tensor[:, 2], tensor[:, 0] - tensor[:, 1])
+    return np.rint((uphill / np.pi + 0.5) * _DIRECTIONS).astype(np.int64) % _DIRECTIONS
+
+
+def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -> tuple[Vector, tuple[int, int]]:
+    """Periodogram of an image without its plane, its noise and its edges, and the size it was padded to.
+
+    Lags up to ``reach`` do not wrap around. The mean over all frequencies is the variance of the surface.
+    """
+    import scipy.fft
+
+    z = _without_plane(interpolate(heights, known, "across_lines", learn=False)[0])
+    down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
+    down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
+    level = (down**2 @ z @ along**2) / z.size
+    z = (z - level) * down[:, None] * along[None, :]
+    shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
+    transform = scipy.fft.rfft2(z, shape)
+    power = (transform.real**2 + transform.imag**2) / z.size
+    return np.maximum(power - noise_variance, 0.0), (shape[0], shape[1])
+
+
+def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:
+    """Covariance of an image without its plane and its noise, by (dy + reach, dx + reach).
+
+    From the periodogram, less the noise and never negative, hence a valid covariance: kriging systems made from it
+    can be solved. (The raw covariances of an image are none, and kriging with them diverges.) The taper averages
+    over neighboring frequencies.
+    """
+    import scipy.fft
+
+    power, shape = spectrum(heights, known, noise_variance, reach)
+    table = scipy.fft.irfft2(power, shape)
+    side = np.arange(-reach, reach + 1)
+    down, along = (np.exp(-0.5 * (side / (_TAPER * size)) ** 2) for size in heights.shape)
+    return np.ascontiguousarray(table[np.ix_(side % shape[0], side % shape[1])] * np.outer(down, along))
+
+
+def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
+    """Draw a surface with the image's covariance, of its size, without noise."""
+    import scipy.fft
+
+    reach = max(holes.heights.shape) // 4
+    power, shape = spectrum(holes.heights, holes.known, noise_variance, reach)
+    white = scipy.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
+    drawn = scipy.fft.irfft2(np.sqrt(power) * white, shape)
+    return np.asarray(drawn[: holes.heights.shape[0], : holes.heights.shape[1]])
+
+
+def _without_plane(z: Heights) -> Heights:
+    y, x = (np.linspace(-1.0, 1.0, size) if size > 1 else np.zeros(1) for size in z.shape)
+    flat = z - np.mean(z)
+    for line, axis in ((y, 1), (x, 0)):
+        norm = float(np.sum(line**2))
+        if norm:
+            slope = np.sum(line * np.mean(flat, axis=axis)) / norm
+            flat = flat - slope * (line[:, None] if axis == 1 else line[None, :])
+    return flat
