@@ -56,6 +56,7 @@ BUILT_IN: dict[str, str] = {
     "mask.shrink": "afmend.artifacts.reshape:shrink",
     "mask.stripes": "afmend.artifacts.stripes:stripes",
     # trace and retrace
+    "fuse.denoised": "afmend.fusion.denoise:denoised",
     "fuse.trace_retrace": "afmend.fusion.steps:trace_retrace",
     "mark.both_fly": "afmend.fusion.steps:both_fly",
     # repair

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afmend.fusion.pair import FusedPair, fuse_pair
 from afmend.pipeline import Field, Found, Leveled, Params, step
-from afmend.scan.arrays import Heights, Mask
+from afmend.scan.arrays import Heights
 
 NARROWEST = 16
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 class TraceRetrace(Params):
@@ -35,7 +37,7 @@ def trace_retrace(field: Field, params: TraceRetrace) -> Leveled:
     if reason:
         return Leveled(np.array(field.heights), facts={"skipped": reason})
     fused = of_field(field)
-    return Leveled(_back(field, fused.heights), facts=fused.facts)
+    return Leveled(mirrored(field, fused.heights), facts=fused.facts)
 
 
 @step("mark.both_fly", BothFly, version="1")
@@ -45,7 +47,7 @@ def both_fly(field: Field, params: BothFly) -> Found:
     reason = why_not(field)
     if reason:
         return Found(np.zeros(field.shape, dtype=np.bool_), "parachute", facts={"skipped": reason})
-    return Found(_back(field, of_field(field).both_wrong), "parachute")
+    return Found(mirrored(field, of_field(field).both_wrong), "parachute")
 
 
 def why_not(field: Field) -> str:
@@ -64,12 +66,15 @@ def why_not(field: Field) -> str:
 
 def of_field(field: Field) -> FusedPair:
     """Fuse what a kernel sees; mirrored for a retrace, so that time runs to the right in it."""
-    other: Any = field.opposite
     holes = field.masks.union("missing", "artifact", shape=field.shape)
-    flip = slice(None, None, -1 if field.direction == "retrace" else 1)
-    maps = (field.heights[:, flip], np.asarray(other, dtype=np.float64)[:, flip])
-    return fuse_pair(*maps, holes[:, flip], field.opposite_excluded[:, flip])
+    return fuse_pair(*as_seen(field), mirrored(field, holes), mirrored(field, field.opposite_excluded))
 
 
-def _back(field: Field, values: Heights | Mask) -> Any:
-    return np.ascontiguousarray(values[:, ::-1]) if field.direction == "retrace" else values
+def as_seen(field: Field) -> tuple[Heights, Heights]:
+    """Return the heights of this and of the other direction, with time running to the right in the first."""
+    return mirrored(field, field.heights), mirrored(field, np.asarray(field.opposite, dtype=np.float64))
+
+
+def mirrored(field: Field, values: Array) -> Array:
+    """Mirror what belongs to a retrace; once more mirrors it back."""
+    return np.ascontiguousarray(values[:, ::-1]) if field.direction == "retrace" else values  # type: ignore[return-value]
