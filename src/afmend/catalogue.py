@@ -55,6 +55,10 @@ BUILT_IN: dict[str, str] = {
     "mask.remove_small": "afmend.artifacts.reshape:remove_small",
     "mask.shrink": "afmend.artifacts.reshape:shrink",
     "mask.stripes": "afmend.artifacts.stripes:stripes",
+    # trace and retrace
+    "fuse.denoised": "afmend.fusion.denoise:denoised",
+    "fuse.trace_retrace": "afmend.fusion.steps:trace_retrace",
+    "mark.both_fly": "afmend.fusion.steps:both_fly",
     # repair
     "fill.auto": "afmend.filling.auto:auto",
     "fill.biharmonic": "afmend.filling.biharmonic:biharmonic",

@@ -103,6 +103,21 @@ def repair(
 
 
 @app.command()
+def fuse(
+    files: Annotated[list[Path], typer.Argument(help="Scans of one place: files, movies.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for the result (.h5).", show_default=False)],
+    *,
+    channel: Channel = None,
+    directions: Annotated[bool, typer.Option(help="Fuse trace and retrace of every scan first.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Fuse trace and retrace, repeated scans, the frames of a movie, or two scans with crossed fast axes."""
+    from afmend.apps.cli.fuse import fuse_files
+
+    raise typer.Exit(fuse_files(files, out, channel, directions=directions, as_json=as_json))
+
+
+@app.command()
 def convert(
     inputs: Inputs,
     out: Out,

@@ -1,0 +1,69 @@
+"""Fusion of whole scans, with masks and history."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from afmend.errors import StepError
+from afmend.fusion.steps import BothFly, TraceRetrace, both_fly, trace_retrace, why_not
+from afmend.pipeline import Field, run_step
+from afmend.scan import ChannelKey, Scan
+from afmend.scan.arrays import Heights, Mask
+
+
+def fuse(scan: Scan, channel: str | ChannelKey | None = None) -> Scan:
+    """Fuse trace and retrace of one channel; the other direction stays as it is.
+
+    Runs the steps ``mark.both_fly`` and ``fuse.trace_retrace``, so that the history can be replayed.
+
+    Parameters
+    ----------
+    scan : Scan
+        As measured, not yet leveled.
+    channel : str, ChannelKey or None
+        The direction whose places the result has; None = the topography's trace.
+
+    Returns
+    -------
+    Scan
+        Facts of the last record: noise of both directions and of the result, shift, shares of tails. Pixels at which
+        both directions fly are marked as "parachute".
+
+    Raises
+    ------
+    MissingChannelError
+        If there is no such channel.
+    StepError
+        If the other direction is missing, or nothing is measured in both.
+    """
+    key = scan.find(channel)
+    found, other = scan.channels[key], scan.opposite(key)
+    field = Field(
+        found.values, direction=key.direction, masks=found.masks, opposite=None if other is None else other.values,
+        opposite_excluded=None if other is None else other.holes,  # type: ignore[arg-type]  # None = none
+    )  # fmt: skip
+    reason = why_not(field)
+    if reason:
+        raise StepError(f"cannot fuse {key}: {reason}", now="Fuse a channel that has a trace and a retrace.")
+    marked = run_step(scan, both_fly.step, BothFly(), key)
+    return run_step(marked, trace_retrace.step, TraceRetrace(), key)
+
+
+def pair_of(scan: Scan, channel: str | ChannelKey | None = None) -> tuple[Heights, Heights, Mask, Mask]:
+    """Return trace, retrace and their masks of holes, with time running to the right in the first.
+
+    Raises
+    ------
+    MissingChannelError, StepError
+        If there is no such channel, or only one direction of it.
+    """
+    key = scan.find(channel)
+    other = scan.opposite(key)
+    if other is None:
+        raise StepError(f"{key} has no other scan direction", now="Choose a channel with a trace and a retrace.")
+    both = (scan.channels[key], other)
+    first, second = both if key.direction == "trace" else both[::-1]
+    return (
+        np.asarray(first.values, dtype=np.float64), np.asarray(second.values, dtype=np.float64), first.holes,
+        second.holes,
+    )  # fmt: skip

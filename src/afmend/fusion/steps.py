@@ -1,0 +1,80 @@
+"""Steps: trace and retrace become one; what both directions got wrong is marked."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.fusion.pair import FusedPair, fuse_pair
+from afmend.pipeline import Field, Found, Leveled, Params, step
+from afmend.scan.arrays import Heights
+
+NARROWEST = 16
+Array = TypeVar("Array", bound=NDArray[Any])
+
+
+class TraceRetrace(Params):
+    """Fuse trace and retrace: average what agrees, take the lower where one direction flies."""
+
+
+class BothFly(Params):
+    """Mark where trace and retrace both fly over the surface: nothing there is more than an upper bound."""
+
+
+@step("fuse.trace_retrace", TraceRetrace, version="1")
+def trace_retrace(field: Field, params: TraceRetrace) -> Leveled:
+    """Replace the heights by the fusion of both scan directions, at the places of this one.
+
+    Do this first, before leveling: both directions must be as measured. Without a channel of the other direction, or
+    if the direction is not known, nothing is changed and the facts say so. Masks stay as they are: a pixel that is
+    missing or marked here takes the value of the other direction, yet keeps its mark (`afmend.fusion.fuse` takes the
+    marks away, too). Source: J. Kocur et al., arXiv:2311.12462, for the idea; the gate is a hidden Markov chain.
+    """
+    del params
+    reason = why_not(field)
+    if reason:
+        return Leveled(np.array(field.heights), facts={"skipped": reason})
+    fused = of_field(field)
+    return Leveled(mirrored(field, fused.heights), facts=fused.facts)
+
+
+@step("mark.both_fly", BothFly, version="1")
+def both_fly(field: Field, params: BothFly) -> Found:
+    """Mark pixels at which both directions fall like a tip in free flight. Do this before ``fuse.trace_retrace``."""
+    del params
+    reason = why_not(field)
+    if reason:
+        return Found(np.zeros(field.shape, dtype=np.bool_), "parachute", facts={"skipped": reason})
+    return Found(mirrored(field, of_field(field).both_wrong), "parachute")
+
+
+def why_not(field: Field) -> str:
+    """Say why the directions cannot be fused; empty if they can."""
+    if field.opposite is None:
+        return "no channel of the other scan direction"
+    if field.direction not in ("trace", "retrace"):
+        return "the scan direction is unknown"
+    if field.shape[1] < NARROWEST:
+        return f"lines of fewer than {NARROWEST} pixels"
+    holes = field.masks.union("missing", "artifact", shape=field.shape)
+    if not (~holes & ~field.opposite_excluded).any():
+        return "no pixel is measured in both directions"
+    return ""
+
+
+def of_field(field: Field) -> FusedPair:
+    """Fuse what a kernel sees; mirrored for a retrace, so that time runs to the right in it."""
+    holes = field.masks.union("missing", "artifact", shape=field.shape)
+    return fuse_pair(*as_seen(field), mirrored(field, holes), mirrored(field, field.opposite_excluded))
+
+
+def as_seen(field: Field) -> tuple[Heights, Heights]:
+    """Return the heights of this and of the other direction, with time running to the right in the first."""
+    return mirrored(field, field.heights), mirrored(field, np.asarray(field.opposite, dtype=np.float64))
+
+
+def mirrored(field: Field, values: Array) -> Array:
+    """Mirror what belongs to a retrace; once more mirrors it back."""
+    return np.ascontiguousarray(values[:, ::-1]) if field.direction == "retrace" else values  # type: ignore[return-value]
