@@ -31,7 +31,7 @@ SAID = {
     "ringing": "The gain is too high for the cantilever's response: damped waves behind every edge.",
     "chatter": "In patches the loop oscillates by itself.",
     "lost_tracking": "In patches the loop hardly moves: the surface is not followed.",
-    "out_of_range": "The z piezo reaches the end of its range: exact plateaux.",
+    "out_of_range": "The z piezo reaches the end of its range: plateaux without noise.",
     "blunt_tip": "A large apex: hills grow, holes shrink, every slope is the tip's.",
     "double_tip": "Two apices: each feature appears twice, the same distance apart everywhere.",
     "contaminated_tip": "Dirt beside the apex: every hill shows the same lumps.",
@@ -71,12 +71,12 @@ def box_of(name: str) -> Box:
     sample = {"let": {"pixel": PIXEL_NM}, "params": {"parts": [grating, grains]}}
     base = {
         **box.base,
-        "let": {**box.base["let"], "white": 0.15},
+        "let": {**box.base["let"], "noise": 0.12},
         "tip": {"kind": "sphere_cone", "radius_nm": 6.0},
         "scanner": {"tilt_slow_nm": 6.0, "tilt_fast_nm": 9.0, "hysteresis": 0.004},
         "electronics": {"white_nm": "white", "flicker_nm": 0.25, "seed": 1},
     }
-    return replace(box, surfaces={"mixed": sample}, base=base)
+    return replace(box, let={"aspect": 1}, surfaces={"mixed": sample}, base=base)
 
 
 def pair_of(name: str, size: int) -> list[Scan]:

@@ -16,11 +16,13 @@ Wherever a number stands there may stand a distribution: ``{uniform: [a, b]}``, 
 drawn from one of the first four may be multiplied by names: ``{log: [0.1, 1], times: height}``.
 
 Names that are always known: rows, cols; in params, pixel and pixel_slow (pixel sizes in nm, from ``let``; 1 and square
-if nothing is said); after the surface, height (its characteristic height in nm), size and size_slow (of the scan, nm).
+if nothing is said; ``aspect`` = pixel_slow over pixel); after the surface, height (its characteristic height in nm),
+size and size_slow (of the scan, nm).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -31,6 +33,7 @@ from afmend.errors import BadRecipeError
 from afmend.pipeline.recipe import read_yaml
 
 _KEYS = {"name", "description", "like", "clean", "let", "surfaces", "base", "artifacts"}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 DISTRIBUTIONS = ("uniform", "log", "int", "log_int", "choice", "weighted", "sign", "expr")
 """Keys that make a mapping a distribution."""
 
@@ -91,14 +94,41 @@ def _checked(data: object, where: str) -> Box:
     for key, value in groups.items():
         if not isinstance(value, Mapping):
             raise BadRecipeError(f"{key} must be a mapping", where=where, now="Mend the box.")
-    for key in ("surfaces", "artifacts"):
+    if not groups["surfaces"]:
+        raise BadRecipeError("there is no surface", where=where, now="Mend the box.")
+    for key, known in (("surfaces", {"weight", "let", "params", "set"}), ("artifacts", _ARTIFACT_KEYS)):
         for name, entry in groups[key].items():
-            if not isinstance(entry, Mapping):
-                raise BadRecipeError(f"{key}.{name} must be a mapping", where=where, now="Mend the box.")
+            _check_entry(f"{key}.{name}", name, entry, known, where)
     clean = data.get("clean", 0.0)
     if not isinstance(clean, int | float) or not 0 <= clean <= 1:
         raise BadRecipeError(f"clean is {clean!r}", where=where, now="It is a share, from 0 to 1.")
-    return Box(str(data["name"]), str(data.get("description", "")), float(clean), **groups)
+    if not isinstance(data["name"], str) or not _NAME.fullmatch(data["name"]):
+        raise BadRecipeError(
+            f"the name {str(data['name'])[:70]!r}", where=where, now="Use up to 64 letters, digits, dots, - and _."
+        )
+    return Box(data["name"], str(data.get("description", "")), float(clean), **groups)
+
+
+_ARTIFACT_KEYS = {"p", "surfaces", "let", "set", "mishap"}
+
+
+def _check_entry(place: str, name: object, entry: object, known: set[str], where: str) -> None:
+    """Refuse a surface or artifact whose parts are not of the kind they must be."""
+    wrong = ""
+    if not isinstance(name, str) or not isinstance(entry, Mapping) or not set(entry) <= known:
+        wrong = f"must be a mapping with the keys {', '.join(sorted(known))}"
+    elif not all(isinstance(entry.get(key) or {}, Mapping) for key in ("let", "params", "set", "mishap")):
+        wrong = "let, params, set and mishap must be mappings"
+    elif not all(_is_share(entry[key]) for key in ("p", "weight") if key in entry):
+        wrong = "p and weight must be numbers from 0 to a million"
+    elif not isinstance(entry.get("surfaces", []), list):
+        wrong = "surfaces must be a list"
+    if wrong:
+        raise BadRecipeError(f"{place[:70]}: {wrong}", where=where, now="Mend the box.")
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1e6
 
 
 def _laid_over(old: Any, new: Any) -> Any:

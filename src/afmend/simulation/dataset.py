@@ -20,6 +20,7 @@ from afmend import __version__
 from afmend.errors import AfmendError, BadRecipeError, CorruptFileError, WriteError
 from afmend.formats import afmend_h5
 from afmend.formats.register import replacing
+from afmend.pipeline.workers import end_with_parent
 from afmend.scan import Channel, Scan
 from afmend.simulation.box import load_box
 from afmend.simulation.drawing import draw
@@ -102,9 +103,8 @@ def write_set(order: Order, folder: Path, *, workers: int = 1, watch: Watch | No
     """
     if order.count < 1 or order.per_shard < 1:
         raise BadRecipeError(f"a set of {order.count} scans in shards of {order.per_shard}", now="Both are at least 1.")
-    folder.mkdir(parents=True, exist_ok=True)
     identity = order.identity()
-    _claim(folder, identity)
+    _claim(folder, identity, order.count)
     waiting, done = [], 0
     for index, seeds in order.shards():
         if _complete(folder, index, seeds):
@@ -135,34 +135,50 @@ def read_set(folder: Path, *, check: bool = True) -> Iterator[Scan]:
         If there is no manifest, or (with ``check``) a shard's hash differs from it.
     """
     path = folder / "manifest.json"
+    manifest = _read_json(path)
     try:
-        shards = json.loads(path.read_text(encoding="utf-8"))["shards"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        shards = [(folder / str(shard["file"]), str(shard["sha256"])) for shard in manifest["shards"]]
+    except (KeyError, TypeError) as error:
         raise CorruptFileError(
-            f"no manifest of a set ({error})", where=str(path), now="Finish the set with `afmend twin --set`."
+            "is no manifest of a set", where=str(path), now="Finish the set with `afmend twin --set`."
         ) from error
-    for shard in shards:
-        file = folder / str(shard["file"])
-        if file.parent != folder or (check and _sha256(file) != shard["sha256"]):
+    for file, sha256 in shards:
+        if file.parent != folder or not file.is_file() or (check and _sha256(file) != sha256):
             raise CorruptFileError(
-                "the shard differs from the manifest", where=str(file), now="Delete it and write the set again."
+                "the shard is missing or differs from the manifest", where=str(file), now="Write the set again."
             )
         yield from afmend_h5.read(file)
 
 
-def _claim(folder: Path, identity: dict[str, Any]) -> None:
-    """Refuse to mix two sets in one folder."""
+def _claim(folder: Path, identity: dict[str, Any], count: int) -> None:
+    """Refuse to mix two sets in one folder, or to shorten one."""
     path = folder / "set.json"
-    if path.exists():
-        try:
-            old = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            old = None
-        if old != identity:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            json.dump(identity, file, indent=1)
+    except FileExistsError:
+        if not folder.is_dir() or _read_json(path) != identity:
             raise WriteError(
-                "the folder holds another set, or one of another version", where=str(folder), now="Choose a new folder."
-            )
-    _write_json(path, identity)
+                "there is a file, another set, or one of another version", where=str(folder), now="Choose a new folder."
+            ) from None
+    except OSError as error:
+        raise WriteError(
+            f"cannot write there ({error.strerror})", where=str(folder), now="Choose another folder."
+        ) from error
+    held = sum(len((_read_json(path) or {}).get("scans", [])) for path in folder.glob("shard-*.json"))
+    if held > count:
+        raise WriteError(
+            f"the set holds {held} scans already", where=str(folder), now="Ask for at least as many, or another folder."
+        )
+
+
+def _read_json(path: Path) -> Any:
+    """Return what a JSON file holds, or None."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _written(order: Order, folder: Path, waiting: list[tuple[int, range]], workers: int) -> Iterator[int]:
@@ -173,7 +189,8 @@ def _written(order: Order, folder: Path, waiting: list[tuple[int, range]], worke
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(min(workers, len(waiting)), mp_context=get_context("spawn")) as pool:
+    size = min(workers, len(waiting))
+    with ProcessPoolExecutor(size, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         jobs = [pool.submit(_write_shard, order, folder, index, seeds) for index, seeds in waiting]
         try:
             for job in as_completed(jobs):
@@ -202,7 +219,10 @@ def _write_shard(order: Order, folder: Path, index: int, seeds: range) -> int:
             yield scan
 
     with replacing(path) as temporary:
-        afmend_h5.write_all(made(), temporary)
+        try:
+            afmend_h5.write_all(made(), temporary)
+        except RuntimeError as error:  # h5py's word for a disk that is full when the file is closed
+            raise WriteError(f"cannot be written ({error})", where=str(path), now="Is the disk full?") from error
     _write_json(
         _facts_path(folder, index),
         {"file": path.name, "first_seed": seeds.start, "sha256": _sha256(path), "scans": scans},
@@ -220,8 +240,8 @@ def _single(channel: Channel) -> Channel:
 
 
 def _complete(folder: Path, index: int, seeds: range) -> bool:
+    facts = _read_json(_facts_path(folder, index))
     try:
-        facts = json.loads(_facts_path(folder, index).read_text(encoding="utf-8"))
         return [scan["seed"] for scan in facts["scans"]] == list(seeds) and _sha256(
             folder / f"shard-{index:05d}.h5"
         ) == facts["sha256"]

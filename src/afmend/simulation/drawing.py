@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from afmend.simulation.box import DISTRIBUTIONS, Box
 from afmend.simulation.params import MAX_PIXELS, Twin
 from afmend.simulation.surfaces import surface_params
 
+MOST_EVENTS = 10_000
+LONGEST_EXPRESSION = 200
 _OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Pow: operator.pow,
@@ -49,7 +52,15 @@ def draw(
     BadRecipeError, BadParameterError
         If the box has no such surface or artifact, or a number is out of range.
     """
-    return _Draw(box, seed).twin(shape, surface, artifacts)
+    drawn = _Draw(box, seed)
+    try:
+        return drawn.twin(shape, surface, artifacts)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise BadRecipeError(
+            f"the box makes no sense ({type(error).__name__}: {str(error)[:200]})",
+            where=drawn.where,
+            now="Mend the box.",
+        ) from error
 
 
 @dataclass(slots=True)
@@ -61,6 +72,7 @@ class _Draw:
     names: dict[str, float] = field(default_factory=dict)
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     where: str = ""
+    events: int = 0
 
     def twin(self, shape: tuple[int, int] | None, surface: str | None, artifacts: Sequence[str] | None) -> Twin:
         box = self.box
@@ -77,7 +89,7 @@ class _Draw:
         entry = box.surfaces[kind]
         self._let(entry.get("let", {}))
         self.names.setdefault("pixel", 1.0)
-        self.names.setdefault("pixel_slow", self.names["pixel"])
+        self.names.setdefault("pixel_slow", self.names["pixel"] * self.names.get("aspect", 1.0))
         made = surface_params(kind).parse({"kind": kind, **self._value(entry.get("params", {}))}, self.where)
         self.names["height"] = float(made.height_nm)  # type: ignore[attr-defined]
         self.names.update(size=cols * self.names["pixel"], size_slow=rows * self.names["pixel_slow"])
@@ -140,7 +152,7 @@ class _Draw:
 
     def _let(self, names: Mapping[str, Any]) -> None:
         for name, value in names.items():
-            self.names[name] = float(self._value(value))
+            self.names[str(name)] = _real(self._value(value))
 
     def _value(self, node: Any) -> Any:
         """Replace every distribution in a tree by a number."""
@@ -158,15 +170,24 @@ class _Draw:
     def _choose(self, node: Mapping[str, Any], name: str) -> Any:
         try:
             if name == "repeat":
-                return [self._value(node["each"]) for _ in range(int(self._value(node["repeat"])))]
+                return self._repeated(node)
             value = _CHOOSERS[name](self, node[name])
             for factor in _listed(node.get("times", [])):
                 value *= self._value(factor)
-        except (TypeError, ValueError, KeyError, ArithmeticError, SyntaxError) as error:
+        except (TypeError, ValueError, KeyError, IndexError, ArithmeticError, SyntaxError, RecursionError) as error:
             raise BadRecipeError(
-                f"{dict(node)!r} makes no sense ({error})", where=self.where, now="Mend the box."
+                f"{str(dict(node))[:100]} makes no sense ({str(error)[:100]})", where=self.where, now="Mend the box."
             ) from error
         return value
+
+    def _repeated(self, node: Mapping[str, Any]) -> list[Any]:
+        count = int(self._value(node["repeat"]))
+        self.events += max(count, 0)
+        if self.events > MOST_EVENTS:
+            raise BadRecipeError(
+                f"more than {MOST_EVENTS} events in one scan", where=self.where, now="Lower the numbers after repeat."
+            )
+        return [self._value(node["each"]) for _ in range(count)]
 
     def range_of(self, pair: Any) -> tuple[float, float]:
         """Return the two ends of a distribution."""
@@ -192,7 +213,17 @@ def _weighted(draw: _Draw, weights: Mapping[Any, float]) -> Any:
 
 
 def _expression(draw: _Draw, text: str) -> float:
-    return _evaluated(ast.parse(str(text), mode="eval").body, draw.names)
+    if len(str(text)) > LONGEST_EXPRESSION:
+        raise ValueError("the expression is too long")
+    return _real(_evaluated(ast.parse(str(text), mode="eval").body, draw.names))
+
+
+def _real(value: Any) -> float:
+    """Refuse what is not a finite real number."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not finite")
+    return number
 
 
 def _evaluated(node: ast.expr, names: Mapping[str, float]) -> float:

@@ -82,7 +82,8 @@ def add_noise(params: Electronics, recording: Recording) -> None:
         if series is not None:
             heights += in_pixels(series, recording, way == "retrace")
         if params.hum:
-            heights += hum_of(params.hum, *_line_and_column_times_s(recording, way == "retrace"))
+            times = _line_and_column_times_s(recording, way == "retrace")
+            heights += hum_of(params.hum, *times, recording.pixel_s)
 
 
 def digitize(params: Electronics, recording: Recording) -> None:
@@ -164,13 +165,14 @@ def in_pixels(series: Series, recording: Recording, backwards: bool) -> Heights:
     return in_place_order
 
 
-def hum_of(tones: tuple[Tone, ...], line_times_s: Series, column_times_s: Series) -> Heights:
-    """Return (lines, columns) heights in nm of all tones at line time + column time.
+def hum_of(tones: tuple[Tone, ...], line_times_s: Series, column_times_s: Series, pixel_s: float = 0.0) -> Heights:
+    """Return (lines, columns) heights in nm of all tones at line time + column time, averaged over ``pixel_s``.
 
     An amplitude that swells is three steady tones, and a steady tone of a sum of times is two products.
     """
     frequency, amplitude, phase = (np.array(values) for values in zip(*map(_steady, tones), strict=True))
     frequency, amplitude, phase = frequency.ravel(), amplitude.ravel(), phase.ravel()
+    amplitude = amplitude * np.sinc(frequency * pixel_s)
     a = 2 * np.pi * line_times_s[:, None] * frequency + phase
     b = 2 * np.pi * column_times_s * frequency[:, None]
     heights: Heights = (amplitude * np.sin(a)) @ np.cos(b)

@@ -8,19 +8,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.errors import BadScanError
 from afmend.pipeline import Knob, Params
 from afmend.scan.arrays import Heights, Mask
 
 UNLIMITED = 1e30
+DELAY_SAMPLES = 8
+"""Samples in the loop's delay, so that a patch chatters by the delay and not by the sampling."""
 
 
 class Patch(Params):
     """A part of the scan where the loop's gain differs: adhesion, a soft or slippery spot, a lost setpoint."""
 
-    row: int = Knob(0, "First line.", ge=0)
-    rows: int = Knob(8, "Number of lines.", ge=1)
-    col: int = Knob(0, "First pixel.", ge=0)
-    cols: int = Knob(32, "Number of pixels.", ge=1)
+    row: int = Knob(0, "First line.", ge=0, le=10**6)
+    rows: int = Knob(8, "Number of lines.", ge=1, le=10**6)
+    col: int = Knob(0, "First pixel.", ge=0, le=10**6)
+    cols: int = Knob(32, "Number of pixels.", ge=1, le=10**6)
     ragged_px: float = Knob(0.0, "By how much its ends wander from line to line, rms.", unit="px", ge=0, le=1e4)
     seed: int = Knob(0, "Seed of its ragged ends.", ge=0)
     gain: float = Knob(8.0, "Factor on both gains: large = the loop chatters, near 0 = it loses track.", ge=0, le=100)
@@ -32,11 +35,11 @@ class Loop(Params):
     mode: Literal["contact", "amplitude"] = Knob(
         "amplitude", "Contact: the deflection answers at once; amplitude modulation: the cantilever needs time."
     )
-    line_rate_hz: float = Knob(1.0, "Lines per second, there and back.", unit="Hz", gt=0, le=1e4)
+    line_rate_hz: float = Knob(1.0, "Lines per second, there and back.", unit="Hz", ge=1e-4, le=1e4)
     overscan: float = Knob(0.04, "Travel beyond the line on each side, as a fraction of it.", ge=0, le=0.5)
     integral_hz: float = Knob(
         2000.0, "Integral gain: how much of an error is corrected per second; larger follows faster, then rings.",
-        unit="1/s", gt=0, le=1e7,
+        unit="1/s", ge=1e-3, le=1e7,
     )  # fmt: skip
     proportional: float = Knob(0.0, "Proportional gain of the incremental controller.", ge=0, le=10)
     response_s: float = Knob(
@@ -74,12 +77,15 @@ class Loop(Params):
         return 1 / (self.line_rate_hz * 2 * (cols + 2 * self.overscan_px(cols)))
 
     def samples_per_pixel(self, cols: int) -> int:
-        """Return the number of samples per pixel: 2 in the time 1 / K, 4 if the loop rings; from 2 to 64."""
+        """Return the samples per pixel: 2 in the time 1 / K (4 if the loop rings), 8 in the delay; 2 to 64."""
         if self.substeps:
             return self.substeps
         oscillates = self.mode == "amplitude" and self.integral_hz * self.response_s > 0.1
-        radian_hz = 2 * self.integral_hz if oscillates else self.integral_hz
-        return min(max(math.ceil(2 * radian_hz * self.pixel_s(cols)), 2), 64)
+        fastest = self.integral_hz * max([2.0 if oscillates else 1.0, *(patch.gain for patch in self.patches)])
+        wanted = 2 * fastest * self.pixel_s(cols)
+        if self.delay_s > 0:
+            wanted = max(wanted, DELAY_SAMPLES * self.pixel_s(cols) / self.delay_s)
+        return min(max(math.ceil(wanted), 2), 64)
 
 
 def controller(loop: Loop, cols: int, limits: tuple[float, float]) -> NDArray[np.float64]:
@@ -93,9 +99,21 @@ def controller(loop: Loop, cols: int, limits: tuple[float, float]) -> NDArray[np
     cols : int
     limits : (lowest, highest)
         Ends of the piezo's range, nm.
+
+    Raises
+    ------
+    BadScanError
+        If the loop is slower than a line.
     """
     step_s = loop.pixel_s(cols) / loop.samples_per_pixel(cols)
     lag = loop.response_s if loop.mode == "amplitude" else 0.0
+    line_samples = 2 * (cols + 2 * loop.overscan_px(cols)) * loop.samples_per_pixel(cols)
+    if not loop.integral_hz * step_s * line_samples > 1 or loop.delay_s > line_samples * step_s:
+        raise BadScanError(
+            f"the loop needs longer than a line to answer (integral gain {loop.integral_hz:g} 1/s, delay "
+            f"{loop.delay_s:g} s, line {line_samples * step_s:g} s)",
+            now="Raise the gain, or lower the line rate or the delay.",
+        )
     share = -math.expm1(-step_s / lag) if lag > 0 else 1.0
     slew = loop.slew_nm_s * step_s or UNLIMITED
     return np.array(
@@ -140,9 +158,9 @@ def gain_map(loop: Loop, shape: tuple[int, int]) -> Heights:
 def faults(loop: Loop, lag: Heights, states: NDArray[np.uint8]) -> dict[str, Mask]:
     """Name what is wrong where the loop lags visibly behind the surface.
 
-    A run of pixels (along the line) with a lag beyond ``loop.visible_nm`` is "lost_tracking" where the piezo stood at
-    an end of its range or the gain was low, "chatter" where the gain was high, "parachute" where the tip flew free
-    anywhere in the run, "ringing" if the loop is underdamped, and "lag" otherwise.
+    A run of pixels (along the line) with a lag beyond ``loop.visible_nm`` is "lost_tracking" if, anywhere in it, the
+    piezo stood at an end of its range or the gain was low; else "chatter" if the gain was high; else "parachute" if the
+    tip flew free; else "ringing" if the loop is underdamped, and "lag" otherwise.
 
     Parameters
     ----------
@@ -152,14 +170,16 @@ def faults(loop: Loop, lag: Heights, states: NDArray[np.uint8]) -> dict[str, Mas
     states : (rows, cols) uint8
         From `loop_kernels.follow`.
     """
-    from afmend.simulation.loop_kernels import FREE, RAILED, runs_of
+    from afmend.simulation.loop_kernels import FREE, HIGH_GAIN, LOW_GAIN, RAILED, runs_of
 
-    runs = np.zeros(lag.shape, np.uint8)
-    runs_of(lag, states, loop.visible_nm, runs, 3)
-    wrong = runs > 0
     factor = np.broadcast_to(gain_map(loop, (lag.shape[0], lag.shape[1])), lag.shape)
-    lost = wrong & (((runs & RAILED) > 0) | (factor < 0.5))
-    chatter = wrong & ~lost & (factor > 1)
+    known = states | np.where(factor < 0.5, LOW_GAIN, 0).astype(np.uint8)
+    known |= np.where(factor > 1, HIGH_GAIN, 0).astype(np.uint8)
+    runs = np.zeros(lag.shape, np.uint8)
+    runs_of(lag, known, loop.visible_nm, runs, 3)
+    wrong = runs > 0
+    lost = wrong & ((runs & (RAILED | LOW_GAIN)) > 0)
+    chatter = wrong & ~lost & ((runs & HIGH_GAIN) > 0)
     parachuting = wrong & ~lost & ~chatter & ((runs & FREE) > 0)
     other = wrong & ~lost & ~chatter & ~parachuting
     rings = loop.mode == "amplitude" and 4 * loop.integral_hz * loop.response_s > 1

@@ -12,8 +12,9 @@ from afmend.compiled import njit
 Floats: TypeAlias = NDArray[np.float64]
 Bytes: TypeAlias = NDArray[np.uint8]
 
-FREE, RAILED = 1, 2
-"""Bits of the state of a pixel: the sensor saw nothing but a free tip; the piezo stood at an end of its range."""
+FREE, RAILED, LOW_GAIN, HIGH_GAIN = 1, 2, 4, 8
+"""Bits of the state of a pixel: the sensor saw nothing but a free tip; the piezo stood at an end of its range; a patch
+of low gain; one of high gain."""
 
 
 @njit(cache=True)
@@ -39,10 +40,9 @@ def _height_at(maps: Floats, scene: int, y: float, x: float, scan: NDArray[np.in
 
 
 @njit(cache=True, error_model="numpy")
-def _bowed(ground: Floats, y: float, x: float, scan: NDArray[np.int64]) -> float:
+def _bowed(ground: Floats, y: float, x: float) -> float:
     """Tilt and bow at a place in pixels of the scan."""
-    u, v = (x + 0.5) / scan[1] - 0.5, (y + 0.5) / scan[0] - 0.5
-    return float(ground[0] * u + ground[1] * v + ground[2] * u * u + ground[3] * v * v + ground[4] * u * v)
+    return float(ground[0] + x * (ground[1] + ground[3] * x + ground[5] * y) + y * (ground[2] + ground[4] * y))
 
 
 @njit(cache=True, error_model="numpy")
@@ -52,11 +52,12 @@ def _swing(loop: Floats, rest: float, speed: float, command: float) -> tuple[flo
 
 
 @njit(cache=True, error_model="numpy")
-def _delayed(line: Floats, place: int, value: float) -> tuple[float, int]:
-    """Put a value into a delay line; return the one that comes out, and the next place."""
+def _delayed(line: Floats, place: int, value: float, part: float) -> tuple[float, int]:
+    """Put a value into a delay line of n places; return what is n - 2 + ``part`` samples old, and the next place."""
     line[place] = value
-    place = place + 1 if place < line.size - 1 else 0
-    return float(line[place]), place
+    oldest = place + 1 if place < line.size - 1 else 0
+    younger = oldest + 1 if oldest < line.size - 1 else 0
+    return float(line[oldest] * part + line[younger] * (1 - part)), oldest
 
 
 @njit(cache=True, error_model="numpy")
@@ -77,8 +78,8 @@ def follow(
         Height added to everything in a scene (a longer or shorter tip).
     x_px, y_px, x_drift, y_drift, z_drift
         See `scanner.Path`.
-    ground : (5,)
-        Coefficients of tilt and bow, see `scanner.ground`.
+    ground : (6,)
+        Coefficients of tilt and bow in pixels: of 1, x, y, x^2, y^2, x y.
     scan : (rows, cols, margin slow, margin fast, overscan, substeps)
     noise : (rows, pixels of a line there and back)
         Sensor noise, nm.
@@ -92,9 +93,9 @@ def follow(
     Returns
     -------
     heights, errors, ideals, lags : (2, rows, cols) float64
-        Trace and retrace, same column = same place: the piezo, the loop's error, the dilated surface alone as it was
-        one integral time 1 / K earlier (a linear loop follows everything that much later), and how far the piezo was
-        above that surface with its tilt and drift.
+        Trace and retrace, same column = same place: the piezo, the loop's error, the dilated surface alone, and how far
+        the piezo was above the surface with its tilt and drift; both as they were when a ramp would have been where the
+        piezo is now (an integrating loop follows everything that much later).
     states : (2, rows, cols) uint8
     """
     rows, cols, _, _, overscan, substeps = scan
@@ -106,11 +107,12 @@ def follow(
     scene = 0
     error = seen = speed = 0.0
     y, x = y_px[0] + y_drift[0], x_px[0] + x_drift[0]
-    start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x, scan) + z_drift[0]
+    start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x) + z_drift[0]
     z = command = min(max(start, lowest), highest)
-    targets = np.full(round(1 / ki) + 1, start)
-    ideals = targets.copy()
-    reports = np.zeros(int(loop[0]) + 1)
+    # On a ramp, a sum of ki times the error is 1 / ki - 1 samples late.
+    late = int(1 / ki - 1)
+    targets, ideals = np.full(late + 2, start), np.full(late + 2, start)
+    reports = np.zeros(int(loop[0]) + 2)
     now = report = 0
     # The first line is scanned once before recording starts, so that the loop has settled.
     for line in range(-1, rows):
@@ -128,11 +130,11 @@ def follow(
                 x = x_px[step] + x_drift[row] + (x_drift[row + 1] - x_drift[row]) * part
                 y = y_px[row] + y_drift[row] + (y_drift[row + 1] - y_drift[row]) * part
                 ideal = _height_at(maps, scene, y, x, scan)
-                target = ideal + scene_offset[scene] + _bowed(ground, y, x, scan)
+                target = ideal + scene_offset[scene] + _bowed(ground, y, x)
                 target += z_drift[row] + (z_drift[row + 1] - z_drift[row]) * part
                 distance = target - z
                 error += (min(max(distance, -down), up) - error) * share
-                measured, report = _delayed(reports, report, error + noise[row, at])
+                measured, report = _delayed(reports, report, error + noise[row, at], 0.0)
                 command += min(max(factor * (ki * measured + kp * (measured - seen)), -slew), slew)
                 seen = measured
                 if distance < -down:
@@ -144,8 +146,8 @@ def follow(
                     z = command
                 else:
                     z, speed = _swing(loop, z - command, speed, command)
-                target, _ = _delayed(targets, now, target)
-                ideal, now = _delayed(ideals, now, ideal)
+                target, _ = _delayed(targets, now, target, 1 / ki - 1 - late)
+                ideal, now = _delayed(ideals, now, ideal, 1 / ki - 1 - late)
                 sums = (sums[0] + z, sums[1] + measured, sums[2] + ideal, sums[3] + (z - target))
             if line >= 0 and 0 <= pixel < cols:
                 for k in range(4):

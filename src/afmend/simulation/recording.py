@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
 
@@ -17,6 +18,11 @@ Both: TypeAlias = Literal["trace", "retrace", "both"]
 def ways(direction: Both) -> tuple[Way, ...]:
     """Return the scan directions that ``direction`` names."""
     return WAYS if direction == "both" else (direction,)
+
+
+def shorter_part(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the part of a line, or its complement, whichever has fewer pixels: what leveling will leave off."""
+    return part if 2 * np.count_nonzero(part) <= part.size else ~part
 
 
 @dataclass(slots=True)

@@ -16,13 +16,19 @@ Series = NDArray[np.float64]
 class Scanner(Params):
     """Errors of the scanner and of the mount, all zero for a perfect one."""
 
-    tilt_slow_nm: float = Knob(0.0, "Height that the sample's tilt adds from the first line to the last.", unit="nm")
-    tilt_fast_nm: float = Knob(0.0, "Height that the sample's tilt adds along a line.", unit="nm")
+    tilt_slow_nm: float = Knob(
+        0.0, "Height that the sample's tilt adds from the first line to the last.", unit="nm", ge=-1e7, le=1e7
+    )
+    tilt_fast_nm: float = Knob(0.0, "Height that the sample's tilt adds along a line.", unit="nm", ge=-1e7, le=1e7)
     online_plane: bool = Knob(False, "The instrument subtracts the plane of the tilt while it records.")
-    bow_slow_nm: float = Knob(0.0, "Out-of-plane bow, middle against ends, along the slow axis.", unit="nm")
-    bow_fast_nm: float = Knob(0.0, "Out-of-plane bow, middle against ends, along the fast axis.", unit="nm")
+    bow_slow_nm: float = Knob(
+        0.0, "Out-of-plane bow, middle against ends, along the slow axis.", unit="nm", ge=-1e7, le=1e7
+    )
+    bow_fast_nm: float = Knob(
+        0.0, "Out-of-plane bow, middle against ends, along the fast axis.", unit="nm", ge=-1e7, le=1e7
+    )
     bow_cross_nm: float = Knob(
-        0.0, "Out-of-plane saddle: height at one corner against the neighboring ones.", unit="nm"
+        0.0, "Out-of-plane saddle: height at one corner against the neighboring ones.", unit="nm", ge=-1e7, le=1e7
     )
     hysteresis: float = Knob(
         0.0, "Largest distance between trace and retrace, as a fraction of the line.", ge=0, le=0.1, step=0.001
@@ -33,15 +39,17 @@ class Scanner(Params):
     nonlinearity_fast: float = Knob(
         0.0, "Stretch of the fast axis: largest displacement as a fraction of the scan.", ge=-0.1, le=0.1
     )
-    creep_slow_nm: float = Knob(0.0, "Creep along the slow axis per decade of time.", unit="nm")
-    creep_fast_nm: float = Knob(0.0, "Creep along the fast axis per decade of time.", unit="nm")
-    creep_z_nm: float = Knob(0.0, "Creep in height per decade of time.", unit="nm")
-    creep_start_s: float = Knob(1.0, "Time between the move that creeps and the first line.", unit="s", gt=0, le=1e5)
-    drift_slow_nm_s: float = Knob(0.0, "Thermal drift along the slow axis.", unit="nm/s")
-    drift_fast_nm_s: float = Knob(0.0, "Thermal drift along the fast axis.", unit="nm/s")
-    drift_z_nm_s: float = Knob(0.0, "Thermal drift in height.", unit="nm/s")
-    settling_z_nm: float = Knob(0.0, "Height by which the sample settles exponentially during the scan.", unit="nm")
-    settling_s: float = Knob(100.0, "Time constant of settling.", unit="s", gt=0, le=1e6)
+    creep_slow_nm: float = Knob(0.0, "Creep along the slow axis per decade of time.", unit="nm", ge=-1e7, le=1e7)
+    creep_fast_nm: float = Knob(0.0, "Creep along the fast axis per decade of time.", unit="nm", ge=-1e7, le=1e7)
+    creep_z_nm: float = Knob(0.0, "Creep in height per decade of time.", unit="nm", ge=-1e7, le=1e7)
+    creep_start_s: float = Knob(1.0, "Time between the move that creeps and the first line.", unit="s", ge=1e-3, le=1e6)
+    drift_slow_nm_s: float = Knob(0.0, "Thermal drift along the slow axis.", unit="nm/s", ge=-1e7, le=1e7)
+    drift_fast_nm_s: float = Knob(0.0, "Thermal drift along the fast axis.", unit="nm/s", ge=-1e7, le=1e7)
+    drift_z_nm_s: float = Knob(0.0, "Thermal drift in height.", unit="nm/s", ge=-1e7, le=1e7)
+    settling_z_nm: float = Knob(
+        0.0, "Height by which the sample settles exponentially during the scan.", unit="nm", ge=-1e7, le=1e7
+    )
+    settling_s: float = Knob(100.0, "Time constant of settling.", unit="s", ge=1e-3, le=1e7)
     resonance_fast_hz: float = Knob(0.0, "Resonance of the fast axis; 0 = infinitely stiff.", unit="Hz", ge=0, le=1e6)
     damping_fast: float = Knob(0.1, "Damping ratio of that resonance.", gt=0, le=2)
 
@@ -198,6 +206,23 @@ def ground(scanner: Scanner) -> Series:
             4 * scanner.bow_fast_nm,
             4 * scanner.bow_slow_nm,
             4 * scanner.bow_cross_nm,
+        ]
+    )
+
+
+def ground_px(scanner: Scanner, shape: tuple[int, int]) -> Series:
+    """Return the same polynomial in pixels (x fast, y slow): coefficients of 1, x, y, x^2, y^2, x y."""
+    a, b, c, d, e = ground(scanner)
+    v, u = 1 / np.array(shape)
+    v0, u0 = 0.5 * v - 0.5, 0.5 * u - 0.5
+    return np.array(
+        [
+            a * u0 + b * v0 + c * u0**2 + d * v0**2 + e * u0 * v0,
+            u * (a + 2 * c * u0 + e * v0),
+            v * (b + 2 * d * v0 + e * u0),
+            c * u**2,
+            d * v**2,
+            e * u * v,
         ]
     )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from afmend.scan.arrays import Heights
 from afmend.simulation.canvas import Canvas
 from afmend.simulation.loop import UNLIMITED, Loop, controller, gain_map
-from afmend.simulation.scanner import Path, Scanner, bowed, ground
+from afmend.simulation.scanner import Path, Scanner, bowed, ground_px
 from afmend.simulation.scenes import Scenes
 
 
@@ -52,7 +52,8 @@ def track(scenes: Scenes, path: Path, canvas: Canvas, loop: Loop, scanner: Scann
     steps = path.x_px.size
     found = follow(
         scenes.maps, scenes.starts(overscan, substeps, steps, rows), np.array(scenes.offsets_nm),
-        path.x_px, path.y_px, path.x_drift_px, path.y_drift_px, path.z_nm, ground(scanner),
+        path.x_px, path.y_px, path.x_drift_px, path.y_drift_px, path.z_nm,
+        ground_px(scanner, canvas.scan_shape),
         np.array([rows, cols, *canvas.margin, overscan, substeps], dtype=np.int64), noise,
         gain_map(loop, canvas.scan_shape), controller(loop, cols, _range(loop, scanner, canvas, scenes, path)),
     )  # fmt: skip

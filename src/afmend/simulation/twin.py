@@ -10,19 +10,17 @@ from afmend import __version__
 from afmend.scan import Acquisition, Channel, Grid, Masks, Record, Scan
 from afmend.scan.arrays import Heights
 from afmend.scan.scan import Source
+from afmend.simulation.aftermath import spoil
 from afmend.simulation.canvas import Canvas
-from afmend.simulation.electronics import add_noise, digitize
 from afmend.simulation.loop import faults
-from afmend.simulation.mishaps import LATE, apply_mishap
 from afmend.simulation.params import Twin
-from afmend.simulation.recording import WAYS, Recording, Way
-from afmend.simulation.saved import apply_saved
+from afmend.simulation.recording import WAYS, Recording, Way, shorter_part
 from afmend.simulation.scanner import plane, travel
 from afmend.simulation.scenes import check_size, make_scenes
 from afmend.simulation.surfaces import make_surface
 from afmend.simulation.tracking import track
 
-VERSION = "1"
+VERSION = "2"
 STEP = "twin"
 EXTRA_MARGIN_PX = 8
 """Beyond the path of the tip, so that the edge of the canvas, where dilation is not exact, stays out of the scan."""
@@ -50,6 +48,8 @@ def simulate(twin: Twin) -> Scan:
     BadScanError, BadParameterError
         If the numbers contradict each other.
     """
+    from afmend.simulation.loop_kernels import RAILED
+
     loop, scanner = twin.loop, twin.scanner
     cols = twin.shape[1]
     overscan, substeps = loop.overscan_px(cols), loop.samples_per_pixel(cols)
@@ -71,16 +71,10 @@ def simulate(twin: Twin) -> Scan:
     if scanner.online_plane:
         for way in WAYS:
             recording.heights[way] -= plane(scanner, twin.shape)
-    for mishap in twin.mishaps:
-        if mishap.kind not in LATE:
-            apply_mishap(mishap, recording)
-    add_noise(twin.electronics, recording)
-    for mishap in twin.mishaps:
-        if mishap.kind in LATE:
-            apply_mishap(mishap, recording)
-    digitize(twin.electronics, recording)
-    apply_saved(twin.saved, recording)
-    return _scan(twin, recording, tracked.errors, canvas.scan_part(surface))
+    errors = {way: tracked.errors[k] for k, way in enumerate(WAYS)}
+    railed = {way: (tracked.states[k] & RAILED) > 0 for k, way in enumerate(WAYS)}
+    signals = spoil(twin, recording, errors, railed)
+    return _scan(twin, recording, signals, canvas.scan_part(surface))
 
 
 def _margin(path_px: int) -> int:
@@ -100,19 +94,19 @@ def _recording(twin: Twin, heights: Heights, ideals: Heights) -> Recording:
 
 
 def _mark_tip_changes(twin: Twin, recording: Recording) -> None:
-    """Mark the rest of the line in which the tip changes; what follows is right, with another tip."""
+    """Mark the shorter part of the line in which the tip changes; what follows is right, with another tip."""
     rows, cols = twin.shape
     for change in twin.tip_changes:
         if change.row < rows and change.col < cols:
             mask = np.zeros(twin.shape, dtype=np.bool_)
-            mask[change.row, change.col :] = True
+            mask[change.row, shorter_part(np.arange(cols) >= change.col)] = True
             recording.mark("trace", "tip_change", mask)
 
 
-def _scan(twin: Twin, recording: Recording, errors: Heights, truth: Heights) -> Scan:
+def _scan(twin: Twin, recording: Recording, signals: Recording, truth: Heights) -> Scan:
     rows, cols = twin.shape
-    channels = [_height(recording, way) for way in WAYS]
-    channels += [Channel("error", way, errors[k], "nm", _name("Error", way)) for k, way in enumerate(WAYS)]
+    channels = [_measured("height", recording, way) for way in WAYS]
+    channels += [_measured("error", signals, way) for way in WAYS]
     channels += [_ideal(recording, way) for way in WAYS]
     channels += [Channel("truth", "unknown", truth, "nm", "Truth")]
     key = channels[0].key
@@ -129,9 +123,9 @@ def _scan(twin: Twin, recording: Recording, errors: Heights, truth: Heights) -> 
     )
 
 
-def _height(recording: Recording, way: Way) -> Channel:
-    missing = recording.missing[way]
-    return Channel.from_raw("height", way, recording.heights[way], "nm", name=_name("Height", way), missing=missing)
+def _measured(kind: str, recording: Recording, way: Way) -> Channel:
+    name, missing = _name(kind.capitalize(), way), recording.missing[way]
+    return Channel.from_raw(kind, way, recording.heights[way], "nm", name=name, missing=missing)
 
 
 def _ideal(recording: Recording, way: Way) -> Channel:

@@ -48,7 +48,21 @@ def test_quick_prints_tables_and_writes_both_files(data, tmp_path):
 
 
 def test_full_as_json(data, tmp_path):
-    done = cli("bench", "full", "--data", data, "--tasks", "harm,mask", "--count", 2, "--json", "--out", tmp_path)
+    done = cli(
+        "bench",
+        "full",
+        "--data",
+        data,
+        "--tasks",
+        "harm,mask",
+        "--count",
+        2,
+        "--json",
+        "--out",
+        tmp_path,
+        "--workers",
+        1,
+    )
     found = json.loads(done.stdout.splitlines()[-1])
     assert [table["task"] for table in found["tables"]] == ["mask"]
     assert found["without_cases"] == ["harm"], "both scans are damaged"
@@ -79,7 +93,7 @@ def test_failures_are_told(data, tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text("def f(scan):\n    raise ValueError('not today')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    done = cli("bench", "quick", "--data", data, "--tasks", "level,mask,metrology,harm", "--workers", 1,
+    done = cli("bench", "quick", "--data", data, "--tasks", "level,mask", "--workers", 1,
                "--method", "broken:f")  # fmt: skip
     assert "(3 failed)" in done.output
     assert "broken:f failed on scan00.h5 (level): ValueError: not today" in done.output

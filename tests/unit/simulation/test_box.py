@@ -85,7 +85,7 @@ def test_the_shifted_box_lays_itself_over_train_and_has_families_of_its_own():
     train, shifted = load_box("train"), load_box("shifted")
     assert set(built_in_boxes()) == {"shifted", "train"}
     assert {"line_shift", "fringes"} == set(shifted.artifacts) - set(train.artifacts)
-    assert shifted.base["let"]["white"] == {"log": [0.002, 0.1], "times": "height"}
+    assert shifted.base["let"]["noise"] == {"log": [0.01, 0.25]}
     assert shifted.base["let"]["drift_z"] == train.base["let"]["drift_z"]
     assert shifted.artifacts["scar"]["mishap"]["events"]["each"]["width"] == {"weighted": {1: 10, 2: 5, 3: 2, 4: 1}}
     kinds = {mishap.kind for seed in range(60) for mishap in draw(train, seed, shape=(16, 16)).mishaps}
@@ -105,6 +105,23 @@ def test_the_shifted_box_lays_itself_over_train_and_has_families_of_its_own():
         ("-2 * height + 3 ** 2 - 9", "moon"),
         ("{choice: [{expr", "{weighted: [{expr"),
         ("repeat: {log_int: [2, 5]}", "repeat: many"),
+        ("repeat: {log_int: [2, 5]}", "repeat: 100000000"),
+        ("repeat: {log_int: [2, 5]}", "repeat: {expr: '9 ** 9 ** 9'}"),
+        ("-2 * height + 3 ** 2 - 9", "(0 - 1) ** 0.5"),
+        ("-2 * height + 3 ** 2 - 9", "1 + " * 60 + "1"),
+        ("rows: 24", "rows: .nan"),
+        ("rows: 24", "rows: [1]"),
+        ("rows: 24", "rows: null"),
+        ("{weight: 0}", "{weight: -1}"),
+        ("{weight: 0}", "{weight: .nan}"),
+        ("p: 1", "p: often"),
+        ("p: 1", "surfaces: 5"),
+        ("p: 1", "moon: 5"),
+        ("set: {loop", "set: 5\n    moon: {loop"),
+        ("name: small", "name: ../../evil"),
+        ("name: small", "name: ''"),
+        ("name: small", "name: 7"),
+        ("{sign: {expr", "{weighted: [1]}\n          col: {sign: {expr"),
         ("times: height}", "times: moon}"),
     ],
 )

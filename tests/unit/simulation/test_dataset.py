@@ -74,6 +74,10 @@ def test_double_precision_keeps_every_digit(tmp_path):
 def test_reading_checks(tmp_path):
     with pytest.raises(CorruptFileError, match="no manifest"):
         list(read_set(tmp_path))
+    for text in ("{", "[1]", '{"shards": [1]}', '{"shards": [{"file": "x"}]}'):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(CorruptFileError, match="no manifest"):
+            list(read_set(tmp_path))
     write_set(Order("train", 1, shape=(16, 16)), tmp_path)
     (tmp_path / "shard-00000.h5").write_bytes(b"other")
     with pytest.raises(CorruptFileError, match="differs"):
@@ -83,6 +87,31 @@ def test_reading_checks(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CorruptFileError, match="differs"):
         list(read_set(tmp_path, check=False))
+
+
+def test_a_set_is_never_shortened(tmp_path):
+    write_set(Order("train", 3, shape=(16, 16), per_shard=2), tmp_path)
+    with pytest.raises(WriteError, match="holds 3 scans"):
+        write_set(Order("train", 2, shape=(16, 16), per_shard=2), tmp_path)
+    assert len(list(read_set(tmp_path))) == 3
+
+
+def test_places_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "sub"):
+        with pytest.raises(WriteError):
+            write_set(Order("train", 1, shape=(16, 16)), place)
+    (tmp_path / "odd" / "set.json").mkdir(parents=True)
+    with pytest.raises(WriteError):
+        write_set(Order("train", 1, shape=(16, 16)), tmp_path / "odd")
+
+    def full(_scans, _path):
+        raise RuntimeError("file write failed")
+
+    monkeypatch.setattr(dataset.afmend_h5, "write_all", full)
+    with pytest.raises(WriteError, match="disk full"):
+        write_set(Order("train", 1, shape=(16, 16)), tmp_path / "full")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["set.json"]
 
 
 def test_nonsense_is_refused(tmp_path):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from afmend.errors import BadScanError
 from afmend.simulation.canvas import Canvas
 from afmend.simulation.loop import Loop, Patch, controller, faults, gain_map
 from afmend.simulation.scanner import Scanner, travel
@@ -177,18 +178,44 @@ def test_a_fast_loop_on_a_smooth_surface_records_it():
     assert_heights_close(found.ideals[0][:, 5:-5], found.ideals[1][:, 5:-5], atol_nm=0.03)
 
 
-def test_the_ideal_comes_one_integral_time_late_so_that_a_ramp_is_followed_exactly():
-    loop = Loop(mode="contact", line_rate_hz=4, integral_hz=500, substeps=16)
+@pytest.mark.parametrize("substeps", [0, 1, 2, 4, 16, 64])
+@pytest.mark.parametrize("mode", ["contact", "amplitude"])
+@pytest.mark.parametrize("integral_hz", [300, 777, 2000])
+def test_the_ideal_is_as_late_as_the_loop_so_that_a_ramp_is_followed_exactly(mode, substeps, integral_hz):
+    loop = Loop(mode=mode, line_rate_hz=4, integral_hz=integral_hz, response_s=2e-5, substeps=substeps)
     found = follow(loop, lambda x: 0.3 * x)
-    late_px = 1 / (loop.integral_hz * loop.pixel_s(SHAPE[1]))
-    expected = 0.3 * (np.arange(SHAPE[1]) - late_px)
-    assert_heights_close(found.ideals[0][:, 20:], np.tile(expected, (SHAPE[0], 1))[:, 20:], atol_nm=0.01)
-    assert np.abs(found.lags[0][:, 20:]).max() < 0.3 * 0.5 / 16 * 2
+    for way, mirrored in ((0, slice(40, None)), (1, slice(None, -40))):
+        late_px = 1 / (loop.integral_hz * loop.pixel_s(SHAPE[1])) - 1 / loop.samples_per_pixel(SHAPE[1])
+        expected = 0.3 * (np.arange(SHAPE[1]) - late_px * (1 if way == 0 else -1))
+        if late_px > 0:
+            assert np.abs(found.ideals[way][:, mirrored] - expected[mirrored]).max() < 1e-6
+        assert np.abs(found.lags[way][:, mirrored]).max() < 0.3 * 0.02
+
+
+def test_patches_chatter_alike_however_finely_they_are_sampled():
+    """The oscillation comes from the delay, not from the sampling."""
+    rms = []
+    for substeps in (0, 64):
+        loop = Loop(
+            line_rate_hz=4, integral_hz=900, delay_s=5e-4, response_s=5e-5, sensor_noise_nm=0.02,
+            free_nm=3, pushed_nm=6, substeps=substeps, patches=(Patch(row=1, rows=4, col=50, cols=90, gain=5.0),),
+        )  # fmt: skip
+        found = follow(loop, lambda x: np.sin(x / 9.0))
+        rms.append(found.lags[0][1:, 60:135].std())
+    assert rms[0] > 0.5
+    assert abs(rms[0] / rms[1] - 1) < 0.3
+
+
+def test_a_loop_slower_than_a_line_is_refused():
+    for wrong in ({"integral_hz": 0.5}, {"delay_s": 0.9, "line_rate_hz": 2.0}):
+        with pytest.raises(BadScanError, match="longer than a line"):
+            follow(Loop(**wrong), up())
 
 
 def test_samples_follow_the_fastest_part():
     assert Loop(integral_hz=10, response_s=0).samples_per_pixel(512) == 2
     assert Loop(integral_hz=1e6).samples_per_pixel(512) == 64
     assert Loop(substeps=7).samples_per_pixel(512) == 7
-    assert 2 <= Loop(response_s=1e-3, integral_hz=10).samples_per_pixel(512) <= 12
+    assert Loop(response_s=1e-3, integral_hz=10).samples_per_pixel(512) == 2
+    assert Loop(delay_s=2e-4).samples_per_pixel(512) == math.ceil(8 * Loop().pixel_s(512) / 2e-4)
     assert gain_map(Loop(), (3, 4)).shape == (1, 1)

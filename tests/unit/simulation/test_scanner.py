@@ -9,6 +9,7 @@ from afmend.simulation.scanner import (
     bowed,
     fast_waveform,
     ground,
+    ground_px,
     log_creep,
     plane,
     play_hysteresis,
@@ -99,3 +100,11 @@ def test_tilt_and_bow_are_what_their_names_say():
     bow = bowed(Scanner(bow_fast_nm=4), (3, 2001))[1]
     assert bow[0] - bow[1000] == pytest.approx(4, abs=0.01)
     assert_heights_close(plane(scanner, SHAPE), bowed(Scanner(tilt_fast_nm=30, tilt_slow_nm=-12), SHAPE), atol_nm=0)
+
+
+def test_the_ground_in_pixels_is_the_same_polynomial():
+    scanner = Scanner(tilt_fast_nm=30, tilt_slow_nm=-12, bow_fast_nm=4, bow_slow_nm=-2, bow_cross_nm=1)
+    c = ground_px(scanner, SHAPE)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(float)
+    z = c[0] + c[1] * x + c[2] * y + c[3] * x**2 + c[4] * y**2 + c[5] * x * y
+    assert_heights_close(z, bowed(scanner, SHAPE), atol_nm=1e-12)

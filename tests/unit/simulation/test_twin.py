@@ -141,8 +141,8 @@ def test_a_tip_change_dilates_what_follows_and_shifts_it():
     assert rise[21:].max() > 0.5
     assert np.abs(rise[21:]).min() < 0.2
     mask = artifact_masks(changed)["tip_change"]
-    assert mask[20, 12:].all()
-    assert mask.sum() == SHAPE[1] - 12
+    assert mask[20, :12].all()
+    assert mask.sum() == 12
     assert "tip_change" not in artifact_masks(changed, "retrace")
 
 
@@ -174,9 +174,30 @@ def test_nothing_to_drag_is_no_error():
 
 
 def test_dragging_and_tip_changes_keep_the_order_of_time():
-    change = {"row": 70, "col": 0, "offset_nm": 3.0, "tip": {"kind": "parabola", "radius_nm": 5.0}}
+    change = {"row": 70, "col": 90, "offset_nm": 3.0, "tip": {"kind": "parabola", "radius_nm": 5.0}}
     scan = made(**PARTICLES, drags=[{"seed": 0}, {"seed": 3}], tip_changes=[change])
     assert {"dragging", "tip_change"} <= set(artifact_masks(scan))
+
+
+def test_the_error_signal_feels_what_moves_the_tip_and_loses_what_was_never_recorded():
+    scar = {"kind": "scar", "events": [{"row": 9, "col": 10, "length_px": 20, "height_nm": 8.0, "direction": "both"}]}
+    hum = {"white_nm": 0.0, "hum": [{"frequency_hz": 3, "amplitude_nm": 0.5}]}
+    gap = {"kind": "unfinished", "row": 30}
+    slow = {"mode": "contact", "integral_hz": 300, "line_rate_hz": 4, "free_nm": 30, "pushed_nm": 30}
+    plain, humming = made(loop=slow), made(loop=slow, electronics=hum)
+    spoiled = made(loop=slow, mishaps=[scar, gap])
+    for way, start in (("trace", 10), ("retrace", 10)):
+        felt = spoiled.channel(f"error/{way}").values - plain.channel(f"error/{way}").values
+        assert felt[9, start - 1 : start + 2].max() > 5
+        assert np.abs(felt[:8]).max() < 1e-9
+        assert spoiled.channel(f"error/{way}").missing[30:].all()
+        assert (humming.channel(f"error/{way}").values - plain.channel(f"error/{way}").values).std() > 0.01
+
+
+def test_a_railed_piezo_has_no_noise():
+    scan = made(loop={"mode": "contact", "integral_hz": 1e4, "range_high": 0.2}, electronics={"white_nm": 0.5})
+    z = scan.channel("height/trace").values
+    assert np.count_nonzero(z == np.quantile(z, 0.9)) > 0.05 * z.size
 
 
 def test_absurd_drift_is_refused():
@@ -209,7 +230,27 @@ def test_every_surface_of_the_boxes_can_be_scanned(kind):
     for name in ("train", "shifted"):
         for seed in range(2):
             scan = simulate(draw(load_box(name), seed, shape=(48, 72), surface=kind))
-            assert scan.channel("truth").values.std() > 0
+            assert scan.channel("height/trace").values.std() > 0
+
+
+@pytest.mark.parametrize(
+    "surface",
+    [{"kind": "cells", "radius_nm": 0.1}, {"kind": "terraces", "width_nm": 0.1}, {"kind": "grating", "pitch_nm": 0.3}],
+)
+def test_features_far_below_a_pixel_are_refused(surface):
+    with pytest.raises(AfmendError, match="is lost on pixels"):
+        made(surface=surface)
+
+
+def test_a_flat_exponential_surface_is_flat():
+    assert np.ptp(made(surface={"kind": "exponential", "sq_nm": 0.0}).channel("truth").values) == 0
+
+
+@pytest.mark.parametrize("changes", [{"shape": (-3, 4)}, {"shape": (3, 40)}, {"pixel_nm": (0.0, 1.0)},
+                                     {"pixel_nm": (1e9, 1.0)}])  # fmt: skip
+def test_impossible_scans_are_refused(changes):
+    with pytest.raises(AfmendError):
+        made(**changes)
 
 
 def test_parameters_are_checked():

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+SEED_SCANS = 24
+"""Scans for the seed paper's tables, unless told otherwise (the paper has 35)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What ``afmend bench quick`` and ``full`` are told."""
@@ -204,7 +208,7 @@ def show_seed_table(which: str, box: str, seed: int, count: int | None, size: in
     """Run and print one of the seed paper's tables."""
     from afmend.evaluation.bench.seed_tables import seed_table
 
-    found = seed_table(which, settings_of("quick", count=count, size=size, box=box, seed=seed))
+    found = seed_table(which, settings_of("quick", count=count or SEED_SCANS, size=size, box=box, seed=seed))
     if as_json:
         say.emit(found)
         return

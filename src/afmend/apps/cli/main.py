@@ -188,11 +188,15 @@ def twin(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scan; of a set, the first seed.")] = 0,
     size: Annotated[str | None, typer.Option(help="Pixels: 512, or lines x pixels: 300x400.")] = None,
-    box: Annotated[str, typer.Option(help="A built-in box of parameters (train, shifted), or a YAML file.")] = "train",
+    box: Annotated[
+        str | None, typer.Option(help="A built-in box of parameters (train, shifted), or a YAML file (default: train).")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File (.h5), or folder of a set.")] = None,
     set_: Annotated[str | None, typer.Option("--set", help="Write a set of scans from this box.")] = None,
-    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Scans in the set.")] = 100,
-    per_shard: Annotated[int, typer.Option(min=1, max=10_000, help="Scans in a file of the set.")] = 50,
+    count: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Scans in the set (default: 100).")] = None,
+    per_shard: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Scans in a file of the set (default: 50).")
+    ] = None,
     double: Annotated[bool, typer.Option("--double", help="Store the set in 64 bits instead of 32.")] = False,
     workers: Workers = CORES,
     choices: Annotated[bool, typer.Option("--list", help="List the surfaces and artifacts of the box.")] = False,
@@ -201,13 +205,17 @@ def twin(
     """Simulate scans with a known truth: surface, tip, scanner, feedback loop, electronics and mishaps."""
     from afmend.apps.cli import twin as command
 
-    wish = command.Wish(set_ or box, surface, artifacts, seed, size, out)
+    if set_ is not None and box is not None:
+        raise typer.BadParameter("--set names the box: leave --box out")
+    if set_ is None and (count is not None or per_shard is not None or double):
+        raise typer.BadParameter("--count, --per-shard and --double go with --set")
+    wish = command.Wish(set_ or box or "train", surface, artifacts, seed, size, out)
     if show_box is not None:
         raise typer.Exit(command.show_box(show_box))
     if choices:
         raise typer.Exit(command.show_choices(wish.box))
     if set_ is not None:
-        raise typer.Exit(command.make_set(wish, count, per_shard, workers, double=double))
+        raise typer.Exit(command.make_set(wish, count or 100, per_shard or 50, workers, double=double))
     raise typer.Exit(command.make_one(wish))
 
 

@@ -36,7 +36,7 @@ class Wish:
         if self.size is None:
             return None
         parts = self.size.lower().split("x")
-        if len(parts) > 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
+        if len(parts) > 2 or not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts):
             raise BadParameterError(f"--size {self.size!r}", now="Give pixels, as 512, or lines x pixels, as 300x400.")
         return (int(parts[0]), int(parts[-1]))
 

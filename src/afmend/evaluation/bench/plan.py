@@ -54,7 +54,8 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return plain | {"peers": [" ".join(peer.split("|")[:2]) for peer in self.peers]}
 
     def shape(self, index: int) -> tuple[int, int]:
         """(rows, cols) of a scan."""

@@ -65,7 +65,9 @@ def document(settings: Settings, rows: Sequence[Row], seconds: float, workers: i
 
 
 def correlation(rows: Sequence[Row]) -> Json | None:
-    """Return `rank_correlation` of all levelings, and its value with the unleveled scan as one more method."""
+    """Return `rank_correlation` of the built-in levelings, and its value with the unleveled scan as one more method."""
+    known = {method.name for method in methods_of("level")}
+    rows = [row for row in rows if row.method in known]
     found = rank_correlation([row for row in rows if row.method != UNTOUCHED])
     everything = rank_correlation(rows)
     if found is None or everything is None:

@@ -31,6 +31,8 @@ from afmend.scan.arrays import Heights, Mask, adopted
 ALPHA, FREQUENCY_PX, ANGLES_DEG = 0.40, 0.01, (0, 90)
 """Ripple: share of the local height, periods per pixel, directions."""
 ORDER = 2
+LEAST_TILT = 0.1
+"""Rise of the plane over the scan, in Sq of the surface, below which there is no tilt to speak of."""
 THIN = ("dna", "fiber", "fibers")
 """Surfaces like the DNA of the ripple test, if the box has them."""
 Line = dict[str, float]
@@ -75,7 +77,7 @@ def _table_3(settings: Settings) -> Json:
         (
             "A constant image has sigma_bg, RMSE_line and Δ|∇h| of 0 and removes all tilt: those columns would rank it "
             "first. The paper's means over samples of different scale are repeated; the median of the last column is "
-            "the number to look at."
+            "the number to look at. ρ_tilt counts only scans that were tilted."
         ),
     ]
     return _result("Seed paper, Table 3: flattening", found, columns, notes)
@@ -85,6 +87,7 @@ def _flattened(case: Case, marked: Scan, background: Mask) -> dict[str, Line]:
     smart = apply_step(marked, "level.smart_flatten", KEY)
     direction = "slow" if smart.history[-1].facts["direction"] == "columns" else "fast"
     plain = case.measured
+    tilted = _is_tilted(case, background)
     results: dict[str, tuple[Heights, str]] = {
         "global polynomial 2": (_heights(apply_step(plain, "level.polynomial", KEY)), "fast"),
         "line by line, rows": (_lines(plain, "horizontal"), "fast"),
@@ -98,11 +101,21 @@ def _flattened(case: Case, marked: Scan, background: Mask) -> dict[str, Line]:
             "sigma_bg": sigma_bg(heights, background=background),
             "rmse_line": rmse_line(heights, order=ORDER, along=along, background=background),  # type: ignore[arg-type]
             "gradient": mean_gradient(heights, background=background),
-            "tilt": tilt_removal(case.heights, heights, pixel_nm=case.pixel_nm, background=background),
+            "tilt": tilt_removal(case.heights, heights, pixel_nm=case.pixel_nm, background=background)
+            if tilted
+            else math.nan,
             **_truth(heights, case),
         }
         for name, (heights, along) in results.items()
     }
+
+
+def _is_tilted(case: Case, background: Mask) -> bool:
+    """Say whether there is a tilt to remove: without one the ratio means nothing (the instrument took it away)."""
+    from afmend.leveling.plane import fit_plane, slopes
+
+    slow, fast = slopes(fit_plane(case.heights, background & case.usable), case.ideal.shape)
+    return math.hypot(slow * case.ideal.shape[0], fast * case.ideal.shape[1]) > LEAST_TILT * case.sq_nm
 
 
 def _lines(scan: Scan, direction: str) -> Heights:

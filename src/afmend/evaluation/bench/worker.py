@@ -19,7 +19,7 @@ from afmend.evaluation.bench.tasks import find_task
 from afmend.evaluation.bench.third_party import third_parties
 from afmend.pipeline.run import one_blas_thread
 
-WEIGHED = 4
+WEIGHED = 2
 """Scans of a task on which memory is measured: measuring it takes a second run."""
 
 

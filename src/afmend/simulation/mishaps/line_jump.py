@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from afmend.pipeline.params import Knob, Params
-from afmend.simulation.recording import WAYS, Recording, Way
+from afmend.simulation.recording import WAYS, Recording, Way, shorter_part
 
 
 class LineJumpEvent(Params):
@@ -30,8 +30,8 @@ class LineJump(Params):
 def apply_line_jump(params: LineJump, recording: Recording) -> None:
     """Shift everything that is recorded after each jump, in both directions, in place.
 
-    The mask "line_jump" holds, of the line and the direction in which the jump happens, the pixels from the jump to
-    the end of the line in scan time (none if the jump is not above ``visible_nm``). Later lines, and the retrace of a
+    The mask "line_jump" holds, of the line and the direction in which the jump happens, the pixels before or after the
+    jump, whichever are fewer (none if the jump is not above ``visible_nm``). Later lines, and the retrace of a
     line whose trace jumped, are changed by one constant per line; that is not marked, since leveling can mend it.
     A jump above the image shifts everything, one below it nothing.
     """
@@ -47,6 +47,6 @@ def apply_line_jump(params: LineJump, recording: Recording) -> None:
             if here and 0 <= event.row < rows:
                 part = np.arange(cols) >= event.col if way == "trace" else np.arange(cols) <= event.col
                 recording.heights[way][event.row, part] += event.height_nm
-                mask[event.row] |= part & (abs(event.height_nm) > params.visible_nm)
+                mask[event.row] |= shorter_part(part) & (abs(event.height_nm) > params.visible_nm)
         recording.heights[way] += offset_nm[:, None]
         recording.mark(way, "line_jump", mask)

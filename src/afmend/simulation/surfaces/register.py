@@ -28,6 +28,16 @@ SURFACES: dict[str, str] = {
     "mixed": f"{_HERE}.mixed:Mixed:make_mixed",
 }
 """Kind to "module:parameters:function"."""
+SMALLEST_PX = 0.25
+"""Features smaller than this fraction of a pixel are refused: millions of them would be drawn for nobody to see."""
+_SIZES: dict[str, tuple[str, ...]] = {
+    "terraces": ("width_nm", "island_nm"),
+    "grating": ("pitch_nm",),
+    "particles": ("radius_nm",),
+    "cells": ("radius_nm",),
+    "porous": ("radius_nm",),
+    "grains": ("size_nm",),
+}
 
 
 def surface_params(kind: str) -> type[Params]:
@@ -61,7 +71,16 @@ def make_surface(params: Params, canvas: Canvas) -> Heights:
     BadParameterError
         If there is no such family, or it cannot be drawn on these pixels.
     """
-    heights: Heights = _found(str(getattr(params, "kind", "")))[1](params, canvas)
+    kind = str(getattr(params, "kind", ""))
+    make = _found(kind)[1]
+    smallest = SMALLEST_PX * min(canvas.pixel_nm)
+    for name in _SIZES.get(kind, ()):
+        if getattr(params, name) < smallest:
+            raise BadParameterError(
+                f"{name} of {getattr(params, name):.3g} nm is lost on pixels of {min(canvas.pixel_nm):.3g} nm",
+                where=f"surface {kind}", now=f"Take at least {SMALLEST_PX} of a pixel.",
+            )  # fmt: skip
+    heights: Heights = make(params, canvas)
     return heights
 
 

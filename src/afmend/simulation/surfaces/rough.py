@@ -131,6 +131,8 @@ def _draw(sq_nm: float, spectrum: Heights, size: tuple[int, int], seed: int, can
     """Draw a field of the given size from the quadrant of its spectrum (any scale) and cut the canvas out of it."""
     from scipy.fft import ifft, irfft
 
+    if sq_nm == 0:
+        return np.zeros(canvas.shape)
     twice = [np.where((i == 0) | (i == n // 2), 1.0, 2.0) for n in size for i in [np.arange(n // 2 + 1)]]
     total = float(twice[0] @ spectrum @ twice[1])
     amplitude = np.sqrt(spectrum * (0.5 / total)) * (sq_nm * size[0] * size[1])

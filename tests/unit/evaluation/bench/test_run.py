@@ -55,12 +55,12 @@ def numbers(rows):
 
 
 def test_same_numbers_twice_for_any_number_of_workers(data):
-    settings = settings_of("quick", data=data, count=2, tasks=["harm", "level", "fill"])
+    settings = settings_of("quick", data=data, count=2, tasks=["mask", "level"])
     seen = []
     one = run_units(settings, 1, lambda task, done, of: seen.append((task, done, of)))
     two = run_units(settings, 2)
     assert numbers(one) == numbers(two) != []
-    assert seen[-1][1:] == (6, 6)
+    assert seen[-1][1:] == (4, 4)
     assert all(row.megabytes is not None and row.megabytes >= 0 for row in one)
     assert document(settings, one, 1.0, 1)["scores"] == document(settings, two, 2.0, 2)["scores"]
     assert document(settings, one, 1.0, 1)["tables"] == document(settings, two, 2.0, 2)["tables"]
@@ -273,15 +273,19 @@ def test_correlation_needs_methods_and_scans():
         scores = {} if sigma is None else {"sigma_bg_nm": sigma, "rmse_nm": error}
         return Row("level", unit, f"s{unit}", {"family": "rough"}, (3, 4), method, scores)
 
-    rows = [leveled(m, u, k, 5.0 - k) for u in range(3) for k, m in enumerate("abc")]
+    rows = [leveled(m, u, k, 5.0 - k) for u in range(3) for k, m in enumerate(("seed", "auto", "row median"))]
     found = correlation(rows)
     assert (found["value"], found["negative"], found["same_best"]) == (-1, 1, 0)
+    assert correlation([*rows, *(leveled("mine", u, 9, 9) for u in range(3))]) == found, "only built-in levelings"
     assert correlation(rows[:3]) is None
-    assert correlation([leveled("a", u, 1, 1) for u in range(3)]) is None
-    assert correlation([*rows[:3], leveled("a", 1, 1, 1), leveled("b", 1, None, 1), leveled("c", 1, 1, 1)]) is None
+    assert correlation([leveled("auto", u, 1, 1) for u in range(3)]) is None
+    assert (
+        correlation([*rows[:3], leveled("seed", 1, 1, 1), leveled("auto", 1, None, 1), leveled("row median", 1, 1, 1)])
+        is None
+    )
 
 
 def test_units_do_not_depend_on_each_other(data):
-    settings = settings_of("quick", data=data, tasks=["fill"])
-    alone = do_unit(settings, Unit("fill", 3))
+    settings = settings_of("quick", data=data, tasks=["level"])
+    alone = do_unit(settings, Unit("level", 3))
     assert numbers(alone) == numbers([r for r in run_units(settings, 1) if r.unit == 3])
