@@ -194,6 +194,21 @@ def replay(
 
 
 @app.command()
+def tune(
+    inputs: Inputs,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The recipe to write.")] = Path("tuned.yaml"),
+    recipe: Annotated[str, typer.Option(help="The recipe to start from.")] = "auto",
+    channel: Channel = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose leveling and filling for your own scans, by predicting what was held out, and write a recipe."""
+    from afmend.apps.cli.tune import tune_files
+
+    raise typer.Exit(tune_files(inputs, out, recipe, channel, as_json=as_json))
+
+
+@app.command()
 def twin(
     *,
     surface: Annotated[str | None, typer.Option(help="Kind of surface (default: any of the box).")] = None,
