@@ -77,12 +77,12 @@ class Loop(Params):
         return 1 / (self.line_rate_hz * 2 * (cols + 2 * self.overscan_px(cols)))
 
     def samples_per_pixel(self, cols: int) -> int:
-        """Return the samples per pixel: 2 in the time 1 / K (4 if the loop rings), 8 in the delay; 2 to 64."""
+        """Return the samples per pixel: 1.5 in the time 1 / K (3 if the loop rings), 8 in the delay; 2 to 64."""
         if self.substeps:
             return self.substeps
         oscillates = self.mode == "amplitude" and self.integral_hz * self.response_s > 0.1
         fastest = self.integral_hz * max([2.0 if oscillates else 1.0, *(patch.gain for patch in self.patches)])
-        wanted = 2 * fastest * self.pixel_s(cols)
+        wanted = 1.5 * fastest * self.pixel_s(cols)
         if self.delay_s > 0:
             wanted = max(wanted, DELAY_SAMPLES * self.pixel_s(cols) / self.delay_s)
         return min(max(math.ceil(wanted), 2), 64)

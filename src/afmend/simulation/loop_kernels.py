@@ -29,35 +29,110 @@ def play(signal: Floats, threshold: float) -> Floats:
 
 
 @njit(cache=True, error_model="numpy")
-def _height_at(maps: Floats, scene: int, y: float, x: float, scan: NDArray[np.int64]) -> float:
-    """Bilinear height at a place in pixels of the scan."""
-    y, x = y + scan[2], x + scan[3]
-    iy, ix = int(y), int(x)
-    fy, fx = y - iy, x - ix
-    above = maps[scene, iy, ix] * (1 - fx) + maps[scene, iy, ix + 1] * fx
-    below = maps[scene, iy + 1, ix] * (1 - fx) + maps[scene, iy + 1, ix + 1] * fx
-    return float(above * (1 - fy) + below * fy)
+def _see(
+    surface: Floats, x_px: Floats, y_px: float, drifts: Floats, ground: Floats, margins: NDArray[np.int64],
+    seen: Floats, first: int, last: int, lead: int,
+) -> None:  # fmt: skip
+    """Write what lies under the tip at the samples ``first`` to ``last`` of a line into ``seen`` from ``lead`` on.
+
+    ``seen[0]`` gets the surface alone (bilinear), ``seen[1]`` what the loop has to follow. ``drifts`` holds x, y and z
+    at the start of the line and how much they grow along it.
+    """
+    per_sample = 1 / x_px.size
+    for step in range(first, last):
+        part = step * per_sample
+        x = x_px[step] + drifts[0] + drifts[3] * part
+        y = y_px + drifts[1] + drifts[4] * part
+        base = ground[0] + x * (ground[1] + ground[3] * x + ground[5] * y) + y * (ground[2] + ground[4] * y)
+        x, y = x + margins[1], y + margins[0]
+        ix, iy = int(x), int(y)
+        fx, fy = x - ix, y - iy
+        above = surface[iy, ix] * (1 - fx) + surface[iy, ix + 1] * fx
+        below = surface[iy + 1, ix] * (1 - fx) + surface[iy + 1, ix + 1] * fx
+        ideal = above * (1 - fy) + below * fy
+        seen[0, lead + step] = ideal
+        seen[1, lead + step] = ideal + base + drifts[2] + drifts[5] * part
 
 
 @njit(cache=True, error_model="numpy")
-def _bowed(ground: Floats, y: float, x: float) -> float:
-    """Tilt and bow at a place in pixels of the scan."""
-    return float(ground[0] + x * (ground[1] + ground[3] * x + ground[5] * y) + y * (ground[2] + ground[4] * y))
+def _feed(
+    target: Floats, noise: Floats, gain: Floats, scan: NDArray[np.int64], loop: Floats, reports: Floats, state: Floats,
+    moved: Floats, flags: Bytes,
+) -> None:  # fmt: skip
+    """Let the loop run through the samples of a line: piezo into ``moved[0]``, sensor into ``moved[1]``.
+
+    ``state`` holds piezo, command, error of the sensor, last report, speed of the piezo and place in the delay line
+    ``reports``, and is carried from line to line.
+    """
+    overscan, substeps = scan[4], scan[5]
+    ki, kp, share, down, up, slew, lowest, highest = loop[1:9]
+    rigid, prompt = loop[9] == 0.0, reports.size <= 2
+    z, command, error, last, speed = state[0], state[1], state[2], state[3], state[4]
+    place = int(state[5])
+    pixels = noise.size
+    for at in range(pixels):
+        pixel = (pixels - 1 - at if 2 * at >= pixels else at) - overscan
+        factor = gain[0] if gain.size == 1 else gain[min(max(pixel, 0), gain.size - 1)]
+        pull, push = factor * ki, factor * kp
+        for step in range(at * substeps, (at + 1) * substeps):
+            distance = target[step] - z
+            error += (min(max(distance, -down), up) - error) * share
+            measured = error + noise[at]
+            if not prompt:
+                measured, place = _delayed(reports, place, measured)
+            command += min(max(pull * measured + push * (measured - last), -slew), slew)
+            last = measured
+            flags[step] = FREE if distance < -down else 0
+            if command <= lowest or command >= highest:
+                command = min(max(command, lowest), highest)
+                flags[step] |= RAILED
+            if rigid:
+                z = command
+            else:
+                rest = z - command
+                z = command + loop[9] * rest + loop[10] * speed
+                speed = loop[11] * rest + loop[12] * speed
+            moved[0, step] = z
+            moved[1, step] = measured
+    state[0], state[1], state[2], state[3], state[4], state[5] = z, command, error, last, speed, place
 
 
 @njit(cache=True, error_model="numpy")
-def _swing(loop: Floats, rest: float, speed: float, command: float) -> tuple[float, float]:
-    """Let the resonant piezo move for one sample: its position and speed."""
-    return command + loop[9] * rest + loop[10] * speed, loop[11] * rest + loop[12] * speed
-
-
-@njit(cache=True, error_model="numpy")
-def _delayed(line: Floats, place: int, value: float, part: float) -> tuple[float, int]:
-    """Put a value into a delay line of n places; return what is n - 2 + ``part`` samples old, and the next place."""
+def _delayed(line: Floats, place: int, value: float) -> tuple[float, int]:
+    """Put a value into a delay line of n places; return what is n - 2 samples old, and the next place."""
     line[place] = value
     oldest = place + 1 if place < line.size - 1 else 0
-    younger = oldest + 1 if oldest < line.size - 1 else 0
-    return float(line[oldest] * part + line[younger] * (1 - part)), oldest
+    return float(line[oldest + 1 if oldest < line.size - 1 else 0]), oldest
+
+
+@njit(cache=True, error_model="numpy")
+def _record(
+    moved: Floats, flags: Bytes, seen: Floats, late: tuple[int, float], scan: NDArray[np.int64], row: int, out: Floats,
+    states: Bytes,
+) -> None:  # fmt: skip
+    """Average the samples of a line into its pixels; what was ``seen`` is read ``late`` (whole, part) samples back."""
+    cols, overscan, substeps = scan[1], scan[4], scan[5]
+    pixels = moved.shape[1] // substeps
+    lead = seen.shape[1] - moved.shape[1] - late[0]
+    for at in range(pixels):
+        way = 2 * at // pixels
+        pixel = (pixels - 1 - at if way else at) - overscan
+        if not 0 <= pixel < cols:
+            continue
+        heights = errors = ideals = targets = 0.0
+        state = np.uint8(0)
+        for step in range(at * substeps, (at + 1) * substeps):
+            heights += moved[0, step]
+            errors += moved[1, step]
+            place = lead + step
+            ideals += seen[0, place] * (1 - late[1]) + seen[0, place - 1] * late[1]
+            targets += seen[1, place] * (1 - late[1]) + seen[1, place - 1] * late[1]
+            state |= flags[step]
+        out[0, way, row, pixel] = heights / substeps
+        out[1, way, row, pixel] = errors / substeps
+        out[2, way, row, pixel] = ideals / substeps
+        out[3, way, row, pixel] = (heights - targets) / substeps
+        states[way, row, pixel] = state
 
 
 @njit(cache=True, error_model="numpy")
@@ -98,61 +173,39 @@ def follow(
         piezo is now (an integrating loop follows everything that much later).
     states : (2, rows, cols) uint8
     """
-    rows, cols, _, _, overscan, substeps = scan
+    rows, cols = scan[0], scan[1]
     out = np.zeros((4, 2, rows, cols))
     states = np.zeros((2, rows, cols), np.uint8)
-    ki, kp, share, down, up, slew, lowest, highest = loop[1:9]
-    rigid = loop[9] == 0.0
-    steps, pixels = x_px.size, x_px.size // substeps
-    scene = 0
-    error = seen = speed = 0.0
-    y, x = y_px[0] + y_drift[0], x_px[0] + x_drift[0]
-    start = _height_at(maps, 0, y, x, scan) + scene_offset[0] + _bowed(ground, y, x) + z_drift[0]
-    z = command = min(max(start, lowest), highest)
     # On a ramp, a sum of ki times the error is 1 / ki - 1 samples late.
-    late = int(1 / ki - 1)
-    targets, ideals = np.full(late + 2, start), np.full(late + 2, start)
+    behind = 1 / loop[1] - 1
+    late = (int(behind), behind - int(behind))
+    steps, lead = x_px.size, late[0] + 1
+    seen = np.empty((2, lead + steps))
+    moved, flags = np.empty((2, steps)), np.empty(steps, np.uint8)
     reports = np.zeros(int(loop[0]) + 2)
-    now = report = 0
+    state = np.zeros(6)
+    scene = 0
     # The first line is scanned once before recording starts, so that the loop has settled.
     for line in range(-1, rows):
         row = max(line, 0)
-        for at in range(pixels):
-            way = 2 * at // pixels
-            pixel = (pixels - 1 - at if way else at) - overscan
-            factor = gain[0, 0] if gain.size == 1 else gain[row, min(max(pixel, 0), cols - 1)]
-            sums = (0.0, 0.0, 0.0, 0.0)
-            state = 0
-            for step in range(at * substeps, (at + 1) * substeps):
-                while line >= 0 and line * steps + step >= scene_start[scene + 1]:
-                    scene += 1
-                part = step / steps
-                x = x_px[step] + x_drift[row] + (x_drift[row + 1] - x_drift[row]) * part
-                y = y_px[row] + y_drift[row] + (y_drift[row + 1] - y_drift[row]) * part
-                ideal = _height_at(maps, scene, y, x, scan)
-                target = ideal + scene_offset[scene] + _bowed(ground, y, x)
-                target += z_drift[row] + (z_drift[row + 1] - z_drift[row]) * part
-                distance = target - z
-                error += (min(max(distance, -down), up) - error) * share
-                measured, report = _delayed(reports, report, error + noise[row, at], 0.0)
-                command += min(max(factor * (ki * measured + kp * (measured - seen)), -slew), slew)
-                seen = measured
-                if distance < -down:
-                    state |= FREE
-                if command <= lowest or command >= highest:
-                    command = min(max(command, lowest), highest)
-                    state |= RAILED
-                if rigid:
-                    z = command
-                else:
-                    z, speed = _swing(loop, z - command, speed, command)
-                target, _ = _delayed(targets, now, target, 1 / ki - 1 - late)
-                ideal, now = _delayed(ideals, now, ideal, 1 / ki - 1 - late)
-                sums = (sums[0] + z, sums[1] + measured, sums[2] + ideal, sums[3] + (z - target))
-            if line >= 0 and 0 <= pixel < cols:
-                for k in range(4):
-                    out[k, way, row, pixel] = sums[k] / substeps
-                states[way, row, pixel] = state
+        drifts = np.array(
+            (x_drift[row], y_drift[row], z_drift[row], x_drift[row + 1] - x_drift[row], y_drift[row + 1] - y_drift[row],
+             z_drift[row + 1] - z_drift[row])
+        )  # fmt: skip
+        seen[:, :lead] = seen[:, steps:]
+        first = 0
+        while first < steps:
+            last = steps if line < 0 else min(steps, max(first, scene_start[scene + 1] - line * steps))
+            _see(maps[scene], x_px, y_px[row], drifts, ground, scan[2:4], seen, first, last, lead)
+            seen[1, lead + first : lead + last] += scene_offset[scene]
+            scene += last < steps
+            first = last
+        if line < 0:
+            seen[0, :lead], seen[1, :lead] = seen[0, lead], seen[1, lead]
+            state[0] = state[1] = min(max(seen[1, lead], loop[7]), loop[8])
+        _feed(seen[1, lead:], noise[row], gain[min(row, gain.shape[0] - 1)], scan, loop, reports, state, moved, flags)
+        if line >= 0:
+            _record(moved, flags, seen, late, scan, row, out, states)
     return out[0], out[1], out[2], out[3], states
 
 
