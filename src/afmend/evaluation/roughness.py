@@ -30,6 +30,8 @@ LEAST_GOOD = 0.5
 """Lines with a smaller share of usable pixels do not count."""
 FEW_LENGTHS = 10
 HIGHEST_DEGREE = 3
+HIDDEN = 2.0
+"""Leveling shortens the correlation length to half at most, or else the fit is a guess."""
 LONGEST = 4.0
 """Fits with fewer correlation lengths per line than this are nothing but extrapolation."""
 EXPONENTS = (0.6, 2.0)
@@ -131,8 +133,7 @@ def quotable_roughness(
     The autocorrelation along the lines is fitted with ``E[leveled]`` of ``sigma^2 exp(-(lag / T)^a)``: the covariance
     matrix between two projections (I - P) C (I - P), averaged along its diagonals; image polynomials are added as a
     constant for an isotropic surface. Variance, autocorrelation and spectrum are then raised by what the fit lost.
-    Sources: Necas, Klapetek and Valtr, arXiv:2001.00433 (2020); Necas, Eng. Res. Express 6, 025560 (2024),
-    doi:10.1088/2631-8695/ad5302.
+    Sources: Necas, Klapetek and Valtr, arXiv:2001.00433 (2020); Necas, Eng. Res. Express 6, 025560 (2024).
 
     When not to use it: surfaces that are not random (steps, gratings, few particles) have no such autocorrelation;
     below some 10 correlation lengths per line the correction is as large as the result; noise is roughness here, see
@@ -262,7 +263,7 @@ class _Leveler:
             scale = max(float(np.dot(curve, acf[1:last])) / square, 0.0) if square > 0 else 0.0
             return float(np.sum(np.square(acf[1:last] - scale * curve))) / float(acf[0]) ** 2, scale
 
-        limits = (math.log(0.3), math.log(self.cols / LONGEST))
+        limits = (math.log(0.3), math.log(min(self.cols / LONGEST, HIDDEN * first)))
         if exponent is None:
             best = minimize(
                 lambda v: misfit(v[0], v[1])[0], (math.log(first), 1.4), method="Nelder-Mead",

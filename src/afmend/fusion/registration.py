@@ -17,6 +17,9 @@ REACH = 0.06
 """Largest shift that is looked for, as a fraction of the line: twice what piezos without sensors show."""
 USUAL = (0.02, 0.003, 0.005)
 """What shifts are usual (1 sigma, fraction of the line): constant, linear, quadratic part."""
+USUAL_SURPRISE = 1.0
+LARGEST_SURPRISE = 5.0
+"""No scanner bends its lines so much: the scan does not tell the shift."""
 COARSE_COLS = 128
 LINES = 64
 GROUPS = 8
@@ -63,6 +66,10 @@ class Shift:
         error: Curve = np.sqrt(np.einsum("kx,kl,lx->x", along, self.covariance, along))
         return error
 
+    def surprise(self, coefficients: Curve) -> float:
+        """How many of its errors the most unusual of other coefficients lies away from 0."""
+        return float(np.max(np.abs(coefficients) / np.sqrt(np.diag(self.covariance))))
+
     def to_json(self) -> dict[str, list[float]]:
         """Return coefficients and their errors, in pixels."""
         errors = np.sqrt(np.diag(self.covariance))
@@ -77,8 +84,8 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
 
     The shift is the one under which the differences of the directions are most likely, where a difference is noise or
     the tail of one of them (`gate.believe`): least squares and correlation take tails for a shift, by many pixels.
-    First all shifts within 6 % of the line are tried on coarse pixels. Then least squares on the slopes (Gauss-Newton),
-    where both directions are right and neither falls as fast as a tip in free flight.
+    First all shifts within 6 % of the line are tried on coarse pixels. From the best one, and from 0, least squares on
+    the slopes (Gauss-Newton) go on where both directions are right and neither falls as fast as a tip in free flight.
 
     Parameters
     ----------
@@ -90,7 +97,7 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
     Returns
     -------
     Shift
-        Where the data say nothing, 0 with the error of the prior (2 % of the line).
+        Where the data say nothing, or something that no scanner does, 0 with the error of the prior (2 % of the line).
 
     Raises
     ------
@@ -118,8 +125,17 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
     first, second, counts = trace[some], retrace[some], counts[some]
     factor = max(1, cols // COARSE_COLS)
     coarse = _binned(first, factor), _binned(second, factor), _binned(counts, factor) == 1
-    found = _tried(_Likeness(*coarse)) * factor
+    starts = [_tried(_Likeness(*coarse)) * factor]
+    if nothing.surprise(starts[0]) > USUAL_SURPRISE:
+        starts.append(np.zeros(3))
     first, second = _quiet(first), _quiet(second)
+    climbed = [_climbed(first, second, counts, start, nothing) for start in starts]
+    best = min(climbed, key=lambda pair: pair[1])[0]
+    return best if nothing.surprise(best.coefficients) < LARGEST_SURPRISE else nothing
+
+
+def _climbed(first: Heights, second: Heights, counts: Mask, found: Curve, nothing: Shift) -> tuple[Shift, float]:
+    """Refine one start; return the shift, and how badly it fits where both directions followed the surface."""
     followed = counts, counts
     for _ in range(ROUNDS):
         for _ in range(STEPS):
@@ -127,7 +143,29 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
         followed = _followed(first, second, counts, found)
     for _ in range(STEPS):
         found, covariance = _step(first, second, followed, found, nothing)
-    return Shift(found, covariance, cols)
+    return Shift(found, covariance, nothing.cols), _misfit(first, second, counts, found, nothing)
+
+
+def _misfit(first: Heights, second: Heights, counts: Mask, found: Curve, nothing: Shift) -> float:
+    """Half the log of the mean square difference, cut at large ones, of as many pixels as count; and the prior."""
+    shift = found @ basis(nothing.cols, 2)
+    known = _common(*_followed(first, second, counts, found), shift)
+    if not known.any():
+        return np.inf
+    rest = first - shifted(second, shift)
+    rest = np.abs(rest - _medians(rest, known)[:, None])[known]
+    middle = float(np.median(rest))
+    power = float(np.mean(np.square(np.minimum(rest, 5 * middle)))) + 1e-300
+    prior = float(np.sum(np.square(found) / np.diag(nothing.covariance)))
+    return 0.5 * float(np.log(power)) * counts.size / ALIKE + 0.5 * prior
+
+
+def _medians(values: Heights, known: Mask) -> Curve:
+    """Return the median of each line over what is known; 0 where nothing is."""
+    out = np.zeros(values.shape[0])
+    some = known.any(axis=1)
+    out[some] = np.nanmedian(np.where(known[some], values[some], np.nan), axis=1)
+    return out
 
 
 def shifted(heights: Heights, shift_px: Curve) -> Heights:

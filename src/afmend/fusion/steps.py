@@ -30,7 +30,7 @@ def trace_retrace(field: Field, params: TraceRetrace) -> Leveled:
     Do this first, before leveling: both directions must be as measured. Without a channel of the other direction, or
     if the direction is not known, nothing is changed and the facts say so. Masks stay as they are: a pixel that is
     missing or marked here takes the value of the other direction, yet keeps its mark (`afmend.fusion.fuse` takes the
-    marks away, too). Source: J. Kocur et al., arXiv:2311.12462, for the idea; the gate is a hidden Markov chain.
+    marks away, too). How: see `fuse_pair`.
     """
     del params
     reason = why_not(field)
