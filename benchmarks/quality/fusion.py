@@ -59,12 +59,6 @@ def one(box: str, surface: str, seed: int) -> dict[str, float] | None:
     bad = wrong[0] | wrong[1]
     if bad.mean() < 0.02:
         return None
-    # A discrete integrator of gain K lags 1 / K - 1 samples, the twin's ideal round(1 / K): a fixed, known shift.
-    loop = twin.loop
-    substeps = loop.samples_per_pixel(SHAPE[1])
-    gain = min(loop.integral_hz * loop.pixel_s(SHAPE[1]) / substeps, 1.0)
-    late = (round(1 / gain) - (1 / gain - 1)) / substeps
-    ideal = shifted(ideal, np.full(SHAPE[1], late))
     fused = fuse_pair(trace, retrace)
     moved = shifted(retrace, register_lines(trace, retrace).shift_px)
     offset = np.median(trace - moved, axis=1, keepdims=True)
