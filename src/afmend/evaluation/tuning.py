@@ -196,6 +196,8 @@ def _verdict(
 def _why(best: Risk, count: int) -> str:
     if best.name == AS_IS:
         return f"nothing is better on {count} blocks"
+    if best.against is not None and np.isnan(best.against.high):
+        return f"{best.name!r} looks better, but {count} blocks are too few for an interval: give more scans"
     return (
         f"{best.name!r} looks {100 * (1 - best.relative):.1f} % better on {count} blocks, but the interval holds zero"
     )

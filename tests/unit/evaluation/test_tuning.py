@@ -75,7 +75,10 @@ def test_a_single_direction_is_left_undecided():
 
 
 def test_filling_is_replaced_by_one_that_fills_better():
-    scans = [pair(seed, apart=0.0, holes=True)[0] for seed in range(2)]
+    scans = [pair(seed, apart=0.0, holes=True)[0] for seed in range(5)]
+    few = tune(scans[:1], recipe_of(("level.plane", {}), ("fill.laplace", {}))).verdicts[1]
+    assert not few.decided
+    assert "too few" in few.reason
     tuned = tune(scans, recipe_of(("level.plane", {}), ("fill.laplace", {})))
     fill = tuned.verdicts[1]
     assert fill.decided
