@@ -75,11 +75,27 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     """Rows that may be links of a chain: with a quarter of the usual number of usable pixels.
 
     Others would hand on the error of their few pixels to all that follow; see `stray_offsets`. At least ``least``
-    pixels are asked for (fewer if the image is narrower).
+    pixels are asked for (fewer if the image is narrower). Of two neighbors that have hardly a column in common, and so
+    say nothing about each other, the one with fewer pixels is left out.
     """
     counts = np.count_nonzero(~skip, axis=1)
     usual = float(np.median(counts[counts > 0])) if counts.any() else 0.0
-    return np.flatnonzero(counts >= max(min(least, skip.shape[1]), 0.25 * usual))
+    fewest = max(min(least, skip.shape[1]), 0.25 * usual)
+    lines = np.flatnonzero(counts >= fewest)
+    if not skip[lines].any():
+        return lines
+    kept: list[int] = []
+    for line in lines:
+        while kept and _strangers(skip, kept[-1], line, 0.5 * fewest) and counts[kept[-1]] < counts[line]:
+            kept.pop()
+        if not kept or not _strangers(skip, kept[-1], line, 0.5 * fewest):
+            kept.append(int(line))
+    return np.array(kept, dtype=np.int64)
+
+
+def _strangers(skip: Mask, one: int, other: int, fewest: float) -> bool:
+    """Tell whether two lines have fewer than ``fewest`` usable columns in common."""
+    return bool(np.count_nonzero(~(skip[one] | skip[other])) < fewest)
 
 
 def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[NDArray[np.int64], Scales]:

@@ -356,3 +356,16 @@ def test_error_bars_of_lines_are_honest() -> None:
 def test_a_large_scan() -> None:
     z = np.tile(particles((128, 160)), (8, 8)) + line_noise(1024) + noise((1024, 1280))
     assert gauge_rms(leveled(z) - np.tile(particles((128, 160)), (8, 8))) < 1.1 * NOISE_NM
+
+
+def test_lines_without_a_column_in_common_do_not_lose_a_jump():
+    """A jump at two half-masked neighbors: the chain leads around the one that its neighbor says nothing about."""
+    z = rough((60, 80), 3, sq_nm=0.2, smooth_px=8.0) + np.random.default_rng(0).normal(0, 0.02, (60, 80))
+    mask = np.zeros(z.shape, dtype=bool)
+    mask[30, :30] = True
+    mask[31, 29:] = True
+    jump = np.where(np.arange(60) >= 31, 4.0, 0.0)[:, None]
+    leveled = level_auto(Field(z + jump, mask), Auto()).heights
+    plain = level_auto(Field(z, mask), Auto()).heights
+    offsets = np.median((leveled - plain)[:, 40:], axis=1)
+    assert np.ptp(offsets[np.arange(60) != 31]) < 0.3
