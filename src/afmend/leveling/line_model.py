@@ -85,11 +85,11 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     if not skip[lines].any():
         return lines
     kept: list[int] = []
-    for line in lines:
+    for line in map(int, lines):
         while kept and _strangers(skip, kept[-1], line, 0.5 * fewest) and counts[kept[-1]] < counts[line]:
             kept.pop()
         if not kept or not _strangers(skip, kept[-1], line, 0.5 * fewest):
-            kept.append(int(line))
+            kept.append(line)
     return np.array(kept, dtype=np.int64)
 
 
