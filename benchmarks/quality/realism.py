@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from afmend.errors import AfmendError
+from afmend.evaluation.metrics.gauge import without_background
 from afmend.evaluation.realism import FEATURES, auc, features, fit_logistic, two_sample_scores
 from afmend.formats import read_all
 from afmend.pictures.maps import Size, paint, robust_range
@@ -57,11 +58,8 @@ def described(scans):
 
 def tile(channel, n):
     z, valid = np.asarray(channel.values, float), ~channel.missing
-    y, x = np.mgrid[: z.shape[0], : z.shape[1]] / max(z.shape)
-    terms = np.stack([np.ones(z.size), x.ravel(), y.ravel()], 1)
-    known = valid.ravel()
-    if known.any():
-        z = z - (terms @ np.linalg.lstsq(terms[known], z.ravel()[known], rcond=None)[0]).reshape(z.shape)
+    if valid.any():
+        z = without_background(z, degree=1, usable=valid)
     scale = n / max(z.shape)
     size = Size(max(round(z.shape[1] * scale), 1), max(round(z.shape[0] * scale), 1), 1.0, "slow")
     return Image.fromarray(paint(z, size, robust_range(z, valid), valid=valid))

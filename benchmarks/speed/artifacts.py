@@ -6,11 +6,11 @@ Run: PYTHONPATH=src python benchmarks/speed/artifacts.py [--sizes 512 2048] [--r
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 import cv2
 import numpy as np
+from clock import clock
 from scipy.ndimage import gaussian_filter, median_filter
 
 from afmend.artifacts.peer_scars import GwyddionScars, TopoStatsScars, scars_gwyddion, scars_topostats
@@ -29,17 +29,6 @@ def scene(size: int) -> np.ndarray:
         z[row : row + 2, size // 8 : size // 2] += 2
     z[rng.integers(0, size, 60), rng.integers(0, size, 60)] += 20
     return z
-
-
-def clock(work: Callable[[], object], repeats: int) -> float:
-    """Median milliseconds of some calls, after one to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
 
 
 def main(sizes: list[int], repeats: int) -> None:

@@ -6,26 +6,14 @@ Run: PYTHONPATH=src python benchmarks/speed/surfaces.py [--size 512] [--margin 2
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import numpy as np
+from clock import clock
 
 from afmend.simulation.canvas import Canvas
 from afmend.simulation.surfaces import SURFACES, make_surface, surface_params
 from afmend.tip import dilate, tip_array
 from afmend.tip.shapes import SphereCone
-
-
-def clock(work: Callable[[], object], repeats: int) -> float:
-    """Median milliseconds of some calls, after one to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
 
 
 def main(size: int, margin: int, repeats: int) -> None:

@@ -6,24 +6,12 @@ Run: PYTHONPATH=src python benchmarks/speed/tip.py [--sizes 512] [--tips 21 41] 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import numpy as np
+from clock import clock
 from scipy.ndimage import gaussian_filter, grey_dilation, grey_erosion
 
 from afmend.tip import dilate, erode
-
-
-def clock(work: Callable[[], object], repeats: int) -> float:
-    """Median milliseconds of some calls, after one to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
 
 
 def parabola(size: int, drop_nm: float) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import StepError
+from afmend.evaluation.metrics.gauge import without_background
 from afmend.scan.arrays import Heights, Mask
 
 Table: TypeAlias = NDArray[np.float64]
@@ -47,7 +48,7 @@ def features(heights: Heights, usable: Mask | None = None) -> NDArray[np.float64
         If fewer than 16 lines or pixels are left, or the scan is flat.
     """
     lines = np.ones(heights.shape[0], dtype=np.bool_) if usable is None else usable.all(axis=1)
-    z = _without_plane(heights[lines]) if lines.sum() >= 16 else np.zeros((1, 1))
+    z = without_background(heights[lines], degree=1) if lines.sum() >= 16 else np.zeros((1, 1))
     sq = float(z.std())
     if min(z.shape) < 16 or sq == 0:
         raise StepError("too little is left of the scan to describe it", now="Take a larger one.")
@@ -100,13 +101,6 @@ def _bands(steps: Heights) -> list[float]:
     place = np.linspace(0, 1, power.size)
     total = max(float(power[1:].sum()), 1e-30)
     return [_log(power[(place > low) & (place <= high)].sum() / total) for low, high in pairwise(BANDS)]
-
-
-def _without_plane(heights: Heights) -> Heights:
-    y, x = np.mgrid[: heights.shape[0], : heights.shape[1]]
-    terms = np.stack([np.ones(heights.size), x.ravel(), y.ravel()], axis=1)
-    flat: Heights = heights.ravel() - terms @ np.linalg.lstsq(terms, heights.ravel(), rcond=None)[0]
-    return flat.reshape(heights.shape)
 
 
 def two_sample_scores(first: Table, second: Table, *, folds: int = 10, ridge: float = 1.0, seed: int = 0) -> tuple[

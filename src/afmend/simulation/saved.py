@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal
 
 import numpy as np
 
+from afmend.errors import StepError
+from afmend.leveling.moments import line_fits, without_curves, without_surface
+from afmend.leveling.plane import fit_plane
 from afmend.pipeline.params import Knob, Params
 from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.recording import WAYS, Recording
@@ -40,37 +44,15 @@ def apply_saved(params: Saved, recording: Recording) -> None:
 
 
 def _subtract_plane(heights: Heights, known: Mask) -> None:
-    rows, cols = heights.shape
-    y, x = np.linspace(-1, 1, rows), np.linspace(-1, 1, cols)
-    weight = known.astype(np.float64)
-    there = heights * weight
-    per_line, per_column = weight.sum(axis=1), weight.sum(axis=0)
-    cross = float(y @ weight @ x)
-    normal = np.array(
-        [
-            [per_line.sum(), per_column @ x, per_line @ y],
-            [per_column @ x, per_column @ x**2, cross],
-            [per_line @ y, cross, per_line @ y**2],
-        ]
-    )
-    right = np.array([there.sum(), there.sum(axis=0) @ x, there.sum(axis=1) @ y])
-    # The pseudo-inverse, because a scan of one line has no slope along the slow axis.
-    offset, along, down = np.linalg.pinv(normal) @ right
-    plane = offset + along * x[None, :] + down * y[:, None]
-    np.subtract(heights, plane, out=heights, where=known)
+    """Subtract the plane of the known pixels; where they lie on one line, no program can, and nothing happens."""
+    with suppress(StepError):
+        np.copyto(heights, without_surface(heights, fit_plane(heights, known, robust=False)), where=known)
 
 
 def _flatten_lines(heights: Heights, known: Mask, order: int) -> None:
-    """Subtract the polynomial of each line; lines that miss pixels are fitted to the others."""
-    cols = heights.shape[1]
-    powers = np.linspace(-1, 1, cols)[:, None] ** np.arange(min(order + 1, cols))
-    whole = known.all(axis=1)
-    basis, _ = np.linalg.qr(powers)
-    fitted = (heights @ basis) @ basis.T
-    for row in np.flatnonzero(~whole & known.any(axis=1)):
-        part = known[row]
-        fitted[row] = powers @ np.linalg.lstsq(powers[part], heights[row, part], rcond=None)[0]
-    np.subtract(heights, fitted, out=heights, where=known)
+    """Subtract from each line the polynomial through its known pixels."""
+    found, _, _, _ = line_fits(heights, known, min(order, heights.shape[1] - 1))
+    np.copyto(heights, without_curves(heights, found), where=known)
 
 
 def _quantize(heights: Heights, known: Mask, bits: int) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.components import find_components
+from afmend.artifacts.reshape import grown
 from afmend.errors import BadScanError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.morphology import dilate
@@ -110,10 +112,10 @@ def _push(surface: Heights, canvas: Canvas, drag: Drag) -> tuple[tuple[int, int]
     row, rows, where = found[drag.seed % len(found)]
     inside = np.zeros(canvas.shape, dtype=np.bool_)
     canvas.scan_part(inside)[where] = True
-    grown = _grown(inside, 3)
-    rim = _grown(grown, 3) & ~grown
+    near = grown(inside, 3, 3)
+    rim = grown(near, 3, 3) & ~near
     ground = float(np.median(surface[rim])) if rim.any() else float(np.median(surface))
-    gone = np.where(grown, ground, np.inf)
+    gone = np.where(near, ground, np.inf)
     moved = np.full(canvas.shape, -np.inf)
     if drag.shift_px:
         lifted = np.where(inside, surface, -np.inf)
@@ -123,27 +125,15 @@ def _push(surface: Heights, canvas: Canvas, drag: Drag) -> tuple[tuple[int, int]
 
 def particles_to_push(surface: Heights) -> list[tuple[int, int, Mask]]:
     """Find compact protrusions: (first line, number of lines, mask), from the top of the scan to its end."""
-    import cv2
-
     low, high = np.quantile(surface, (0.5, 0.998))
-    if not high > low:
-        return []
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats((surface > (low + high) / 2).astype(np.uint8))
+    found = find_components(surface > (low + high) / 2)
     out = []
-    for k in range(1, count):
-        rows, cols, area = int(boxes[k, cv2.CC_STAT_HEIGHT]), int(boxes[k, cv2.CC_STAT_WIDTH]), int(boxes[k, 4])
+    for k in range(1, found.area.size):
+        rows, cols, area = int(found.height[k]), int(found.width[k]), int(found.area[k])
         compact = area > 0.4 * rows * cols and rows < 4 * cols and cols < 4 * rows
         if rows >= FEWEST_LINES and compact and area < LARGEST_SHARE * surface.size:
-            out.append((int(boxes[k, cv2.CC_STAT_TOP]), rows, labels == k))
+            out.append((int(found.top[k]), rows, found.labels == k))
     return out
-
-
-def _grown(mask: Mask, px: int) -> Mask:
-    import cv2
-
-    kernel = np.ones((2 * px + 1, 2 * px + 1), np.uint8)
-    grown: Mask = cv2.dilate(mask.astype(np.uint8), kernel) > 0
-    return grown
 
 
 def check_size(canvas: Canvas) -> None:

@@ -20,7 +20,7 @@ from afmend.simulation.scenes import check_size, make_scenes
 from afmend.simulation.surfaces import make_surface
 from afmend.simulation.tracking import track
 
-VERSION = "2"
+VERSION = "3"
 STEP = "twin"
 EXTRA_MARGIN_PX = 8
 """Beyond the path of the tip, so that the edge of the canvas, where dilation is not exact, stays out of the scan."""
@@ -34,7 +34,7 @@ def simulate(twin: Twin) -> Scan:
     Parameters
     ----------
     twin : Twin
-        From `box.draw`, or made by hand.
+        From `drawing.draw`, or made by hand.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""``afmend demo``: the main job on the embedded example."""
+"""``afmend demo``: the main job on a scan of the twin, whose true surface is known."""
 
 from __future__ import annotations
 
@@ -8,32 +8,50 @@ import numpy as np
 
 from afmend.apps.batch import Order, run_batch
 from afmend.apps.cli import say
-from afmend.apps.cli.example import example_scan
+from afmend.evaluation.metrics.gauge import gauge_free_rmse
 from afmend.formats import read, write
 from afmend.recipes import load_recipe
-from afmend.scan.arrays import Heights
+from afmend.scan import Scan
+from afmend.simulation import artifact_masks, as_measured, draw, ideal_of, load_box, simulate
+
+SEED = 2
+"""Neither the best nor the worst: of the first ten seeds, mending leaves 0.12 to 0.63 of the error, here 0.23."""
+SHAPE = (256, 320)
+ARTIFACTS = ("line_noise", "scar", "line_offset", "stuck_line")
+"""An ordinary bad day."""
+NO_DAMAGE = ("offset", "lag")
+"""Kinds that a detector need not find: leveling mends offsets, and a loop lags on every slope."""
+
+
+def example_scan() -> Scan:
+    """Return the scan of the demo with its truth: particles on tilted, bowed ground."""
+    return simulate(draw(load_box("train"), SEED, shape=SHAPE, surface="particles", artifacts=ARTIFACTS))
 
 
 def run_demo(out: Path) -> int:
     """Write the example as a raw file, mend it with the recipe "auto", compare with the truth; return the exit code."""
-    scan, truth, damaged = example_scan()
-    raw = write(scan, out / "raw" / "example.gwy")
-    order = Order(out / "mended", load_recipe("auto").to_yaml())
     console = say.out()
-    console.print(f"Mending {raw} (the first run compiles its loops: half a minute) ...", markup=False)
+    console.print("Simulating and mending a scan (the first run compiles its loops: a minute) ...", markup=False)
+    scan = example_scan()
+    truth = ideal_of(scan).values
+    damaged = np.logical_or.reduce([mask for kind, mask in artifact_masks(scan).items() if kind not in NO_DAMAGE])
+    raw = write(as_measured(scan), out / "raw" / "example.gwy")
+    order = Order(out / "mended", load_recipe("auto").to_yaml())
     outcome = run_batch([raw], order, lambda _result, _done, _of: None)
     if outcome.exit_code:
         for result in outcome.results:
             say.complain(str(result.error or [one.error for one in result.scans]))
         return outcome.exit_code
     mended = read(order.out / "example.gwy.h5").main
-    before = _error(scan.main.values, truth)
-    after = _error(mended.values, truth)
+    before = gauge_free_rmse(scan.channel("height/trace").values, truth)
+    after = gauge_free_rmse(mended.values, truth)
     marked = mended.artifact
     filled = np.count_nonzero(mended.invented)
     known = 0 if mended.uncertainty is None else np.count_nonzero(np.isfinite(mended.uncertainty) & mended.invented)
     hit = np.count_nonzero(marked & damaged) / np.count_nonzero(damaged)
-    console.print(f"Error against the known surface: {before:.2f} nm before (tilt removed), {after:.2f} nm after.")
+    console.print(
+        f"Error against the known surface: {before:.2f} nm before (tilt and bow removed), {after:.2f} nm after."
+    )
     sure = 100.0 * float(known) / max(1.0, float(filled))
     console.print(
         f"Damaged pixels found: {100 * hit:.0f} %; marked in all: {100 * marked.mean():.1f} % of the scan; "
@@ -44,12 +62,3 @@ def run_demo(out: Path) -> int:
     )
     console.print(f"Open the report: {(order.out / 'report.html').resolve()}", markup=False, soft_wrap=True)
     return 0
-
-
-def _error(z: Heights, truth: Heights) -> float:
-    """RMS difference to the truth after removing the plane that nobody can know."""
-    y, x = np.mgrid[: z.shape[0], : z.shape[1]]
-    difference = (z - truth).ravel()
-    terms = np.stack([np.ones(z.size), x.ravel(), y.ravel()], axis=1)
-    rest = difference - terms @ np.linalg.lstsq(terms, difference, rcond=None)[0]
-    return float(np.sqrt(np.mean(rest**2)))

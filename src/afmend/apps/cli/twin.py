@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -74,21 +76,17 @@ def make_set(wish: Wish, count: int, per_shard: int, workers: int, *, double: bo
     return 0
 
 
-def _bar(count: int):  # type: ignore[no-untyped-def] # noqa: ANN202 (a context manager of rich, or nothing)
-    from contextlib import contextmanager
+@contextmanager
+def _bar(count: int) -> Iterator[Callable[[int, int], None] | None]:
+    """Show a bar on a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import Progress
 
-    @contextmanager
-    def bar():  # type: ignore[no-untyped-def] # noqa: ANN202
-        if not sys.stderr.isatty():
-            yield None
-            return
-        from rich.progress import Progress
-
-        with Progress(console=say.err(), transient=True) as progress:
-            task = progress.add_task("Simulating", total=count)
-            yield lambda done, _of: progress.update(task, completed=done)
-
-    return bar()
+    with Progress(console=say.err(), transient=True) as progress:
+        task = progress.add_task("Simulating", total=count)
+        yield lambda done, _of: progress.update(task, completed=done)
 
 
 def show_box(name: str) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from afmend.errors import AfmendError
+from afmend.errors import AfmendError, BadParameterError, BadScanError
 from afmend.evaluation.bench.cases import Case, UnfitScanError, case_of, cases_in, check_fit, scans_of
 from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
 from afmend.evaluation.bench.plan import Settings, Unit
@@ -89,7 +89,13 @@ def _from_file(folder: Path, unit: Unit) -> Case:
 
 
 def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Scan:
-    """Let the twin make the scan of a unit; surfaces are taken in turn, of the names in ``like`` if the box has any."""
+    """Let the twin make the scan of a unit; surfaces are taken in turn, of the names in ``like`` if the box has any.
+
+    Raises
+    ------
+    UnfitScanError
+        If the numbers that the box drew contradict each other (a tip too wide for its pixels).
+    """
     from afmend.simulation.drawing import draw
     from afmend.simulation.twin import simulate
 
@@ -102,7 +108,10 @@ def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Sc
     artifacts = () if unit.task in ("harm", "fill") else None
     twin = draw(box, settings.seed_of(unit.index), shape=settings.shape(unit.index),
                 surface=kinds[turn % len(kinds)], artifacts=artifacts)  # fmt: skip
-    return simulate(only_noise(twin) if unit.task == "harm" else twin)
+    try:
+        return simulate(only_noise(twin) if unit.task == "harm" else twin)
+    except (BadParameterError, BadScanError) as error:
+        raise UnfitScanError(f"the twin refuses it: {error.what}", where=twin.name) from error
 
 
 def only_noise(twin: Twin) -> Twin:
