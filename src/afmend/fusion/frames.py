@@ -282,7 +282,8 @@ def fuse_scans(scans: Sequence[Scan], channel: str | ChannelKey | None = None) -
     Returns
     -------
     Scan
-        One channel at the places of the reference; uncovered pixels are missing; facts in the history.
+        One channel at the places of the reference; uncovered pixels are missing. The history is that of the reference
+        and one record more, whose facts tell the noise; ``noise_before`` is that of one of the scans as given.
 
     Raises
     ------
@@ -311,7 +312,7 @@ def fuse_scans(scans: Sequence[Scan], channel: str | ChannelKey | None = None) -
                    Masks(missing=fused.unknown if fused.unknown.any() else None))  # fmt: skip
     files = [f"{scan.source.file}#{scan.source.index}" for scan in scans]
     record = Record(STEP, VERSION, {"files": files}, made.key, "", made.digest(), __version__, fused.facts)
-    return replace(home, channels={made.key: made}, history=(record,))
+    return replace(home, channels={made.key: made}, history=(*home.history, record))
 
 
 def _quarter_turns(scans: Sequence[Scan]) -> int:
