@@ -162,7 +162,7 @@ class _Linear:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Learned:
-    """Outcome of the trials: share of the directed covariance, error bars, linear interpolation if it is better."""
+    """Outcome of the trials: covariances that take part, their shares, error bars, linear interpolation if better."""
 
     taking_part: tuple[int, ...]
     shares: Vector

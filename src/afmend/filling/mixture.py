@@ -1,4 +1,4 @@
-"""Joining what two covariances say: each counts where it explains the good pixels around a hole better."""
+"""Joining what four covariances say: each counts where it explains the good pixels around a hole better."""
 
 from __future__ import annotations
 

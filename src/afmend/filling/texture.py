@@ -77,7 +77,7 @@ EVERYONE = (*range(len(LIVELINESS)), DIRECTED)
 
 
 class Guesses(NamedTuple):
-    """What each covariance says about each pixel; arrays (covariances, pixels): the image's own, then the directed one.
+    """What each covariance says about each pixel; arrays (covariances, pixels), in the order of `EVERYONE`.
 
     Attributes
     ----------
