@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from afmend.errors import StepError
 from afmend.filling.bars import Bars
 from afmend.filling.bounds import below, upper_bounds
-from afmend.filling.error_bars import quantization_step, telling
+from afmend.filling.error_bars import doubt, error_bars, telling
 from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, move_holes
 from afmend.filling.holes import Holes, distance_to_data, find_holes, first_good
-from afmend.filling.kriging import Kriging, kriging
+from afmend.filling.kriging import Kriging, across_lines, kriging
 from afmend.filling.mixture import Joined, join, learn_shares, weights
 from afmend.filling.noise import noise_variance
 from afmend.filling.texture import Guesses, Texture, simulate
@@ -59,7 +59,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("fill.auto", Auto, version="3")
+@step("fill.auto", Auto, version="4")
 def auto(field: Field, params: Auto) -> Filled:
     """Krige tiles of the holes with the image's own two-dimensional covariance, tried on holes cut into good pixels.
 
@@ -100,18 +100,19 @@ def auto(field: Field, params: Auto) -> Filled:
     guesses = model.texture.predict(holes.heights, holes.known, rows, cols, learned.taking_part)
     texture = join(guesses, learned.shares)
     line = _line(holes.heights, holes.known, rows, cols, texture.mean)
-    doubts = _doubt(texture.mean, line, model.noise)
+    doubts = doubt(texture.mean, line, model.noise)
     mean, variance = (texture.mean, texture.variance)
     if learned.linear is not None:
         mean, variance = line, learned.linear.variance(holes.known, rows, cols)
-    sigma = _error_bars(learned.bars.variance(variance, texture.activity, doubts), holes)
+    total = learned.bars.variance(variance, texture.activity, doubts)
+    sigma = error_bars(total, 1.0, holes.heights, holes.known)
     bounds = upper_bounds(field, rows, cols)
     mean, sigma = below(mean, sigma, bounds)
     if params.output == "sample":
         mean = np.minimum(mean + _deviation(model, learned, guesses, sigma, params.seed), bounds)
     heights, bars = holes.heights.copy(), np.zeros(field.shape)
     heights[rows, cols], bars[rows, cols] = mean, sigma
-    return Filled(heights, bars, holes.left_open, {**learned.facts, "noise_variance": model.noise})
+    return Filled(heights, bars, holes.left_open, {**learned.facts, "noise_variance": variogram.nugget})
 
 
 def _variogram(holes: Holes, slow_px: float) -> Variogram | None:
@@ -143,7 +144,7 @@ class _Model:
 
     @property
     def noise(self) -> float:
-        """Variance of one pixel's noise."""
+        """Variance of one pixel's noise, or the least that the texture assumes."""
         return self.texture.nugget
 
 
@@ -196,7 +197,7 @@ def _learn(model: _Model, compare_px: int) -> _Learned:
         distance = [distance_to_data(trial.known, trial.rows, trial.cols) for trial in trials]
         linear = _Linear(np.concatenate(distance).astype(np.float64), errors["linear"], noise)
         variance = error_at_distance(linear.distance, linear.errors, linear.distance, noise) ** 2
-    bars = _calibrate(errors[method], texture._replace(variance=variance), _doubt(texture.mean, line, noise), model)
+    bars = _calibrate(errors[method], texture._replace(variance=variance), doubt(texture.mean, line, noise), model)
     facts = {"method": method, "rmse": rmse, "trials": int(truth.size), "shares": shares.tolist()}
     useful = np.flatnonzero(shares)
     return _Learned(tuple(useful.tolist()), shares[useful], bars, linear, facts | bars.facts)
@@ -212,21 +213,7 @@ def _calibrate(errors: Vector, joined: Joined, doubts: Vector, model: _Model) ->
 
 def _line(heights: Heights, known: Mask, rows: Places, cols: Places, otherwise: Vector) -> Vector:
     """Linear interpolation across the lines; ``otherwise`` in columns without data."""
-    from afmend.filling.texture_kernels import between
-
-    line = between(heights, known, rows, cols)
-    return np.where(np.isnan(line), otherwise, line)
-
-
-def _doubt(one: Vector, other: Vector, noise: float) -> Vector:
-    return np.maximum((one - other) ** 2 - noise, 0.0)
-
-
-def _error_bars(variance: Vector, holes: Holes) -> Vector:
-    """Sigma, at least the rounding of quantized heights; inf where nothing is known about the error."""
-    floor = quantization_step(holes.heights, holes.known) / np.sqrt(12.0)
-    sigma = np.maximum(np.sqrt(variance), floor)
-    return np.where(telling(sigma**2, holes.heights, holes.known), sigma, np.inf)
+    return np.where(known.any(axis=0)[cols], across_lines(heights, known)[rows, cols], otherwise)
 
 
 def _deviation(model: _Model, learned: _Learned, guesses: Guesses, sigma: Vector, seed: int) -> Vector:

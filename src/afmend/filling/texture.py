@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.holes import Holes, first_good
+from afmend.filling.holes import Holes, distance_to_data, first_good
 from afmend.filling.lines import interpolate
 from afmend.filling.variogram import Variogram
+from afmend.leveling.moments import surface_coefficients, without_surface
 from afmend.scan.arrays import Heights, Mask
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -28,7 +29,6 @@ _STRETCH = 4.0
 _DIRECTIONS = 16
 _LEAST_NOISE = 1e-6
 """Noise that is assumed at least, relative to the variance: keeps systems solvable."""
-_AVERAGED = 7
 _OFTEN = 6
 """Tiles of one pattern from which on it gets twice the neighbors."""
 _SCATTER = np.uint64(0x9E3779B97F4A7C15)
@@ -47,15 +47,14 @@ class Tiles:
     @classmethod
     def of(cls, known: Mask, rows: Longs, cols: Longs, farthest_px: int) -> Tiles:
         """Cut along a grid that a mirrored image has mirrored; data are looked for up to ``farthest_px`` away."""
-        from afmend.filling.texture_kernels import reach_data
-
         down, along = (_cuts(size, side) for size, side in zip(known.shape, TILE_PX, strict=True))
         tile = down[rows] * (int(along[-1]) + 1) + along[cols]
         place = np.lexsort((cols, rows, tile))
         rows, cols, tile = rows[place], cols[place], tile[place]
         first = np.flatnonzero(np.r_[True, tile[1:] != tile[:-1]])
         starts = np.r_[first, rows.size].astype(np.int64)
-        around = np.minimum(reach_data(known, rows, cols, starts), farthest_px) + _AROUND_PX
+        reach = np.ceil(np.maximum.reduceat(distance_to_data(known, rows, cols), first)).astype(np.int64)
+        around = np.minimum(reach, farthest_px) + _AROUND_PX
         low = [np.minimum.reduceat(line, first) - around for line in (rows, cols)]
         high = [np.maximum.reduceat(line, first) + around + 1 for line in (rows, cols)]
         boxes = np.stack([*low, *high], axis=1)
@@ -168,7 +167,9 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     """
     import scipy.fft
 
-    z = _without_plane(interpolate(heights, known, "across_lines", learn=False)[0])
+    z = interpolate(heights, known, "across_lines", learn=False)[0]
+    plane = np.array([[True, True], [True, False]])
+    z = without_surface(z, surface_coefficients(z, np.ones(z.shape, dtype=np.bool_), plane))
     down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
     level = (down**2 @ z @ along**2) / z.size
@@ -204,14 +205,3 @@ def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
     white = scipy.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
     drawn = scipy.fft.irfft2(np.sqrt(power) * white, shape)
     return np.asarray(drawn[: holes.heights.shape[0], : holes.heights.shape[1]])
-
-
-def _without_plane(z: Heights) -> Heights:
-    y, x = (np.linspace(-1.0, 1.0, size) if size > 1 else np.zeros(1) for size in z.shape)
-    flat = z - np.mean(z)
-    for line, axis in ((y, 1), (x, 0)):
-        norm = float(np.sum(line**2))
-        if norm:
-            slope = np.sum(line * np.mean(flat, axis=axis)) / norm
-            flat = flat - slope * (line[:, None] if axis == 1 else line[None, :])
-    return flat

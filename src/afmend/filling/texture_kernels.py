@@ -51,52 +51,6 @@ def hash_tiles(starts: Longs, rows: Longs, cols: Longs, boxes: Longs, known: Mas
 
 
 @njit(cache=True, nogil=True)
-def reach_data(known: Mask, rows: Longs, cols: Longs, first: Longs) -> Longs:
-    """Largest distance from the pixels of each tile to data, rounded up."""
-    height, width = known.shape
-    out = np.zeros(first.size - 1, np.int64)
-    for t in range(first.size - 1):
-        farthest = 0.0
-        for i in range(first[t], first[t + 1]):
-            best = float(height * height + width * width)
-            dx = 0
-            while dx * dx < best and dx < width:
-                for x in (cols[i] - dx, cols[i] + dx):
-                    if x < 0 or x >= width:
-                        continue
-                    dy = 0
-                    while dy * dy + dx * dx < best and dy < height:
-                        y, yy = rows[i] - dy, rows[i] + dy
-                        if (y >= 0 and known[y, x]) or (yy < height and known[yy, x]):
-                            best = float(dy * dy + dx * dx)
-                        dy += 1
-                dx += 1
-            farthest = max(farthest, best)
-        out[t] = int(np.ceil(np.sqrt(farthest)))
-    return out
-
-
-@njit(cache=True, nogil=True)
-def between(heights: Heights, known: Mask, rows: Longs, cols: Longs) -> Floats:
-    """Linear interpolation across the lines at some pixels; of one neighbor only, its height; of none, NaN."""
-    out = np.full(rows.size, np.nan)
-    for i in range(rows.size):
-        x, up, down = cols[i], rows[i], rows[i]
-        while up >= 0 and not known[up, x]:
-            up -= 1
-        while down < known.shape[0] and not known[down, x]:
-            down += 1
-        if up >= 0 and down < known.shape[0]:
-            share = (rows[i] - up) / (down - up)
-            out[i] = heights[up, x] + share * (heights[down, x] - heights[up, x])
-        elif up >= 0:
-            out[i] = heights[up, x]
-        elif down < known.shape[0]:
-            out[i] = heights[down, x]
-    return out
-
-
-@njit(cache=True, nogil=True)
 def choose(  # noqa: C901 (compiled)
     ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int
 ) -> tuple[Longs, Longs]:
