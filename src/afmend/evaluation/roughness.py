@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import BadParameterError, StepError
-from afmend.evaluation.spectra import hann
-from afmend.fusion.agreement import level_alike
+from afmend.fusion.agreement import drawn_again, level_alike
+from afmend.fusion.tapers import hann
 from afmend.leveling.moments import basis
 from afmend.scan import ChannelKey, Scan
 from afmend.scan.arrays import Heights, Mask
@@ -316,9 +316,7 @@ def _intervals(
     """
     apart = 3 * model[1] * leveler.pixel_nm[1] / leveler.pixel_nm[0]
     number = int(min(max(len(sums) / max(apart, 1.0), 4), BLOCKS, len(sums)))
-    blocks = [np.stack([part.sum(axis=0) for part in np.array_split(values, number)]) for values in (sums, pairs)]
-    picks = np.random.default_rng(0).integers(0, number, (DRAWS, number))
-    drawn = blocks[0][picks].sum(axis=1) / np.maximum(blocks[1][picks].sum(axis=1), 1.0)
+    drawn = drawn_again(sums, number, DRAWS) / np.maximum(drawn_again(pairs, number, DRAWS), 1.0)
     # Student's t for the number of blocks, against 1.96 of the normal law.
     widen = math.sqrt(number / (number - 1)) * (1 + 1.21 / (number - 1) + 1.43 / (number - 1) ** 2)
     models = [leveler.fit(acf, model[2], model[1]) for acf in drawn]

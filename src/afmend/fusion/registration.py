@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from afmend.errors import BadScanError
 from afmend.fusion.gate import believe
+from afmend.fusion.medians import line_medians
 from afmend.leveling.moments import basis
 from afmend.scan.arrays import Heights, Mask
 
@@ -153,19 +154,11 @@ def _misfit(first: Heights, second: Heights, counts: Mask, found: Curve, nothing
     if not known.any():
         return np.inf
     rest = first - shifted(second, shift)
-    rest = np.abs(rest - _medians(rest, known)[:, None])[known]
+    rest = np.abs(rest - line_medians(rest, known)[:, None])[known]
     middle = float(np.median(rest))
     power = float(np.mean(np.square(np.minimum(rest, 5 * middle)))) + 1e-300
     prior = float(np.sum(np.square(found) / np.diag(nothing.covariance)))
     return 0.5 * float(np.log(power)) * counts.size / ALIKE + 0.5 * prior
-
-
-def _medians(values: Heights, known: Mask) -> Curve:
-    """Return the median of each line over what is known; 0 where nothing is."""
-    out = np.zeros(values.shape[0])
-    some = known.any(axis=1)
-    out[some] = np.nanmedian(np.where(known[some], values[some], np.nan), axis=1)
-    return out
 
 
 def shifted(heights: Heights, shift_px: Curve) -> Heights:
