@@ -3,8 +3,8 @@
 Belongs here: what happens to heights and to lines after the feedback loop: scars, spikes, offsets, lost lines.
 Does not belong here: what tip, scanner and loop do (simulated as such), and the drawing of events (boxes).
 
-Noise comes between the mishaps: those whose kind is in `LATE` replace heights or take them away, and have to be applied
-after `afmend.simulation.electronics.add_noise` (a repeated line repeats its noise), the others before it.
+Noise comes between the mishaps: those whose kind is in `LATE` happen to stored data, and have to be applied after
+`afmend.simulation.electronics.add_noise` (a repeated line repeats its noise), the others before it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from afmend.simulation.mishaps.unfinished import Unfinished, apply_unfinished
 from afmend.simulation.recording import Recording
 
 _EARLY: dict[str, Callable[[Any, Recording], None]] = {
-    "line_shift": apply_line_shift,
     "scar": apply_scar,
     "streak": apply_streak,
     "spike": apply_spike,
@@ -41,15 +40,16 @@ _EARLY: dict[str, Callable[[Any, Recording], None]] = {
     "fringes": apply_fringes,
 }
 _LATE: dict[str, Callable[[Any, Recording], None]] = {
+    "line_shift": apply_line_shift,
     "stuck_line": apply_stuck_line,
     "dropout": apply_dropout,
     "missing_line": apply_missing_line,
     "unfinished": apply_unfinished,
 }
 EARLY = tuple(_EARLY)
-"""Kinds that add to the heights: before the noise."""
+"""Kinds that move the tip and so add to the heights: before the noise; the error signal feels them."""
 LATE = tuple(_LATE)
-"""Kinds that replace heights or take them away: after the noise, before the heights are digitized."""
+"""Kinds that happen to stored data, heights and error alike: after the noise, before the heights are digitized."""
 MISHAPS = _EARLY | _LATE
 """Every kind and the function that applies it."""
 
