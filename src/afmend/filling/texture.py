@@ -31,7 +31,6 @@ _LEAST_NOISE = 1e-6
 """Noise that is assumed at least, relative to the variance: keeps systems solvable."""
 _OFTEN = 6
 """Tiles of one pattern from which on it gets twice the neighbors."""
-_SCATTER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,15 +104,17 @@ class Texture:
     farthest_px: int
 
     @classmethod
-    def of(cls, holes: Holes, variogram: Variogram, slow_px: float, neighbors: int) -> Texture:
-        """Learn from the good pixels."""
+    def of(
+        cls, holes: Holes, variogram: Variogram, slow_px: float, neighbors: int, *, directed: bool = True
+    ) -> Texture:
+        """Learn from the good pixels; the stretched ones only if they are to take part."""
         farthest = int(np.ceil(holes.radius_px))
         reach = 2 * (farthest + _AROUND_PX + max(TILE_PX))
         own = covariance(holes.heights, holes.known, variogram.nugget, reach)
         side = np.arange(-reach, reach + 1, dtype=np.float64)
         y, x = side[:, None] * slow_px, side[None, :]
         tables = [own * scale for scale in LIVELINESS]
-        for number in range(_DIRECTIONS):
+        for number in range(_DIRECTIONS if directed else 0):
             angle = np.pi * number / _DIRECTIONS
             along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
             rise = variogram.slope * variogram.rise(np.hypot(along / _STRETCH, across))
@@ -125,33 +126,33 @@ class Texture:
         self, heights: Heights, known: Mask, rows: Longs, cols: Longs, taking_part: Sequence[int] = EVERYONE
     ) -> Guesses:
         """Predict pixels from the known ones by the covariances that take part (numbers of `EVERYONE`)."""
+        from afmend.compiled import side_by_side
         from afmend.filling.texture_kernels import directions, hash_tiles, solve
 
         tiles = Tiles.of(known, rows, cols, self.farthest_px)
         base = first_good(heights, known)
         hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
-        choices = [np.full(hashes.size, number) for number in taking_part]
+        which = np.repeat(np.asarray(taking_part)[:, None], hashes.size, axis=1)
         if DIRECTED in taking_part:
-            choices[taking_part.index(DIRECTED)] += _nearest_direction(
-                directions(tiles.boxes, heights, known, self.slow_px)
-            )
-        # A pattern that many tiles share is factored once: it can afford more neighbors.
+            tensors = directions(tiles.boxes, heights, known, self.slow_px)
+            which[taking_part.index(DIRECTED)] += _nearest_direction(tensors)
         _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+        # A pattern that many tiles share is factored once: it can afford more neighbors.
         quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
-        size = np.diff(tiles.starts)
-        out = np.empty((4, len(choices), rows.size))
-        for number, which in enumerate(choices):
-            key = hashes ^ (which.astype(np.uint64) * _SCATTER)
-            _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
-            order = np.argsort(inverse, kind="stable")
-            groups = np.concatenate([[0], np.cumsum(counts)])
-            mean, variance, fit = solve(
-                order, groups, which, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base, known,
-                self.tables, self.nugget, self.slow_px, quotas,
-            )  # fmt: skip
-            out[:2, number, tiles.place] = mean + base, np.maximum(variance, 0.0)
-            out[2:, number, tiles.place] = np.repeat(fit.T, size, axis=1)
-        return Guesses(*out)
+        busiest = np.argsort(-counts, kind="stable")
+        order = np.lexsort((which[-1], np.argsort(busiest)[inverse]))
+        groups = np.concatenate([[0], np.cumsum(counts[busiest])])
+        found, fit = np.empty((2, len(which), rows.size)), np.empty((2, len(which), hashes.size))
+        side_by_side(
+            lambda part, parts: solve(
+                part, parts, order, groups, which, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base,
+                known, self.tables, self.nugget, self.slow_px, quotas, found, fit,
+            )
+        )  # fmt: skip
+        out = np.empty((4, len(which), rows.size))
+        out[:, :, tiles.place] = np.concatenate([found, np.repeat(fit, np.diff(tiles.starts), axis=2)])
+        out[0] += base
+        return Guesses(out[0], np.maximum(out[1], 0.0), out[2], out[3])
 
 
 def _nearest_direction(tensor: Vector) -> Longs:

@@ -8,7 +8,7 @@ from afmend.filling.holes import find_holes
 from afmend.filling.mixture import join, learn_shares
 from afmend.filling.noise import noise_variance
 from afmend.filling.texture import DIRECTED, EVERYONE, Guesses, Texture, Tiles, covariance, simulate
-from afmend.filling.texture_kernels import factor
+from afmend.filling.texture_kernels import ROW, factor
 from afmend.filling.variogram import Variogram
 from afmend.pipeline import Field
 from support import assert_heights_close, rough
@@ -80,10 +80,12 @@ def test_factor_divides_the_root_of_a_matrix_off_the_right_sides(size):
     rng = np.random.default_rng(size)
     a = rng.standard_normal((size, size))
     a, b = a @ a.T + np.eye(size), rng.standard_normal((size, 3))
-    u, right = np.triu(a).copy(), b.copy()
-    assert factor(u, right)
-    assert_heights_close(right, np.linalg.solve(np.linalg.cholesky(a), b), atol_nm=1e-9)
-    assert not factor(-np.eye(size), b.copy())
+    system = np.full((size, ROW), np.nan)
+    system[:, :size], system[:, size : size + 3] = a, b
+    assert factor(system.reshape(-1), size, size + 3)
+    assert_heights_close(system[:, size : size + 3], np.linalg.solve(np.linalg.cholesky(a), b), atol_nm=1e-9)
+    system[:, :size] = -np.eye(size)
+    assert not factor(system.reshape(-1), size, size + 3)
 
 
 @pytest.mark.parametrize("number", range(DIRECTED))
