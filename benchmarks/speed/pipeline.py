@@ -26,6 +26,8 @@ from afmend.recipes import load_recipe, repair
 from afmend.scan import Channel, Grid, Scan
 
 TARGETS_MS = {
+    "recipe auto 512, one channel": 250.0,
+    "recipe auto 512, no error bars": 40.0,
     "recipe gwyddion 512": 37.0,
     "afmend --help": 500.0,
     "afmend info (one file)": 800.0,
@@ -97,6 +99,9 @@ def main() -> None:
     for name in ("gwyddion", "auto", "experts", "topostats", "seed"):
         recipe = load_recipe(name)
         found[f"recipe {name} 512"] = median_ms(lambda r=recipe: repair(small, r), 7)
+    alone = Scan.of(small.grid, [small.main])
+    found["recipe auto 512, one channel"] = median_ms(lambda: repair(alone, "auto"), 15)
+    found["recipe auto 512, no error bars"] = median_ms(lambda: repair(alone, "auto", error_bars=False), 15)
     found["recipe auto 2048"] = median_ms(lambda: repair(large, "auto"), 3)
     with tempfile.TemporaryDirectory() as folder:
         path = str(afmend.write(small, Path(folder) / "one.gwy"))

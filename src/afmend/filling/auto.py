@@ -29,6 +29,8 @@ _CLEARLY_BETTER = 0.85
 _FEWEST_GOOD = 1000
 _SHORTEST_SIDE = 24
 _HELD_SHARE = 1.5
+_UNTRIED = {"method": "texture", "rmse": {}, "trials": 0, "shares": [1.0]}
+"""Facts where nothing could be tried, or was not to be."""
 
 
 class Auto(Params):
@@ -52,6 +54,10 @@ class Auto(Params):
         120, "Good pixels that each tile of a hole is filled from; more is better and slower.", ge=8, le=400, step=8,
         recommended=(60, 200), advanced=True,
     )  # fmt: skip
+    error_bars: bool = Knob(
+        True, "Try the fill on the scan's own good pixels: for an error bar on every filled pixel, and to weigh the "
+        "methods. Off is faster: the image's own covariance alone, no error bars. A sample always has them.",
+    )  # fmt: skip
     compare_px: int = Knob(
         2000, "Bound on the good pixels that are hidden, filled and compared; more is surer and slower, 0 = no "
         "calibrated error bars.",
@@ -59,7 +65,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("fill.auto", Auto, version="4")
+@step("fill.auto", Auto, version="5")
 def auto(field: Field, params: Auto) -> Filled:
     """Krige tiles of the holes with the image's own two-dimensional covariance, tried on holes cut into good pixels.
 
@@ -75,6 +81,9 @@ def auto(field: Field, params: Auto) -> Filled:
     cover these errors. Never below the rounding of quantized heights. Without trials (no room, or ``compare_px`` 0)
     they are not calibrated, and the facts say so ("trials": 0). Pixels marked "parachute" stay below what was
     recorded. Images too small or too flat to learn from are filled by `fill.kriging` (fact "method").
+
+    With ``error_bars`` off nothing is tried: the image's own covariance fills alone, and filled pixels are only cut
+    off where a bound was recorded.
 
     Not for holes wider than the surface's features: the answer tends to the local mean.
 
@@ -94,6 +103,8 @@ def auto(field: Field, params: Auto) -> Filled:
     variogram = _variogram(holes, slow_px)
     if variogram is None:
         return _small(field, params)
+    if not params.error_bars and params.output == "mean":
+        return _mean_alone(field, holes, variogram, params.neighbors)
     model = _Model(holes, Texture.of(holes, variogram, slow_px, params.neighbors))
     learned = _learn(model, params.compare_px)
     rows, cols = np.nonzero(holes.wanted)
@@ -132,9 +143,25 @@ def _small(field: Field, params: Auto) -> Filled:
         raise StepError("the image is too small or too flat to draw a surface like it", now="Ask for the mean.")
     done = kriging(
         field,
-        Kriging(max_gap_px=params.max_gap_px, extrapolate_px=params.extrapolate_px, calibrate=params.compare_px > 0),
+        Kriging(
+            max_gap_px=params.max_gap_px,
+            extrapolate_px=params.extrapolate_px,
+            calibrate=params.error_bars and params.compare_px > 0,
+        ),
     )
-    return replace(done, facts={**done.facts, "method": "kriging", "rmse": {}})
+    sigma = done.sigma if params.error_bars else None
+    return replace(done, sigma=sigma, facts={**done.facts, "method": "kriging", "rmse": {}})
+
+
+def _mean_alone(field: Field, holes: Holes, variogram: Variogram, neighbors: int) -> Filled:
+    """Fill by the image's own covariance, without trials and error bars."""
+    slow_px = field.pixel_nm[0] / field.pixel_nm[1]
+    texture = Texture.of(holes, variogram, slow_px, neighbors, directed=False)
+    rows, cols = np.nonzero(holes.wanted)
+    mean = texture.predict(holes.heights, holes.known, rows, cols, (0,)).mean[0]
+    heights = holes.heights.copy()
+    heights[rows, cols] = np.minimum(mean, upper_bounds(field, rows, cols))
+    return Filled(heights, None, holes.left_open, {**_UNTRIED, "noise_variance": variogram.nugget})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,7 +204,7 @@ def _learn(model: _Model, compare_px: int) -> _Learned:
     held_px = int(_HELD_SHARE * compare_px)
     trials = move_holes(holes.known, holes.wanted, compare_px=compare_px, held_px=held_px) if compare_px else []
     if sum(trial.rows.size for trial in trials) < ENOUGH:
-        return _Learned((0,), np.ones(1), Bars(), None, {"method": "texture", "rmse": {}, "trials": 0, "shares": [1.0]})
+        return _Learned((0,), np.ones(1), Bars(), None, dict(_UNTRIED))
     parts, lines, truths = [], [], []
     for trial in trials:
         at = (trial.rows, trial.cols)

@@ -3,7 +3,7 @@
 Belongs here: choosing a recipe and running it with the catalogue. Does not belong here: kernels, files, pages.
 """
 
-from afmend.recipes.library import built_in_recipes, check_recipe, load_recipe
+from afmend.recipes.library import built_in_recipes, check_recipe, load_recipe, without_error_bars
 from afmend.recipes.mend import apply_step, level, mark, repair, replay
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "mark",
     "repair",
     "replay",
+    "without_error_bars",
 ]

@@ -85,6 +85,21 @@ def test_without_trials_it_is_uncalibrated_and_says_so():
     assert (done.sigma[holes] > 0).all()
 
 
+def test_without_error_bars_the_heights_are_those_of_its_own_covariance():
+    z = rough((40, 50))
+    holes = lines(z.shape, 2)
+    field = Field(z, holes)
+    alone, untried = auto(field, Auto(error_bars=False)), auto(field, Auto(compare_px=0))
+    assert alone.heights.tobytes() == untried.heights.tobytes()
+    assert alone.sigma is None
+    assert alone.facts == {name: untried.facts[name] for name in alone.facts}
+    tail = Field(z - 5.0 * holes, holes, masks=Masks().with_added("artifact", "parachute", holes))
+    assert (auto(tail, Auto(error_bars=False)).heights <= tail.heights).all()
+    assert auto(Field(z[:20], holes[:20]), Auto(error_bars=False)).sigma is None
+    drawn = [auto(field, Auto(output="sample", error_bars=bars)) for bars in (True, False)]
+    assert (drawn[0].sigma == drawn[1].sigma).all()
+
+
 @pytest.mark.parametrize("z", [rough((20, 50)), np.full((40, 50), 2.0)])
 def test_small_and_flat_images_are_kriged_and_say_so(z):
     holes = lines(z.shape, 2)

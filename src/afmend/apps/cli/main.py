@@ -93,13 +93,14 @@ def repair(
     resume: Resume = False,
     timeout: Timeout = 600.0,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    error_bars: Annotated[bool, typer.Option(help="Error bars of filled pixels; without them it is faster.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Level scans, mark their artifacts, fill them with error bars, and write results and a report."""
     from afmend.apps.cli.batch import Wish, repair_files
 
     wish = Wish(inputs, out, channel, write, workers, resume, timeout, as_json)
-    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report))
+    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report, error_bars=error_bars))
 
 
 @app.command()
