@@ -14,7 +14,7 @@ from afmend.filling.bounds import below, upper_bounds
 from afmend.filling.error_bars import doubt, error_bars, telling
 from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, move_holes
 from afmend.filling.holes import Holes, distance_to_data, find_holes, first_good
-from afmend.filling.kriging import Kriging, across_lines, kriging
+from afmend.filling.kriging import Kriging, kriging
 from afmend.filling.mixture import Joined, join, learn_shares, weights
 from afmend.filling.noise import noise_variance
 from afmend.filling.texture import Guesses, Texture, simulate
@@ -240,7 +240,10 @@ def _calibrate(errors: Vector, joined: Joined, doubts: Vector, model: _Model) ->
 
 def _line(heights: Heights, known: Mask, rows: Places, cols: Places, otherwise: Vector) -> Vector:
     """Linear interpolation across the lines; ``otherwise`` in columns without data."""
-    return np.where(known.any(axis=0)[cols], across_lines(heights, known)[rows, cols], otherwise)
+    from afmend.filling.hole_kernels import between
+
+    line = between(heights, known, rows, cols)
+    return np.where(np.isnan(line), otherwise, line)
 
 
 def _deviation(model: _Model, learned: _Learned, guesses: Guesses, sigma: Vector, seed: int) -> Vector:

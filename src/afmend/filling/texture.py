@@ -111,14 +111,9 @@ class Texture:
         farthest = int(np.ceil(holes.radius_px))
         reach = 2 * (farthest + _AROUND_PX + max(TILE_PX))
         own = covariance(holes.heights, holes.known, variogram.nugget, reach)
-        side = np.arange(-reach, reach + 1, dtype=np.float64)
-        y, x = side[:, None] * slow_px, side[None, :]
         tables = [own * scale for scale in LIVELINESS]
-        for number in range(_DIRECTIONS if directed else 0):
-            angle = np.pi * number / _DIRECTIONS
-            along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-            rise = variogram.slope * variogram.rise(np.hypot(along / _STRETCH, across))
-            tables.append(2 * rise.max() - rise)
+        if directed:
+            tables += [_stretched(variogram, slow_px, reach, np.pi * n / _DIRECTIONS) for n in range(_DIRECTIONS)]
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
         return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), farthest)
 
@@ -153,6 +148,19 @@ class Texture:
         out[:, :, tiles.place] = np.concatenate([found, np.repeat(fit, np.diff(tiles.starts), axis=2)])
         out[0] += base
         return Guesses(out[0], np.maximum(out[1], 0.0), out[2], out[3])
+
+
+def _stretched(variogram: Variogram, slow_px: float, reach: int, angle: float) -> Vector:
+    """Covariance that falls four times more slowly along a direction, by (dy + reach, dx + reach)."""
+    y, x = np.arange(reach + 1.0)[:, None] * slow_px, np.arange(-reach, reach + 1.0)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    rise = variogram.slope * variogram.rise(np.hypot(along / _STRETCH, across))
+    return _mirrored(2 * rise.max() - rise)
+
+
+def _mirrored(lower: Vector) -> Vector:
+    """Add the upper half of a covariance, which is the lower one, turned by half a turn."""
+    return np.concatenate([lower[:0:-1, ::-1], lower])
 
 
 def _nearest_direction(tensor: Vector) -> Longs:
@@ -191,10 +199,16 @@ def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int)
     import scipy.fft
 
     power, shape = spectrum(heights, known, noise_variance, reach)
-    table = scipy.fft.irfft2(power, shape)
+    # Only lags up to the reach are wanted, and those up are those down, mirrored.
+    half, lag = scipy.fft.ihfft(power, shape[0], axis=0), np.arange(reach + 1)
+    beyond = lag >= len(half)
+    lines = half[np.where(beyond, shape[0] - lag, lag)]
+    lines[beyond] = lines[beyond].conj()
+    lower = scipy.fft.irfft(lines, shape[1], axis=1)
     side = np.arange(-reach, reach + 1)
+    lower = lower[:, side % shape[1]]
     down, along = (np.exp(-0.5 * (side / (_TAPER * size)) ** 2) for size in heights.shape)
-    return np.ascontiguousarray(table[np.ix_(side % shape[0], side % shape[1])] * np.outer(down, along))
+    return _mirrored(lower) * np.outer(down, along)
 
 
 def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
