@@ -78,4 +78,4 @@ def _total(terms: tuple[Vector, Vector, Vector], power: float, weight: float) ->
 
 
 def _likelihoods(errors: Vector, totals: Vector) -> Vector:
-    return -np.mean(np.log(totals) + errors**2 / totals, axis=-1)
+    return np.asarray(-np.mean(np.log(totals) + errors**2 / totals, axis=-1))
