@@ -15,7 +15,7 @@ I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
 B = NDArray[np.bool_]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
     """Sum x**k (k to 6), x**k r (k to 3) and r**2 over each piece of each line; ``edges`` bound the pieces."""
     rows = r.shape[0]
@@ -51,7 +51,7 @@ def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
     return weights, heights, squares
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:
     """Sum x**k (k to 4) and x**k r (k to 2) over each line.
 
@@ -85,7 +85,7 @@ def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) ->
     return weights, heights
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def slope_sums(slopes: F, design: F, fit: F, kappa: float, redescend: bool) -> tuple[F, F]:
     """Sum up weighted normal equations: Geman-McClure, or absolute deviations softened at ``kappa``."""
     count, k = design.shape
@@ -104,7 +104,7 @@ def slope_sums(slopes: F, design: F, fit: F, kappa: float, redescend: bool) -> t
     return normal, right
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def far_from(r: F, skip: B, level: float, reach: float) -> B:
     """Mark the pixels, not skipped, that are farther than ``reach`` from ``level``."""
     out = np.zeros(r.shape, np.bool_)
@@ -114,7 +114,7 @@ def far_from(r: F, skip: B, level: float, reach: float) -> B:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
     """Average the usable heights of each block; return their number as well."""
     mean = np.zeros((row_edges.size - 1, col_edges.size - 1))

@@ -16,7 +16,7 @@ I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
 B = NDArray[np.bool_]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def residuals(z: F, coefs: F, x: F) -> F:
     """Return heights minus the polynomial, of degree 3 at most, of each line."""
     out = np.empty(z.shape)
@@ -35,7 +35,7 @@ def subtract(z: F, coefs: F, x: F, out: F) -> None:
             out[i, j] = z[i, j] - (((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
     count = 0
     for j in range(r.shape[1]):
@@ -46,7 +46,7 @@ def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _select(part: F, rank: int) -> float:
     """Return the value of this rank, reordering ``part`` so that no smaller one stands behind it."""
     low = 0
@@ -73,7 +73,7 @@ def _select(part: F, rank: int) -> float:
     return float(part[rank])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _median(part: F) -> float:
     n = part.size
     upper = _select(part, n // 2)
@@ -82,7 +82,7 @@ def _median(part: F) -> float:
     return 0.5 * (upper + np.max(part[: n // 2]))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
     """Return the median and the robust scale of the differences of each pair of lines.
 
@@ -104,7 +104,7 @@ def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
     return middle, scale
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def core_scales(r: F, skip: B, lines: I, pairs: I) -> F:
     """Return the scale of the densest quarter of each pair's differences, 1 for a unit Gaussian."""
     scale = np.zeros(pairs.size)
@@ -123,7 +123,7 @@ def core_scales(r: F, skip: B, lines: I, pairs: I) -> F:
     return scale
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float, int]:
     """Return center and count of the fullest window, ``gap`` from ``avoid``; of equals the one nearest to 0."""
     best = 0
@@ -144,7 +144,7 @@ def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float,
     return center, best
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _start(values: F, width: float) -> float:
     """Return the mode to start from: the fullest, unless a rival a quarter as full is nearer to 0."""
     ordered = np.sort(values)
@@ -155,7 +155,7 @@ def _start(values: F, width: float) -> float:
     return first
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _locate(values: F, start: float, kappa: float) -> float:
     """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
     center = start
@@ -181,7 +181,7 @@ def _locate(values: F, start: float, kappa: float) -> float:
     return center
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, float]:
     """Fit offset and slope over ``at`` by the same weights, a little wider at first."""
     offset = start
@@ -212,7 +212,7 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
     return offset, slope
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _modulated(values: F, where: I, tests: F, out: F) -> None:
     """Sum values times each test function, three at a time."""
     for m in range(0, tests.shape[0], 3):
@@ -228,7 +228,7 @@ def _modulated(values: F, where: I, tests: F, out: F) -> None:
         out[third] = c if third > second else out[second]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
 
@@ -282,7 +282,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
     return offset, slope, leak
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
     """Return the mean of the usable pixels of each line, their sums modulated by the tests, and their number."""
     mean = np.zeros(lines.size)

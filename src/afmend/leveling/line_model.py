@@ -84,11 +84,15 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     lines = np.flatnonzero(counts >= fewest)
     if not skip[lines].any():
         return lines
+    fewest *= 0.5
+    shared = np.count_nonzero(~(skip[lines[1:]] | skip[lines[:-1]]), axis=1)
+    if (shared >= fewest).all():
+        return lines
     kept: list[int] = []
     for line in map(int, lines):
-        while kept and _strangers(skip, kept[-1], line, 0.5 * fewest) and counts[kept[-1]] < counts[line]:
+        while kept and _strangers(skip, kept[-1], line, fewest) and counts[kept[-1]] < counts[line]:
             kept.pop()
-        if not kept or not _strangers(skip, kept[-1], line, 0.5 * fewest):
+        if not kept or not _strangers(skip, kept[-1], line, fewest):
             kept.append(line)
     return np.array(kept, dtype=np.int64)
 
