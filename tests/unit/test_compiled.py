@@ -121,3 +121,13 @@ def test_what_goes_wrong_beside_is_told(monkeypatch):
 
     with pytest.raises(ValueError, match="part 1 of 2"):
         compiled.side_by_side(work)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("count", [3, 301])
+def test_halves_are_joined_in_order(monkeypatch, cores, count):
+    monkeypatch.setattr(compiled.os, "cpu_count", lambda: cores)
+    whole = np.arange(2.0 * count).reshape(count, 2)
+    rows, lengths = compiled.by_halves(lambda first, stop: (whole[first:stop], whole[first:stop].sum(axis=1)), count)
+    assert (rows == whole).all()
+    assert (lengths == whole.sum(axis=1)).all()

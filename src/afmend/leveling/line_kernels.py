@@ -1,7 +1,8 @@
 """Compiled loops of the automatic leveler. Imported only when it runs.
 
-Every loop adds up in a fixed order, skips excluded pixels before it looks at their value, and knows a
-background only as polynomial coefficients per line: ``coefs[i, k]`` multiplies ``x**k`` in line ``i``.
+Every loop adds up in an order that is fixed when it is compiled (some of them several numbers at a time), skips
+excluded pixels before it looks at their value, and knows a background only as polynomial coefficients per line:
+``coefs[i, k]`` multiplies ``x**k`` in line ``i``.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def _start(values: F, width: float) -> float:
     return first
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 def _locate(values: F, start: float, kappa: float) -> float:
     """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
     center = start
@@ -164,8 +165,8 @@ def _locate(values: F, start: float, kappa: float) -> float:
         top = 0.0
         bottom = 0.0
         slope = 0.0
-        for value in values:
-            e = value - center
+        for k in range(values.size):
+            e = values[k] - center
             t = e * inverse
             a = 1.0 / (1.0 + t * t)
             w = a * a
@@ -228,6 +229,22 @@ def _modulated(values: F, where: I, tests: F, out: F) -> None:
         out[third] = c if third > second else out[second]
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+def _weigh(rest: F, inverse: float) -> tuple[float, float]:
+    """Multiply residuals by their weights, in place; return the sum of the weights, and of their Newton slopes."""
+    bottom = 0.0
+    curvature = 0.0
+    for k in range(rest.size):
+        e = rest[k]
+        t = e * inverse
+        a = 1.0 / (1.0 + t * t)
+        w = a * a
+        bottom += w
+        curvature += w * a * (1.0 - 3.0 * t * t)
+        rest[k] = w * e
+    return bottom, curvature
+
+
 @njit(cache=True, nogil=True)
 def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
@@ -264,17 +281,9 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
             offset[i], slope[i] = _locate_line(part, at[:n], start, 2.0 * s)
         else:
             offset[i] = _locate(part, start, 2.0 * s)
-        bottom = 0.0
-        curvature = 0.0
-        inverse = 1.0 / (2.0 * s)
         for k in range(n):
-            e = part[k] - offset[i] - slope[i] * tests[0, where[k]]
-            t = e * inverse
-            a = 1.0 / (1.0 + t * t)
-            w = a * a
-            bottom += w
-            curvature += w * a * (1.0 - 3.0 * t * t)
-            at[k] = w * e
+            at[k] = part[k] - offset[i] - slope[i] * tests[0, where[k]]
+        bottom, curvature = _weigh(at[:n], 1.0 / (2.0 * s))
         _modulated(at[:n], where, tests, leak[i])
         curvature = max(curvature, 0.3 * bottom)
         for m in range(tests.shape[0]):
