@@ -182,11 +182,16 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
     level = (down**2 @ z @ along**2) / z.size
-    z = (z - level) * down[:, None] * along[None, :]
+    z -= level
+    z *= down[:, None]
+    z *= along
     shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
     transform = scipy.fft.rfft2(z, shape)
-    power = (transform.real**2 + transform.imag**2) / z.size
-    return np.maximum(power - noise_variance, 0.0), (shape[0], shape[1])
+    power = transform.real**2
+    power += transform.imag**2
+    power /= z.size
+    power -= noise_variance
+    return np.maximum(power, 0.0, out=power), (shape[0], shape[1])
 
 
 def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:

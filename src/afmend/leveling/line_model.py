@@ -84,15 +84,14 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     lines = np.flatnonzero(counts >= fewest)
     if not skip[lines].any():
         return lines
-    fewest *= 0.5
     shared = np.count_nonzero(~(skip[lines[1:]] | skip[lines[:-1]]), axis=1)
-    if (shared >= fewest).all():
+    if (shared >= 0.5 * fewest).all():
         return lines
     kept: list[int] = []
     for line in map(int, lines):
-        while kept and _strangers(skip, kept[-1], line, fewest) and counts[kept[-1]] < counts[line]:
+        while kept and _strangers(skip, kept[-1], line, 0.5 * fewest) and counts[kept[-1]] < counts[line]:
             kept.pop()
-        if not kept or not _strangers(skip, kept[-1], line, fewest):
+        if not kept or not _strangers(skip, kept[-1], line, 0.5 * fewest):
             kept.append(line)
     return np.array(kept, dtype=np.int64)
 
@@ -208,12 +207,11 @@ def _pair_fit(
     from afmend.leveling import line_kernels as kernels
 
     guess, scale, widest = scales
-    offset, slope, leak = by_halves(
-        lambda first, stop: kernels.pair_fit(
-            r, skip, lines[first : stop + 1], guess[first:stop], scale[first:stop], widest, tests, with_slope
-        ),
-        lines.size - 1,
-    )
+
+    def half(i: int, j: int) -> tuple[Vector, Vector, NDArray[np.float64]]:
+        return kernels.pair_fit(r, skip, lines[i : j + 1], guess[i:j], scale[i:j], widest, tests, with_slope)
+
+    offset, slope, leak = by_halves(half, lines.size - 1)
     return offset, slope, leak
 
 
