@@ -24,7 +24,8 @@ from afmend.scan import ChannelKey, Scan
 from afmend.scan.arrays import Heights, Mask
 
 Curve = NDArray[np.float64]
-DRAWS = 60
+DRAWS = 200
+RUNGS = 33
 BLOCKS = 16
 LEAST_GOOD = 0.5
 """Lines with a smaller share of usable pixels do not count."""
@@ -249,13 +250,11 @@ class _Leveler:
         products = products[:, : self.cols]
         return products, products @ self.terms.T
 
-    def fit(self, acf: Curve, exponent: float | None = None, start: float | None = None) -> Model:
+    def fit(self, acf: Curve) -> Model:
         """Least squares; lags up to three times that of 1 / e, without lag 0, where the noise sits."""
-        from scipy.optimize import minimize, minimize_scalar
+        from scipy.optimize import minimize
 
-        first = _one_over_e(acf) if start is None else start
-        first = min(max(first if math.isfinite(first) else self.cols / 4, 0.5), self.cols / LONGEST)
-        last = min(max(math.ceil(3 * first), 6), self.count)
+        first, last = self._reach(_one_over_e(acf))
 
         def misfit(logarithm: float, power: float) -> tuple[float, float]:
             curve = self.bent(math.exp(logarithm), power)[1][1:last]
@@ -264,15 +263,42 @@ class _Leveler:
             return float(np.sum(np.square(acf[1:last] - scale * curve))) / float(acf[0]) ** 2, scale
 
         limits = (math.log(0.3), math.log(min(self.cols / LONGEST, HIDDEN * first)))
-        if exponent is None:
-            best = minimize(
-                lambda v: misfit(v[0], v[1])[0], (math.log(first), 1.4), method="Nelder-Mead",
-                bounds=(limits, EXPONENTS), options={"xatol": 1e-3, "fatol": 1e-10, "maxiter": 120},
-            ).x  # fmt: skip
-        else:
-            around = (math.log(first / 3), math.log(first * 3))
-            best = (minimize_scalar(lambda v: misfit(v, exponent)[0], bounds=around, method="bounded").x, exponent)
+        best = minimize(
+            lambda v: misfit(v[0], v[1])[0], (math.log(first), 1.4), method="Nelder-Mead",
+            bounds=(limits, EXPONENTS), options={"xatol": 1e-3, "fatol": 1e-10, "maxiter": 120},
+        ).x  # fmt: skip
         return misfit(float(best[0]), float(best[1]))[1], math.exp(float(best[0])), float(best[1])
+
+    def refit(self, curves: Heights, model: Model) -> tuple[Curve, Curve]:
+        """Fit variance and length alone to curves (draws, lags) that resemble the fitted one.
+
+        Returns the variance that leveling took, and the length in pixels. Lengths are tried on a ladder between a
+        third and three times that of the model; between rungs the minimum is that of the parabola through three.
+        """
+        first, last = self._reach(model[1])
+        ladder = np.linspace(math.log(first / 3), math.log(first * 3), RUNGS)
+        bent = [self.bent(math.exp(rung), model[2]) for rung in ladder]
+        shapes = np.array([after[1:last] for _, after in bent])
+        squares = np.sum(np.square(shapes), axis=1)
+        fitted = np.maximum(curves[:, 1:last] @ shapes.T, 0.0)
+        gains = np.square(fitted) / squares
+        draws = np.arange(len(curves))
+        best = np.argmax(gains, axis=1)
+        at = np.clip(best, 1, RUNGS - 2)
+        left, middle, right = (gains[draws, at + side] for side in (-1, 0, 1))
+        bend = 2 * middle - left - right
+        shift = np.where(bend > 0, 0.5 * (right - left) / np.where(bend > 0, bend, 1.0), best - at)
+        place = at + np.clip(shift, -1.0, 1.0)
+        taken = fitted / squares * np.array([before[0] - after[0] for before, after in bent])
+        below = np.minimum(place.astype(np.intp), RUNGS - 2)
+        share = place - below
+        lost = (1 - share) * taken[draws, below] + share * taken[draws, below + 1]
+        return lost, np.exp(ladder[0] + place * (ladder[1] - ladder[0]))
+
+    def _reach(self, start: float) -> tuple[float, int]:
+        """Return the length to start from, and the first lag that no longer counts."""
+        first = min(max(start if math.isfinite(start) else self.cols / 4, 0.5), self.cols / LONGEST)
+        return first, min(max(math.ceil(3 * first), 6), self.count)
 
     def lost(self, model: Model) -> float:
         """Variance that leveling takes from the model."""
@@ -319,10 +345,9 @@ def _intervals(
     drawn = drawn_again(sums, number, DRAWS) / np.maximum(drawn_again(pairs, number, DRAWS), 1.0)
     # Student's t for the number of blocks, against 1.96 of the normal law.
     widen = math.sqrt(number / (number - 1)) * (1 + 1.21 / (number - 1) + 1.43 / (number - 1) ** 2)
-    models = [leveler.fit(acf, model[2], model[1]) for acf in drawn]
-    lost = [leveler.lost(one) for one in models]
+    lost, lengths = leveler.refit(drawn, model)
     heights = np.sqrt(np.maximum(drawn[:, 0] + lost, 0.0))
-    return _range(heights, widen), _range(np.array([one[1] for one in models]), widen)
+    return _range(heights, widen), _range(lengths, widen)
 
 
 def _range(values: Curve, widen: float) -> tuple[float, float]:
