@@ -16,7 +16,7 @@ Better: TypeAlias = Literal["lower", "higher", "zero", "one", "nominal"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number that a benchmark can print.
+    """One number that tells how good a result is.
 
     Attributes
     ----------
@@ -49,10 +49,6 @@ class Metric:
         found = re.search(r"\*\*Can be fooled by:\*\* (.+?)(?:\n\n|\Z)", inspect.getdoc(self.function) or "", re.DOTALL)
         return " ".join(found[1].split()) if found else ""
 
-    def read(self, answer: Any) -> Any:
-        """Take the number out of what the function returned (for spectra: a tuple of numbers)."""
-        return getattr(answer, self.part) if self.part else answer
-
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
@@ -62,8 +58,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "ssk_bias": Metric("Ssk bias", "%", "zero", "metrology:roughness_bias", "Ssk_percent"),
         "ssk_difference": Metric("Ssk difference", "", "zero", "metrology:roughness_bias", "Ssk_difference"),
         "sdq_bias": Metric("Sdq bias", "%", "zero", "metrology:roughness_bias", "Sdq_percent"),
-        "step_height_error": Metric("Step height error (histogram)", "%", "zero", "metrology:step_height_error"),
-        "step_height_in_error": Metric("Step height error (areas)", "%", "zero", "metrology:step_height_in_error"),
+        "step_height_in_error": Metric("Step height error", "%", "zero", "metrology:step_height_in_error"),
         "particle_height_error": Metric(
             "Particle height error", "%", "zero", "particles:particle_errors", "height_percent"
         ),
@@ -101,4 +96,4 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "tilt_removal": Metric("Tilt removal ratio (seed)", "", "one", "seed:tilt_removal"),
     }
 )
-"""By the name that benchmark tables use. Functions are imported when asked for."""
+"""What `afmend bench metrics` lists. Functions are imported when asked for."""

@@ -84,10 +84,18 @@ def test_metrology_takes_the_measured_numbers():
     assert not edge.any()
 
 
-def test_terraces_have_steps():
+@pytest.mark.parametrize("name", ["level", "metrology"])
+@pytest.mark.parametrize("wrong", [0.8, 1.0, 1.05, 1.1])
+def test_wrong_step_heights_are_read_as_such(name, wrong):
     case = case_of(twin_scan(2))
-    found = find_task("metrology").score(case, with_heights(case, 1.1 * case.ideal))
-    assert np.isfinite(found["step_error_percent"])
+    y, x = np.mgrid[: case.ideal.shape[0], : case.ideal.shape[1]]
+    score = find_task(name).score
+    found = score(case, with_heights(case, wrong * case.ideal + 0.3 * x - 0.2 * y))
+    assert abs(found["step_error_percent"] - 100 * (wrong - 1)) < 1e-6
+    damaged = score(case, with_heights(case, case.ideal + 40 * case.damaged))["step_error_percent"]
+    assert (abs(damaged) < 1e-6) == (name == "level"), "damage counts after the whole recipe"
+    rough = case_of(twin_scan(0))
+    assert np.isnan(score(rough, with_heights(rough, rough.ideal))["step_error_percent"])
 
 
 def test_particles_of_mixed_surfaces_are_measured():
