@@ -7,6 +7,7 @@ import pytest
 import afmend
 from afmend.simulation import artifact_masks, read_set, truth_of
 from e2e_cli import cli
+from support import rough, scan_of
 
 
 def test_one_scan(tmp_path):
@@ -28,6 +29,14 @@ def test_no_artifacts_and_the_default_name(tmp_path):
     done = cli("twin", "--artifacts", "none", "--size", 32, "--box", "shifted", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert afmend.read(tmp_path / "shifted-0.h5").history[0].facts["clean"] is True
+
+
+def test_a_real_scan_as_the_surface(tmp_path):
+    afmend.write(scan_of(rough((32, 40), 1)), tmp_path / "real.gwy")
+    done = cli("twin", "--base", tmp_path / "real.gwy", "--artifacts", "scar", "-o", tmp_path / "x.h5")
+    assert done.returncode == 0, done.stderr
+    assert "32 x 40 px, surface measured" in done.stdout
+    assert cli("twin", "--base", tmp_path / "real.gwy", "--surface", "particles").returncode == 2
 
 
 def test_a_set_is_resumed(tmp_path):

@@ -192,12 +192,14 @@ def test_leveling_twice_is_leveling_once(name, params, seed):
 
 
 def test_leveling_automatically_twice_is_mostly_leveling_once():
-    """On most scans bit for bit; the law does not hold on all of them (see EXEMPT)."""
+    """On two thirds of the scans to rounding; the law does not hold on all of them (see EXEMPT)."""
     changes = []
     for seed in range(30):
         once = run("level.auto", {}, surface_of(seed), mask_of(seed)).heights
         changes.append(np.abs(run("level.auto", {}, once, mask_of(seed)).heights - once).max() / once.std())
-    assert np.mean(np.array(changes) < 1e-3) > 0.6
+    assert np.mean(np.array(changes) < 1e-9) > 0.5
+    assert np.mean(np.array(changes) < 1e-3) > 0.9
+    assert max(changes) < 0.05
 
 
 @pytest.mark.parametrize(("name", "params"), [p for p in kept("adding") if p.id in REMOVED])

@@ -47,6 +47,8 @@ def features(heights: Heights, usable: Mask | None = None) -> NDArray[np.float64
     StepError
         If fewer than 16 lines or pixels are left, or the scan is flat.
     """
+    from scipy.ndimage import uniform_filter1d
+
     lines = np.ones(heights.shape[0], dtype=np.bool_) if usable is None else usable.all(axis=1)
     z = without_background(heights[lines], degree=1) if lines.sum() >= 16 else np.zeros((1, 1))
     sq = float(z.std())
@@ -63,7 +65,7 @@ def features(heights: Heights, usable: Mask | None = None) -> NDArray[np.float64
         _log(fast.std()),
         _log(slow.std()),
         _log(slow.std()) - _log(fast.std()),
-        _log(np.std(offsets - _smooth(offsets))),
+        _log(np.std(offsets - uniform_filter1d(offsets, 7, mode="nearest"))),
         float(np.mean(steps[1:] * steps[:-1]) / max(float(np.mean(steps**2)), 1e-30)),
         *_bands(fast),
         *_bands(slow.T),
@@ -87,12 +89,6 @@ def _spread(values: Heights) -> float:
 def _kurtosis(values: NDArray[np.float64]) -> float:
     rest = values - values.mean()
     return float(np.mean(rest**4) / max(float(np.mean(rest**2)) ** 2, 1e-30))
-
-
-def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the moving average over seven lines."""
-    padded = np.pad(values, 3, mode="edge")
-    return np.convolve(padded, np.ones(7) / 7, mode="valid")
 
 
 def _bands(steps: Heights) -> list[float]:

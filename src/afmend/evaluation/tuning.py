@@ -145,7 +145,8 @@ def tune(scans: Sequence[Scan], recipe: Recipe, channel: str | ChannelKey | None
     leveling = _level_verdict(pairs, recipe)
     verdicts.append(leveling)
     recipe = _with(recipe, "level.", LEVELINGS.get(leveling.chosen, ()))
-    filling = _verdict("filling", keys, recipe, "fill.", FILLS, _hold_out)
+    marked = [(found, key) for scan, key in keys if (found := _marked(scan, key, recipe)) is not None]
+    filling = _verdict("filling", marked, recipe, "fill.", FILLS, _hold_out)
     verdicts.append(filling)
     recipe = _with(recipe, "fill.", FILLS.get(filling.chosen, ()))
     check_recipe(recipe)
@@ -172,18 +173,19 @@ def _verdict(
     """Judge the recipe's own way and all others on the same blocks; choose another only beyond doubt."""
     if not any(use.step.startswith(family) for use in recipe.steps):
         return Verdict(part, AS_IS, False, f"the recipe has no step {family}*")
-    candidates = {AS_IS: recipe, **{name: _with(recipe, family, steps) for name, steps in ways.items()}}
+    others = {name: _with(recipe, family, steps) for name, steps in ways.items()}
+    candidates = {AS_IS: recipe, **{name: other for name, other in others.items() if other != recipe}}
     judged: dict[str, list[Blocks]] = {name: [] for name in candidates}
     for scan, key in keys:
         own = _tried(judge, scan, key, recipe)
-        scale = float(np.mean(own)) if own is not None and own.size else 0.0
+        scale = float(np.nanmean(own)) if own is not None and np.isfinite(own).any() else 0.0
         for name, candidate in candidates.items():
             found = own if name == AS_IS else _tried(judge, scan, key, candidate)
             usable = found is not None and own is not None and found.shape == own.shape and scale > 0
             judged[name].append(found / scale if usable and found is not None else np.full(0, np.nan))
     found_risks = [_risk(name, judged) for name in candidates]
     risks = sorted(found_risks, key=lambda risk: (np.isnan(risk.relative), risk.relative))
-    count = sum(blocks.size for blocks in judged[AS_IS])
+    count = sum(int(np.isfinite(blocks).sum()) for blocks in judged[AS_IS])
     if count == 0:
         return Verdict(part, AS_IS, False, "nothing could be judged: no good pixels to compare, or no holes to try")
     best = risks[0]
@@ -209,6 +211,8 @@ def _risk(name: str, judged: dict[str, list[Blocks]]) -> Risk:
     if not both:
         return Risk(name, float("nan"), None, failed)
     mine, own = (np.concatenate(part) for part in zip(*both, strict=True))
+    common = np.isfinite(mine) & np.isfinite(own)
+    mine, own = mine[common], own[common]
     against = None if name == AS_IS else paired_bootstrap(mine, own, statistic="mean_difference")
     return Risk(name, float(mine.mean() / own.mean()), against, failed)
 
@@ -283,23 +287,33 @@ def _cross_prediction(scan: Scan, key: ChannelKey, recipe: Recipe) -> Blocks:
 
 
 def _blocks(squares: Heights, good: Mask) -> Blocks:
-    """Return means over blocks of lines; blocks with few good pixels join the one before."""
+    """Return means over blocks of lines; NaN for blocks with few good pixels, so that blocks keep their places."""
     out = []
     for start in range(0, squares.shape[0], BLOCK_LINES):
         part = good[start : start + BLOCK_LINES]
-        if part.sum() > 0.2 * part.size:
-            out.append(float(squares[start : start + BLOCK_LINES][part].mean()))
+        enough = part.sum() > 0.2 * part.size
+        out.append(float(squares[start : start + BLOCK_LINES][part].mean()) if enough else float("nan"))
     return np.array(out)
 
 
 # ------------------------------------------------------------------ filling
+def _marked(scan: Scan, key: ChannelKey, recipe: Recipe) -> Scan | None:
+    """Return the scan leveled and marked, as it is before the first fill; None if a step fails on it."""
+    try:
+        return mark(scan, recipe, key)
+    except AfmendError:
+        return None
+
+
 def _hold_out(scan: Scan, key: ChannelKey, recipe: Recipe) -> Blocks:
-    """Return the mean squared error, nm^2, on each of the scan's own holes moved onto good pixels."""
-    channel = mark(scan, recipe, key).channels[key]
+    """Return the mean squared error, nm^2, on each of a marked scan's own holes moved onto good pixels."""
+    channel = scan.channels[key]
     holes = channel.holes
     if not holes.any():
         return np.zeros(0)
-    (use, *_) = [use for use in recipe.steps if use.step.startswith("fill.")]
+    use, *more = [use for use in recipe.steps if use.step.startswith("fill.")]
+    if more:
+        raise StepError("the recipe fills more than once", now="Keep one fill step.")
     found = find_step(use.step)
     params = found.params.parse(use.params, use.step)
     heights = channel.values.astype(np.float64)

@@ -104,11 +104,9 @@ def level_auto(field: Field, params: Auto) -> Leveled:
 
 
 def _line_facts(lines: LineFit, suffix: str) -> dict[str, Any]:
-    model = "none"
-    if lines.offsets.correction.any():
-        model = "offset"
-    if lines.degree > 0:
-        model = "offset_slope"
+    model = ("offset" if lines.offsets.correction.any() else "none", "offset_slope", "offset_bend")[
+        min(lines.degree, 2)
+    ]
     return {
         "line_model": model,
         "line_degree": lines.degree,

@@ -77,6 +77,8 @@ def judge(
         Polynomials over the lines up to this degree belong to the background, not to the lines.
     shrink : bool
         False takes the whole path for line noise.
+    order : int
+        Degree along the lines of what the path holds: 0 = offsets, 1 = slopes, 2 and 3 = bends.
 
     Notes
     -----

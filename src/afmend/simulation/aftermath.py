@@ -14,9 +14,6 @@ from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Recording, Way
 from afmend.simulation.saved import apply_saved
 
-HANDLING = ("line_shift", *LATE)
-"""Kinds that happen to stored data, not to the tip: the error signal suffers them alike."""
-
 
 def spoil(twin: Twin, recording: Recording, errors: dict[Way, Heights], railed: dict[Way, Mask]) -> Recording:
     """Let everything happen that comes after the loop; return the error signals as a recording of their own.
@@ -55,7 +52,6 @@ def spoil(twin: Twin, recording: Recording, errors: dict[Way, Heights], railed: 
     for mishap in twin.mishaps:
         if mishap.kind in LATE:
             apply_mishap(mishap, recording)
-        if mishap.kind in HANDLING:
             apply_mishap(mishap, signals)
     digitize(twin.electronics, recording)
     apply_saved(twin.saved, recording)

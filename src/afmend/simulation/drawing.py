@@ -8,14 +8,18 @@ import operator
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from afmend.errors import BadRecipeError
+from afmend.formats import read
+from afmend.pipeline import Params
 from afmend.simulation.box import DISTRIBUTIONS, Box
 from afmend.simulation.params import MAX_PIXELS, Twin
 from afmend.simulation.surfaces import surface_params
+from afmend.simulation.surfaces.measured import Measured
 
 MOST_EVENTS = 10_000
 LONGEST_EXPRESSION = 200
@@ -32,6 +36,7 @@ def draw(
     shape: tuple[int, int] | None = None,
     surface: str | None = None,
     artifacts: Sequence[str] | None = None,
+    base: str | Path | None = None,
 ) -> Twin:
     """Choose every number of one scan.
 
@@ -46,6 +51,9 @@ def draw(
         Default: one of the box's.
     artifacts : sequence of str, optional
         Exactly these are switched on; default: each as often as the box says.
+    base : str or Path, optional
+        A real, clean scan whose heights are the surface, instead of one of the box's: everything in it counts as truth.
+        Its shape is the default shape.
 
     Raises
     ------
@@ -54,7 +62,7 @@ def draw(
     """
     drawn = _Draw(box, seed)
     try:
-        return drawn.twin(shape, surface, artifacts)
+        return drawn.twin(shape, surface, artifacts, base)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
         raise BadRecipeError(
             f"the box makes no sense ({type(error).__name__}: {str(error)[:200]})",
@@ -74,29 +82,34 @@ class _Draw:
     where: str = ""
     events: int = 0
 
-    def twin(self, shape: tuple[int, int] | None, surface: str | None, artifacts: Sequence[str] | None) -> Twin:
+    def twin(
+        self,
+        shape: tuple[int, int] | None,
+        surface: str | None,
+        artifacts: Sequence[str] | None,
+        base: str | Path | None,
+    ) -> Twin:
         box = self.box
         self._turn_to("scan")
         self._let(box.let)
+        if base is not None:
+            shape = self._shape_of(base, shape)
         rows, cols = shape or (int(self.names.get("rows", 256)), int(self.names.get("cols", 256)))
         if min(rows, cols) < 8 or rows * cols > MAX_PIXELS:
             raise BadRecipeError(
                 f"a scan of {rows} x {cols} pixels", where=box.name, now="At least 8 x 8, at most 16 M."
             )
         self.names.update(rows=rows, cols=cols)
-        kind = self._kind(surface)
-        self._turn_to(f"surface {kind}")
-        entry = box.surfaces[kind]
-        self._let(entry.get("let", {}))
-        self.names.setdefault("pixel", 1.0)
-        self.names.setdefault("pixel_slow", self.names["pixel"] * self.names.get("aspect", 1.0))
-        made = surface_params(kind).parse({"kind": kind, **self._value(entry.get("params", {}))}, self.where)
+        if base is None:
+            kind, made, changes = self._surface(surface)
+        else:
+            kind, made, changes = "measured", Measured.of(base), {}
         self.names["height"] = float(made.height_nm)  # type: ignore[attr-defined]
         self.names.update(size=cols * self.names["pixel"], size_slow=rows * self.names["pixel_slow"])
         self._turn_to("base")
         self._let(box.base.get("let", {}))
         groups: dict[str, Any] = {key: self._value(value) for key, value in box.base.items() if key != "let"}
-        groups = _merged(groups, self._value(entry.get("set", {})))
+        groups = _merged(groups, changes)
         chosen = self._chosen(kind, artifacts)
         mishaps = []
         for name in chosen:
@@ -114,6 +127,23 @@ class _Draw:
             },
             box.name,
         )  # fmt: skip
+
+    def _surface(self, surface: str | None) -> tuple[str, Params, dict[str, Any]]:
+        """Draw a surface: its kind, its numbers, and what it changes in the groups."""
+        kind = self._kind(surface)
+        self._turn_to(f"surface {kind}")
+        entry = self.box.surfaces[kind]
+        self._let(entry.get("let", {}))
+        self.names.setdefault("pixel", 1.0)
+        self.names.setdefault("pixel_slow", self.names["pixel"] * self.names.get("aspect", 1.0))
+        made = surface_params(kind).parse({"kind": kind, **self._value(entry.get("params", {}))}, self.where)
+        return kind, made, self._value(entry.get("set", {}))
+
+    def _shape_of(self, base: str | Path, shape: tuple[int, int] | None) -> tuple[int, int]:
+        """Take the pixel size of a real scan, and its shape unless another was asked for."""
+        grid = read(base).grid
+        self.names.update(pixel=grid.pixel_fast_nm, pixel_slow=grid.pixel_slow_nm)
+        return shape or grid.shape
 
     def _turn_to(self, part: str) -> None:
         """Give a part of the scan its own random numbers, so that parts do not depend on each other."""

@@ -88,10 +88,26 @@ def test_filling_is_replaced_by_one_that_fills_better():
     assert tuned.recipe.steps[-1].step == f"fill.{fill.chosen}"
 
 
-def test_a_good_recipe_stays():
-    scans = [pair(seed, apart=0.0, holes=True)[0] for seed in range(2)]
-    good = recipe_of(("level.plane", {}), ("fill.auto", {}))
-    assert tune(scans, good).recipe.steps[-1].step in ("fill.auto", "fill.kriging", "fill.biharmonic")
+def test_a_recipe_that_nothing_beats_stays():
+    scans = [pair(seed, apart=0.0, holes=True)[0] for seed in range(5)]
+    best = tune(scans, recipe_of(("level.plane", {}), ("fill.laplace", {}))).recipe
+    again = tune(scans, best)
+    assert again.recipe == best
+    assert again.verdicts[1].decided
+    assert again.verdicts[1].chosen == AS_IS
+
+
+def test_two_fills_cannot_be_judged():
+    twice = recipe_of(("level.plane", {}), ("fill.linear", {}), ("fill.laplace", {}))
+    assert not tune([pair(1, apart=0.0, holes=True)[0]], twice).verdicts[1].decided
+
+
+def test_blocks_keep_their_places():
+    good = np.ones((48, 10), bool)
+    good[16:32] = False
+    blocks = tuning._blocks(np.ones((48, 10)), good)
+    assert blocks[[0, 2]].tolist() == [1.0, 1.0]
+    assert np.isnan(blocks[1])
 
 
 def test_recipes_without_leveling_or_fill_and_ways_that_fail(monkeypatch):

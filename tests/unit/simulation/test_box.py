@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from afmend.errors import BadParameterError, BadRecipeError
+from afmend.errors import AfmendError, BadParameterError, BadRecipeError
+from afmend.formats import write
 from afmend.pipeline.recipe import read_yaml
 from afmend.simulation.box import built_in_boxes, load_box
 from afmend.simulation.drawing import draw
+from afmend.simulation.twin import simulate
+from support import assert_heights_close, rough, scan_of
 
 SMALL = """
 name: small
@@ -73,6 +76,22 @@ def test_choices_can_be_forced(small):
     for wrong in ({"surface": "moon"}, {"artifacts": ["moon"]}, {"shape": (4, 100)}, {"shape": (10**5, 10**5)}):
         with pytest.raises(BadRecipeError):
             draw(small, 1, **wrong)
+
+
+def test_a_real_scan_can_be_the_surface(small, tmp_path):
+    z = rough((40, 56), 2, sq_nm=3.0)
+    path = write(scan_of(z), tmp_path / "real.gwy")  # pixels of 2 nm x 3 nm
+    twin = draw(small, 1, base=path, artifacts=[])
+    assert (twin.shape, twin.pixel_nm, twin.surface.kind) == ((40, 56), (2.0, 3.0), "measured")
+    truth = simulate(twin).channel("truth").values
+    y, x = np.mgrid[:40, :56]
+    plane = np.stack([np.ones(z.size), x.ravel(), y.ravel()], axis=1)
+    flat = z - (plane @ np.linalg.lstsq(plane, z.ravel(), rcond=None)[0]).reshape(z.shape)
+    assert_heights_close(truth, flat, atol_nm=1e-6)
+    assert draw(small, 1, base=path, shape=(20, 30), artifacts=[]).shape == (20, 30)
+    path.write_bytes(b"")
+    with pytest.raises(AfmendError):
+        draw(small, 1, base=path)
 
 
 def test_clean_scans_come_as_often_as_the_box_says():

@@ -43,7 +43,7 @@ def plan(inputs: Iterable[Path], order: Order) -> list[Job]:
     """
     taken = {"summary", "report"}  # the run's own files
     jobs = []
-    for path, relative in _found(inputs, order.out):
+    for path, relative in find_files(inputs, order.out):
         stem = _free(_printable(relative), taken)
         card = str(order.out / PRIVATE / "cards" / f"{stem}.json") if order.report else None
         target = str(order.out / stem)
@@ -51,7 +51,8 @@ def plan(inputs: Iterable[Path], order: Order) -> list[Job]:
     return jobs
 
 
-def _found(inputs: Iterable[Path], out: Path) -> list[tuple[Path, str]]:
+def find_files(inputs: Iterable[Path], out: Path) -> list[tuple[Path, str]]:
+    """List the files of inputs, as (path, path relative to the folder given): see `plan`."""
     found: dict[Path, str] = {}
     skip = _resolved(out)
     for given in inputs:

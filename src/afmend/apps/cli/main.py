@@ -212,6 +212,9 @@ def tune(
 def twin(
     *,
     surface: Annotated[str | None, typer.Option(help="Kind of surface (default: any of the box).")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="A real, clean scan as the surface: everything in it counts as truth.")
+    ] = None,
     artifacts: Annotated[
         str | None,
         typer.Option(help='Comma-separated: exactly these, or "none" (default: by chance, as the box says).'),
@@ -235,11 +238,13 @@ def twin(
     """Simulate scans with a known truth: surface, tip, scanner, feedback loop, electronics and mishaps."""
     from afmend.apps.cli import twin as command
 
+    if base is not None and (surface is not None or set_ is not None):
+        raise typer.BadParameter("--base goes without --surface and --set")
     if set_ is not None and box is not None:
         raise typer.BadParameter("--set names the box: leave --box out")
     if set_ is None and (count is not None or per_shard is not None or double):
         raise typer.BadParameter("--count, --per-shard and --double go with --set")
-    wish = command.Wish(set_ or box or "train", surface, artifacts, seed, size, out)
+    wish = command.Wish(set_ or box or "train", surface, artifacts, seed, size, out, base)
     if show_box is not None:
         raise typer.Exit(command.show_box(show_box))
     if choices:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmend.apps.cli import say
-from afmend.errors import AfmendError, MissingChannelError
+from afmend.errors import AfmendError
+from afmend.formats.register import replacing
 from afmend.recipes import load_recipe
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ def tune_files(inputs: Sequence[Path], out: Path, recipe: str, channel: str | No
     """Tune a recipe on files, write it, and say why."""
     from afmend.evaluation.tuning import named, tune
 
-    scans, bad = _scans(inputs, channel)
+    scans, bad = _scans(inputs, out, channel)
     if not scans:
         say.complain("no scan could be used")
         return 2
     tuned = tune(scans, load_recipe(recipe), channel)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(named(tuned.recipe, out.stem).to_yaml(), encoding="utf-8")
+    with replacing(out) as temporary:
+        temporary.write_text(named(tuned.recipe, out.stem).to_yaml(), encoding="utf-8")
     if as_json:
         say.emit({"recipe": str(out), "scans": len(scans), "verdicts": [_plain(one) for one in tuned.verdicts]})
         return int(bad)
@@ -40,23 +41,22 @@ def tune_files(inputs: Sequence[Path], out: Path, recipe: str, channel: str | No
     return int(bad)
 
 
-def _scans(inputs: Sequence[Path], channel: str | None) -> tuple[list[Scan], bool]:
+def _scans(inputs: Sequence[Path], out: Path, channel: str | None) -> tuple[list[Scan], bool]:
+    from afmend.apps.batch.plan import find_files
     from afmend.formats import read_all
 
     scans: list[Scan] = []
     bad = False
-    for path in inputs:
-        files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-        for file in files:
-            try:
-                found = read_all(file)
-                for scan in found:
-                    scan.find(channel)
-            except (AfmendError, MissingChannelError) as error:
-                say.complain(f"{file}: {error}")
-                bad = True
-            else:
-                scans.extend(found)
+    for path, _ in find_files(inputs, out):
+        try:
+            found = read_all(path)
+            for scan in found:
+                scan.find(channel)
+        except AfmendError as error:
+            say.complain(f"{path}: {error}")
+            bad = True
+        else:
+            scans.extend(found)
     return scans, bad
 
 

@@ -23,6 +23,7 @@ class Wish:
     seed: int
     size: str | None
     out: Path | None
+    base: Path | None = None
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -50,7 +51,9 @@ def make_one(wish: Wish) -> int:
     from afmend.simulation.drawing import draw
     from afmend.simulation.twin import simulate
 
-    twin = draw(load_box(wish.box), wish.seed, shape=wish.shape, surface=wish.surface, artifacts=wish.names)
+    twin = draw(
+        load_box(wish.box), wish.seed, shape=wish.shape, surface=wish.surface, artifacts=wish.names, base=wish.base
+    )
     scan = simulate(twin)
     path = write(scan, wish.out or Path(f"{twin.name}.h5"))
     facts = scan.history[0].facts

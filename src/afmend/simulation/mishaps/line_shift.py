@@ -34,7 +34,7 @@ def apply_line_shift(params: LineShift, recording: Recording) -> None:
     """Displace lines along the fast axis, in place: linear between pixels, level beyond the edge.
 
     The mask "line_shift" holds exactly the pixels whose height one event changed by more than ``visible_nm``: a shifted
-    line is not wrong where the surface is level. To be applied before the noise.
+    line is not wrong where the surface is level. To be applied after the noise, which moves along.
     """
     cols = np.arange(recording.shape[1], dtype=np.float64)
     for index, way in enumerate(WAYS):

@@ -57,22 +57,20 @@ def make_measured(params: Measured, canvas: Canvas) -> Heights:
     AfmendError
         If it cannot be read, is not calibrated or has missing pixels.
     """
+    from scipy.ndimage import map_coordinates
+
     heights, pixel_nm = _base(params.path, params.channel, params.frame, params.sha256)
     y = (canvas.y_nm.ravel() + params.offset_nm[0]) / pixel_nm[0]
     x = (canvas.x_nm.ravel() + params.offset_nm[1]) / pixel_nm[1]
-    return np.ascontiguousarray(_sampled(_sampled(heights, y).T, x).T)
-
-
-def _sampled(heights: Heights, at: NDArray[np.float64]) -> Heights:
-    """Interpolate rows at fractional indices; the array is continued by its mirror image."""
-    count = heights.shape[0]
-    folded = np.mod(at + 0.5, 2 * count)
-    folded = np.clip(np.where(folded > count, 2 * count - folded, folded) - 0.5, 0, count - 1)
-    low = np.minimum(folded.astype(np.int64), max(count - 2, 0))
-    part = (folded - low)[:, None]
-    part = np.where(np.abs(part - np.rint(part)) < 1e-9, np.rint(part), part)  # the scan's own pixels stay as they are
-    out: Heights = heights[low] * (1 - part) + heights[np.minimum(low + 1, count - 1)] * part
+    places = np.meshgrid(_snapped(y), _snapped(x), indexing="ij")
+    out: Heights = map_coordinates(heights, places, order=1, mode="reflect")
     return out
+
+
+def _snapped(at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Put places that are pixels but for rounding on them: the scan's own pixels stay as they are."""
+    whole = np.rint(at)
+    return np.where(np.abs(at - whole) < 1e-9, whole, at)
 
 
 def _digest(path: Path) -> str:
@@ -87,6 +85,8 @@ def _digest(path: Path) -> str:
 def _base(path: str, channel: str, frame: int, sha256: str) -> tuple[Heights, tuple[float, float]]:
     """Return the scan without its plane, read-only, and its pixel size (slow, fast)."""
     from afmend.formats import read
+    from afmend.leveling.moments import without_surface
+    from afmend.leveling.plane import fit_plane
 
     if _digest(Path(path)) != sha256:
         raise BadParameterError(
@@ -99,10 +99,6 @@ def _base(path: str, channel: str, frame: int, sha256: str) -> tuple[Heights, tu
     if found.still_missing.any():
         raise BadScanError(f"channel {found.key} has missing pixels", where=path, now="Take a complete scan.")
     heights = found.values.astype(np.float64)
-    heights -= heights.mean()
-    for axis, count in enumerate(heights.shape):  # on a whole grid the two slopes are independent
-        index = np.arange(count) - (count - 1) / 2
-        slope = index @ heights.mean(axis=1 - axis) / max(float(index @ index), 1.0)
-        heights -= slope * (index[:, None] if axis == 0 else index)
+    heights = without_surface(heights, fit_plane(heights, np.ones(heights.shape, dtype=np.bool_)))
     heights.flags.writeable = False
     return heights, scan.grid.pixel_nm

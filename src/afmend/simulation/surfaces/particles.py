@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.errors import BadParameterError
 from afmend.pipeline.params import Knob, Params
 from afmend.scan.arrays import Heights
 from afmend.simulation.canvas import Canvas
@@ -16,6 +17,8 @@ from afmend.simulation.surfaces.rough import gaussian_field
 
 SHAPES = ("sphere", "cap", "ellipsoid", "rod")
 _TRIES = 40
+MOST = 50_000
+"""Most particles on one canvas."""
 
 
 class Particles(Params):
@@ -115,9 +118,21 @@ def _made(params: Particles, canvas: Canvas) -> tuple[Heights, ParticleList]:
 
 
 def _count(params: Particles, canvas: Canvas) -> int:
-    """Return how many particles cover the asked share of the canvas on average."""
+    """Return how many particles cover the asked share of the canvas on average.
+
+    Raises
+    ------
+    BadParameterError
+        If that is more than `MOST`.
+    """
     mean_square = params.radius_nm**2 * math.exp(2 * params.sigma**2)
     area = math.pi * mean_square
     if params.shape == "rod":
         area += 4 * mean_square * (params.elongation - 1)
-    return min(round(params.coverage * math.prod(canvas.size_nm) / area), 50_000)
+    count = round(params.coverage * math.prod(canvas.size_nm) / area)
+    if count > MOST:
+        raise BadParameterError(
+            f"{count} particles of {params.radius_nm:.3g} nm", where="surface particles",
+            now=f"Take larger ones, or fewer: {MOST} at most.",
+        )  # fmt: skip
+    return count

@@ -25,35 +25,31 @@ _NOTHING = 1e-13
 """Waves weaker than this share of the strongest are left out."""
 
 
-class Gaussian(Params):
+class _Rough(Params):
+    sq_nm: float = Knob(1.5, "Root mean square roughness of the ensemble.", unit="nm", ge=0, le=1e4)
+    seed: int = Knob(0, "Seed of the random field.", ge=0)
+
+    @property
+    def height_nm(self) -> float:
+        """Characteristic height: the roughness."""
+        return self.sq_nm
+
+
+class Gaussian(_Rough):
     """Rough, with autocorrelation sq^2 exp(-(r / T)^2): smooth hills of one size."""
 
     kind: Literal["gaussian"] = "gaussian"
-    sq_nm: float = Knob(1.5, "Root mean square roughness of the ensemble.", unit="nm", ge=0, le=1e4)
     correlation_nm: float = Knob(35.0, "Distance T at which the autocorrelation is 1/e.", unit="nm", gt=0, le=1e5)
-    seed: int = Knob(0, "Seed of the random field.", ge=0)
-
-    @property
-    def height_nm(self) -> float:
-        """Characteristic height: the roughness."""
-        return self.sq_nm
 
 
-class Exponential(Params):
+class Exponential(_Rough):
     """Rough, with autocorrelation sq^2 exp(-r / T): hills with sharp detail down to the pixel."""
 
     kind: Literal["exponential"] = "exponential"
-    sq_nm: float = Knob(1.5, "Root mean square roughness of the ensemble.", unit="nm", ge=0, le=1e4)
     correlation_nm: float = Knob(80.0, "Distance T at which the autocorrelation is 1/e.", unit="nm", gt=0, le=1e5)
-    seed: int = Knob(0, "Seed of the random field.", ge=0)
-
-    @property
-    def height_nm(self) -> float:
-        """Characteristic height: the roughness."""
-        return self.sq_nm
 
 
-class Fractal(Params):
+class Fractal(_Rough):
     """Self-affine: power spectrum (1 + (k / k0)^2)^-(1 + H), flat for waves longer than the roll-off."""
 
     kind: Literal["fractal"] = "fractal"
@@ -61,12 +57,6 @@ class Fractal(Params):
     hurst: float = Knob(0.8, "Hurst exponent; larger is smoother.", gt=0, le=1, recommended=(0.5, 0.95))
     rolloff_nm: float = Knob(700.0, "Wavelength above which the spectrum is flat.", unit="nm", gt=0, le=1e6)
     cutoff_nm: float = Knob(0.0, "Wavelength below which roughness fades; 0: none.", unit="nm", ge=0, le=1e5)
-    seed: int = Knob(0, "Seed of the random field.", ge=0)
-
-    @property
-    def height_nm(self) -> float:
-        """Characteristic height: the roughness."""
-        return self.sq_nm
 
 
 def make_gaussian(params: Gaussian, canvas: Canvas) -> Heights:
