@@ -99,6 +99,22 @@ def paired_bootstrap(
     return Estimate(*map(math.exp, made.triple), made.count, made.dropped)
 
 
+def share_estimate(hits: int, count: int) -> Estimate:
+    """Return a share of scans in percent with its exact interval; NaN of no scans.
+
+    Clopper and Pearson, Biometrika 26, 404 (1934), doi:10.1093/biomet/26.4.404: it holds for few scans, and says what
+    "never seen" means. A bootstrap of no hits has no width.
+    """
+    from scipy.special import betaincinv
+
+    if count == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0, 0)
+    tail = (1 - LEVEL) / 2
+    low = betaincinv(hits, count - hits + 1, tail) if hits else 0.0
+    high = betaincinv(hits + 1, count - hits, 1 - tail) if hits < count else 1.0
+    return Estimate(100.0 * hits / count, 100.0 * float(low), 100.0 * float(high), count, 0)
+
+
 def spearman(values_a: ArrayLike, values_b: ArrayLike) -> float:
     """Rank correlation from -1 to 1; equal values share their mean rank; pairs with a NaN are left out.
 

@@ -86,7 +86,7 @@ TASK = Task(
     (
         _column("sq_error_percent", "error of Sq, %", "roughness"),
         _column("sdq_error_percent", "error of Sdq, %", "slopes: noise raises it"),
-        _column("step_error_percent", "error of step heights, %", "between terraces, after a plane that leaves steps alone"),
+        _column("step_error_percent", "error of step heights, %", "between terraces, after a plane that leaves them"),
         _column("particle_height_error_percent", "particle height, %", "median over the particles of a scan"),
         _column("particle_diameter_error_percent", "particle diameter, %", "at half height"),
         _column("particle_volume_error_percent", "particle volume, %", "above the ground around each"),
