@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from afmend.evaluation.bench.methods import AUTO, methods_of
+from afmend.evaluation.bench.methods import AUTO, TaskName, methods_of
 from afmend.evaluation.bench.summary import Json, case_key, compared, estimate_json, scores_of, sized
 from afmend.evaluation.bench.task import Column
 from afmend.evaluation.bench.tasks import find_task
@@ -21,7 +21,7 @@ HARM_FACTORS = (1.2, 10.0)
 HARM_METHODS = (AUTO, "median of differences")
 
 
-def claims(by_task: Mapping[str, Sequence[Row]]) -> list[Json]:
+def claims(by_task: Mapping[TaskName, Sequence[Row]]) -> list[Json]:
     """Return the figures that the rows of a run allow.
 
     Returns
@@ -31,7 +31,10 @@ def claims(by_task: Mapping[str, Sequence[Row]]) -> list[Json]:
         ``scans``, ``dropped``.
     """
     found: list[Json] = []
-    for task, tell in (("level", _level), ("fill", _fill), ("harm", _harm), ("clean", _clean)):
+    tellers: dict[TaskName, Callable[[Methods], Claims]] = {
+        "level": _level, "fill": _fill, "harm": _harm, "clean": _clean,
+    }  # fmt: skip
+    for task, tell in tellers.items():
         methods = _by_method(by_task.get(task, ()))
         if AUTO in methods:
             found += [{"task": task, "claim": claim, **estimate_json(estimate)} for claim, estimate in tell(methods)]

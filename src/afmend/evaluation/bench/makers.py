@@ -36,7 +36,7 @@ CLEAN: tuple[TaskName, ...] = ("harm", "clean")
 """Tasks on scans with nothing but tilt, bow and noise."""
 FEWEST_FIBERS = 8
 """Fibers along the lines in a scan, or more."""
-STRAIGHT_NM = 1e7
+STRAIGHT_NM = 1e10
 """Persistence length at which no fiber of a scan bends."""
 _WILD = 10.0
 """What stands under the holes lies this many Sq above everything: a method that peeks is punished."""

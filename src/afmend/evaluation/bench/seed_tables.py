@@ -79,8 +79,8 @@ def _table_3(settings: Settings) -> Json:
             "A constant image has sigma_bg, RMSE_line and Δ|∇h| of 0 and removes all tilt: those columns would rank it "
             "first. The paper's means over samples of different scale are repeated; the median of the last column is "
             "the number to look at. ρ_tilt counts only scans that the instrument tilted: the least-squares planes "
-            f"both of the background and of measured minus true heights rise by more than {LEAST_TILT:g} Sq of the surface "
-            "over the scan. Many are saved with their plane taken away, and the ratio to no tilt means nothing."
+            f"both of the background and of measured minus true heights rise by more than {LEAST_TILT:g} Sq of the "
+            "surface over the scan. Many are saved with their plane taken away, and the ratio to no tilt means nothing."
         ),
     ]
     return _result("Seed paper, Table 3: flattening", found, columns, notes)
@@ -115,7 +115,7 @@ def _flattened(case: Case, marked: Scan, background: Mask) -> dict[str, Line]:
 
 def _is_tilted(case: Case, background: Mask) -> bool:
     """Say whether there is a tilt to remove, in the background and not of the surface's own."""
-    measured = _rise(case.heights, background & case.usable)
+    measured = _rise(case.heights, background)
     added = _rise(case.heights - case.ideal, case.usable)
     return min(measured, added) > LEAST_TILT * case.sq_nm
 

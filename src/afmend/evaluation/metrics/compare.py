@@ -96,7 +96,8 @@ def paired_bootstrap(
     if not ((a > 0) & (b > 0)).all():
         raise StepError("a ratio needs positive values", now="Compare by a difference.")
     made = _estimate(np.log(a) - np.log(b), dropped, "mean")
-    return Estimate(*map(math.exp, made.triple), made.count, made.dropped)
+    value, low, high = map(math.exp, made.triple)
+    return Estimate(value, low, high, made.count, made.dropped)
 
 
 def share_estimate(hits: int, count: int) -> Estimate:

@@ -107,7 +107,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "touched_outside": Metric("Pixels touched outside the holes", "px", "zero", "fill:touched_outside"),
         "interval_coverage": Metric("Coverage of the interval", "", "nominal", "fill:interval_coverage", "coverage"),
         "interval_width": Metric("Width of the interval", "nm", "lower", "fill:interval_coverage", "mean_width_nm"),
-        "fill_crps": Metric("CRPS in the holes", "nm", "lower", "fill:fill_crps"),
+        "fill_crps": Metric("CRPS in the holes", "nm", "lower", "fill:fill_crps", "", "doi:10.1198/016214506000001437"),
         "psnr": Metric("PSNR", "dB", "higher", "similarity:psnr"),
         "ssim": Metric("SSIM", "", "higher", "similarity:ssim"),
         "vif": Metric("VIF", "", "one", "similarity:vif"),

@@ -21,7 +21,7 @@ class Fibers(Params):
     count_per_um2: float = Knob(7.0, "Fibers in a square micrometer.", unit="1/um2", ge=0, le=1000)
     length_nm: float = Knob(800.0, "Median contour length.", unit="nm", gt=0, le=1e6)
     length_spread: float = Knob(0.5, "Spread of the logarithm of the length.", ge=0, le=1.5)
-    persistence_nm: float = Knob(1500.0, "Persistence length; longer is straighter.", unit="nm", gt=0, le=1e7)
+    persistence_nm: float = Knob(1500.0, "Persistence length; longer is straighter.", unit="nm", gt=0, le=1e10)
     width_nm: float = Knob(12.0, "Width.", unit="nm", gt=0, le=1e4)
     height_nm: float = Knob(6.0, "Median thickness.", unit="nm", gt=0, le=1e4)
     height_spread: float = Knob(0.15, "Spread of the logarithm of the thickness from fiber to fiber.", ge=0, le=1)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from afmend.errors import BadParameterError, BadScanError, StepError
-from afmend.evaluation.metrics.compare import mean_rank_correlation, paired_bootstrap, spearman
+from afmend.evaluation.metrics.compare import mean_rank_correlation, paired_bootstrap, share_estimate, spearman
 
 
 def of(values, statistic):
@@ -150,3 +150,17 @@ def test_bad_input_is_refused():
         paired_bootstrap([1.0, 0.0], [1.0, 1.0])
     with pytest.raises(BadParameterError, match="statistic is 'mean'"):
         paired_bootstrap([1.0, 2.0], [1.0, 2.0], statistic="mean")
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 5), (3, 20), (7, 7), (50, 204)])
+def test_shares_have_exact_intervals(hits, count):
+    from scipy.stats import binomtest
+
+    found = share_estimate(hits, count)
+    wanted = binomtest(hits, count).proportion_ci(0.95, "exact")
+    assert found.triple == pytest.approx((100 * hits / count, 100 * wanted.low, 100 * wanted.high), abs=1e-9)
+    assert (found.count, found.dropped) == (count, 0)
+
+
+def test_a_share_of_nothing_is_none():
+    assert np.isnan(share_estimate(0, 0).triple).all()
