@@ -94,6 +94,9 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
 
     Notes
     -----
+    Noise hides the lag of the loop, and the shift takes its place: between sharp features of a noisy scan it comes out
+    too far from 0, by up to half of the lag.
+
     When not to use it: on surfaces that repeat within 6 % of the line (gratings, lattices) the shift is known but for
     a period, and the one nearest to 0 is preferred; on scans in which one direction flies nearly everywhere; on leveled
     scans, in which the tip no longer falls at one rate.
