@@ -213,7 +213,7 @@ def _calibrate(errors: Vector, joined: Joined, doubts: Vector, model: _Model) ->
 
 def _line(heights: Heights, known: Mask, rows: Places, cols: Places, otherwise: Vector) -> Vector:
     """Linear interpolation across the lines; ``otherwise`` in columns without data."""
-    return np.where(known.any(axis=0)[cols], across_lines(heights, known)[rows, cols], otherwise)
+    return np.where(np.asarray(known.any(axis=0))[cols], across_lines(heights, known)[rows, cols], otherwise)
 
 
 def _deviation(model: _Model, learned: _Learned, guesses: Guesses, sigma: Vector, seed: int) -> Vector:
