@@ -81,7 +81,7 @@ def _table(facts: dict[str, Any]) -> None:
         (f"correlation / {length}", "correlation_nm", "correlation_interval_nm"),
     )
     for way, pixels in (("without", "measured"), ("with", "with filled")):
-        found = facts.get(f"{way}_filled_pixels")
+        found: dict[str, Any] = facts.get(f"{way}_filled_pixels", {})
         for label, name, ends in rows if found else ():
             raw, (low, high) = found[f"{name}_raw"], found[ends]
             cells = ("–" if raw is None else f"{raw:.4g}", f"{found[name]:.4g}", f"{low:.4g} to {high:.4g}")
