@@ -14,8 +14,8 @@ Roughness: fields of 20 correlation lengths per line; with ``--all`` those of 50
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
 
 import numpy as np
 from scipy.optimize import minimize
@@ -166,11 +166,11 @@ def field(shape: tuple[int, int], length_px: float, exponent: float, rng: np.ran
     return np.fft.ifft2(np.fft.fft2(rng.standard_normal(n)) * np.sqrt(power)).real[: shape[0], : shape[1]]
 
 
-def roughness(count: int) -> None:
+def roughness(count: int, ratios: tuple[int, ...]) -> None:
     print("| autocorrelation | L / T | lines, image | raw Sq | corrected Sq | T / true | 95 % interval covers |")
     print("|---|---|---|---|---|---|---|")
     for name, exponent in (("Gaussian", 2.0), ("exponential", 1.0)):
-        for lengths in (50, 20, 10) if "--all" in sys.argv else (20,):
+        for lengths in ratios:
             for line_degree, degree in ((None, 2), (0, 1), (1, 1), (2, 2)):
                 rng = np.random.default_rng(7)
                 rows = []
@@ -191,9 +191,14 @@ def roughness(count: int) -> None:
 
 
 if __name__ == "__main__":
-    words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    number = int(words[1]) if len(words) > 1 else 12
-    if "--roughness" in sys.argv:
-        roughness(number)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("box", nargs="?", default="train")
+    parser.add_argument("count", nargs="?", type=int, default=12, help="scans per surface, or random fields")
+    parser.add_argument("first", nargs="?", type=int, default=1000, help="first seed")
+    parser.add_argument("--roughness", action="store_true", help="roughness of random fields instead of fusion")
+    parser.add_argument("--all", action="store_true", help="with --roughness: 50, 20 and 10 correlation lengths")
+    args = parser.parse_args()
+    if args.roughness:
+        roughness(args.count, (50, 20, 10) if args.all else (20,))
     else:
-        fusion(words[0] if words else "train", number, int(words[2]) if len(words) > 2 else 1000)
+        fusion(args.box, args.count, args.first)
