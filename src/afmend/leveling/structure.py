@@ -1,0 +1,157 @@
+"""Whether what would be subtracted from the lines is structure of the sample that runs along them.
+
+A ridge, a terrace edge or a grating within a degree of the fast axis looks like line offsets: it lies in the mean of
+each line. Two things tell them apart. Structure that is not exactly parallel to the lines moves from line to line along
+them, at its own angle, while line noise stays in its line; and gratings repeat, while noise does not. What explains
+neither is left to `afmend.leveling.evidence`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.leveling.background import mirror_edges
+from afmend.scan.arrays import Heights, Mask
+
+Vector = NDArray[np.float64]
+Table = NDArray[np.float64]
+
+_BLOCKS = 9
+_FEWEST_LINES = 16
+_SHEARS = np.geomspace(0.6, 24.0, 16)
+"""Rows by which structure may move over the whole width. Noise that drifts during a line moves by up to half a row."""
+_LEAST_SHARE = 0.25
+"""Of the correction, so much at least must be something else than structure along the lines."""
+_CLEARLY = 0.5
+_EVIDENT = 0.4
+_LARGEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What speaks for structure along the lines.
+
+    Attributes
+    ----------
+    sheared : bool
+        The heights move along the lines at an angle, and the correction would take that away.
+    repeating : bool
+        The heights repeat from line to line, and so does the correction, or it would disturb the repetition.
+    """
+
+    sheared: bool = False
+    repeating: bool = False
+
+    def __bool__(self) -> bool:
+        return self.sheared or self.repeating
+
+
+def structure_in(before: Heights, after: Heights, skip: Mask) -> Structure:
+    """Judge a correction of lines by what the heights look like before and after it.
+
+    Parameters
+    ----------
+    before, after : (rows, cols)
+        Heights without polynomial background, without and with the correction.
+    skip : (rows, cols) bool
+        Pixels that must not be looked at.
+
+    Notes
+    -----
+    All is said about the steps of block means (9 blocks of columns) from line to line. *Sheared*: the energy that a
+    common profile, moved by so many rows from the first to the last block, leaves unexplained at the best shear is
+    compared before and after. Line noise is unexplained but for a known part, so that removing it lowers that energy
+    by its own; removing structure does not. *Repeating*: the same with the best period instead of the best shear, or
+    a correction that repeats by itself. Single events do not make a period: the two largest products never count.
+    """
+    one, other = _steps(before, skip), _steps(after, skip)
+    change = one - other
+    energy = float(np.sum(change**2))
+    if one.shape[0] < _FEWEST_LINES or one.shape[1] < 3 or not energy > 1e-12 * float(np.sum(one**2)):
+        return Structure()
+    return Structure(_is_sheared(one, other, change), _is_repeating(one, other, change))
+
+
+def _steps(r: Heights, skip: Mask) -> Table:
+    """Steps of block means from line to line; 0 where less than half of a block is usable: (rows - 1, blocks)."""
+    from afmend.leveling import ground_kernels as kernels
+
+    edges = mirror_edges(r.shape[1], _BLOCKS)
+    mean, count = kernels.block_means(r, skip, np.arange(r.shape[0] + 1, dtype=np.int64), edges)
+    known = count >= 0.5 * np.diff(edges)
+    both = known[1:] & known[:-1]
+    return np.where(both, np.diff(np.where(known, mean, 0.0), axis=0), 0.0)
+
+
+def _is_sheared(before: Table, after: Table, change: Table) -> bool:
+    total, first = _explained(before)
+    total_after, last = _explained(after)
+    energy, alike = _explained(change)
+    best = int(np.argmax(first))
+    if first[best] < _EVIDENT * total:
+        return False
+    lowered = (total - first[best]) - (total_after - float(np.max(last)))
+    return bool(lowered < _LEAST_SHARE * max(energy - float(alike[best]), 0.0))
+
+
+def _explained(steps: Table) -> tuple[float, Vector]:
+    """Energy of the steps, and how much of it a common profile explains at each shear."""
+    from scipy.fft import rfft
+
+    count, blocks = steps.shape
+    size = 2 * count
+    spectrum = rfft(steps, size, axis=0)
+    weight = np.full(count + 1, 2.0)
+    weight[[0, -1]] = 1.0
+    at = (np.arange(blocks) - 0.5 * (blocks - 1)) / blocks
+    turn = np.exp(2j * np.pi / size * np.arange(count + 1)[:, None] * at)
+    shears = np.concatenate([-_SHEARS[::-1], _SHEARS])
+    means = np.stack([np.mean(spectrum * turn**shear, axis=1) for shear in shears])
+    power = blocks * np.sum(weight * np.abs(means) ** 2, axis=1)
+    return float(np.sum(weight[:, None] * np.abs(spectrum) ** 2)), power
+
+
+def _is_repeating(before: Table, after: Table, change: Table) -> bool:
+    one, other, moved = (steps.mean(axis=1) for steps in (before, after, change))
+    repeats, lag = _repetition(one)
+    if repeats < _CLEARLY:
+        return False
+    if _repetition(moved)[0] > _CLEARLY:
+        return True
+    energy = float(np.sum(moved**2)) * (moved.size - lag) / moved.size
+    if energy * change.shape[1] < 0.1 * float(np.sum(change**2)):
+        return False
+    lowered = _unlike(one, lag) - _unlike(other, lag)
+    return lowered < _LEAST_SHARE * energy
+
+
+def _unlike(steps: Vector, lag: int) -> float:
+    return 0.5 * float(np.sum((steps[lag:] - steps[:-lag]) ** 2))
+
+
+def _repetition(steps: Vector) -> tuple[float, int]:
+    """Correlation of steps with themselves at the best period, without the two largest products, and that period.
+
+    A period is longer than the first stretch of likeness, and short enough that a third of the lines takes part.
+    """
+    count = steps.size
+    steps = steps - np.mean(steps)
+    power = np.abs(np.fft.rfft(steps, 2 * count)) ** 2
+    likeness = np.fft.irfft(power)[:count]
+    first, last = int(np.argmax(likeness <= 0.0)), 2 * count // 3
+    if not likeness[0] > 0.0 or not 0 < first < last:
+        return 0.0, 1
+    per_pair = likeness[first:last] / (count - np.arange(first, last))
+    found = [(_without_largest(steps, int(lag) + first), int(lag) + first) for lag in np.argsort(-per_pair)[:3]]
+    return max(found)
+
+
+def _without_largest(steps: Vector, lag: int) -> float:
+    products = steps[lag:] * steps[:-lag]
+    sizes = 0.5 * (steps[lag:] ** 2 + steps[:-lag] ** 2)
+    kept = np.argsort(np.abs(products))[: max(products.size - _LARGEST, 0)]
+    energy = float(np.sum(sizes[kept]))
+    return float(np.sum(products[kept])) / energy if energy > 0.0 else 0.0
