@@ -111,7 +111,7 @@ def _line_facts(lines: LineFit, suffix: str) -> dict[str, Any]:
         "line_model": model,
         "line_degree": lines.degree,
         "line_jumps": lines.offsets.jumps,
-        "edges_along_lines": bool(lines.structure),
+        "line_doubt": str(lines.doubt),
         f"line_noise{suffix}": float(np.sqrt(lines.offsets.noise)),
         f"line_sigma_median{suffix}": float(np.median(lines.sigma)),
         f"line_sigma_max{suffix}": float(np.max(lines.sigma)),

@@ -16,7 +16,7 @@ from afmend.leveling.evidence import Verdict, judge, nothing
 from afmend.leveling.features import ground_of, measure_ground, thinned
 from afmend.leveling.line_bends import find_bends
 from afmend.leveling.line_model import GAUGE_DEGREE, Path
-from afmend.leveling.structure import Structure, structure_in
+from afmend.leveling.structure import Doubt, doubt_about
 from afmend.scan.arrays import Heights, Mask
 
 _SETTLING = 4
@@ -37,8 +37,8 @@ class LineFit:
     offsets : Verdict
     degree : int
         Highest degree of the polynomials that were fitted to single lines.
-    structure : Structure
-        Why nothing is subtracted although the lines differ: edges along the lines cannot be told from line noise.
+    doubt : Doubt
+        Why nothing is subtracted although the lines differ; ``sigma`` then is the size of what may be line noise.
     """
 
     coefs: NDArray[np.float64]
@@ -46,7 +46,7 @@ class LineFit:
     sigma: NDArray[np.float64]
     offsets: Verdict
     degree: int
-    structure: Structure = field(default_factory=Structure)
+    doubt: Doubt = field(default_factory=Doubt)
 
 
 def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: float, aspect: float) -> LineFit:
@@ -68,27 +68,32 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
     tests = line_model.test_functions(background.centered(z.shape[1]))
     lines = line_model.usable_lines(skip)
     if model == "none" or tests.shape[0] < 2 or lines.size < 3:
-        return _nothing(z, skip, sigmas, 0.0, Structure())
+        return _nothing(z, skip, sigmas, 0.0, Doubt())
     fit = _estimate(z, skip, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
-    if model == "auto" and shrink and fit.coefs.any():
-        structure = _structure(z, skip, fit.coefs)
-        if structure:
-            return _nothing(z, skip, sigmas, float(np.std(fit.coefs[:, 0])), structure)
-    return fit
+    if model != "auto" or not shrink or not fit.coefs.any():
+        return fit
+    ground, above = settle(z, skip, background.centered(z.shape[1]), sigmas)
+    doubt = _doubt(z, skip, above, fit.coefs, sigmas)
+    if str(doubt) == "blurred_heights":
+        # Something large led the chain astray: try on the ground alone.
+        lines = line_model.usable_lines(~ground)
+        if lines.size >= 3:
+            fit = _estimate(z, ~ground, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
+            doubt = _doubt(z, skip, above, fit.coefs, sigmas)
+    return _nothing(z, skip, sigmas, float(np.std(fit.coefs[:, 0])), doubt) if doubt else fit
 
 
-def _nothing(z: Heights, skip: Mask, sigmas: float, sigma: float, structure: Structure) -> LineFit:
+def _nothing(z: Heights, skip: Mask, sigmas: float, sigma: float, doubt: Doubt) -> LineFit:
     rows, cols = z.shape
     ground, _ = settle(z, skip, background.centered(cols), sigmas)
-    return LineFit(np.zeros((rows, 2)), ground, np.full(rows, sigma), nothing(rows), 0, structure)
+    return LineFit(np.zeros((rows, 2)), ground, np.full(rows, sigma), nothing(rows), 0, doubt)
 
 
-def _structure(z: Heights, skip: Mask, coefs: NDArray[np.float64]) -> Structure:
+def _doubt(z: Heights, skip: Mask, above: Heights, coefs: NDArray[np.float64], sigmas: float) -> Doubt:
     from afmend.leveling import line_kernels as kernels
 
     x = background.centered(z.shape[1])
-    after = without_polynomial(kernels.residuals(z, coefs, x), skip, x)
-    return structure_in(without_polynomial(z, skip, x), after, skip)
+    return doubt_about(above, settle(kernels.residuals(z, coefs, x), skip, x, sigmas)[1], skip)
 
 
 def _estimate(

@@ -1,9 +1,10 @@
-"""Whether what would be subtracted from the lines is structure of the sample that runs along them.
+"""Whether what would be subtracted from the lines is the sample: structure along the lines, or something large.
 
 A ridge, a terrace edge or a grating within a degree of the fast axis looks like line offsets: it lies in the mean of
 each line. Two things tell them apart. Structure that is not exactly parallel to the lines moves from line to line along
-them, at its own angle, while line noise stays in its line; and gratings repeat, while noise does not. What explains
-neither is left to `afmend.leveling.evidence`.
+them, at its own angle, while line noise stays in its line; and gratings repeat, while noise does not. Large objects
+lead the chain of lines astray; then the correction spreads the heights, while the removal of noise never does.
+What none of this explains is left to `afmend.leveling.evidence`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.background import mirror_edges
+from afmend.leveling.features import thinned
+from afmend.leveling.terraces import entropy
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -28,11 +31,14 @@ _LEAST_SHARE = 0.25
 _CLEARLY = 0.5
 _EVIDENT = 0.4
 _LARGEST = 2
+_BINS = 96
+_BLUR = 0.005
+"""Nats by which the entropy of the heights may rise by chance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Structure:
-    """What speaks for structure along the lines.
+class Doubt:
+    """What speaks against a correction of lines.
 
     Attributes
     ----------
@@ -40,22 +46,30 @@ class Structure:
         The heights move along the lines at an angle, and the correction would take that away.
     repeating : bool
         The heights repeat from line to line, and so does the correction, or it would disturb the repetition.
+    blurred : bool
+        The correction would spread the heights.
     """
 
     sheared: bool = False
     repeating: bool = False
+    blurred: bool = False
 
     def __bool__(self) -> bool:
-        return self.sheared or self.repeating
+        return self.sheared or self.repeating or self.blurred
+
+    def __str__(self) -> str:
+        if self.sheared or self.repeating:
+            return "edges_along_lines"
+        return "blurred_heights" if self.blurred else ""
 
 
-def structure_in(before: Heights, after: Heights, skip: Mask) -> Structure:
+def doubt_about(before: Heights, after: Heights, skip: Mask) -> Doubt:
     """Judge a correction of lines by what the heights look like before and after it.
 
     Parameters
     ----------
     before, after : (rows, cols)
-        Heights without polynomial background, without and with the correction.
+        Heights above their background, without and with the correction.
     skip : (rows, cols) bool
         Pixels that must not be looked at.
 
@@ -66,13 +80,25 @@ def structure_in(before: Heights, after: Heights, skip: Mask) -> Structure:
     compared before and after. Line noise is unexplained but for a known part, so that removing it lowers that energy
     by its own; removing structure does not. *Repeating*: the same with the best period instead of the best shear, or
     a correction that repeats by itself. Single events do not make a period: the two largest products never count.
+    *Blurred*: the entropy of the histogram of heights rises.
     """
     one, other = _steps(before, skip), _steps(after, skip)
     change = one - other
     energy = float(np.sum(change**2))
     if one.shape[0] < _FEWEST_LINES or one.shape[1] < 3 or not energy > 1e-12 * float(np.sum(one**2)):
-        return Structure()
-    return Structure(_is_sheared(one, other, change), _is_repeating(one, other, change))
+        return Doubt()
+    blurred = _is_blurred(before, after, skip)
+    return Doubt(_is_sheared(one, other, change), _is_repeating(one, other, change), blurred)
+
+
+def _is_blurred(before: Heights, after: Heights, skip: Mask) -> bool:
+    rows, cols = thinned(*before.shape)
+    used = ~skip[rows][:, cols]
+    one, other = before[rows][:, cols][used], after[rows][:, cols][used]
+    if one.size == 0:
+        return False
+    width = float(np.ptp(np.quantile(one, (0.01, 0.99)))) / _BINS
+    return width > 0.0 and entropy(other, width) - entropy(one, width) > _BLUR
 
 
 def _steps(r: Heights, skip: Mask) -> Table:
