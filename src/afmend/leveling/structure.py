@@ -23,7 +23,7 @@ Vector = NDArray[np.float64]
 Table = NDArray[np.float64]
 
 _BLOCKS = 9
-_FEWEST_LINES = 16
+FEWEST_LINES = 16
 _SHEARS = np.geomspace(0.6, 24.0, 16)
 """Rows by which structure may move over the whole width. Noise that drifts during a line moves by up to half a row."""
 _LEAST_SHARE = 0.25
@@ -82,10 +82,10 @@ def doubt_about(before: Heights, after: Heights, skip: Mask) -> Doubt:
     a correction that repeats by itself. Single events do not make a period: the two largest products never count.
     *Blurred*: the entropy of the histogram of heights rises.
     """
-    one, other = _steps(before, skip), _steps(after, skip)
+    one, other = steps_of_blocks(before, skip), steps_of_blocks(after, skip)
     change = one - other
     energy = float(np.sum(change**2))
-    if one.shape[0] < _FEWEST_LINES or one.shape[1] < 3 or not energy > 1e-12 * float(np.sum(one**2)):
+    if one.shape[0] < FEWEST_LINES or one.shape[1] < 3 or not energy > 1e-12 * float(np.sum(one**2)):
         return Doubt()
     blurred = _is_blurred(before, after, skip)
     return Doubt(_is_sheared(one, other, change), _is_repeating(one, other, change), blurred)
@@ -101,8 +101,8 @@ def _is_blurred(before: Heights, after: Heights, skip: Mask) -> bool:
     return width > 0.0 and entropy(other, width) - entropy(one, width) > _BLUR
 
 
-def _steps(r: Heights, skip: Mask) -> Table:
-    """Steps of block means from line to line; 0 where less than half of a block is usable: (rows - 1, blocks)."""
+def steps_of_blocks(r: Heights, skip: Mask) -> Table:
+    """Return the steps of block means from line to line, (rows - 1, blocks); 0 where a block is mostly masked."""
     from afmend.leveling import ground_kernels as kernels
 
     edges = mirror_edges(r.shape[1], _BLOCKS)
