@@ -14,12 +14,11 @@ from afmend.scan.arrays import Heights, Mask
 
 Planes = NDArray[np.float64]
 _BLOCKS = 9
-_FEWEST = 8
+_FEWEST = 12
 _KNOWN = 0.25
 _ROUNDS = 30
 _FAR = 2.0
-_MEDIAN_OF_SQUARE = 2.198
-"""Mean over median of the square of a Gaussian: one frame that went wrong does not make the movie flicker."""
+_WORSE = 1000.0
 
 
 def flicker_of(frames: Sequence[Heights], excluded: Sequence[Mask]) -> Planes:
@@ -44,11 +43,11 @@ def flicker_of(frames: Sequence[Heights], excluded: Sequence[Mask]) -> Planes:
 
     Notes
     -----
-    Two frames are compared by the medians of their differences in 9 x 9 blocks; a plane is fitted to these with
-    redescending weights, so that neither particles that move nor regions that change count. How precisely a difference
-    is known follows from the blocks, how much frames flicker from the differences themselves. Both together give the
-    planes by least squares: what the differences do not support, because the frames have nothing in common, is left.
-    The mean level of the movie stays what leveling made it.
+    Two frames are compared by the medians of their differences in 9 x 9 blocks; a plane (and a bow, which stays) is
+    fitted to these with redescending weights, so that neither particles that move nor regions that change count. How
+    precisely a difference is known follows from the blocks, how much frames flicker from the differences themselves.
+    Both together give the planes by least squares: what the differences do not support, because the frames have
+    nothing in common, is left. The mean level of the movie stays what leveling made it.
 
     When not to use it: most of the surface rises or falls between frames, as while a film grows; that is taken away.
     """
@@ -77,7 +76,9 @@ def _between(one: Heights, other: Heights, bad: Mask) -> tuple[NDArray[np.float6
             good = ~bad[top:bottom, left:right]
             if np.count_nonzero(good) > _KNOWN * good.size:
                 heights.append(float(np.median(change[top:bottom, left:right][good])))
-                design.append((1.0, 0.5 * y[top:bottom].mean(), 0.5 * x[left:right].mean()))
+                v, u = float(y[top:bottom].mean()), float(x[left:right].mean())
+                # Frames also bow differently; that must not pass for an error of the plane.
+                design.append((1.0, 0.5 * v, 0.5 * u, v * v - 1 / 3, u * u - 1 / 3, u * v))
     if len(heights) < _FEWEST:
         return np.zeros(3), np.full(3, np.inf)
     return _robust_plane(np.array(design), np.array(heights))
@@ -86,10 +87,12 @@ def _between(one: Heights, other: Heights, bad: Mask) -> tuple[NDArray[np.float6
 def _robust_plane(
     design: NDArray[np.float64], heights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit by Geman-McClure weights of twice the robust scale, from the median on; also the variances."""
-    fit = np.array([float(np.median(heights)), 0.0, 0.0])
+    """Fit by Geman-McClure weights of twice the robust scale; return the plane and its variances."""
+    terms = design.shape[1]
+    fit = np.zeros(terms)
+    fit[0] = float(np.median(heights))
     tiny = 1e-12 * float(np.max(np.abs(heights))) + 1e-300
-    normal, scale = np.eye(3), tiny
+    normal, scale = np.eye(terms), tiny
     for _ in range(_ROUNDS):
         rest = heights - np.einsum("bk,k->b", design, fit)
         scale = max(1.4826 * float(np.median(np.abs(rest))), tiny)
@@ -99,7 +102,12 @@ def _robust_plane(
         fit = fit + move
         if float(np.max(np.abs(move))) <= 1e-9 * scale:
             break
-    return fit, scale**2 * np.diag(np.linalg.pinv(normal))
+    rest = np.clip(heights - np.einsum("bk,k->b", design, fit), -3.0 * scale, 3.0 * scale)
+    # Blocks beside each other err alike where the surface is smooth; along both axes.
+    power = float(np.sum(rest**2))
+    alike = min(max(float(np.sum(rest[1:] * rest[:-1])) / power, 0.0), 0.9) if power > 0.0 else 0.0
+    variances = ((1.0 + alike) / (1.0 - alike)) ** 2 * scale**2 * np.diag(np.linalg.pinv(normal))
+    return fit[:3], variances[:3]
 
 
 def _smoothed(steps: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -109,7 +117,9 @@ def _smoothed(steps: NDArray[np.float64], variances: NDArray[np.float64]) -> NDA
     known = np.isfinite(variances)
     if not known.any():
         return np.zeros(steps.size + 1)
-    flicker = 0.5 * (_MEDIAN_OF_SQUARE * float(np.median(steps[known] ** 2)) - float(np.median(variances[known])))
+    # A frame that went wrong compares badly with both neighbors: it is no link.
+    known &= variances <= _WORSE * float(np.median(variances[known]))
+    flicker = 0.5 * (float(np.mean(steps[known] ** 2)) - float(np.mean(variances[known])))
     if not flicker > 0.0:
         return np.zeros(steps.size + 1)
     tie = np.where(known, flicker / np.maximum(np.where(known, variances, 1.0), 1e-9 * flicker), 0.0)

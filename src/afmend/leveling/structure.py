@@ -31,6 +31,7 @@ _LEAST_SHARE = 0.25
 _CLEARLY = 0.5
 _EVIDENT = 0.4
 _LARGEST = 2
+_EVENT = 2
 _BINS = 96
 _BLUR = 0.005
 """Nats by which the entropy of the heights may rise by chance."""
@@ -79,7 +80,7 @@ def doubt_about(before: Heights, after: Heights, skip: Mask) -> Doubt:
     common profile, moved by so many rows from the first to the last block, leaves unexplained at the best shear is
     compared before and after. Line noise is unexplained but for a known part, so that removing it lowers that energy
     by its own; removing structure does not. *Repeating*: the same with the best period instead of the best shear, or
-    a correction that repeats by itself. Single events do not make a period: the two largest products never count.
+    a correction that repeats by itself. Single events make neither: the two largest never count.
     *Blurred*: the entropy of the histogram of heights rises.
     """
     one, other = steps_of_blocks(before, skip), steps_of_blocks(after, skip)
@@ -113,6 +114,10 @@ def steps_of_blocks(r: Heights, skip: Mask) -> Table:
 
 
 def _is_sheared(before: Table, after: Table, change: Table) -> bool:
+    usual = _usual(change)
+    before, after, change = (np.where(usual[:, None], steps, 0.0) for steps in (before, after, change))
+    if not change.any():
+        return False
     total, first = _explained(before)
     total_after, last = _explained(after)
     energy, alike = _explained(change)
@@ -121,6 +126,16 @@ def _is_sheared(before: Table, after: Table, change: Table) -> bool:
         return False
     lowered = (total - first[best]) - (total_after - float(np.max(last)))
     return bool(lowered < _LEAST_SHARE * max(energy - float(alike[best]), 0.0))
+
+
+def _usual(change: Table) -> NDArray[np.bool_]:
+    """Tell which steps do not belong to the two largest events: a jump in mid-line looks like an edge at an angle."""
+    size = np.sum(change**2, axis=1)
+    usual = np.ones(size.size, dtype=np.bool_)
+    for _ in range(_LARGEST):
+        at = int(np.argmax(np.where(usual, size, -1.0)))
+        usual[max(at - _EVENT, 0) : at + _EVENT + 1] = False
+    return usual
 
 
 def _explained(steps: Table) -> tuple[float, Vector]:
@@ -151,7 +166,7 @@ def _is_repeating(before: Table, after: Table, change: Table) -> bool:
     if energy * change.shape[1] < 0.1 * float(np.sum(change**2)):
         return False
     lowered = _unlike(one, lag) - _unlike(other, lag)
-    return lowered < _LEAST_SHARE * energy
+    return bool(lowered < _LEAST_SHARE * energy)
 
 
 def _unlike(steps: Vector, lag: int) -> float:
@@ -179,5 +194,7 @@ def _without_largest(steps: Vector, lag: int) -> float:
     products = steps[lag:] * steps[:-lag]
     sizes = 0.5 * (steps[lag:] ** 2 + steps[:-lag] ** 2)
     kept = np.argsort(np.abs(products))[: max(products.size - _LARGEST, 0)]
-    energy = float(np.sum(sizes[kept]))
+    # Where a period leaves out the strongest steps, what is left must not count for all.
+    least = 0.25 * float(np.sum(steps**2)) * products.size / steps.size
+    energy = max(float(np.sum(sizes[kept])), least)
     return float(np.sum(products[kept])) / energy if energy > 0.0 else 0.0
