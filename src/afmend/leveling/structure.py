@@ -10,6 +10,7 @@ What none of this explains is left to `afmend.leveling.evidence`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +139,17 @@ def _usual(change: Table) -> NDArray[np.bool_]:
     return usual
 
 
+@lru_cache(maxsize=2)
+def _turns(count: int, blocks: int) -> NDArray[np.complex128]:
+    """Return what moves blocks back by each shear, over their number: (shears, frequencies, blocks)."""
+    at = (np.arange(blocks) - 0.5 * (blocks - 1)) / blocks
+    shears = np.concatenate([-_SHEARS[::-1], _SHEARS])
+    turns: NDArray[np.complex128] = (
+        np.exp(1j * np.pi / count * shears[:, None, None] * np.arange(count + 1)[:, None] * at) / blocks
+    )
+    return turns
+
+
 def _explained(steps: Table) -> tuple[float, Vector]:
     """Energy of the steps, and how much of it a common profile explains at each shear."""
     from scipy.fft import rfft
@@ -147,10 +159,7 @@ def _explained(steps: Table) -> tuple[float, Vector]:
     spectrum = rfft(steps, size, axis=0)
     weight = np.full(count + 1, 2.0)
     weight[[0, -1]] = 1.0
-    at = (np.arange(blocks) - 0.5 * (blocks - 1)) / blocks
-    turn = np.exp(2j * np.pi / size * np.arange(count + 1)[:, None] * at)
-    shears = np.concatenate([-_SHEARS[::-1], _SHEARS])
-    means = np.stack([np.mean(spectrum * turn**shear, axis=1) for shear in shears])
+    means = np.einsum("sqk,qk->sq", _turns(count, blocks), spectrum)
     power = blocks * np.sum(weight * np.abs(means) ** 2, axis=1)
     return float(np.sum(weight[:, None] * np.abs(spectrum) ** 2)), power
 
