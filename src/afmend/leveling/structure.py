@@ -144,9 +144,9 @@ def _turns(count: int, blocks: int) -> NDArray[np.complex128]:
     """Return what moves blocks back by each shear, over their number: (shears, frequencies, blocks)."""
     at = (np.arange(blocks) - 0.5 * (blocks - 1)) / blocks
     shears = np.concatenate([-_SHEARS[::-1], _SHEARS])
-    turns: NDArray[np.complex128] = (
-        np.exp(1j * np.pi / count * shears[:, None, None] * np.arange(count + 1)[:, None] * at) / blocks
-    )
+    angles = np.pi / count * shears[:, None, None] * np.arange(count + 1)[:, None] * at
+    turns: NDArray[np.complex128] = np.empty(angles.shape, dtype=np.complex128)
+    turns.real, turns.imag = np.cos(angles) / blocks, np.sin(angles) / blocks
     return turns
 
 
