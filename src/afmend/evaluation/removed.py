@@ -53,8 +53,10 @@ def removed_by(records: Sequence[Record]) -> Removed | None:
 def _of(record: Record) -> Removed | None:
     step, params, facts = record.step, record.params, record.facts
     found = None
-    if step == "level.auto" and not facts["line_jumps"]:  # half a line would be no polynomial
-        found = Removed(None if facts["line_model"] == "none" else facts["line_degree"], facts["degree"])
+    if step == "level.auto" and facts["line_model"] == "none":
+        found = Removed(None, facts["degree"])
+    elif step == "level.auto" and facts["line_axis"] == "rows" and not facts["line_jumps"]:
+        found = Removed(facts["line_degree"], facts["degree"])  # a jump within a line would be no polynomial
     elif step == "level.rows" and params["direction"] == "horizontal" and params["method"] != "facet_tilt":
         found = Removed(params["degree"] if params["method"] == "polynomial" else 0, 0)
     elif step == "level.polynomial":
@@ -62,7 +64,7 @@ def _of(record: Record) -> Removed | None:
         found = Removed(None, max(fast, slow) if params["degrees"] == "total" else fast + slow)
     elif step == "level.smart_flatten" and facts["direction"] == "rows" and not params["bidirectional"]:
         found = Removed(params["degree"], 0)
-    elif step in ("level.plane", "level.three_point", "level.facet"):
+    elif step in ("level.plane", "level.three_point", "level.facet", "level.given"):
         found = Removed(None, 1)
     elif step == "level.topostats":
         found = Removed(0, 2)

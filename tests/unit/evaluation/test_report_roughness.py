@@ -17,10 +17,15 @@ KEY = ChannelKey("height", "trace")
 SHAPE = (90, 140)
 
 
-def record(step: str, params: dict[str, object] | None = None, **facts: object) -> Record:
-    return Record(step, "1", params or {}, KEY, "0" * 32, "1" * 32, "0.1.0", facts)
+def record(step: str, told: dict[str, object] | None = None, **facts: object) -> Record:
+    """A record whose parameters and facts hold the same."""
+    told = (told or {}) | facts
+    return Record(step, "1", told, KEY, "0" * 32, "1" * 32, "0.1.0", told)
 
 
+AUTO: dict[str, object] = {
+    "line_model": "offset_slope", "line_degree": 1, "line_jumps": 0, "line_axis": "rows", "degree": 2,
+}  # fmt: skip
 ROWS = {"direction": "horizontal", "method": "median", "degree": 1}
 SQUARE = {"degree_fast": 1, "degree_slow": 2, "degrees": "independent"}
 
@@ -29,9 +34,10 @@ SQUARE = {"degree_fast": 1, "degree_slow": 2, "degrees": "independent"}
     ("records", "expected"),
     [
         ([], Removed(None, 0)),
-        ([record("level.auto", line_model="none", line_degree=0, line_jumps=0, degree=2)], Removed(None, 2)),
-        ([record("level.auto", line_model="offset_slope", line_degree=1, line_jumps=0, degree=1)], Removed(1, 1)),
-        ([record("level.auto", line_model="offset", line_degree=0, line_jumps=1, degree=1)], None),
+        ([record("level.auto", AUTO | {"line_model": "none"})], Removed(None, 2)),
+        ([record("level.auto", AUTO), record("level.given")], Removed(1, 2)),
+        ([record("level.auto", AUTO | {"line_jumps": 1})], None),
+        ([record("level.auto", AUTO | {"line_axis": "columns"})], None),
         ([record("level.plane"), record("level.rows", ROWS), record("mark.scars")], Removed(0, 1)),
         ([record("level.rows", ROWS | {"method": "polynomial"})], Removed(1, 0)),
         ([record("level.rows", ROWS | {"direction": "vertical"})], None),
