@@ -1,7 +1,7 @@
 """The tip: dilation (imaging), erosion (reconstruction), opening and closing of surfaces by a tip.
 
 Belongs here: everything about the shape of the tip. Does not belong here: scanners, loops, noise (simulation).
-Blind estimation and the certainty map are a later issue; what is here is exact and already used by the laws.
+What is here is exact; estimating the tip from a scan is a later issue.
 """
 
 from afmend.tip.morphology import dilate, erode

@@ -31,7 +31,9 @@ def test_quick_prints_tables_and_writes_both_files(data, tmp_path):
     assert done.exit_code == 0, done.output
     for words in ("Leveling: leveling error", "Headroom, against oracles", "column polynomial 2", "Recall by kind",
                   "auto loses most often",
-                  "Rank correlation of sigma_bg", "bench.html"):  # fmt: skip
+                  "Rank correlation of sigma_bg", "Figures to quote", "clean scans above 1.2 noise floors, %: auto",
+                  "auto / the better row polynomial", "clean scans, marked, % of the pixels: gwyddion",
+                  "bench.html"):  # fmt: skip
         assert words in done.output
     assert (tmp_path / "out" / "bench.html").stat().st_size > 10_000
     found = json.loads((tmp_path / "out" / "bench.json").read_text())
@@ -96,7 +98,10 @@ def test_full_as_json(data, tmp_path):
 
 def test_the_example_of_the_documentation(data, tmp_path, monkeypatch):
     text = (ROOT / "docs/how-to/bench.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
+    again, block = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(again, names)  # noqa: S102 (our own page)
+    assert names["case"].name == "shifted-17"
     (tmp_path / "mine.py").write_text(block)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -135,3 +140,19 @@ def test_seed_tables_are_commands():
     assert "SSIM to the input" in cli("bench", "seed-table-4", *words, columns=300).output
     found = json.loads(cli("bench", "seed-ripple", *words, "--json").output)
     assert "90°: Smart Flatten" in found["numbers"]
+
+
+def test_roughness_is_a_command():
+    found = json.loads(cli("bench", "roughness", "--box", "train", "--count", 2, "--size", 64, "--json").output)
+    assert "lines: degree 2" in found["numbers"]
+    assert "as measured" in cli("bench", "roughness", "--box", "train", "--count", 1, "--size", 64).output
+
+
+def test_metrics_are_listed():
+    said = cli("bench", "metrics").output
+    assert "Sq bias" in said
+    assert "ISO 25178-2" in said
+    assert cli("bench", "metrics", "--markdown").output == (ROOT / "docs/reference/metrics.md").read_text("utf-8")
+    found = json.loads(cli("bench", "metrics", "--json").output)
+    assert found["sq_bias"]["better"] == "zero"
+    assert found["sq_bias"]["unit"] == "%"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from afmend.errors import BadParameterError, StepError
-from afmend.evaluation.roughness import _Leveler, quotable_roughness
+from afmend.evaluation.roughness import quotable_roughness
+from afmend.evaluation.roughness_model import Leveler
 from afmend.scan import Channel, Grid, Masks, Scan
 from support import assert_heights_close
 
@@ -52,7 +53,7 @@ def test_sq_is_unbiased_at_20_correlation_lengths(exponent: float, line_degree: 
 
 def test_the_expectation_is_that_of_the_projected_matrix() -> None:
     cols = 40
-    leveler = _Leveler(cols, 1, 0, PIXEL, 30)
+    leveler = Leveler(cols, 1, 0, PIXEL, 30)
     lags = np.abs(np.arange(cols)[:, None] - np.arange(cols)[None, :])
     matrix = np.exp(-((lags / 5.0) ** 1.3))
     rest = np.eye(cols) - leveler.terms.T @ leveler.terms

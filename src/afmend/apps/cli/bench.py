@@ -17,7 +17,7 @@ Seed = Annotated[int, typer.Option(min=0, max=2000, help="Another seed, other sc
 Count = Annotated[int | None, typer.Option(min=1, help="Scans per task (default: as the suite says).")]
 Size = Annotated[int | None, typer.Option(help="Pixels of a line (default: as the suite says).")]
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes side by side; the numbers do not depend on it.")]
-Tasks = Annotated[str, typer.Option(help="Comma-separated: level, mask, fill, metrology, harm (default: all).")]
+Tasks = Annotated[str, typer.Option(help="Comma-separated: level, mask, clean, fill, metrology, harm (default: all).")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for bench.json and bench.html.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the JSON instead of tables.")]
 Methods = Annotated[
@@ -73,6 +73,19 @@ def compare(
     compare_files(before, after, everything=everything, as_json=as_json)
 
 
+@bench_app.command()
+def metrics(
+    *,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/reference/metrics.md.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List every metric: what it measures, its unit, which way is better, and where it comes from."""
+    from afmend.apps.cli.bench_run import show_metrics
+
+    show_metrics(markdown=markdown, as_json=as_json)
+
+
+@bench_app.command("roughness", help="How much leveling lowers Sq of random surfaces, before and after correction.")
 @bench_app.command(
     "seed-ripple", help="Repeat the seed paper's ripple test (0.40 of the height, 0.01 per px), with numbers."
 )

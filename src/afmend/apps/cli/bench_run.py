@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +16,22 @@ from afmend.evaluation.bench.documents import read_json, write_json
 from afmend.evaluation.bench.page import write_page
 from afmend.evaluation.bench.page_tables import (
     AGAINST,
+    claim_rows,
     correlation_sentences,
+    guard_columns,
     headroom,
     heads,
     lines_of,
     number,
     ranked,
+    recall_rows,
     skipped_sentences,
     without_cases,
 )
 from afmend.evaluation.bench.peers import find_peers
 from afmend.evaluation.bench.plan import settings_of
 from afmend.evaluation.bench.results import document
-from afmend.evaluation.bench.run import Watch, run_units
+from afmend.evaluation.bench.run import run_units
 from afmend.evaluation.bench.summary import Json
 from afmend.evaluation.metrics.compare import FEWEST
 
@@ -68,9 +70,10 @@ def run_suite(wish: Wish) -> int:
     settings = settings_of(
         wish.suite, tasks=[name.strip() for name in wish.tasks.split(",") if name.strip()], count=wish.count,
         size=wish.size, data=wish.data, box=wish.box, seed=wish.seed, methods=wish.methods, peers=tuple(found),
+        peer_python=None if wish.peer_python is None else str(wish.peer_python),
     )  # fmt: skip
     began = time.perf_counter()
-    with _progress(quiet=wish.as_json) as watch:
+    with say.bar("compiling", quiet=wish.as_json) as watch:
         done = run_units(settings, wish.workers, watch)
     data = document(settings, done, time.perf_counter() - began, wish.workers)
     write_json(data, wish.out / "bench.json")
@@ -81,20 +84,6 @@ def run_suite(wish: Wish) -> int:
         _print(say.out(), data)
         say.out().print(f"Wrote {wish.out / 'bench.json'} and {wish.out / 'bench.html'}.", markup=False)
     return 0
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Watch | None]:
-    console = say.err()
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        shown = bar.add_task("compiling", total=None)
-        yield lambda task, done, of: bar.update(shown, description=f"{task:9s}", completed=done, total=of)
 
 
 def _print(console: Console, data: Json) -> None:
@@ -114,6 +103,9 @@ def _print(console: Console, data: Json) -> None:
         console.print(f"\n{without_cases(task)}", markup=False)
     for sentence in correlation_sentences(data["correlation"] or {}):
         console.print(f"\n{sentence}", style="bold", markup=False)
+    if data["claims"]:
+        console.print("\nFigures to quote:", style="bold", markup=False)
+        text_table(console, *claim_rows(data["claims"]), texts=1)
     for sentence in skipped_sentences(data):
         console.print(sentence, markup=False)
     for failure in data["failures"][:10]:
@@ -129,7 +121,7 @@ def _print(console: Console, data: Json) -> None:
 
 
 def _guards(console: Console, entry: Json) -> None:
-    columns = [c for c in entry["columns"][1:] if any(c["key"] in line["metrics"] for line in entry["methods"])]
+    columns = guard_columns(entry)
     if not columns:
         return
     common = {column["key"]: _common_count(entry, column["key"]) for column in columns}
@@ -156,15 +148,10 @@ def _median(spread: Json, common: int) -> str:
 
 
 def _kinds(console: Console, entry: Json) -> None:
-    if not entry["kinds"]:
-        return
-    rows = [
-        (kind.replace("_", " "), str(max(cell["count"] for cell in found.values())),
-         *(number(cell["mean"]) for cell in found.values()))
-        for kind, found in entry["kinds"].items()
-    ]  # fmt: skip
-    console.print("Recall by kind, %, mean over the scans that have it:", markup=False)
-    wide_table(console, ("kind", "scans", *next(iter(entry["kinds"].values()))), rows)
+    head, rows = recall_rows(entry)
+    if rows:
+        console.print("Recall by kind, %, mean over the scans that have it:", markup=False)
+        wide_table(console, head, rows)
 
 
 def _worst(console: Console, entry: Json) -> None:
@@ -221,10 +208,12 @@ def _move_json(move: Move) -> dict[str, Any]:
 
 
 def show_seed_table(which: str, box: str, seed: int, count: int | None, size: int | None, *, as_json: bool) -> None:
-    """Run and print one of the seed paper's tables."""
+    """Run and print one of the seed paper's tables, or that of roughness."""
+    from afmend.evaluation.bench.roughness_table import roughness_table
     from afmend.evaluation.bench.seed_tables import seed_table
 
-    found = seed_table(which, settings_of("quick", count=count or SEED_SCANS, size=size, box=box, seed=seed))
+    settings = settings_of("quick", count=count or SEED_SCANS, size=size, box=box, seed=seed)
+    found = roughness_table(settings) if which == "roughness" else seed_table(which, settings)
     if as_json:
         say.emit(found)
         return
@@ -233,3 +222,17 @@ def show_seed_table(which: str, box: str, seed: int, count: int | None, size: in
     wide_table(console, found["head"], found["rows"])
     for note in found["notes"]:
         console.print(note, markup=False)
+
+
+def show_metrics(*, markdown: bool, as_json: bool) -> None:
+    """Print the register of metrics."""
+    from afmend.evaluation.metrics.register import METRICS, metrics_markdown
+
+    if as_json:
+        names = ("title", "unit", "better", "what", "fooled_by", "sources")
+        say.emit({name: {part: getattr(metric, part) for part in names} for name, metric in METRICS.items()})
+    elif markdown:
+        sys.stdout.write(metrics_markdown())
+    else:
+        rows = [(m.title, m.what, m.unit or "–", m.better, m.sources) for m in METRICS.values()]
+        text_table(say.out(), ("metric", "what it measures", "unit", "better", "source"), rows, texts=5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,21 @@ def complain(text: str) -> None:
 def emit(data: Mapping[str, Any]) -> None:
     """Print one JSON object on one line of standard output."""
     sys.stdout.write(json.dumps(data, allow_nan=False) + "\n")
+
+
+@contextmanager
+def bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show a bar on a terminal: what to call with (title, done, of); None elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:9s}", markup=False), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=err(), transient=True) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda title, done, of: shown.update(task, description=title, completed=done, total=of)
 
 
 @contextmanager

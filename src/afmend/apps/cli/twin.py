@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -71,25 +70,13 @@ def make_set(wish: Wish, count: int, per_shard: int, workers: int, *, double: bo
         wish.box, count, wish.seed, wish.shape, wish.surface, wish.names, per_shard, single_precision=not double
     )
     folder = wish.out or Path(f"twin-{Path(wish.box).stem}")
-    with _bar(count) as watch:
+    with say.bar("Simulating") as show:
+        watch = None if show is None else partial(show, "Simulating")
         manifest = write_set(order, folder, workers=workers, watch=watch)
     say.out().print(
         f"{folder}: {manifest['scans']} scans in {len(manifest['shards'])} shards, see manifest.json", markup=False
     )
     return 0
-
-
-@contextmanager
-def _bar(count: int) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=say.err(), transient=True) as progress:
-        task = progress.add_task("Simulating", total=count)
-        yield lambda done, _of: progress.update(task, completed=done)
 
 
 def show_box(name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from afmend.errors import AfmendError, BadScanError, MissingChannelError, StepError
 from afmend.evaluation.metrics.leveling import Details, details_of
+from afmend.evaluation.metrics.metrology import terrace_areas
 from afmend.scan import ChannelKey, Masks, Scan
 from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.access import as_measured
@@ -85,24 +86,34 @@ class Case:
         """(slow, fast) pixel size."""
         return self.measured.grid.pixel_nm
 
-    def _without(self, kinds: Sequence[str]) -> Mask:
-        kept = {kind: mask for kind, mask in self.masks.items() if kind not in kinds}
+    def _of(self, kinds: Iterable[str]) -> Mask:
+        kept = {kind: self.masks[kind] for kind in kinds if kind in self.masks}
         return Masks(artifact=kept).union("artifact", shape=self.ideal.shape)
 
     @cached_property
     def damaged(self) -> Mask:
         """Pixels of any artifact kind but those that leveling mends."""
-        return self._without(MENDED_BY_LEVELING)
+        return self._of(self.masks.keys() - MENDED_BY_LEVELING)
 
     @cached_property
     def to_find(self) -> Mask:
         """Pixels that a detector is asked to mark."""
-        return self._without(SOFT)
+        return self._of(self.masks.keys() - SOFT)
+
+    @cached_property
+    def soft(self) -> Mask:
+        """Pixels that are neither right nor wrong to mark, unless they are `to_find`, too."""
+        return self._of(SOFT)
+
+    @cached_property
+    def recorded(self) -> Mask:
+        """Pixels that were measured, rightly or not."""
+        return np.ones(self.ideal.shape, dtype=np.bool_) if self.missing is None else ~self.missing
 
     @cached_property
     def usable(self) -> Mask:
         """Pixels that were measured, and measured rightly: where levelings are scored."""
-        return ~self.damaged if self.missing is None else ~(self.damaged | self.missing)
+        return self.recorded & ~self.damaged
 
     @property
     def clean(self) -> bool:
@@ -125,6 +136,11 @@ class Case:
     def details(self) -> Details:
         """What of the ideal surface no curve of a line can hide; see `metrics.leveling.details_of`."""
         return details_of(self.ideal, self.usable)
+
+    @cached_property
+    def terraces(self) -> tuple[Mask, ...]:
+        """Areas of the ideal surface's terraces, lowest first; empty if it has no clear ones."""
+        return terrace_areas(self.ideal, self.recorded)
 
     @cached_property
     def noise_nm(self) -> float:

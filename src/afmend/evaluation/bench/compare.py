@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from afmend.errors import BadParameterError
-from afmend.evaluation.bench.summary import Json, difference_of
+from afmend.evaluation.bench.page_tables import decided
+from afmend.evaluation.bench.summary import Json, difference_of, sized
 from afmend.evaluation.bench.task import OPEN
 from afmend.evaluation.metrics.compare import Estimate, paired_bootstrap
 
-_TINY = 1e-12
 _ROUNDING = 1e-4
 """Relative changes below this are rounding of another machine."""
 
@@ -146,17 +146,20 @@ def _table(
 def _lost(
     table: Json, method: str, old: Json, new: Json, pairs: Sequence[tuple[int, int, int]]
 ) -> Move | None:  # fmt: skip
-    """Count the cases without a result, or with open holes, in one run and not, or less, in the other."""
-    key = table["columns"][0]["key"]
+    """Count the cases without a result, or of fills with open holes, in one run and not, or less, in the other.
+
+    Measurements take what a method left open as it stands: there it is a column like others.
+    """
+    key, filling = table["columns"][0]["key"], table["task"] == "fill"
     ends: list[tuple[float, float]] = []
     for i, j, _ in pairs:
         a, b = _at(old, key, i), _at(new, key, j)
-        open_a, open_b = _at(old, OPEN, i) or 0.0, _at(new, OPEN, j) or 0.0
+        open_a, open_b = ((_at(scores, OPEN, k) or 0.0) if filling else 0.0 for scores, k in ((old, i), (new, j)))
         # No result in either run (a clean scan has no overlap of masks) is no loss.
         none = a is None and b is None
         ends.append((100.0 if a is None and not none else open_a, 100.0 if b is None and not none else open_b))
-    more = sum(b > a for a, b in ends)
-    fewer = sum(b < a for a, b in ends)
+    more = sum(b - a > _ROUNDING * b for a, b in ends)
+    fewer = sum(a - b > _ROUNDING * a for a, b in ends)
     if not more and not fewer:
         return None
     before, after = sum(a > 0 for a, _ in ends), sum(b > 0 for _, b in ends)
@@ -185,7 +188,7 @@ def _move(
     kind = "ratio" if column["compare"] == "ratio" else "difference"
     scans: dict[int, list[tuple[float, float]]] = {}
     for a, b, scan in kept:
-        scans.setdefault(scan, []).append((_sized(column, kind, a), _sized(column, kind, b)))
+        scans.setdefault(scan, []).append((sized(kind, column["better"], a), sized(kind, column["better"], b)))
     before = np.array([np.mean([a for a, _ in pairs]) for pairs in scans.values()])
     after = np.array([np.mean([b for _, b in pairs]) for pairs in scans.values()])
     if kind == "ratio":
@@ -195,18 +198,6 @@ def _move(
     return Move(
         task, method, column["key"], column["title"], float(np.mean([a for a, _, _ in kept])),
         float(np.mean([b for _, b, _ in kept])), kind, change,
-        _verdict(column, kind, change, _ROUNDING if kind == "ratio" else _ROUNDING * float(np.mean(np.abs(before)))),
+        decided(kind, column["better"], change.low, change.high,
+                _ROUNDING if kind == "ratio" else _ROUNDING * float(np.mean(np.abs(before)))),
     )  # fmt: skip
-
-
-def _sized(column: Json, kind: str, value: float) -> float:
-    size = abs(value) if column["better"] == "zero" else value
-    return math.log(max(size, _TINY)) if kind == "ratio" else size
-
-
-def _verdict(column: Json, kind: str, change: Estimate, rounding: float) -> str:
-    still = 1.0 if kind == "ratio" else 0.0
-    if not (change.high < still - rounding or change.low > still + rounding):
-        return ""
-    sinks = change.high < still
-    return "better" if sinks != (column["better"] == "high") else "worse"

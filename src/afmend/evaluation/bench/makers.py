@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -13,7 +14,9 @@ import numpy as np
 from afmend.errors import AfmendError, BadParameterError, BadScanError
 from afmend.evaluation.bench.cases import Case, UnfitScanError, case_of, cases_in, check_fit, scans_of
 from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
+from afmend.evaluation.bench.methods import TaskName
 from afmend.evaluation.bench.plan import Settings, Unit
+from afmend.evaluation.bench.tasks.clean import ALONG_LINES, AS_DRAWN
 from afmend.scan import Channel, Scan
 from afmend.scan.arrays import adopted
 
@@ -25,6 +28,16 @@ FILL_NOISE = 0.05
 """Noise of the surfaces with holes, in Sq of the surface."""
 MEASURABLE = ("terraces", "grating", "particles", "mixed")
 """Surfaces with steps or particles."""
+ALONG = ("grating", "terraces", "fibers")
+"""Surfaces that are turned along the lines."""
+EVERY_OTHER: dict[TaskName, tuple[str, ...]] = {"metrology": MEASURABLE, "clean": ALONG}
+"""Every other scan of these tasks has one of these surfaces."""
+CLEAN: tuple[TaskName, ...] = ("harm", "clean")
+"""Tasks on scans with nothing but tilt, bow and noise."""
+FEWEST_FIBERS = 8
+"""Fibers along the lines in a scan, or more."""
+STRAIGHT_NM = 1e10
+"""Persistence length at which no fiber of a scan bends."""
 _WILD = 10.0
 """What stands under the holes lies this many Sq above everything: a method that peeks is punished."""
 
@@ -44,6 +57,9 @@ def make_cases(settings: Settings, unit: Unit) -> list[Case]:
         case = case_of(simulated(settings, unit), name=name)
     else:
         case = _from_file(Path(settings.data), unit)
+    if unit.task == "clean":
+        along = settings.data is None and unit.index % 2 and case.family in ALONG
+        case = replace(case, groups={**case.groups, "direction": ALONG_LINES if along else AS_DRAWN})
     try:
         return _fit(case, unit, settings.seed_of(unit.index))
     except UnfitScanError as error:
@@ -57,7 +73,7 @@ def _fit(case: Case, unit: Unit, seed: int) -> list[Case]:
         check_fit(case)
         return with_holes(case, seed)
     check_fit(case)
-    if unit.task == "harm" and not case.clean:
+    if unit.task in CLEAN and not case.clean:
         raise UnfitScanError("it is not clean")
     if unit.task == "harm" and not case.noise_nm > 0:
         raise UnfitScanError("it has no noise")
@@ -101,17 +117,35 @@ def simulated(settings: Settings, unit: Unit, *, like: Sequence[str] = ()) -> Sc
 
     box = _box(settings.box)
     kinds, turn = [kind for kind in box.surfaces if kind in like] or list(box.surfaces), unit.index
-    if unit.task == "metrology" and not like:
-        wanted = [kind for kind in box.surfaces if kind in MEASURABLE] or kinds
-        # Every other scan has something to measure besides roughness.
+    if unit.task in EVERY_OTHER and not like:
+        wanted = [kind for kind in box.surfaces if kind in EVERY_OTHER[unit.task]] or kinds
         kinds, turn = (kinds if turn % 2 == 0 else wanted), turn // 2
-    artifacts = () if unit.task in ("harm", "fill") else None
+    artifacts = () if unit.task in (*CLEAN, "fill") else None
     twin = draw(box, settings.seed_of(unit.index), shape=settings.shape(unit.index),
                 surface=kinds[turn % len(kinds)], artifacts=artifacts)  # fmt: skip
+    if unit.task == "clean" and unit.index % 2:
+        twin = along_lines(twin, settings.seed_of(unit.index))
     try:
-        return simulate(only_noise(twin) if unit.task == "harm" else twin)
+        return simulate(only_noise(twin) if unit.task in CLEAN else twin)
     except (BadParameterError, BadScanError) as error:
         raise UnfitScanError(f"the twin refuses it: {error.what}", where=twin.name) from error
+
+
+def along_lines(twin: Twin, seed: int) -> Twin:
+    """Turn a grating, steps or fibers until they lie within a degree of the fast axis; other surfaces stay."""
+    off = float(np.random.default_rng([seed, 7]).uniform(-1, 1))
+    area_um2 = math.prod(twin.shape) * math.prod(twin.pixel_nm) * 1e-6
+    surface = twin.surface
+    changes: dict[str, dict[str, float]] = {
+        "grating": {"angle_deg": 90 + off},
+        "terraces": {"direction_deg": 90 + off},
+        "fibers": {
+            "direction_deg": off, "direction_spread_deg": 0.0, "persistence_nm": STRAIGHT_NM,
+            "count_per_um2": max(getattr(surface, "count_per_um2", 0.0), FEWEST_FIBERS / area_um2),
+        },
+    }  # fmt: skip
+    changed = surface.model_copy(update=changes.get(surface.kind, {}))
+    return twin.model_copy(update={"surface": changed})
 
 
 def only_noise(twin: Twin) -> Twin:

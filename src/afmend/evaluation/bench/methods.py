@@ -17,8 +17,8 @@ from afmend.recipes import apply_step, mark, repair
 from afmend.scan import Channel, Grid, Masks, Scan
 from afmend.scan.arrays import Heights, Mask
 
-TaskName: TypeAlias = Literal["level", "mask", "fill", "metrology", "harm"]
-TASKS: tuple[TaskName, ...] = ("level", "mask", "fill", "metrology", "harm")
+TaskName: TypeAlias = Literal["level", "mask", "clean", "fill", "metrology", "harm"]
+TASKS: tuple[TaskName, ...] = ("level", "mask", "clean", "fill", "metrology", "harm")
 UNTOUCHED = "nothing"
 AUTO = "auto"
 """The method that all others are compared with."""
@@ -105,8 +105,8 @@ def _recipe(run: Callable[..., Scan], name: str, scan: Scan) -> Scan:
 def methods_of(task: TaskName) -> tuple[Method, ...]:
     """List the methods that every table of a task holds, ``auto`` first.
 
-    "level" and "mask" run a recipe up to its first fill, "metrology" and "harm" the whole recipe. The table of
-    leveling holds oracles and a control, too.
+    "level", "mask" and "clean" run a recipe up to its first fill, "metrology" and "harm" the whole recipe. The table
+    of leveling holds oracles and a control, too.
     """
     if task == "fill":
         return FILLS
@@ -114,7 +114,7 @@ def methods_of(task: TaskName) -> tuple[Method, ...]:
         from afmend.evaluation.bench.oracles import BEYOND
 
         return (*_recipes(mark), *BASELINES, *BEYOND)
-    if task == "mask":
+    if task in ("mask", "clean"):
         marking = [name for name in _RECIPES if any(find_step(use.step).kind == "detect" for use in _steps(name))]
         # A mask of features is no mask of artifacts: experts and topostats mark none.
         return (*_recipes(mark, [name for name in marking if name != "experts"]), *MARKERS)

@@ -10,12 +10,15 @@ from afmend.evaluation.bench.methods import TASKS
 from afmend.evaluation.bench.page_plots import calibration_plot, family_plot, forest_plot, sigma_plot
 from afmend.evaluation.bench.page_tables import (
     against,
+    claim_rows,
     correlation_sentences,
+    guard_columns,
     headroom,
     main_table,
     number,
     percent,
     ranked,
+    recall_rows,
     skipped_sentences,
     without_cases,
 )
@@ -45,6 +48,8 @@ def write_page(data: Json, path: Path) -> None:
             file.write(f"<p>{safe(without_cases(task))}</p>\n")
         if data["correlation"]:
             file.write(_correlation(data))
+        if data["claims"]:
+            file.write(_claims(data["claims"]))
         if data["skipped"]:
             lines = "".join(f"<li>{safe(sentence, 1000)}</li>" for sentence in skipped_sentences(data))
             file.write(f"<h2>Scans left out</h2>\n<section><ul>{lines}</ul></section>\n")
@@ -58,6 +63,7 @@ def _header(data: Json) -> str:
     sizes = ", ".join(map(str, wish["sizes"]))
     links = "".join(f'<a href="#{safe(t["task"])}">{safe(t["title"])}</a>' for t in data["tables"])
     more = '<a href="#correlation">What sigma_bg is worth</a>' if data["correlation"] else ""
+    more += '<a href="#claims">Figures to quote</a>' if data["claims"] else ""
     return (
         f"<header><h1>afmend bench: {safe(wish['suite'])}</h1>"
         f'<p class="facts">afmend {safe(data["afmend"])} · {safe(origin)} · {safe(wish["count"])} scans per task of '
@@ -98,7 +104,7 @@ def _section(data: Json, entry: Json) -> str:
 
 def _guards(entry: Json) -> str:
     """Means of everything besides the primary score, and what each is."""
-    columns = [c for c in entry["columns"][1:] if any(c["key"] in line["metrics"] for line in entry["methods"])]
+    columns = guard_columns(entry)
     if not columns:
         return ""
     rows = [
@@ -115,15 +121,10 @@ def _guards(entry: Json) -> str:
 
 
 def _kinds(entry: Json) -> str:
-    if not entry["kinds"]:
+    head, rows = recall_rows(entry)
+    if not rows:
         return ""
-    rows = [
-        (safe(kind.replace("_", " ")), str(max(cell["count"] for cell in found.values())),
-         *(number(cell["mean"]) for cell in found.values()))
-        for kind, found in entry["kinds"].items()
-    ]  # fmt: skip
-    names = next(iter(entry["kinds"].values()))
-    shown = table(("kind", "scans", *map(safe, names)), rows, "numbers")
+    shown = table([safe(cell) for cell in head], [[safe(cell) for cell in row] for row in rows], "numbers")
     return f"<h4>Recall by kind, %: mean over the scans that have it</h4>{shown}"
 
 
@@ -201,6 +202,12 @@ def _correlation(data: Json) -> str:
     )
 
 
+def _claims(claims: Sequence[Json]) -> str:
+    head, rows = claim_rows(claims)
+    shown = table(head, [[safe(cell, 300) for cell in row] for row in rows], "losses")
+    return f'<h2 id="claims">Figures to quote</h2>\n<section>{shown}</section>\n'
+
+
 def _failures(failures: Sequence[Json]) -> str:
     if not failures:
         return ""
@@ -222,7 +229,9 @@ def command(data: Json) -> str:
         words += ["--tasks", ",".join(wish["tasks"])]
     for method in wish["methods"]:
         words += ["--method", method]
-    return shlex.join(words + ["--peers"] * bool(wish["peers"]))
+    if wish["peers"]:
+        words += ["--peers", *(["--peer-python", wish["peer_python"]] if wish.get("peer_python") else [])]
+    return shlex.join(words)
 
 
 def _foot(data: Json) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from afmend.evaluation.bench.methods import AUTO
@@ -64,7 +64,7 @@ def milliseconds(seconds: float | None) -> str:
 
 def without_cases(task: str) -> str:
     """Say that a task has no table."""
-    more = " It needs scans without artifacts." if task == "harm" else ""
+    more = " It needs scans without artifacts." if task in ("harm", "clean") else ""
     return f"No scan is fit for the task {task!r}: it has no table.{more}"
 
 
@@ -98,10 +98,30 @@ def verdict(found: Json | None, better: str) -> str:
     """Say whether ``auto`` is "better" or "worse" than another method, beyond doubt; "" = not decided."""
     if found is None or found["low"] is None:
         return ""
-    still = 1.0 if found["kind"] == "ratio" else 0.0
-    if found["low"] <= still <= found["high"]:
+    return decided(found["kind"], better, found["low"], found["high"])
+
+
+def decided(kind: str, better: str, low: float, high: float, rounding: float = 0.0) -> str:
+    """Say what an interval means: "better" or "worse"; "" = it holds no change, or there is none (NaN)."""
+    still = 1.0 if kind == "ratio" else 0.0
+    if not (high < still - rounding or low > still + rounding):
         return ""
-    return "better" if (found["high"] < still) != (better == "high") else "worse"
+    return "better" if (high < still) != (better == "high") else "worse"
+
+
+def recall_rows(entry: Json) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return head and rows of the recall by kind of artifact; no rows for tasks that find none."""
+    rows = [
+        (kind.replace("_", " "), str(max(cell["count"] for cell in found.values())),
+         *(number(cell["mean"]) for cell in found.values()))
+        for kind, found in entry["kinds"].items()
+    ]  # fmt: skip
+    return ("kind", "scans", *next(iter(entry["kinds"].values()), ())), rows
+
+
+def guard_columns(entry: Json) -> list[Json]:
+    """List the columns besides the primary one that any method has a number in."""
+    return [c for c in entry["columns"][1:] if any(c["key"] in line["metrics"] for line in entry["methods"])]
 
 
 def ranked(entry: Json) -> list[Json]:
@@ -151,6 +171,11 @@ def correlation_sentences(found: Json) -> list[str]:
         f"truly the best on {100 * one['same_best']:.0f} % of the scans."
         for name, one in found.items()
     ]
+
+
+def claim_rows(claims: Sequence[Json]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return head and rows of the figures to quote."""
+    return ("figure", "value [95 %]", "scans"), [(c["claim"], interval(c), str(c["scans"])) for c in claims]
 
 
 def headroom(entry: Json) -> str:

@@ -26,7 +26,7 @@ from afmend.scan.channel import NO_ERROR_BAR
 JOBS: dict[str, dict[TaskName, tuple[str, str]]] = {
     "Gwyddion": {
         "level": ("level", "fit plane, row medians"),
-        "mask": ("mask", "fit plane, row medians, mark scars of both signs"),
+        **dict.fromkeys(("mask", "clean"), ("mask", "fit plane, row medians, mark scars of both signs")),
         "fill": ("fill", "Laplace solver"),
         "metrology": ("mend", "fit plane, row medians, mark scars of both signs, Laplace solver"),
         "harm": ("mend", "fit plane, row medians, mark scars of both signs, Laplace solver"),

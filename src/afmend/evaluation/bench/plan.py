@@ -40,6 +40,8 @@ class Settings:
         Folder of HDF5 files, instead of the twin.
     peers : tuple of str
         Programs of other people that run in the same run.
+    peer_python : str or None
+        The Python in which TopoStats was looked for, if not this one.
     """
 
     suite: str = "quick"
@@ -51,6 +53,7 @@ class Settings:
     methods: tuple[str, ...] = ()
     data: str | None = None
     peers: tuple[str, ...] = ()
+    peer_python: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""

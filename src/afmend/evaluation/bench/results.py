@@ -6,17 +6,17 @@ import math
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
 from afmend import __version__
+from afmend.evaluation.bench.claims import claims
 from afmend.evaluation.bench.documents import FORMAT, LAYOUT
 from afmend.evaluation.bench.methods import UNTOUCHED, methods_of
 from afmend.evaluation.bench.plan import Settings
-from afmend.evaluation.bench.summary import Json, Vector, estimate_json, summarize
+from afmend.evaluation.bench.summary import Json, Vector, case_key, estimate_json, summarize
 from afmend.evaluation.bench.worker import Done, Row, methods_for
-from afmend.evaluation.metrics.compare import mean_rank_correlation
+from afmend.evaluation.metrics.compare import mean_rank_correlation, spearman
 
 _DIGITS = 6
 ERRORS = {"leveling": "leveling_percent_of_sq", "rmse": "rmse_nm"}
@@ -29,9 +29,10 @@ def document(settings: Settings, done: Done, seconds: float, workers: int) -> Js
     Returns
     -------
     dict
-        ``settings``, ``tables`` (averages, intervals, breakdowns), ``correlation``, ``cases`` and ``scores`` (every
-        number of every case, six digits), ``failures``, and ``cost``: seconds and megabytes, which alone differ
-        between two runs of the same settings; ``skipped`` names the scans that a task could not use, and why.
+        ``settings``, ``tables`` (averages, intervals, breakdowns), ``correlation``, ``claims`` (see
+        `claims.claims`), ``cases`` and ``scores`` (every number of every case, six digits), ``failures``, and
+        ``cost``: seconds and megabytes, which alone differ between two runs of the same settings;
+        ``skipped`` names the scans that a task could not use, and why.
     """
     rows = done.rows
     tasks = list(dict.fromkeys(row.task for row in rows))
@@ -47,6 +48,7 @@ def document(settings: Settings, done: Done, seconds: float, workers: int) -> Js
         "without_cases": [task for task in settings.tasks if task not in tasks],
         "skipped": [asdict(skip) for skip in done.skipped],
         "correlation": correlation(by_task.get("level", [])),
+        "claims": claims(by_task),
         "failures": [
             {"task": row.task, "case": row.case, **row.groups, "method": row.method, "error": row.error}
             for row in rows if row.error
@@ -105,7 +107,7 @@ def rank_correlation(rows: Sequence[Row], key: str) -> Json | None:
     if np.count_nonzero(whole) < 2:
         return None
     sigma, error = sigma[whole], error[whole]
-    each = np.array([mean_rank_correlation(s[None], e[None]).value for s, e in zip(sigma, error, strict=True)])
+    each = np.array([spearman(s, e) for s, e in zip(sigma, error, strict=True)])
     return {
         **estimate_json(mean_rank_correlation(sigma, error)),
         "methods": methods,
@@ -114,13 +116,9 @@ def rank_correlation(rows: Sequence[Row], key: str) -> Json | None:
     }
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return (row.unit, row.case, *row.groups.values())
-
-
 def _cases(rows: Sequence[Row]) -> list[Json]:
-    first = {_key(row): row for row in reversed(rows)}
-    keys = dict.fromkeys(_key(row) for row in rows)
+    first = {case_key(row): row for row in reversed(rows)}
+    keys = dict.fromkeys(case_key(row) for row in rows)
     return [
         {"unit": first[key].unit, "case": first[key].case, "shape": list(first[key].shape), **first[key].groups}
         for key in keys

@@ -18,7 +18,7 @@ from afmend.evaluation.bench.cases import GAUGE, KEY, Case, case_of
 from afmend.evaluation.bench.makers import simulated
 from afmend.evaluation.bench.methods import bilinear
 from afmend.evaluation.bench.plan import Settings, Unit
-from afmend.evaluation.bench.summary import Json
+from afmend.evaluation.bench.summary import Json, spread
 from afmend.evaluation.metrics.gauge import gauge_aligned, gauge_free_rmse
 from afmend.evaluation.metrics.seed import mean_gradient, rmse_line, sigma_bg, tilt_removal
 from afmend.evaluation.metrics.similarity import robust_peak, ssim
@@ -31,8 +31,8 @@ from afmend.scan.arrays import Heights, Mask, adopted
 ALPHA, FREQUENCY_PX, ANGLES_DEG = 0.40, 0.01, (0, 90)
 """Ripple: share of the local height, periods per pixel, directions."""
 ORDER = 2
-LEAST_TILT = 0.1
-"""Rise of the plane over the scan, in Sq of the surface, below which there is no tilt to speak of."""
+LEAST_TILT = 1.0
+"""Rise of a plane over the scan, in Sq of the surface, below which there is no tilt to remove."""
 THIN = ("dna", "fiber", "fibers")
 """Surfaces like the DNA of the ripple test, if the box has them."""
 Line = dict[str, float]
@@ -44,7 +44,8 @@ def seed_table(which: str, settings: Settings) -> Json:
     Returns
     -------
     dict
-        ``title``, ``head``, ``rows`` (texts), ``notes``, and ``numbers``: row -> column -> mean, std, median, scans.
+        ``title``, ``head``, ``rows`` (texts), ``notes``, and ``numbers``: row -> column -> mean, std, median, p95,
+        and of how many scans (``count``).
     """
     tables: dict[str, Callable[[Settings], Json]] = {"table-3": _table_3, "table-4": _table_4, "ripple": _ripple}
     if which not in tables:
@@ -77,7 +78,9 @@ def _table_3(settings: Settings) -> Json:
         (
             "A constant image has sigma_bg, RMSE_line and Δ|∇h| of 0 and removes all tilt: those columns would rank it "
             "first. The paper's means over samples of different scale are repeated; the median of the last column is "
-            "the number to look at. ρ_tilt counts only scans that were tilted."
+            "the number to look at. ρ_tilt counts only scans that the instrument tilted: the least-squares planes "
+            f"both of the background and of measured minus true heights rise by more than {LEAST_TILT:g} Sq of the "
+            "surface over the scan. Many are saved with their plane taken away, and the ratio to no tilt means nothing."
         ),
     ]
     return _result("Seed paper, Table 3: flattening", found, columns, notes)
@@ -111,11 +114,18 @@ def _flattened(case: Case, marked: Scan, background: Mask) -> dict[str, Line]:
 
 
 def _is_tilted(case: Case, background: Mask) -> bool:
-    """Say whether there is a tilt to remove: without one the ratio means nothing (the instrument took it away)."""
+    """Say whether there is a tilt to remove, in the background and not of the surface's own."""
+    measured = _rise(case.heights, background)
+    added = _rise(case.heights - case.ideal, case.usable)
+    return min(measured, added) > LEAST_TILT * case.sq_nm
+
+
+def _rise(heights: Heights, counts: Mask) -> float:
+    """Rise over the scan of the least-squares plane of the pixels that count, nm."""
     from afmend.leveling.plane import fit_plane, slopes
 
-    slow, fast = slopes(fit_plane(case.heights, background & case.usable), case.ideal.shape)
-    return math.hypot(slow * case.ideal.shape[0], fast * case.ideal.shape[1]) > LEAST_TILT * case.sq_nm
+    slow, fast = slopes(fit_plane(np.where(counts, heights, 0.0), counts), heights.shape)
+    return math.hypot(slow * heights.shape[0], fast * heights.shape[1])
 
 
 def _lines(scan: Scan, direction: str) -> Heights:
@@ -259,24 +269,17 @@ def _heights(scan: Scan) -> Heights:
 
 def _result(title: str, found: Mapping[str, Sequence[Line]], columns: Mapping[str, str], notes: Sequence[str]) -> Json:
     numbers = {
-        name: {key: _spread([line[key] for line in lines]) for key in columns.values()} for name, lines in found.items()
+        name: {key: spread(np.array([line[key] for line in lines])) for key in columns.values()}
+        for name, lines in found.items()
     }
     rows = [[name, *(_cell(numbers[name][key]) for key in columns.values())] for name in found]
     head = ["method (mean ± std; median)", *columns]
     return {"title": title, "head": head, "rows": rows, "notes": list(notes), "numbers": numbers}
 
 
-def _spread(values: Sequence[float]) -> Json:
-    kept = np.array([value for value in values if math.isfinite(value)])
-    if kept.size == 0:
-        return {"mean": None, "std": None, "median": None, "scans": 0}
-    return {"mean": float(kept.mean()), "std": float(kept.std()), "median": float(np.median(kept)),
-            "scans": int(kept.size)}  # fmt: skip
-
-
-def _cell(spread: Json) -> str:
+def _cell(found: Json) -> str:
     from afmend.pictures.numerals import plain
 
-    if spread["mean"] is None:
+    if found["mean"] is None:
         return "–"
-    return f"{plain(spread['mean'])} ± {plain(spread['std'])}; {plain(spread['median'])}"
+    return f"{plain(found['mean'])} ± {plain(found['std'])}; {plain(found['median'])}"

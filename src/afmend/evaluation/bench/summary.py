@@ -59,7 +59,7 @@ def _kinds(by_method: Mapping[str, Sequence[Row]]) -> Json:
     """Recall of every kind of artifact by every method, percent; empty for tasks that find none."""
     keys = {key for rows in by_method.values() for row in rows for key in row.scores if key.startswith(RECALL_OF)}
     return {
-        key.removeprefix(RECALL_OF): {name: _spread(_values(rows, key)) for name, rows in by_method.items()}
+        key.removeprefix(RECALL_OF): {name: spread(_values(rows, key)) for name, rows in by_method.items()}
         for key in sorted(keys)
     }
 
@@ -73,7 +73,7 @@ def _line(task: Task, name: str, by_method: Mapping[str, Sequence[Row]], roles: 
         "method": name,
         "cases": len(rows),
         "failed": len(failed),
-        "metrics": {key: _spread(_values(rows, key), signed=key in signed) for key in keys},
+        "metrics": {key: spread(_values(rows, key), signed=key in signed) for key in keys},
         "against_auto": {},
     }
     if name != AUTO and AUTO in by_method:
@@ -88,8 +88,8 @@ def _values(rows: Sequence[Row], key: str) -> Vector:
     return np.array([row.scores.get(key, math.nan) for row in rows], dtype=np.float64)
 
 
-def _spread(values: Vector, *, signed: bool = False) -> Json:
-    """Averages of the numbers that are there; of signed errors those of the sizes, and the mean as ``bias``."""
+def spread(values: Vector, *, signed: bool = False) -> Json:
+    """Return averages of the numbers that are there; of signed errors those of the sizes, and the mean as ``bias``."""
     kept = values[np.isfinite(values)]
     names = ("mean", "median", "p95", "std", *(("bias",) if signed else ()))
     if kept.size == 0:
@@ -138,11 +138,13 @@ def difference_of(better: str) -> Literal["median_difference", "mean_difference"
 
 def _per_scan(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> list[tuple[float, float]]:
     """Mean score of each scan for both methods, over common cases: of logarithms for a ratio; NaN = none in common."""
-    other = {_key(row): row for row in theirs}
+    other = {case_key(row): row for row in theirs}
     scans: dict[int, list[tuple[float, float]]] = {}
     for row in mine:
         pairs = scans.setdefault(row.unit, [])
-        pair = [_sized(column, value) for value in _scores_of(column, row, other.get(_key(row)))]
+        pair = [
+            sized(column.compare, column.better, value) for value in scores_of(column, row, other.get(case_key(row)))
+        ]
         if all(map(math.isfinite, pair)):
             pairs.append((pair[0], pair[1]))
     return [
@@ -153,7 +155,7 @@ def _per_scan(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> lis
     ]
 
 
-def _scores_of(column: Column, row: Row, partner: Row | None) -> tuple[float, float]:
+def scores_of(column: Column, row: Row, partner: Row | None) -> tuple[float, float]:
     """Return the scores of ``auto`` and of another method on one case: on common pixels, where these differ."""
     if partner is None:
         return (math.nan, math.nan)
@@ -162,24 +164,26 @@ def _scores_of(column: Column, row: Row, partner: Row | None) -> tuple[float, fl
     return (row.scores.get(column.key, math.nan), partner.scores.get(column.key, math.nan))
 
 
-def _key(row: Row) -> tuple[Any, ...]:
+def case_key(row: Row) -> tuple[Any, ...]:
+    """Return what tells one case from all others."""
     return (row.unit, row.case, *row.groups.values())
 
 
-def _sized(column: Column, value: float) -> float:
-    size = abs(value) if column.better == "zero" else value
-    return math.log(max(size, _TINY)) if column.compare == "ratio" else size
+def sized(compare: str, better: str, value: float) -> float:
+    """Return what of a score is compared: the size of a signed error, and of that, for a ratio, the logarithm."""
+    size = abs(value) if better == "zero" else value
+    return math.log(max(size, _TINY)) if compare == "ratio" else size
 
 
 def losses(column: Column, mine: Sequence[Row], theirs: Sequence[Row]) -> Json:
     """Say on which share of the common cases the first of two methods is worse, and name the worst."""
     sign = -1.0 if column.better == "high" else 1.0
-    other = {_key(row): row for row in theirs}
+    other = {case_key(row): row for row in theirs}
     worse: list[tuple[float, Row, tuple[float, float]]] = []
     common = 0
     for row in mine:
-        pair = _scores_of(column, row, other.get(_key(row)))
-        a, b = (_sized(column, value) for value in pair)
+        pair = scores_of(column, row, other.get(case_key(row)))
+        a, b = (sized(column.compare, column.better, value) for value in pair)
         if not (math.isfinite(a) and math.isfinite(b)):
             continue
         common += 1
@@ -202,7 +206,7 @@ def _group(task: Task, group: str, by_method: Mapping[str, Sequence[Row]]) -> Js
     return {
         value: {
             name: {
-                **_spread(_values(part, column.key), signed=column.better == "zero"),
+                **spread(_values(part, column.key), signed=column.better == "zero"),
                 "scans": len({row.unit for row in part}),
                 "against_auto": _against(column, chosen(by_method.get(AUTO, ())), part) if name != AUTO else None,
             }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,11 +13,14 @@ import numpy as np
 from afmend.errors import StepError
 from afmend.evaluation.bench.cases import KEY, Case
 from afmend.evaluation.bench.methods import Method, TaskName
+from afmend.evaluation.metrics.metrology import step_height_in_error
 from afmend.scan import Scan
-from afmend.scan.arrays import Heights
+from afmend.scan.arrays import Heights, Mask
 
 OPEN = "left_open_percent"
 """Column of what a method left open: it stands in the main table, and such methods are ranked after all others."""
+FEWEST_PX = 30
+"""Terraces with fewer pixels that count have no height."""
 Scores: TypeAlias = dict[str, float]
 """Column -> number; NaN = cannot be said of this case."""
 
@@ -107,6 +112,17 @@ def heights_of(case: Case, result: Any) -> Heights:
     if channel is None or channel.unit != "nm":
         raise StepError(f"the returned scan has no {KEY} in nm", now="Return the scan with its channel changed.")
     return real_map("heights", channel.values, case)
+
+
+def step_error(case: Case, heights: Heights, usable: Mask) -> float:
+    """Signed error in % of the steps between the terraces of the case, mean over neighbors; NaN if it has none."""
+    areas = [area & usable for area in case.terraces]
+    errors = [
+        step_height_in_error(heights, case.ideal, upper, lower)
+        for lower, upper in pairwise(areas)
+        if min(np.count_nonzero(lower), np.count_nonzero(upper)) >= FEWEST_PX
+    ]
+    return float(np.mean(errors)) if errors else math.nan
 
 
 def real_map(name: str, values: Any, case: Case) -> Heights:

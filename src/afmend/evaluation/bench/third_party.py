@@ -20,7 +20,7 @@ def third_parties(wishes: Sequence[str], task: TaskName) -> tuple[Method, ...]:
     """Load the functions that a user wants to see in the table of ``task``.
 
     Without ``TASK=`` the number of its parameters tells: a function of one takes and returns a `Scan` and joins the
-    tables level, mask, metrology and harm; a function of three (heights, holes, pixel_nm) joins the table fill.
+    tables level, mask, clean, metrology and harm; a function of three (heights, holes, pixel_nm) joins the table fill.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def _load(wish: str) -> tuple[tuple[TaskName, ...], Callable[..., Any], str]:
         count = len([p for p in inspect.signature(function).parameters.values() if p.default is p.empty])
     except (Exception, SystemExit) as error:
         raise BadParameterError(f"cannot be loaded ({type(error).__name__}: {error})", where=where, now=_NOW) from error
-    fits: dict[int, tuple[TaskName, ...]] = {1: ("level", "mask", "metrology", "harm"), 3: ("fill",)}
+    fits: dict[int, tuple[TaskName, ...]] = {1: ("level", "mask", "clean", "metrology", "harm"), 3: ("fill",)}
     if count not in fits:
         now = "One (scan) for levelings and recipes, three (heights, holes, pixel_nm) for fills."
         raise BadParameterError(f"takes {count} parameters", where=where, now=now)

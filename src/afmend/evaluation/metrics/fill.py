@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import BadParameterError, BadScanError, StepError
-from afmend.evaluation.metrics.arguments import as_heights, as_mask, choice, errors_in, finite, ratio, rms, values_in
+from afmend.evaluation.metrics.arguments import as_heights, as_mask, errors_in, finite, ratio, rms, values_in
 from afmend.evaluation.statistics import roughness
 from afmend.filling.holdout import TWO_SIDED
 from afmend.scan.arrays import Mask
@@ -34,25 +34,18 @@ def fill_rmse(filled: NDArray[Any], truth: NDArray[Any], mask: Mask) -> float:
     return rms(errors_in(filled, truth, mask))
 
 
-def fill_relative_rmse(
-    filled: NDArray[Any], truth: NDArray[Any], mask: Mask, *, reference: Literal["overall", "outside"] = "overall"
-) -> float:
-    """`fill_rmse` divided by Sq of the truth (no unit): over the whole map or outside the mask.
+def fill_relative_rmse(filled: NDArray[Any], truth: NDArray[Any], mask: Mask) -> float:
+    """`fill_rmse` divided by Sq of the whole truth (no unit).
 
-    1 is what filling with the surface's mean would cost on a stationary surface. NaN if the mask is empty, the truth
-    flat, or no pixel is outside. Raises as `fill_rmse`, and `BadParameterError` for another reference.
+    1 is what filling with the surface's mean would cost on a stationary surface. NaN if the mask is empty or the truth
+    flat. Raises as `fill_rmse`.
 
     Notes
     -----
     **Can be fooled by:** a few tall features or a tilt left in the truth, which raise Sq and make every fill of the
     flat ground between them look good.
     """
-    choice(reference, ("overall", "outside"), "reference")
-    error = fill_rmse(filled, truth, mask)
-    counts = ~mask if reference == "outside" else None
-    if math.isnan(error) or (counts is not None and not counts.any()):
-        return math.nan
-    return ratio(error, float(roughness(as_heights(truth), counts)["Sq"] or 0.0))
+    return ratio(fill_rmse(filled, truth, mask), float(roughness(as_heights(truth))["Sq"] or 0.0))
 
 
 def fill_std_ratio(filled: NDArray[Any], truth: NDArray[Any], mask: Mask) -> float:
@@ -143,21 +136,15 @@ class Coverage:
     ----------
     coverage : float
         Share of the pixels whose truth lies within ``sigmas`` error bars; NaN if none has an error bar.
-    nominal : float
-        What normal errors would give.
     mean_width_nm : float
         Mean full width of the intervals, ``2 sigmas sigma``.
     pixels : int
-        Pixels of the mask with an error bar.
-    without : int
-        Pixels of the mask without one (infinite), which count nowhere else.
+        Pixels of the mask with an error bar; those without one (infinite) count nowhere else.
     """
 
     coverage: float
-    nominal: float
     mean_width_nm: float
     pixels: int
-    without: int
 
 
 def interval_coverage(
@@ -194,12 +181,10 @@ def interval_coverage(
     if not sigmas > 0:
         raise BadParameterError(f"sigmas is {sigmas}", now="1.96 for 95 %.")
     errors, bars = _with_bars(filled, sigma, truth, mask)
-    total = int(np.count_nonzero(mask))
-    nominal = math.erf(sigmas / math.sqrt(2))
     if not bars.size:
-        return Coverage(math.nan, nominal, math.nan, 0, total)
+        return Coverage(math.nan, math.nan, 0)
     inside = float(np.mean(np.abs(errors) <= sigmas * bars))
-    return Coverage(inside, nominal, 2 * sigmas * float(np.mean(bars)), bars.size, total - bars.size)
+    return Coverage(inside, 2 * sigmas * float(np.mean(bars)), bars.size)
 
 
 def gaussian_crps(

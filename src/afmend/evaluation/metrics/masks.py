@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,30 +82,6 @@ def mask_overlap(found: Mask, true: Mask, *, tolerance_lines: int = 1, usable: M
     return Overlap(precision, recall, dice / (2 - dice), dice, found_px, true_px)
 
 
-def overlap_by_kind(
-    found: Mapping[str, Mask], true: Mapping[str, Mask], *, tolerance_lines: int = 1, usable: Mask | None = None
-) -> dict[str, Overlap]:
-    """`mask_overlap` of every kind in either mapping (a kind that is absent = nothing marked), kinds in order of name.
-
-    Raises
-    ------
-    BadScanError, BadParameterError
-        As there.
-    """
-    answer = {}
-    for kind in sorted({*found, *true}):
-        one, other = found.get(kind), true.get(kind)
-        there = one if one is not None else true[kind]
-        empty = np.zeros(there.shape, dtype=np.bool_)
-        answer[kind] = mask_overlap(
-            empty if one is None else one,
-            empty if other is None else other,
-            tolerance_lines=tolerance_lines,
-            usable=usable,
-        )
-    return answer
-
-
 @dataclass(frozen=True, slots=True)
 class Objects:
     """How many of the true objects were found: ``recall = hit / objects``, NaN if there are none."""
@@ -116,8 +91,8 @@ class Objects:
     objects: int
 
 
-def object_recall(found: Mask, true: Mask, *, share: float = 0.5, usable: Mask | None = None) -> Objects:
-    """Share of the true artifacts (connected over sides and corners) of which more than ``share`` was found.
+def object_recall(found: Mask, true: Mask, *, usable: Mask | None = None) -> Objects:
+    """Share of the true artifacts (connected over sides and corners) of which more than half was found.
 
     Raises
     ------
@@ -135,7 +110,7 @@ def object_recall(found: Mask, true: Mask, *, share: float = 0.5, usable: Mask |
     labels = find_components(true & counts).labels
     area = np.bincount(labels.ravel())[1:]
     covered = np.bincount(labels[found], minlength=area.size + 1)[1:]
-    hit = int(np.count_nonzero(covered > share * area))
+    hit = int(np.count_nonzero(2 * covered > area))
     return Objects(ratio(hit, area.size), hit, area.size)
 
 

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from afmend.errors import BadScanError
 from afmend.evaluation.metrics.arguments import as_heights, as_mask, finite, percent_error
 from afmend.evaluation.metrics.gauge import without_background
-from afmend.evaluation.statistics import Steps, roughness, step_heights
+from afmend.evaluation.statistics import roughness, step_heights
 from afmend.scan.arrays import Mask
+
+EDGE_PX = 2
+"""So near to an edge, pixels belong to no terrace: tips and loops round edges off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,18 @@ def roughness_bias(
     return RoughnessBias(errors["Sq"], errors["Ssk"], errors["Sdq"], difference)
 
 
-def step_height_error(heights: NDArray[Any], truth: NDArray[Any], *, usable: Mask | None = None) -> float:
-    """Signed error in % of the mean step between terraces, as read from the histograms of both maps.
+def terrace_areas(truth: NDArray[Any], usable: Mask | None = None) -> tuple[Mask, ...]:
+    """Areas of the terraces of a known surface, lowest first: pixels of one level, `EDGE_PX` away from any other.
 
-    Terraces are found by `afmend.evaluation.statistics.step_heights` in either map (nothing is subtracted before). NaN
-    if the truth has no clear terraces, or the result not as many.
+    Levels are those of `afmend.evaluation.statistics.step_heights`; none if it finds no clear terraces. What stands
+    more than half a step away from its level (a particle) belongs to no terrace.
+
+    Parameters
+    ----------
+    truth : (rows, cols), nm
+        As level as the terraces are.
+    usable : (rows, cols) bool, optional
+        True = counts.
 
     Raises
     ------
@@ -96,23 +106,21 @@ def step_height_error(heights: NDArray[Any], truth: NDArray[Any], *, usable: Mas
         If shapes differ.
     StepError
         If a usable pixel is not finite.
-
-    Notes
-    -----
-    **Can be fooled by:** NaN: a method that smears the steps away is not punished here but left out (count them, or
-    use `step_height_in_error`, which always answers).
     """
-    made = as_heights(heights)
-    real = as_heights(truth, made.shape, name="true heights")
-    counts = as_mask(usable, made.shape)
-    steps: list[Steps | None] = []
-    for z in (made, real):
-        finite(z[counts])
-        steps.append(step_heights(z, counts))
-    found, wanted = steps
-    if found is None or wanted is None or len(found.heights) != len(wanted.heights):
-        return math.nan
-    return percent_error(float(np.mean(found.heights)), float(np.mean(wanted.heights)))
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    real = as_heights(truth, name="true heights")
+    counts = as_mask(usable, real.shape)
+    finite(real[counts], name="true heights")
+    found = step_heights(real, counts)
+    if found is None:
+        return ()
+    levels = np.array(found.levels)
+    number = np.searchsorted((levels[1:] + levels[:-1]) / 2, real)
+    flat = counts & (np.abs(real - levels[number]) < min(found.heights) / 2)
+    for extreme in (minimum_filter, maximum_filter):
+        flat &= extreme(number, size=2 * EDGE_PX + 1) == number
+    return tuple(flat & (number == k) for k in range(levels.size))
 
 
 def step_height_in(heights: NDArray[Any], upper: Mask, lower: Mask) -> float:
@@ -120,7 +128,7 @@ def step_height_in(heights: NDArray[Any], upper: Mask, lower: Mask) -> float:
 
     Slopes come from the least-squares model ``z = a x + b y + c_upper or c_lower`` over both areas, so that the step
     itself cannot tilt the plane; then ``median(upper) - median(lower)`` of what is left (in the spirit of ISO 5436-1).
-    Draw the areas some pixels away from the edge. NaN if either is empty.
+    Draw the areas some pixels away from the edge (`terrace_areas`). NaN if either is empty.
 
     Parameters
     ----------

@@ -13,6 +13,9 @@ from afmend.errors import BadParameterError, BadScanError
 from afmend.evaluation.metrics.arguments import as_heights, finite
 from afmend.scan.arrays import Heights
 
+GAP, RING = 0.25, 0.5
+"""Width of the body around a footprint, and of the ground around the body, in footprint radii."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Particles:
@@ -32,21 +35,14 @@ class Particles:
     volume_nm3: NDArray[np.float64]
 
 
-def particle_metrology(
-    heights: NDArray[Any],
-    labels: NDArray[Any],
-    pixel_nm: tuple[float, float],
-    *,
-    gap: float = 0.25,
-    ring: float = 0.5,
-) -> Particles:
+def particle_metrology(heights: NDArray[Any], labels: NDArray[Any], pixel_nm: tuple[float, float]) -> Particles:
     """Measure each labeled particle above its local ground.
 
-    With r the radius of a disk of the footprint's area: the body are the pixels at most ``gap r`` from the footprint,
-    the ground is the median of the unlabeled pixels of the annulus that follows, ``ring r`` wide (both at least one
-    pixel). Height: highest pixel of the body above the ground. Diameter: of a disk of the area in which the body
-    stands above half its height, ``2 sqrt(A / pi)``. Volume: sum over the body of height above the ground times pixel
-    area. A particle that does not rise above its ground has diameter 0. Other particles belong to neither.
+    With r the radius of a disk of the footprint's area: the body are the pixels at most r / 4 from the footprint, the
+    ground is the median of the unlabeled pixels of the annulus that follows, r / 2 wide (both at least one pixel).
+    Height: highest pixel of the body above the ground. Diameter: of a disk of the area in which the body stands above
+    half its height, ``2 sqrt(A / pi)``. Volume: sum over the body of height above the ground times pixel area. A
+    particle that does not rise above its ground has diameter 0. Other particles belong to neither.
 
     Parameters
     ----------
@@ -55,15 +51,13 @@ def particle_metrology(
     labels : (rows, cols) int
         0 = ground, n > 0 = particle n, from the truth as the tip sees it (a blunt tip widens footprints).
     pixel_nm : (slow, fast)
-    gap, ring : float
-        In footprint radii.
 
     Raises
     ------
     BadScanError
         If shapes differ, or labels are no whole numbers from 0 on.
     BadParameterError
-        If a width is not positive.
+        If a pixel size is not positive.
     StepError
         If a height is not finite.
     """
@@ -72,13 +66,13 @@ def particle_metrology(
     made = finite(as_heights(heights))
     if labels.shape != made.shape or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise BadScanError(f"labels are {labels.dtype} of shape {labels.shape}", now="Whole numbers, 0 = ground.")
-    if not (gap >= 0 and ring > 0 and min(pixel_nm) > 0):
-        raise BadParameterError(f"gap {gap}, ring {ring}, pixels of {pixel_nm} nm", now="Sizes are positive.")
+    if not min(pixel_nm) > 0:
+        raise BadParameterError(f"pixels of {pixel_nm} nm", now="Sizes are positive.")
     numbers, rows = [], []
     for number, box in enumerate(find_objects(labels.astype(np.intp)), start=1):
         if box is not None:
             numbers.append(number)
-            rows.append(_measured(made, labels, number, box, pixel_nm, (gap, ring)))
+            rows.append(_measured(made, labels, number, box, pixel_nm))
     table = np.array(rows, dtype=np.float64).reshape(-1, 3)
     return Particles(np.array(numbers, dtype=np.intp), table[:, 0], table[:, 1], table[:, 2])
 
@@ -103,13 +97,7 @@ class ParticleErrors:
 
 
 def particle_errors(
-    heights: NDArray[Any],
-    truth: NDArray[Any],
-    labels: NDArray[Any],
-    pixel_nm: tuple[float, float],
-    *,
-    gap: float = 0.25,
-    ring: float = 0.5,
+    heights: NDArray[Any], truth: NDArray[Any], labels: NDArray[Any], pixel_nm: tuple[float, float]
 ) -> ParticleErrors:
     """Compare `particle_metrology` of the result with that of the truth, particle by particle.
 
@@ -122,8 +110,8 @@ def particle_errors(
     """
     made = as_heights(heights)
     real = as_heights(truth, made.shape, name="true heights")
-    found = particle_metrology(made, labels, pixel_nm, gap=gap, ring=ring)
-    wanted = particle_metrology(real, labels, pixel_nm, gap=gap, ring=ring)
+    found = particle_metrology(made, labels, pixel_nm)
+    wanted = particle_metrology(real, labels, pixel_nm)
     results = np.stack([found.height_nm, found.diameter_nm, found.volume_nm3])
     truths = np.stack([wanted.height_nm, wanted.diameter_nm, wanted.volume_nm3])
     known = np.isfinite(truths).all(axis=0) & (truths != 0).all(axis=0)
@@ -136,19 +124,14 @@ def particle_errors(
 
 
 def _measured(
-    heights: Heights,
-    labels: NDArray[Any],
-    number: int,
-    box: tuple[slice, slice],
-    pixel_nm: tuple[float, float],
-    widths: tuple[float, float],
+    heights: Heights, labels: NDArray[Any], number: int, box: tuple[slice, slice], pixel_nm: tuple[float, float]
 ) -> tuple[float, float, float]:
     """Height, diameter and volume of one particle."""
     from scipy.ndimage import distance_transform_edt
 
     pixel_area = pixel_nm[0] * pixel_nm[1]
     radius = math.sqrt(np.count_nonzero(labels[box] == number) * pixel_area / math.pi)
-    gap, ring = (max(width * radius, *pixel_nm) for width in widths)
+    gap, ring = (max(width * radius, *pixel_nm) for width in (GAP, RING))
     part = tuple(
         slice(max(0, side.start - pad), side.stop + pad)
         for side, pad in zip(box, (math.ceil((gap + ring) / p) + 1 for p in pixel_nm), strict=True)

@@ -16,7 +16,7 @@ Better: TypeAlias = Literal["lower", "higher", "zero", "one", "nominal"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number that a benchmark can print.
+    """One number that tells how good a result is.
 
     Attributes
     ----------
@@ -28,6 +28,8 @@ class Metric:
         "module:function" in `afmend.evaluation.metrics`.
     part : str
         Which attribute of the function's answer is the number; empty if the answer is the number.
+    source : str
+        Where its definition comes from, if not from a paper that the function's documentation names.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Metric:
     better: Better
     home: str
     part: str = ""
+    source: str = ""
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -44,26 +47,39 @@ class Metric:
         return found
 
     @property
+    def what(self) -> str:
+        """What it measures: the first paragraph of the function's documentation."""
+        first = (inspect.getdoc(self.function) or "").partition("\n\n")[0]
+        return " ".join(first.split())
+
+    @property
+    def sources(self) -> str:
+        """Where its definition comes from: norms and papers; "afmend" for its own."""
+        papers = re.findall(
+            r"(?:doi:10\.\S+?|arXiv:[\d.]+\d)(?=[.,;:)]*(?:\s|\Z))", inspect.getdoc(self.function) or ""
+        )
+        return "; ".join(filter(None, (self.source, *papers))) or "afmend"
+
+    @property
     def fooled_by(self) -> str:
         """What can make it look good without being good: the sentence in the function's documentation."""
         found = re.search(r"\*\*Can be fooled by:\*\* (.+?)(?:\n\n|\Z)", inspect.getdoc(self.function) or "", re.DOTALL)
         return " ".join(found[1].split()) if found else ""
 
-    def read(self, answer: Any) -> Any:
-        """Take the number out of what the function returned (for spectra: a tuple of numbers)."""
-        return getattr(answer, self.part) if self.part else answer
 
-
+_ISO = "ISO 25178-2"
+_SEED = "the seed paper, section 3.2.3"
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "gauge_free_rmse": Metric("RMSE free of background", "nm", "lower", "gauge:gauge_free_rmse"),
         "leveling_error": Metric("Leveling error", "nm", "lower", "leveling:leveling_error", "total"),
-        "sq_bias": Metric("Sq bias", "%", "zero", "metrology:roughness_bias", "Sq_percent"),
-        "ssk_bias": Metric("Ssk bias", "%", "zero", "metrology:roughness_bias", "Ssk_percent"),
-        "ssk_difference": Metric("Ssk difference", "", "zero", "metrology:roughness_bias", "Ssk_difference"),
-        "sdq_bias": Metric("Sdq bias", "%", "zero", "metrology:roughness_bias", "Sdq_percent"),
-        "step_height_error": Metric("Step height error (histogram)", "%", "zero", "metrology:step_height_error"),
-        "step_height_in_error": Metric("Step height error (areas)", "%", "zero", "metrology:step_height_in_error"),
+        "sq_bias": Metric("Sq bias", "%", "zero", "metrology:roughness_bias", "Sq_percent", _ISO),
+        "ssk_bias": Metric("Ssk bias", "%", "zero", "metrology:roughness_bias", "Ssk_percent", _ISO),
+        "ssk_difference": Metric("Ssk difference", "", "zero", "metrology:roughness_bias", "Ssk_difference", _ISO),
+        "sdq_bias": Metric("Sdq bias", "%", "zero", "metrology:roughness_bias", "Sdq_percent", _ISO),
+        "step_height_in_error": Metric(
+            "Step height error", "%", "zero", "metrology:step_height_in_error", "", "in the spirit of ISO 5436-1"
+        ),
         "particle_height_error": Metric(
             "Particle height error", "%", "zero", "particles:particle_errors", "height_percent"
         ),
@@ -91,14 +107,32 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "touched_outside": Metric("Pixels touched outside the holes", "px", "zero", "fill:touched_outside"),
         "interval_coverage": Metric("Coverage of the interval", "", "nominal", "fill:interval_coverage", "coverage"),
         "interval_width": Metric("Width of the interval", "nm", "lower", "fill:interval_coverage", "mean_width_nm"),
-        "fill_crps": Metric("CRPS in the holes", "nm", "lower", "fill:fill_crps"),
+        "fill_crps": Metric("CRPS in the holes", "nm", "lower", "fill:fill_crps", "", "doi:10.1198/016214506000001437"),
         "psnr": Metric("PSNR", "dB", "higher", "similarity:psnr"),
         "ssim": Metric("SSIM", "", "higher", "similarity:ssim"),
         "vif": Metric("VIF", "", "one", "similarity:vif"),
-        "sigma_bg": Metric("Background variation (seed)", "nm", "lower", "seed:sigma_bg"),
-        "rmse_line": Metric("Line residual (seed)", "nm", "lower", "seed:rmse_line"),
-        "mean_gradient": Metric("Mean gradient (seed)", "nm/px", "lower", "seed:mean_gradient"),
-        "tilt_removal": Metric("Tilt removal ratio (seed)", "", "one", "seed:tilt_removal"),
+        "sigma_bg": Metric("Background variation (seed)", "nm", "lower", "seed:sigma_bg", "", _SEED),
+        "rmse_line": Metric("Line residual (seed)", "nm", "lower", "seed:rmse_line", "", _SEED),
+        "mean_gradient": Metric("Mean gradient (seed)", "nm/px", "lower", "seed:mean_gradient", "", _SEED),
+        "tilt_removal": Metric("Tilt removal ratio (seed)", "", "one", "seed:tilt_removal", "", _SEED),
     }
 )
-"""By the name that benchmark tables use. Functions are imported when asked for."""
+"""What `afmend bench metrics` lists. Functions are imported when asked for."""
+
+
+def metrics_markdown() -> str:
+    """Return the reference page of all metrics."""
+    lines = [
+        "# Metrics",
+        "",
+        "Generated by `afmend bench metrics --markdown`; do not edit.",
+        "",
+        "| metric | unit | better | what it measures | can be fooled by | source |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, metric in METRICS.items():
+        what, fooled = (text.replace("|", "\\|") for text in (metric.what, metric.fooled_by))
+        lines.append(
+            f"| {metric.title} (`{name}`) | {metric.unit} | {metric.better} | {what} | {fooled} | {metric.sources} |"
+        )
+    return "\n".join(lines) + "\n"

@@ -39,12 +39,20 @@ class Chain:
 
 
 def walk(
-    length_nm: float, persistence_nm: float, step_nm: float, closed: bool, rng: np.random.Generator
+    length_nm: float,
+    persistence_nm: float,
+    step_nm: float,
+    closed: bool,
+    rng: np.random.Generator,
+    towards_rad: tuple[float, float] = (0.0, 2 * math.pi),
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (y, x) of one chain around its middle; a closed one is bent until its ends meet."""
+    """Return (y, x) of one chain around its middle; a closed one is bent until its ends meet.
+
+    It starts in a direction of the interval ``towards_rad``, from the fast axis.
+    """
     count = max(round(length_nm / step_nm), 8)
     step = length_nm / count
-    start = rng.uniform(0, 2 * math.pi)
+    start = rng.uniform(*towards_rad)
     turns = rng.standard_normal(count) * math.sqrt(step / persistence_nm)
     if closed:  # a full turn, and as much to the left as to the right besides
         turns += rng.choice((-1, 1)) * 2 * math.pi / count - turns.mean()

@@ -9,6 +9,7 @@ from afmend.errors import BadParameterError, BadScanError, MissingChannelError
 from afmend.evaluation.bench.cases import KEY, UnfitScanError, case_of, cases_in, family_of
 from afmend.evaluation.bench.holes import HOLE_KINDS, make_holes
 from afmend.evaluation.bench.makers import make_cases
+from afmend.evaluation.bench.methods import TASKS
 from afmend.evaluation.bench.page_tables import skipped_sentences
 from afmend.evaluation.bench.plan import Settings, Unit, settings_of, units_of
 from afmend.evaluation.bench.results import document
@@ -147,7 +148,7 @@ def test_settings():
     assert (settings.count, settings.sizes) == (204, (256, 384, 512))
     assert [settings.shape(k) for k in range(4)] == [(256, 256), (384, 384), (384, 512), (256, 256)]
     assert settings.seed_of(5) == 3_000_005
-    assert [unit.task for unit in units_of(Settings(count=1))] == ["level", "mask", "fill", "metrology", "harm"]
+    assert [unit.task for unit in units_of(Settings(count=1))] == list(TASKS)
     assert settings_of("quick", size=64, count=3).sizes == (64,)
     for wrong in ({"tasks": ["levels"]}, {"size": 8}, {"count": 0}):
         with pytest.raises(BadParameterError):

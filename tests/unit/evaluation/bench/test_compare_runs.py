@@ -106,6 +106,29 @@ def test_compare_never_praises_what_fails(whole):
     assert {move.verdict for move in back if move.column == LOST} == {"better"}
 
 
+def test_what_measurements_leave_open_is_no_loss(whole):
+    settings, rows = whole
+    old = document(settings, rows, 1.0, 1)
+    new = copy.deepcopy(old)
+    open_ = new["scores"]["metrology"]["auto"]["left_open_percent"]
+    new["scores"]["metrology"]["auto"]["left_open_percent"] = [x + 5 for x in open_]
+    old["scores"]["fill"]["telea"]["left_open_percent"][3] = 7.0
+    new["scores"]["fill"]["telea"]["left_open_percent"][3] = 7.0 + 1e-5
+    moves, notes = compare(old, new)
+    assert not [move for move in moves if move.column == LOST]
+    assert notes == []
+    (worse,) = [move for move in moves if move.verdict]
+    assert (worse.task, worse.method, worse.column, worse.verdict) == (
+        "metrology",
+        "auto",
+        "left_open_percent",
+        "worse",
+    )
+    new["scores"]["fill"]["telea"]["left_open_percent"][3] = 7.1
+    (lost,) = [move for move in compare(old, new)[0] if move.column == LOST]
+    assert (lost.task, lost.method, lost.verdict) == ("fill", "telea", "worse")
+
+
 def test_compare_refuses_cases_that_cannot_be_told_apart(whole):
     settings, rows = whole
     old = document(settings, rows, 1.0, 1)

@@ -74,10 +74,15 @@ def test_the_document(whole, tmp_path):
     write_json(found, tmp_path / "new" / "bench.json")
     again = read_json(tmp_path / "new" / "bench.json")
     assert again == json.loads(json.dumps(found))
-    parts = "format layout afmend settings methods built_in tables without_cases skipped correlation failures cases"
+    parts = (
+        "format layout afmend settings methods built_in tables without_cases skipped correlation claims failures cases"
+    )
     assert set(found) == {*parts.split(), "scores", "cost"}
-    assert {(skip["task"], skip["reason"]) for skip in found["skipped"]} == {("harm", "it is not clean")}
-    assert len(found["skipped"]) == 6
+    assert {(skip["task"], skip["reason"]) for skip in found["skipped"]} == {
+        ("harm", "it is not clean"),
+        ("clean", "it is not clean"),
+    }
+    assert len(found["skipped"]) == 12
     assert found["failures"] == []
     level = found["tables"][0]
     assert (level["task"], level["cases"], level["scans"]) == ("level", SCANS, SCANS)
@@ -98,6 +103,13 @@ def test_the_document(whole, tmp_path):
     theirs = np.array(found["scores"]["level"]["column polynomial 2"]["rmse_percent_of_sq"])
     assert abs(ratio["value"] - np.exp(np.mean(np.log(mine / theirs)))) < 1e-5
     assert abs(other["metrics"]["rmse_percent_of_sq"]["p95"] - np.quantile(theirs, 0.95)) < 1e-3
+    said = {claim["claim"]: claim for claim in found["claims"]}
+    better = np.minimum(
+        *(found["scores"]["level"][f"row polynomial {degree}"]["rmse_percent_of_sq"] for degree in (1, 2))
+    )
+    hindsight = said["RMSE: auto / the better row polynomial (degree 1 or 2) of each scan"]
+    assert abs(hindsight["value"] - np.exp(np.mean(np.log(mine / better)))) < 1e-5
+    assert hindsight["scans"] == SCANS
     fill = next(table for table in found["tables"] if table["task"] == "fill")
     assert (fill["cases"], fill["scans"]) == (6 * SCANS, SCANS)
     assert set(fill["groups"]) == {"family", "hole"}
@@ -174,6 +186,8 @@ def test_the_page_says_how_to_run_it_again(whole, data):
         "afmend bench full --box 'my box.yaml' --seed 3 --count 204 --tasks level,fill --method a:b --method fill=c:d "
         "--peers"
     )
+    elsewhere = replace(other, tasks=("level",), methods=(), peer_python="/opt/other one/bin/python")
+    assert command({"settings": elsewhere.to_json()}).endswith("--peers --peer-python '/opt/other one/bin/python'")
     assert command({"settings": settings_of("full", size=300).to_json()}).endswith("--count 204 --size 300")
 
 
@@ -185,7 +199,7 @@ def test_the_page_lets_nothing_in(whole, tmp_path):
     for words in ("Leveling", "Finding artifacts", "Filling holes", "Do no harm", "Are the error bars honest?",
                   "What sigma_bg is worth", "Where auto loses", "column polynomial 2"):  # fmt: skip
         assert words in page
-    assert page.count("<svg") == 5 + 6 + 1 + 1
+    assert page.count("<svg") == 6 + 8 + 1 + 1
     assert not re.search(r"(src|href)=\"(?!#)", page)
     write_page(hostile(found), tmp_path / "b.html")
     page = (tmp_path / "b.html").read_text(encoding="utf-8")

@@ -9,7 +9,6 @@ from afmend.evaluation.metrics.masks import (
     false_marked_share,
     mask_overlap,
     object_recall,
-    overlap_by_kind,
 )
 
 SHAPE = (12, 31)
@@ -77,21 +76,12 @@ def test_overlap_of_nothing():
     assert math.isnan(got.precision)
 
 
-def test_overlap_by_kind_takes_absent_kinds_for_empty():
-    scar, spike = drawn(np.s_[5, 4:14]), drawn(np.s_[8, 9])
-    got = overlap_by_kind({"spike": spike, "scar": scar}, {"scar": scar, "jump": spike})
-    assert list(got) == ["jump", "scar", "spike"]
-    assert [got[k].iou for k in got] == [0, 1, 0]
-    assert [(got[k].found_px, got[k].true_px) for k in got] == [(0, 1), (10, 10), (1, 0)]
-
-
 def test_objects_count_if_more_than_half_is_covered():
     true = drawn(np.s_[1, 2:12], np.s_[4:6, 20:24], np.s_[6, 24], np.s_[9, 3])
     found = drawn(np.s_[1, 2:7], np.s_[4:6, 20:22], np.s_[6, 24], np.s_[9, 3])
     got = object_recall(found, true)
     assert (got.hit, got.objects) == (2, 3)  # exactly half of the first does not do; 5 of 9 do
     assert got.recall == pytest.approx(2 / 3)
-    assert object_recall(found, true, share=0.4).hit == 3
     assert object_recall(found, true, usable=~drawn(np.s_[1, :])).objects == 2
     assert math.isnan(object_recall(found, drawn()).recall)
 

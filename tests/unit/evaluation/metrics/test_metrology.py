@@ -6,9 +6,9 @@ import pytest
 from afmend.errors import BadScanError, StepError
 from afmend.evaluation.metrics.metrology import (
     roughness_bias,
-    step_height_error,
     step_height_in,
     step_height_in_error,
+    terrace_areas,
 )
 from support import rough
 
@@ -55,16 +55,19 @@ def stairs(step: float = 0.5, noise: float = 0.03) -> tuple[np.ndarray, np.ndarr
     return step * levels + np.random.default_rng(0).normal(0, noise, SHAPE), levels
 
 
-def test_step_height_from_histograms():
-    truth, _ = stairs()
-    assert step_height_error(1.1 * truth, truth) == pytest.approx(10)
+def test_terraces_of_a_known_surface():
+    truth, levels = stairs()
     usable = np.ones(SHAPE, bool)
-    usable[:, 45:] = False
-    assert step_height_error(0.9 * truth, truth, usable=usable) == pytest.approx(-10)
-    assert math.isnan(step_height_error(rough(SHAPE), truth))
-    assert math.isnan(step_height_error(truth, rough(SHAPE)))
-    fewer = np.where(truth > 0.8, truth - 0.5, truth)
-    assert math.isnan(step_height_error(fewer, truth))
+    usable[:, 90:] = False
+    truth[20:23, 60:63] += 5.0
+    areas = terrace_areas(truth, usable)
+    assert len(areas) == 3
+    for k, area in enumerate(areas):
+        assert 0.6 * (usable & (levels == k)).sum() < area.sum()
+        assert (levels[area] == k).all()
+        assert not area[:, 90:].any()
+        assert not area[18:25, 58:65].any(), "a particle is no terrace, nor is its rim"
+    assert terrace_areas(rough(SHAPE)) == ()
 
 
 def test_step_between_known_areas_whatever_the_tilt():
@@ -106,6 +109,6 @@ def test_bad_input_is_refused():
     with pytest.raises(StepError, match="true heights"):
         roughness_bias(z, broken, degree=None)
     with pytest.raises(StepError, match="not finite"):
-        step_height_error(broken, z)
+        terrace_areas(broken)
     with pytest.raises(BadScanError, match="shape"):
-        step_height_error(z, z[1:])
+        step_height_in_error(z, z[1:], area, ~area)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from afmend.evaluation.metrics.fill import (
 )
 from afmend.scan.arrays import Heights, Mask
 
-LEVELS = {50: 0.674490, 68: 0.994458, 80: 1.281552, 90: 1.644854, 95: 1.959964, 99: 2.575829}
+LEVELS = {level: NormalDist().inv_cdf((1 + level / 100) / 2) for level in (50, 68, 80, 90, 95, 99)}
 """Nominal coverage in percent -> half width of the interval in error bars."""
 
 

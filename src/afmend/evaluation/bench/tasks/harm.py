@@ -19,14 +19,13 @@ def score(case: Case, result: Scan) -> Scores:
     channel = result.channels[KEY]
     floor = gauge_free_rmse(case.heights, case.ideal, degree=GAUGE, usable=case.usable)
     error = gauge_free_rmse(heights, case.ideal, degree=GAUGE, usable=case.usable)
-    recorded = np.ones(heights.shape, dtype=np.bool_) if case.missing is None else ~case.missing
     moved = np.abs(gauge_free_difference(heights, case.heights, degree=GAUGE, usable=case.usable))
     return {
         "error_over_floor": error / floor,
         "changed_percent": 100.0 * float(np.mean(moved[case.usable] > CHANGED_SIGMAS * case.noise_nm)),
         "rmse_nm": error,
-        "marked_percent": 100.0 * float(np.mean(channel.artifact[recorded])),
-        "filled_percent": 100.0 * float(np.mean(channel.invented[recorded])),
+        "marked_percent": 100.0 * float(np.mean(channel.artifact[case.recorded])),
+        "filled_percent": 100.0 * float(np.mean(channel.invented[case.recorded])),
     }
 
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from afmend.evaluation.bench.cases import GAUGE, Case
-from afmend.evaluation.bench.task import Column, Scores, Task, heights_of, run_on_scan
+from afmend.evaluation.bench.task import Column, Scores, Task, heights_of, run_on_scan, step_error
 from afmend.evaluation.metrics.gauge import gauge_aligned, gauge_free_difference, gauge_free_rmse
 from afmend.evaluation.metrics.leveling import leveling_error
-from afmend.evaluation.metrics.metrology import roughness_bias, step_height_error
+from afmend.evaluation.metrics.metrology import roughness_bias
 from afmend.evaluation.metrics.seed import sigma_bg
 from afmend.evaluation.metrics.spectrum import anisotropy_excess
 from afmend.scan import Scan
@@ -36,7 +36,7 @@ def score(case: Case, result: Scan) -> Scores:
         "sq_error_percent": bias.Sq_percent,
         "sdq_error_percent": bias.Sdq_percent,
         "line_power_db": line_power_db(aligned, case),
-        "step_error_percent": step_height_error(aligned, case.ideal, usable=usable),
+        "step_error_percent": step_error(case, heights, usable),
         "sigma_bg_nm": sigma_bg(heights, background=usable),
     }
 
@@ -90,7 +90,7 @@ TASK = Task(
         Column("line_power_db", "power across the lines, dB", "zero", "difference",
                "above 0 = line noise left, below 0 = topography removed"),
         Column("step_error_percent", "error of step heights, %", "zero", "difference",
-               "where the true surface has clear terraces, and the result as many"),
+               "between the terraces of the true surface, after a plane that leaves steps alone"),
         Column("sigma_bg_nm", "sigma_bg, nm", "low", "",
                "the seed paper's background variation: it does not know the truth, and a constant image scores 0"),
     ),

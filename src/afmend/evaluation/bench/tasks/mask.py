@@ -7,8 +7,7 @@ import numpy as np
 from afmend.evaluation.bench.cases import KEY, SOFT, Case
 from afmend.evaluation.bench.task import Column, Scores, Task, heights_of, run_on_scan
 from afmend.evaluation.metrics.masks import false_marked_share, mask_overlap, object_recall
-from afmend.scan import Masks, Scan
-from afmend.scan.arrays import Mask
+from afmend.scan import Scan
 
 RECALL_OF = "recall_of_"
 """Scores of this beginning are the recall of one kind, in percent; the table shows them by kind."""
@@ -23,9 +22,9 @@ def score(case: Case, result: Scan) -> Scores:
     """
     heights_of(case, result)
     channel = result.channels[KEY]
-    recorded = np.ones(channel.shape, dtype=np.bool_) if case.missing is None else ~case.missing
+    recorded = case.recorded
     found, true = channel.artifact & recorded, case.to_find & recorded
-    counts = recorded & (true | ~_soft(case))
+    counts = recorded & (true | ~case.soft)
     tolerant = mask_overlap(found, true, tolerance_lines=1, usable=counts)
     strict = mask_overlap(found, true, tolerance_lines=0, usable=counts)
     scores = {
@@ -46,12 +45,6 @@ def score(case: Case, result: Scan) -> Scores:
             part = mask_overlap(found, mask & recorded, tolerance_lines=1, usable=recorded)
             scores[f"{RECALL_OF}{kind}"] = 100.0 * part.recall
     return scores
-
-
-def _soft(case: Case) -> Mask:
-    return Masks(artifact={kind: case.masks[kind] for kind in SOFT if kind in case.masks}).union(
-        "artifact", shape=case.ideal.shape
-    )
 
 
 TASK = Task(
