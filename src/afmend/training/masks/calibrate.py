@@ -69,8 +69,16 @@ def _logistic(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, fl
     return (float(np.clip(at[0], 0.2, 5)), float(np.clip(at[1], -5, 5)))
 
 
+def probabilities(answers: Sequence[Answer], slopes: Sequence[float], shifts: Sequence[float]) -> list[Answer]:
+    """Replace logits by calibrated probabilities."""
+    slope, shift = (np.array(one, np.float32)[:, None, None] for one in (slopes, shifts))
+    return [((1 / (1 + np.exp(-(slope * a[0] + shift)))).astype(np.float32), *a[1:]) for a in answers]
+
+
 def thresholds(shown: Sequence[Answer]) -> dict[str, float]:
     """Choose per kind the probability with the best Dice among those that spare clean scans (`CLEAN_SHARE`).
+
+    Dice is that of all pixels together; what is marked one line beside the truth is neither right nor wrong.
 
     Parameters
     ----------
@@ -78,27 +86,26 @@ def thresholds(shown: Sequence[Answer]) -> dict[str, float]:
     """
     chosen = {}
     for k, kind in enumerate(KINDS):
-        best, pick = -1.0, LEVELS[-1]
-        for level in LEVELS:
-            false = [float((a[0][k] >= level).mean()) for a in shown if a[3].clean]
-            if false and float(np.mean(false)) > CLEAN_SHARE:
-                continue
-            dice = _dice(shown, k, level)
-            if dice > best:
-                best, pick = dice, level
-        chosen[kind] = pick
+        right, vain, clean = (np.zeros(len(LEVELS)) for _ in range(3))
+        clean_px = 1
+        for probability, wrong, unsure, example in shown:
+            p, counts, true = probability[k], unsure[k] == 0, wrong[k] > 0
+            near = true.copy()
+            near[1:] |= true[:-1]
+            near[:-1] |= true[1:]
+            right += _at_least(p[true & counts])
+            vain += _at_least(p[counts & ~near])
+            if example.clean:
+                clean += _at_least(p)
+                clean_px += p.size
+        real = sum(int(np.count_nonzero((a[1][k] > 0) & (a[2][k] == 0))) for a in shown)
+        dice = 2 * right / np.maximum(right + vain + real, 1)
+        dice[clean / clean_px > CLEAN_SHARE] = -1
+        chosen[kind] = LEVELS[int(np.argmax(dice))] if dice.max() >= 0 else LEVELS[-1]
     return chosen
 
 
-def _dice(shown: Sequence[Answer], k: int, level: float) -> float:
-    """Dice of all pixels together, with one line of tolerance for what is marked beside the truth."""
-    both = marked = real = 0
-    for probability, wrong, unsure, _ in shown:
-        found, counts, true = probability[k] >= level, unsure[k] == 0, wrong[k] > 0
-        near = true.copy()
-        near[1:] |= true[:-1]
-        near[:-1] |= true[1:]
-        both += int(np.count_nonzero(found & true & counts))
-        marked += int(np.count_nonzero(found & counts & (true | ~near)))
-        real += int(np.count_nonzero(true & counts))
-    return 2 * both / max(marked + real, 1)
+def _at_least(values: Map) -> NDArray[np.float64]:
+    """Count the values from each level on."""
+    bins, _ = np.histogram(values, (*LEVELS, np.inf))
+    return np.asarray(np.cumsum(bins[::-1])[::-1], np.float64)

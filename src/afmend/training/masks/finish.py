@@ -26,8 +26,8 @@ from afmend.simulation.twin import simulate
 from afmend.training.config import Training
 from afmend.training.export import export, quantize
 from afmend.training.loop import Run
-from afmend.training.masks.calibrate import Answer, Calibrated, platt, thresholds
-from afmend.training.masks.task import MaskTask, logits_of
+from afmend.training.masks.calibrate import Calibrated, platt, probabilities, thresholds
+from afmend.training.masks.task import MaskTask
 from afmend.training.networks import LineUNet
 
 MODEL_VERSION = "1"
@@ -73,8 +73,9 @@ def finish(
     folder.mkdir(parents=True, exist_ok=True)
     network = cast("LineUNet", copy.deepcopy(run.average).cpu().eval().float())
     answers = task.held_out_maps(network)
-    calibrated = Calibrated(network, *platt(answers)).eval()
-    shown = [_shown(calibrated, answer) for answer in answers]
+    line = platt(answers)
+    calibrated = Calibrated(network, *line).eval()
+    shown = probabilities(answers, *line)
     samples = [_padded(model_inputs(answer[3].heights, None, answer[3].opposite)) for answer in answers[:24]]
     files = {"fp32": export(calibrated, samples[:3], folder / f"{name}-fp32.onnx", outputs=("probability",))}
     files["int8"] = quantize(
@@ -91,12 +92,6 @@ def finish(
         scores = {**card.scores, "exported": scored_scans(path, *scored_on)}
         write_card(card.model_copy(update={"scores": scores}), path)
     return path
-
-
-def _shown(network: Calibrated, answer: Answer) -> Answer:
-    """Replace the logits of an answer by calibrated probabilities."""
-    logits = logits_of(network.network, model_inputs(answer[3].heights, None, answer[3].opposite))
-    return ((1 / (1 + np.exp(-logits))).astype(np.float32), *answer[1:])
 
 
 def _padded(maps: Map) -> Map:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from afmend.artifacts.learned_inputs import INPUTS, KINDS, Map, model_inputs
 from afmend.scan.arrays import Mask
@@ -27,7 +28,8 @@ BESIDE = 0.3
 """Weight of a pixel one line beside an artifact, where a line more or less is no matter."""
 ELSEWHERE = 0.3
 """Weight of the other kinds on an artifact: which kind it is matters less than that it is one."""
-POSITIVE = 2.0
+POSITIVE = 1.5
+"""Weight of what is wrong: to miss it is worse than to mark too much."""
 
 
 class MaskTask:
@@ -64,15 +66,12 @@ class MaskTask:
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Weighted cross-entropy of every kind, and soft Dice of every kind and of all kinds together."""
         logits, wrong, weight = outputs.float(), batch[1].float(), batch[2]
-        kinds = torch.tensor([WEIGHTS[kind] for kind in KINDS], device=logits.device)
-        # Written out, so that the softplus serves three times: -log(1 - p) of a kind, and of all kinds together.
-        unlikely = nn.functional.softplus(logits)
-        entropy = ((unlikely - logits * wrong) * (weight * (1 + (POSITIVE - 1) * wrong))).mean(dim=(0, 2, 3))
-        dice = _soft_dice(torch.exp(logits - unlikely), wrong, weight)
-        any_shown = 1 - torch.exp(-unlikely.sum(dim=1, keepdim=True))
-        any_wrong = wrong.amax(dim=1, keepdim=True)
-        any_dice = _soft_dice(any_shown, any_wrong, weight.amax(dim=1, keepdim=True))
-        return 10 * (entropy * kinds).sum() + 0.2 * (dice * kinds).sum() + any_dice.sum()
+        entropy = functional.binary_cross_entropy_with_logits(logits, wrong, weight, reduction="sum")
+        shown = torch.sigmoid(logits) * weight
+        dice = _soft_dice(shown, wrong, weight).mean()
+        any_wrong, any_weight = wrong.amax(dim=1, keepdim=True), weight.amax(dim=1, keepdim=True)
+        any_dice = _soft_dice(shown.amax(dim=1, keepdim=True), any_wrong, any_weight).mean()
+        return 10 * entropy / (weight.numel() / len(KINDS)) + dice + any_dice
 
     def judge(self, network: nn.Module) -> Mapping[str, float]:
         """Dice per kind and IoU of all kinds at 0.5 on held-out scans, and the falsely marked share of clean ones."""
@@ -101,15 +100,17 @@ def pixel_weights(wrong: NDArray[np.uint8], unsure: NDArray[np.uint8]) -> Map:
     near[:, :-1] |= wrong[:, 1:]
     weight = np.where((near > 0) & (wrong == 0), np.float32(BESIDE), np.float32(1))
     weight[(wrong == 0) & (wrong.max(axis=0) > 0)] *= np.float32(ELSEWHERE)
+    weight[wrong > 0] = POSITIVE
     weight[(unsure > 0) & (wrong == 0)] = 0
+    weight *= np.array([WEIGHTS[kind] for kind in KINDS], np.float32)[:, None, None]
     return weight
 
 
 def _soft_dice(shown: Tensor, wrong: Tensor, weight: Tensor) -> Tensor:
-    """Soft Dice loss over the whole batch, per kind."""
-    both = (shown * wrong * weight).sum(dim=(0, 2, 3))
-    each = ((shown + wrong) * weight).sum(dim=(0, 2, 3))
-    return 1 - (2 * both + 200) / (each + 200)
+    """Soft Dice loss over the whole batch, per kind; ``shown`` = probability times weight."""
+    real = wrong * weight
+    both = (shown * wrong).sum(dim=(0, 2, 3))
+    return 1 - (2 * both + 200) / (shown.sum(dim=(0, 2, 3)) + real.sum(dim=(0, 2, 3)) + 200)
 
 
 @torch.no_grad()
