@@ -72,27 +72,30 @@ def learned_marker(model: str) -> Marker:
     return mark
 
 
-def markers(model: str) -> dict[str, Marker]:
-    net, classical = learned_marker(model), union(*CLASSICAL)
-    return {
-        "learned": net,
-        "classical": classical,
-        "both": lambda field: net(field) | classical(field),
-        "gwyddion": union("mark.scars_gwyddion"),
-    }
+NAMES = ("learned", "classical", "both", "gwyddion")
+
+
+def marks_by(model: str) -> Callable[[Field], dict[str, Mask]]:
+    """Return what marks a field in every way of `NAMES`."""
+    net, classical, rule = learned_marker(model), union(*CLASSICAL), union("mark.scars_gwyddion")
+
+    def mark(field: Field) -> dict[str, Mask]:
+        found = {"learned": net(field), "classical": classical(field), "gwyddion": rule(field)}
+        return {**found, "both": found["learned"] | found["classical"]}
+
+    return mark
 
 
 def twin_rows(
-    box: str, count: int, marks: dict[str, Marker], size: int
+    box: str, count: int, mark: Callable[[Field], dict[str, Mask]], size: int
 ) -> tuple[dict[str, list[dict[str, float]]], dict[str, list[dict[str, float]]], dict[str, list[dict[str, float]]]]:
     """Return rows of all damage, of visible damage, and of clean scans, per marker."""
-    every, seen, clean = ({name: [] for name in marks} for _ in range(3))
+    every, seen, clean = ({name: [] for name in NAMES} for _ in range(3))
     chance = load_box(box)
     for seed in SEEDS[:count]:
         scan = simulate(draw(chance, seed, shape=(size, size)))
         judged, visible = simulated(scan), simulated(scan, seen_only=True)
-        for name, mark in marks.items():
-            found = mark(judged.field)
+        for name, found in mark(judged.field).items():
             every[name].append(score(judged, found))
             seen[name].append(score(visible, found))
             if judged.clean:
@@ -100,21 +103,21 @@ def twin_rows(
     return every, seen, clean
 
 
-def clean_table(box: str, count: int, marks: dict[str, Marker], size: int) -> dict[str, Any]:
+def clean_table(box: str, count: int, mark: Callable[[Field], dict[str, Mask]], size: int) -> dict[str, Any]:
     """False marks on clean scans of hard families."""
     answer: dict[str, Any] = {}
     chance = load_box(box)
     for family, (surface, _) in HARD.items():
-        rows: dict[str, list[dict[str, float]]] = {name: [] for name in marks}
+        rows: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
         for seed in SEEDS[:count]:
             twin = draw(chance, seed, shape=(size, size), surface=surface, artifacts=())
             if family.endswith("along the fast axis"):
                 turn = 90 + (seed % 5 - 2) * 0.4
                 twin = twin.model_copy(update={"surface": twin.surface.model_copy(update={"angle_deg": turn})})
             judged = simulated(simulate(twin))
-            for name, mark in marks.items():
-                rows[name].append(score(judged, mark(judged.field)))
-        answer[family] = {name: interval(rows[name], mean_of("false_percent")) for name in marks}
+            for name, found in mark(judged.field).items():
+                rows[name].append(score(judged, found))
+        answer[family] = {name: interval(rows[name], mean_of("false_percent")) for name in NAMES}
     return answer
 
 
@@ -135,8 +138,8 @@ def real_scans(labels: Path, scans: Path) -> list[Judged]:
             other = scan.opposite(key)
             more = {} if other is None else {"opposite": np.asarray(other.values, float)}
             judged = labeled(
-                np.asarray(heights, float), np.ascontiguousarray(label), entry["key"], excluded=scan.channels[key].missing,
-                direction=key.direction, **more,
+                np.asarray(heights, float), np.ascontiguousarray(label), entry["key"],
+                excluded=scan.channels[key].missing, direction=key.direction, **more,
             )  # fmt: skip
             found.append(judged)
             break
@@ -186,7 +189,7 @@ def show(title: str, numbers: dict[str, tuple[float, float, float]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scans", type=int, default=400)
-    parser.add_argument("--clean-scans", type=int, default=40)
+    parser.add_argument("--clean-scans", type=int, default=20)
     parser.add_argument("--box", default="shifted")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--model", default="masks")
@@ -194,9 +197,9 @@ def main() -> None:
     parser.add_argument("--real", type=Path)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    marks = markers(args.model)
+    mark = marks_by(args.model)
     told: dict[str, Any] = {"box": args.box, "scans": args.scans, "size": args.size}
-    every, seen, clean = twin_rows(args.box, args.scans, marks, args.size)
+    every, seen, clean = twin_rows(args.box, args.scans, mark, args.size)
     for title, rows in (("all lines and scars", every), ("visible lines and scars", seen)):
         for key in ("iou", "dice", "precision", "recall"):
             numbers = {n: interval(r, lambda some, key=key: pooled(some)[key]) for n, r in rows.items()}
@@ -207,24 +210,24 @@ def main() -> None:
         told[f"{title}, iou, mean"] = numbers
     told["false on clean, %"] = {n: interval(r, mean_of("false_percent")) for n, r in clean.items()}
     show(f"false on {len(clean['learned'])} clean scans, %", told["false on clean, %"])
-    for family, numbers in clean_table(args.box, args.clean_scans, marks, args.size).items():
+    for family, numbers in clean_table(args.box, args.clean_scans, mark, args.size).items():
         show(f"false on clean {family}, %", numbers)
         told[f"clean {family}"] = numbers
     if args.labels and args.real:
-        told["real"] = real_table(real_scans(args.labels, args.real), marks)
+        told["real"] = real_table(real_scans(args.labels, args.real), mark)
     told["ms at 512 x 512"] = milliseconds(args.model)
     print("ms at 512 x 512", told["ms at 512 x 512"])
     if args.json:
         args.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
-def real_table(scans: list[Judged], marks: dict[str, Marker]) -> dict[str, Any]:
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in marks}
-    negatives: dict[str, list[dict[str, float]]] = {name: [] for name in marks}
+def real_table(scans: list[Judged], mark: Callable[[Field], dict[str, Mask]]) -> dict[str, Any]:
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
+    negatives: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
     for judged in scans:
         cells = []
-        for name, mark in marks.items():
-            row = score(judged, mark(judged.field))
+        for name, found in mark(judged.field).items():
+            row = score(judged, found)
             (negatives if judged.clean else rows)[name].append(row)
             cells.append(
                 f"{name} {row['iou']:.2f}/{row['precision']:.2f}/{row['recall']:.2f} {row['false_percent']:.2f}%"

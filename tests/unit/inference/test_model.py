@@ -30,7 +30,7 @@ def test_a_model_answers_and_its_card_survives_a_round_trip(card) -> None:
 
 @pytest.mark.parametrize("name", ["no-such-model", "../models/masks", "elsewhere/none.json"])
 def test_a_missing_model_is_one_clear_error(name) -> None:
-    with pytest.raises(ModelError, match="no model|no such model card"):
+    with pytest.raises(ModelError, match=r"no model|no such model card"):
         find_card(name)
 
 

@@ -80,7 +80,7 @@ def test_other_runs_and_broken_checkpoints_are_refused(tmp_path) -> None:
     train(Line(), QUICK, tmp_path)
     with pytest.raises(BadParameterError, match="holds a training run already"):
         train(Line(), QUICK, tmp_path)
-    with pytest.raises(BadParameterError, match="another run .other rate"):
+    with pytest.raises(BadParameterError, match=r"another run .other rate"):
         train(Line(), QUICK.model_copy(update={"rate": 0.01}), tmp_path, resume=True)
     (tmp_path / CHECKPOINT).write_bytes(b"nonsense")
     with pytest.raises(CorruptFileError, match="cannot be read as a checkpoint"):

@@ -16,11 +16,18 @@ from afmend.training.masks import inject
 from afmend.training.masks.calibrate import LEVELS, Calibrated, platt, thresholds
 from afmend.training.masks.calibrate import probabilities as shown_of
 from afmend.training.masks.examples import (
-    EVERY, Example, bit, example_pair, labels, load_pair, prepare, without_hopeless,
-)  # fmt: skip
+    EVERY,
+    Example,
+    bit,
+    example_pair,
+    labels,
+    load_pair,
+    prepare,
+    without_hopeless,
+)
 from afmend.training.masks.finish import finish, marker
 from afmend.training.masks.task import CONFIG, MaskTask, logits_of, pixel_weights, scored
-from afmend.training.masks.vary import make_item, unpacked
+from afmend.training.masks.vary import make_item
 from afmend.training.networks import LineUNet
 from support import rough
 

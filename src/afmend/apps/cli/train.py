@@ -36,9 +36,13 @@ def masks(
     workers: Workers = CORES,
     device: Device = "auto",
     name: Annotated[str, typer.Option(help="What the model is called.")] = "masks",
+    own: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder of raw scans with masks that you corrected (.h5, .gwy)."),
+    ] = None,
 ) -> None:
-    """Train the learned masks (step mark.learned) on the twin's box train."""
+    """Train the learned masks (step mark.learned) on the twin's box train, and on scans of your own."""
     from afmend.apps.cli.train_run import Wish, train_masks
 
-    wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name)
+    wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name, own)
     raise typer.Exit(train_masks(wish))

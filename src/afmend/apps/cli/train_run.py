@@ -27,6 +27,7 @@ class Wish:
     workers: int
     device: str
     name: str
+    own: Path | None
 
 
 def need_torch() -> None:
@@ -48,19 +49,22 @@ def train_masks(wish: Wish) -> int:
     from afmend.training.loop import train
     from afmend.training.masks.examples import prepare
     from afmend.training.masks.finish import finish
+    from afmend.training.masks.own import own_examples
     from afmend.training.masks.task import CONFIG, HELD_OUT, MaskTask
 
     steps = wish.steps or CONFIG.steps
     changes = {"steps": steps, "seed": wish.seed, "device": wish.device, "judge_every": min(CONFIG.judge_every, steps)}
     config = Training.parse({**CONFIG.to_json(), **changes}, "afmend train masks")
     held_out = range(HELD_OUT.start, HELD_OUT.start + min(len(HELD_OUT), wish.scans))
-    task = MaskTask(wish.data, range(HELD_OUT.stop, HELD_OUT.stop + wish.scans), held_out)
+    own = () if wish.own is None else own_examples(wish.own)
+    task = MaskTask(wish.data, range(HELD_OUT.stop, HELD_OUT.stop + wish.scans), held_out, own=own)
     for seeds in (task.held_out, task.seeds):
         with _bar("Simulating") as watch:
             prepare(wish.data, seeds, workers=wish.workers, watch=watch)
     with _bar("Training") as bar:
         run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, watch=_told(bar))
     command = f"afmend train masks --scans {wish.scans} --steps {config.steps} --seed {wish.seed}"
+    command += "" if wish.own is None else f" --from {wish.own.name}"
     card = finish(task, run, config, wish.out / "model", name=wish.name, command=command)
     done = "" if run.done == config.steps else f"; {run.done} of {config.steps} batches: go on with --resume"
     say.out().print(f"{card}: use it with --set mark.learned.model={card}{done}", markup=False)

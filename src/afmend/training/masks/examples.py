@@ -53,6 +53,8 @@ class Example:
         Kind of surface.
     clean : bool
         The twin was told to do nothing wrong.
+    alone : bool
+        The other scan direction was not recorded; ``opposite`` means nothing.
     """
 
     heights: NDArray[np.float32]
@@ -61,6 +63,7 @@ class Example:
     unsure: Bits
     family: str
     clean: bool
+    alone: bool = False
 
 
 def bit(kind: str) -> int:

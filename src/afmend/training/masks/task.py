@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,6 +28,7 @@ BESIDE = 0.3
 """Weight of a pixel one line beside an artifact, where a line more or less is no matter."""
 ELSEWHERE = 0.3
 """Weight of the other kinds on an artifact: which kind it is matters less than that it is one."""
+OWN = 1 / 3
 POSITIVE = 1.5
 """Weight of what is wrong: to miss it is worse than to mark too much."""
 
@@ -42,12 +43,17 @@ class MaskTask:
     seeds, held_out : range
         Scans to learn from, and to judge by.
     box : str
+    own : sequence of Example
+        Scans with masks that a person corrected; see `own.own_examples`. A third of all items come from them.
     """
 
     name = "masks"
 
-    def __init__(self, folder: Path, seeds: range = TRAINED_ON, held_out: range = HELD_OUT, box: str = "train") -> None:
-        self.folder, self.seeds, self.held_out, self.box = folder, seeds, held_out, box
+    def __init__(
+        self, folder: Path, seeds: range = TRAINED_ON, held_out: range = HELD_OUT, box: str = "train",
+        own: Sequence[Example] = (),
+    ) -> None:  # fmt: skip
+        self.folder, self.seeds, self.held_out, self.box, self.own = folder, seeds, held_out, box, tuple(own)
 
     def network(self) -> nn.Module:
         """Make the network."""
@@ -58,10 +64,15 @@ class MaskTask:
         items = []
         for k in range(size):
             rng = np.random.default_rng((seed, number, k))
-            which = self.seeds[int(rng.integers(len(self.seeds)))]
-            inputs, wrong, unsure = make_item(load_pair(self.folder, self.box, which)[int(rng.integers(2))], rng)
+            inputs, wrong, unsure = make_item(self._draw(rng), rng)
             items.append((inputs, wrong, pixel_weights(wrong, unsure)))
         return tuple(torch.from_numpy(np.stack(part)) for part in zip(*items, strict=True))
+
+    def _draw(self, rng: np.random.Generator) -> Example:
+        if self.own and rng.random() < OWN:
+            return self.own[int(rng.integers(len(self.own)))]
+        seed = self.seeds[int(rng.integers(len(self.seeds)))]
+        return load_pair(self.folder, self.box, seed)[int(rng.integers(2))]
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Weighted cross-entropy of every kind, and soft Dice of every kind and of all kinds together."""

@@ -12,15 +12,18 @@ from afmend.training.masks.examples import Example
 from afmend.training.masks.inject import Map, Patient, Rng, hurt, log_uniform
 
 CROP = (192, 256)
-HURT, ALONE = 0.6, 0.4
-"""How often artifacts are laid over a crop, and how often the other scan direction is kept from the model."""
+HURT, ALONE, ASIDE, DRAWN = 0.6, 0.4, 0.4, 0.06
+"""How often artifacts are laid over a crop, how often the other scan direction is kept from the model or lies aside,
+and how often a drawing without noise stands in for a scan."""
 
 
 def make_item(
     example: Example, rng: Rng, crop: tuple[int, int] = CROP
 ) -> tuple[Map, NDArray[np.uint8], NDArray[np.uint8]]:
     """Return (inputs, wrong, unsure): (14, rows, cols) float32 and twice (kinds, rows, cols) uint8 of 0 and 1."""
-    patient = _cut(example, rng, crop)
+    patient = _drawing(rng, crop) if rng.random() < DRAWN else _cut(example, rng, crop)
+    if patient.opposite is not None and rng.random() < ASIDE:
+        patient.opposite = _aside(patient.opposite, rng)
     if rng.random() < 0.2:
         _add_noise(patient)
     if rng.random() < HURT:
@@ -50,19 +53,56 @@ def _cut(example: Example, rng: Rng, crop: tuple[int, int]) -> Patient:
 
     def cut(array: NDArray[Any], interpolation: int) -> NDArray[Any]:
         piece = array[part]
-        if piece.shape != crop:
-            piece = cv2.resize(piece, crop[::-1], interpolation=interpolation)
+        if piece.shape[1] != crop[1]:  # stretched along the lines only: lines stay lines
+            piece = cv2.resize(piece, (crop[1], rows), interpolation=interpolation)
+        if rows < crop[0]:
+            piece = np.pad(piece, ((0, crop[0] - rows), (0, 0)), mode="symmetric")
         return np.array(piece[::flip], order="C")
 
     heights, opposite = (cut(a, cv2.INTER_LINEAR) for a in (example.heights, example.opposite))
     wrong, unsure = (cut(a, cv2.INTER_NEAREST) for a in (example.wrong, example.unsure))
-    alone = rng.random() < ALONE
+    alone = rng.random() < ALONE or example.alone
     bend = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
     bend -= np.median(bend, axis=1, keepdims=True)
     noise = 1.21 * float(np.median(np.abs(bend))) + 1e-4 * float(heights.std()) + 1e-9
     slope = np.abs(np.diff(heights, axis=1))
     steep = np.argwhere(slope > max(np.quantile(slope, 0.985), 3 * noise))
     return Patient(heights, None if alone else opposite, wrong, unsure, noise, rng, steep)
+
+
+def _drawing(rng: Rng, crop: tuple[int, int]) -> Patient:
+    """Draw sharp, perfectly flat plateaus, as on chips, test grids and computed images: nothing is wrong."""
+    rows, cols = np.indices(crop)
+    z = np.zeros(crop)
+    for _ in range(int(rng.integers(2, 14))):
+        angle = rng.choice((0, np.pi / 2, rng.uniform(0, np.pi)))
+        across = cols * np.cos(angle) + rows * np.sin(angle)
+        at, wide = rng.uniform(across.min(), across.max()), log_uniform(rng, 3, 150)
+        inside = (across > at) & (across < at + wide)
+        if rng.random() < 0.6:
+            along = rows * np.cos(angle) - cols * np.sin(angle)
+            inside &= np.abs(along - rng.uniform(along.min(), along.max())) < log_uniform(rng, 4, 150)
+        z = np.where(inside, z + rng.normal(), z) if rng.random() < 0.5 else np.where(inside, rng.normal(), z)
+    z += rng.choice((0, 0, 0.01)) * cols + rng.choice((0, 1e-4, 0.02)) * rng.standard_normal(crop)
+    heights = z.astype(np.float32)
+    none = np.zeros(crop, np.uint8)
+    noise = 0.03 * float(z.std()) + 1e-6
+    opposite = heights.copy() if rng.random() < 0.5 else None
+    return Patient(heights, opposite, none, none.copy(), noise, rng)
+
+
+def _aside(opposite: Map, rng: Rng) -> Map:
+    """Shift the other direction along the lines, as hysteresis does: by up to 6 % of a line, unevenly."""
+    cols = opposite.shape[1]
+    far = (1 if rng.random() < 0.5 else -1) * log_uniform(rng, 0.3, 0.06 * cols)
+    run = np.linspace(-1, 1, cols)
+    place = np.clip(
+        np.arange(cols) + far * (1 + rng.uniform(-0.6, 0.6) * run + rng.uniform(-0.8, 0.8) * run**2), 0, cols - 1.001
+    )
+    before = place.astype(int)
+    part = (place - before).astype(np.float32)
+    moved: Map = opposite[:, before] * (1 - part) + opposite[:, before + 1] * part
+    return moved
 
 
 def _add_noise(at: Patient) -> None:
@@ -75,8 +115,8 @@ def _add_noise(at: Patient) -> None:
 def _save(at: Patient) -> None:
     """Do what instruments do to heights before anybody sees them: flatten lines, smooth, round."""
     rng = at.rng
-    flatten, smooth, coarse = rng.random() < 0.25, rng.random() < 0.08, rng.random() < 0.08
-    order, step = int(rng.choice((0, 0, 1, 1, 2, 3))), log_uniform(rng, 0.3, 4) * at.noise
+    flatten, smooth, coarse = rng.random() < 0.25, rng.random() < 0.08, rng.random() < 0.12
+    order, step = int(rng.choice((0, 0, 1, 1, 2, 3))), log_uniform(rng, 0.3, 4 if at.wrong.any() else 40) * at.noise
     middle = rng.random() < 0.3
     for z in (at.heights, at.opposite):
         if z is None:
