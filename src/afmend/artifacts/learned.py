@@ -43,8 +43,11 @@ class Learned(Params):
     scars: bool = Knob(default=True, help="Mark scars and streaks.")
     lines: bool = Knob(default=True, help="Mark lines whose shape differs from that of their neighbors.")
     jumps: bool = Knob(default=False, help="Mark lines and parts of lines that are only offset; leveling mends most.")
-    spikes: bool = Knob(default=True, help="Mark spikes.")
-    parachuting: bool = Knob(default=True, help="Mark tails behind steep edges.")
+    spikes: bool = Knob(default=False, help="Mark spikes; mark.spikes finds more of them.")
+    parachuting: bool = Knob(
+        default=False,
+        help="Mark tails behind steep edges; too often wrong where trace and retrace differ for other reasons.",
+    )
     chatter: bool = Knob(default=True, help="Mark where the feedback loop oscillates.")
     lost: bool = Knob(default=True, help="Mark where the tip did not follow the surface.")
 
@@ -56,6 +59,8 @@ def learned(field: Field, params: Learned) -> FoundKinds:
     It sees heights, steps, bends and textures in units of what is usual in the scan, and the other scan direction
     where that was recorded. Its card (``afmend steps mark.learned`` names the model) says how sure it is, and where
     not to trust it. Probabilities are those of `probabilities`.
+
+    Kinds that mark too much of what is good on held-out simulated scans are off unless you switch them on.
 
     Not for structures that nobody simulated: look at the masks of a new kind of sample before you believe them.
     """

@@ -157,18 +157,23 @@ def mean_of(name: str) -> Callable[[Sequence[Mapping[str, float]]], float]:
     return mean
 
 
-def labeled(heights: Heights, label: NDArray[np.uint8], name: str, **more: object) -> Judged:
+def labeled(
+    heights: Heights, label: NDArray[np.uint8], name: str, *, unlabeled_is_good: bool = False, **more: object
+) -> Judged:
     """Return a hand-labeled scan to mark.
 
     Parameters
     ----------
     heights : (rows, cols) float64
     label : (rows, cols) uint8
-        0 unlabeled, 1 artifact, 2 ignore, 3 clean: only 1 and 3 count.
+        0 unlabeled, 1 artifact, 2 ignore, 3 clean: 1 and 3 count.
     name : str
+    unlabeled_is_good : bool
+        0 counts as clean.
     more
         Of `Field`: direction, opposite.
     """
     field = Field(heights, **more)  # type: ignore[arg-type]
     wanted = label == 1
-    return Judged(name, "real", field, wanted, wanted | (label == 3), not wanted.any())
+    counts = label != 2 if unlabeled_is_good else wanted | (label == 3)
+    return Judged(name, "real", field, wanted, counts, not wanted.any())

@@ -61,6 +61,8 @@ def test_hand_labels_ignore_what_is_not_labeled() -> None:
     row = score(judged, found)
     assert row["recall"] == 1.0
     assert row["false_percent"] == pytest.approx(100 * 8 / 640, abs=1e-9)
+    strict = labeled(rough(SHAPE), label, "scan", unlabeled_is_good=True)
+    assert strict.counts.sum() == label.size - 4 * 64 + 50
 
 
 def test_pooled_numbers_and_intervals() -> None:
