@@ -1,0 +1,138 @@
+"""From an example to one item of a batch: cut, stretch, hurt, save as instruments do, and look as the model does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.artifacts.learned_inputs import KINDS, model_inputs
+from afmend.training.masks.examples import Example
+from afmend.training.masks.inject import Map, Patient, Rng, hurt, log_uniform
+
+CROP = (192, 256)
+HURT, ALONE, ASIDE, DRAWN = 0.6, 0.4, 0.4, 0.06
+"""How often artifacts are laid over a crop, how often the other scan direction is kept from the model or lies aside,
+and how often a drawing without noise stands in for a scan."""
+
+
+def make_item(
+    example: Example, rng: Rng, crop: tuple[int, int] = CROP
+) -> tuple[Map, NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return (inputs, wrong, unsure): (14, rows, cols) float32 and twice (kinds, rows, cols) uint8 of 0 and 1."""
+    patient = _drawing(rng, crop) if rng.random() < DRAWN else _cut(example, rng, crop)
+    if patient.opposite is not None and rng.random() < ASIDE:
+        patient.opposite = _aside(patient.opposite, rng)
+    if rng.random() < 0.2:
+        _add_noise(patient)
+    if rng.random() < HURT:
+        hurt(patient)
+    _save(patient)
+    inputs = model_inputs(patient.heights, None, patient.opposite)
+    return (inputs, unpacked(patient.wrong), unpacked(patient.unsure & ~patient.wrong))
+
+
+def unpacked(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn bits into (kinds, rows, cols) of 0 and 1."""
+    return (bits[None] >> np.arange(len(KINDS), dtype=np.uint8)[:, None, None]) & np.uint8(1)
+
+
+def _cut(example: Example, rng: Rng, crop: tuple[int, int]) -> Patient:
+    """Cut a crop, often stretched along the lines, in either order of lines."""
+    import cv2
+
+    rows, cols = (min(n, m) for n, m in zip(crop, example.heights.shape, strict=True))
+    wide = cols
+    if rng.random() < 0.35:
+        wide = int(np.clip(cols * log_uniform(rng, 0.5, 1.6), 48, example.heights.shape[1]))
+    top = int(rng.integers(example.heights.shape[0] - rows + 1))
+    left = int(rng.integers(example.heights.shape[1] - wide + 1))
+    part = (slice(top, top + rows), slice(left, left + wide))
+    flip = -1 if rng.random() < 0.5 else 1
+
+    def cut(array: NDArray[Any], interpolation: int) -> NDArray[Any]:
+        piece = array[part]
+        if piece.shape[1] != crop[1]:  # stretched along the lines only: lines stay lines
+            piece = cv2.resize(piece, (crop[1], rows), interpolation=interpolation)
+        if rows < crop[0]:
+            piece = np.pad(piece, ((0, crop[0] - rows), (0, 0)), mode="symmetric")
+        return np.array(piece[::flip], order="C")
+
+    heights, opposite = (cut(a, cv2.INTER_LINEAR) for a in (example.heights, example.opposite))
+    wrong, unsure = (cut(a, cv2.INTER_NEAREST) for a in (example.wrong, example.unsure))
+    alone = rng.random() < ALONE or example.alone
+    bend = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
+    bend -= np.median(bend, axis=1, keepdims=True)
+    noise = 1.21 * float(np.median(np.abs(bend))) + 1e-4 * float(heights.std()) + 1e-9
+    slope = np.abs(np.diff(heights, axis=1))
+    steep = np.argwhere(slope > max(np.quantile(slope, 0.985), 3 * noise))
+    return Patient(heights, None if alone else opposite, wrong, unsure, noise, rng, steep)
+
+
+def _drawing(rng: Rng, crop: tuple[int, int]) -> Patient:
+    """Draw sharp, perfectly flat plateaus, as on chips, test grids and computed images: nothing is wrong."""
+    rows, cols = np.indices(crop)
+    z = np.zeros(crop)
+    for _ in range(int(rng.integers(2, 14))):
+        angle = rng.choice((0, np.pi / 2, rng.uniform(0, np.pi)))
+        across = cols * np.cos(angle) + rows * np.sin(angle)
+        at, wide = rng.uniform(across.min(), across.max()), log_uniform(rng, 3, 150)
+        inside = (across > at) & (across < at + wide)
+        if rng.random() < 0.6:
+            along = rows * np.cos(angle) - cols * np.sin(angle)
+            inside &= np.abs(along - rng.uniform(along.min(), along.max())) < log_uniform(rng, 4, 150)
+        z = np.where(inside, z + rng.normal(), z) if rng.random() < 0.5 else np.where(inside, rng.normal(), z)
+    z += rng.choice((0, 0, 0.01)) * cols + rng.choice((0, 1e-4, 0.02)) * rng.standard_normal(crop)
+    heights = z.astype(np.float32)
+    none = np.zeros(crop, np.uint8)
+    noise = 0.03 * float(z.std()) + 1e-6
+    opposite = heights.copy() if rng.random() < 0.5 else None
+    return Patient(heights, opposite, none, none.copy(), noise, rng)
+
+
+def _aside(opposite: Map, rng: Rng) -> Map:
+    """Shift the other direction along the lines, as hysteresis does: by up to 6 % of a line, unevenly."""
+    cols = opposite.shape[1]
+    far = (1 if rng.random() < 0.5 else -1) * log_uniform(rng, 0.3, 0.06 * cols)
+    run = np.linspace(-1, 1, cols)
+    place = np.clip(
+        np.arange(cols) + far * (1 + rng.uniform(-0.6, 0.6) * run + rng.uniform(-0.8, 0.8) * run**2), 0, cols - 1.001
+    )
+    before = place.astype(int)
+    part = (place - before).astype(np.float32)
+    moved: Map = opposite[:, before] * (1 - part) + opposite[:, before + 1] * part
+    return moved
+
+
+def _add_noise(at: Patient) -> None:
+    size = log_uniform(at.rng, 0.1, 0.8) * at.noise
+    for z in (at.heights, at.opposite):
+        if z is not None:
+            np.add(z, size * at.rng.standard_normal(z.shape), out=z, casting="same_kind")
+
+
+def _save(at: Patient) -> None:
+    """Do what instruments do to heights before anybody sees them: flatten lines, smooth, round."""
+    rng = at.rng
+    flatten, smooth, coarse = rng.random() < 0.25, rng.random() < 0.08, rng.random() < 0.12
+    order, step = int(rng.choice((0, 0, 1, 1, 2, 3))), log_uniform(rng, 0.3, 4 if at.wrong.any() else 40) * at.noise
+    middle = rng.random() < 0.3
+    for z in (at.heights, at.opposite):
+        if z is None:
+            continue
+        if smooth:
+            z[:, 1:-1] = 0.25 * z[:, :-2] + 0.5 * z[:, 1:-1] + 0.25 * z[:, 2:]
+        if flatten:
+            _flatten(z, order, middle=middle)
+        if coarse:
+            z[:] = np.rint(z / step) * step
+
+
+def _flatten(z: Map, order: int, *, middle: bool) -> None:
+    if middle:
+        z -= np.median(z, axis=1, keepdims=True)
+        return
+    basis = np.polynomial.legendre.legvander(np.linspace(-1, 1, z.shape[1]), order)
+    fit, _ = np.linalg.qr(basis)
+    z -= ((z @ fit) @ fit.T).astype(np.float32)

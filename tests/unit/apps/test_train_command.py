@@ -1,0 +1,60 @@
+"""`afmend train masks` simulates, trains, exports and says where the model is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from afmend.apps.cli import main, train_run
+from afmend.artifacts.learned import Learned, learned
+from afmend.errors import BadParameterError
+from afmend.formats import write
+from afmend.pipeline import Field
+from support import rough, scan_of
+
+
+def test_a_short_training_ends_in_a_model_that_marks(tmp_path, monkeypatch) -> None:
+    from afmend.training.masks import examples, task
+
+    monkeypatch.setattr(examples, "SHAPES", ((64, 96),))
+    monkeypatch.setattr(task, "CONFIG", task.CONFIG.model_copy(update={"batch": 2, "workers": 0, "threads": 1}))
+    (tmp_path / "own").mkdir()
+    write(scan_of(rough((40, 64))), tmp_path / "own" / "clean.h5")
+    order = ["train", "masks", "-o", str(tmp_path / "run"), "--data", str(tmp_path / "scans"), "--scans", "8",
+             "--steps", "2", "--workers", "1", "--from", str(tmp_path / "own"), "--name", "mine"]  # fmt: skip
+    done = CliRunner().invoke(main.app, order)
+    assert done.exit_code == 0, done.output
+    card = tmp_path / "run" / "model" / "mine.json"
+    assert str(card) in done.stdout
+    made = json.loads(card.read_text())["made_with"]
+    assert made["command"] == "afmend train masks --scans 8 --steps 2 --seed 0 --from own"
+    assert made["batches"] == 2
+    assert set(learned(Field(rough((32, 64))), Learned(model=str(card))).masks) >= {"scar", "bad_line"}
+
+
+def test_without_torch_it_says_how_to_install_it(monkeypatch) -> None:
+    monkeypatch.setattr(train_run, "find_spec", lambda name: None if name == "torch" else object())
+    with pytest.raises(BadParameterError, match=r"afmend\[train\]"):
+        train_run.need_torch()
+
+
+def test_on_a_terminal_there_is_a_bar(monkeypatch) -> None:
+    monkeypatch.setattr(train_run.sys, "stderr", _Terminal())
+    with train_run._bar("Simulating") as watch:
+        train_run._told(watch)(1, 2, {"loss": 1.0})
+    assert train_run._told(None) is None
+
+
+class _Terminal:
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass

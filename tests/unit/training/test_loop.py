@@ -1,0 +1,98 @@
+"""The training loop learns, logs, stops in time, and goes on as if it had not stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from afmend.errors import BadParameterError, CorruptFileError
+from afmend.training.config import Training
+from afmend.training.loop import CHECKPOINT, read_log, train
+
+QUICK = Training(steps=40, batch=16, rate=0.05, average=0.5, save_every=10, judge_every=20, workers=0, threads=1)
+
+
+class Line:
+    """Fit a straight line."""
+
+    name = "line"
+
+    def network(self):
+        return nn.Linear(1, 1)
+
+    def batch(self, seed, number, size):
+        rng = np.random.default_rng((seed, number))
+        x = rng.normal(size=(size, 1)).astype(np.float32)
+        return torch.from_numpy(x), torch.from_numpy(3 * x + 1)
+
+    def loss(self, outputs, batch):
+        return ((outputs - batch[1]) ** 2).mean()
+
+    def judge(self, network):
+        return {"slope": float(network.weight.detach())}
+
+
+def weights(run) -> np.ndarray:
+    return np.concatenate([p.detach().numpy().ravel() for p in run.average.parameters()])
+
+
+def test_it_learns_and_keeps_a_log(tmp_path) -> None:
+    seen = []
+    run = train(Line(), QUICK.model_copy(update={"steps": 200}), tmp_path, watch=lambda *told: seen.append(told))
+    assert abs(run.scores["slope"] - 3) < 0.2
+    log = read_log(tmp_path)
+    assert [entry["batches"] for entry in log] == list(range(20, 201, 20))
+    assert log[-1]["loss"] < 0.1 * log[0]["loss"]
+    assert seen[-1][:2] == (200, 200)
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path) -> None:
+    whole = train(Line(), QUICK, tmp_path / "whole")
+    with pytest.raises(_Stopped):
+        train(Line(), QUICK, tmp_path / "parts", watch=_stop_after(17))
+    again = train(Line(), QUICK, tmp_path / "parts", resume=True)
+    assert again.done == 40
+    assert float(np.abs(weights(whole) - weights(again)).max()) < 1e-6
+
+
+class _Stopped(Exception):  # noqa: N818 (not an error)
+    pass
+
+
+def _stop_after(batches):
+    def watch(done, _of, _numbers):
+        if done == batches:
+            raise _Stopped
+
+    return watch
+
+
+def test_time_that_is_up_stops_it_and_leaves_something_to_resume(tmp_path) -> None:
+    run = train(Line(), QUICK, tmp_path, minutes=0.0)
+    assert run.done == 0
+    assert (tmp_path / CHECKPOINT).exists()
+    assert train(Line(), QUICK, tmp_path, resume=True).done == 40
+
+
+def test_other_runs_and_broken_checkpoints_are_refused(tmp_path) -> None:
+    train(Line(), QUICK, tmp_path)
+    with pytest.raises(BadParameterError, match="holds a training run already"):
+        train(Line(), QUICK, tmp_path)
+    with pytest.raises(BadParameterError, match=r"another run .other rate"):
+        train(Line(), QUICK.model_copy(update={"rate": 0.01}), tmp_path, resume=True)
+    (tmp_path / CHECKPOINT).write_bytes(b"nonsense")
+    with pytest.raises(CorruptFileError, match="cannot be read as a checkpoint"):
+        train(Line(), QUICK, tmp_path, resume=True)
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BadParameterError, match="no GPU"):
+        train(Line(), QUICK.model_copy(update={"device": "cuda"}), tmp_path)
+
+
+def test_precision_can_be_chosen(tmp_path) -> None:
+    run = train(Line(), QUICK.model_copy(update={"precision": "bf16", "steps": 200}), tmp_path)
+    assert abs(run.scores["slope"] - 3) < 0.3

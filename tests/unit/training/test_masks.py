@@ -1,0 +1,201 @@
+"""Learning masks: labels that can be seen, artifacts laid over scans, calibration, and a model at the end."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from afmend.artifacts.learned import load_masks_model, probabilities
+from afmend.artifacts.learned_inputs import INPUTS, KINDS, model_inputs
+from afmend.pipeline import Field
+from afmend.training.loop import train
+from afmend.training.masks import inject
+from afmend.training.masks.calibrate import LEVELS, Calibrated, platt, thresholds
+from afmend.training.masks.calibrate import probabilities as shown_of
+from afmend.training.masks.examples import (
+    EVERY,
+    Example,
+    bit,
+    example_pair,
+    labels,
+    load_pair,
+    prepare,
+    without_hopeless,
+)
+from afmend.training.masks.finish import finish, marker
+from afmend.training.masks.task import CONFIG, MaskTask, logits_of, pixel_weights, scored
+from afmend.training.masks.vary import make_item
+from afmend.training.networks import LineUNet
+from support import rough
+
+SHAPE = (64, 96)
+
+
+def patient(seed: int = 0) -> inject.Patient:
+    rng = np.random.default_rng(seed)
+    z = (rough(SHAPE, seed, 3.0, 4) + 0.1 * rng.standard_normal(SHAPE)).astype(np.float32)
+    none = np.zeros(SHAPE, np.uint8)
+    steep = np.argwhere(np.abs(np.diff(z, axis=1)) > 1.0)
+    return inject.Patient(z.copy(), z.copy(), none.copy(), none.copy(), 0.1, rng, steep)
+
+
+@pytest.mark.parametrize("name", list(inject.HARMS))
+def test_what_is_marked_was_changed_and_what_was_not_changed_is_not_marked(name) -> None:
+    hurt = 0
+    for seed in range(12):
+        at, before = patient(seed), patient(seed)
+        inject.HARMS[name][0](at)
+        changed = np.abs(at.heights - before.heights)
+        assert np.isfinite(at.heights).all()
+        if name not in ("bad_lines", "stuck", "lost", "chatter"):  # these pass through zero, or repeat by chance
+            marked = changed[at.wrong > 0]
+            assert np.count_nonzero(marked > 0.09) >= 0.9 * marked.size  # artifacts on each other may cancel
+        assert (changed[(at.wrong | at.unsure) == 0] < 0.41).all()
+        hurt += int((at.wrong > 0).any())
+    assert hurt >= 2  # a tail that never lands is not laid
+
+
+def test_everything_together_stays_finite() -> None:
+    for seed in range(6):
+        at = patient(seed)
+        inject.hurt(at)
+        assert np.isfinite(at.heights).all()
+
+
+def test_invisible_damage_is_no_lesson() -> None:
+    rng = np.random.default_rng(0)
+    ideal = rough(SHAPE, 1, 1.0, 6)
+    heights = ideal + 0.1 * rng.standard_normal(SHAPE)
+    clear, faint = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    clear[20, 10:60], faint[30:48:3, 10:60] = True, True
+    lag = np.zeros(SHAPE, bool)
+    lag[50:53] = True
+    heights = heights + 2.0 * clear + 0.005 * faint
+    wrong, unsure = labels({"scar": clear, "streak": faint, "lag": lag}, heights, ideal, np.zeros(SHAPE, bool))
+    assert (wrong[clear] == bit("scar")).mean() > 0.95
+    assert (wrong[faint] > 0).mean() < 0.4
+    assert (unsure[faint] == EVERY).mean() > 0.6
+    assert (unsure[lag] & bit("parachute")).all()
+    assert not (unsure[lag] & bit("scar")).any()
+
+
+def test_what_is_everywhere_is_left_out() -> None:
+    wrong = np.full(SHAPE, bit("parachute"), np.uint8)
+    wrong[10, 5:30] |= bit("scar")
+    cleared, unsure = without_hopeless(wrong, np.zeros(SHAPE, np.uint8))
+    assert not (cleared & bit("parachute")).any()
+    assert (cleared[10, 5:30] == bit("scar")).all()
+    assert unsure[0, 0] == EVERY
+
+
+def test_examples_are_kept_and_read_again_and_turned_into_the_order_of_time(tmp_path) -> None:
+    watched = []
+    prepare(tmp_path, range(1000, 1002), workers=2, watch=lambda *told: watched.append(told))
+    assert watched[-1] == (2, 2)
+    prepare(tmp_path, range(1001, 1003), watch=lambda *told: watched.append(told))
+    assert watched[-1] == (1, 1)
+    trace, retrace = load_pair(tmp_path, "train", 1002)
+    made = example_pair("train", 1002)
+    assert float(np.abs(trace.heights - made[0].heights).max()) == 0
+    assert np.array_equal(retrace.opposite, trace.heights[:, ::-1])
+    assert trace.heights.shape == retrace.wrong.shape
+
+
+def test_an_item_is_a_function_of_its_random_numbers() -> None:
+    z = rough((70, 80), 2, 1.0, 3).astype(np.float32)
+    none = np.zeros(z.shape, np.uint8)
+    example = Example(z, z.copy(), none, none, "rough", clean=True)
+    for seed in range(8):
+        items = [make_item(example, np.random.default_rng(seed), (48, 64)) for _ in range(2)]
+        for part, again in zip(*items, strict=True):
+            assert np.array_equal(part, again)
+        assert items[0][0].shape == (len(INPUTS), 48, 64)
+        assert items[0][1].shape == items[0][2].shape == (len(KINDS), 48, 64)
+
+
+def test_pixels_beside_artifacts_weigh_less_and_unknown_ones_nothing() -> None:
+    wrong, unsure = np.zeros((2, len(KINDS), 9, 12), np.uint8)
+    wrong[0, 4] = 1
+    unsure[:, 7, 3] = 1
+    weight = pixel_weights(wrong, unsure)
+    assert weight[0, 4, 0] > weight[0, 0, 0] > weight[0, 3, 0] > 0
+    assert not weight[:, 7, 3].any()
+    assert 0 < weight[1, 4, 0] < weight[1, 0, 0]
+
+
+def test_the_network_takes_any_size_and_its_loss_falls_with_the_truth() -> None:
+    torch.manual_seed(0)
+    net = LineUNet(len(INPUTS), len(KINDS))
+    maps = np.random.default_rng(0).normal(size=(len(INPUTS), 21, 45)).astype(np.float32)
+    assert logits_of(net, maps).shape == (len(KINDS), 21, 45)
+    wrong = np.zeros((1, len(KINDS), 8, 32), np.uint8)
+    wrong[0, 0, 4] = 1
+    weight = pixel_weights(wrong[0], np.zeros_like(wrong[0]))[None]
+    batch = (torch.zeros(1), torch.from_numpy(wrong), torch.from_numpy(weight))
+    right = torch.from_numpy(np.where(wrong, 6.0, -6.0).astype(np.float32))
+    task = MaskTask(None)
+    assert float(task.loss(right, batch)) < 0.2 * float(task.loss(-right, batch))
+
+
+def answers(seed: int = 0):
+    """Logits that are too sure by a factor of two, on scans of which one is clean."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for k in range(4):
+        logits = rng.normal(-3, 2.5, (len(KINDS), *SHAPE))
+        wrong = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(np.uint8) if k else np.zeros(
+            logits.shape, np.uint8)  # fmt: skip
+        if not k:
+            logits = np.minimum(logits, -4)
+        z = np.zeros(SHAPE, np.float32)
+        example = Example(z, z, np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8), "rough", clean=not k)
+        out.append(((2 * logits).astype(np.float32), wrong, np.zeros_like(wrong), example))
+    return out
+
+
+def test_calibration_finds_the_slope_and_thresholds_spare_clean_scans() -> None:
+    made = answers()
+    slopes, shifts = platt(made[1:])
+    assert max(abs(s - 0.5) for s in slopes) < 0.03
+    assert max(abs(s) for s in shifts) < 0.15
+    shown = shown_of(made, slopes, shifts)
+    chosen = thresholds(shown)
+    assert set(chosen) == set(KINDS)
+    clean = np.mean([(shown[0][0][k] >= chosen[kind]).mean() for k, kind in enumerate(KINDS)])
+    assert clean <= 2e-4
+    assert all(value in LEVELS for value in chosen.values())
+    assert 0.3 < scored(made, 0.5)["dice all"] <= 1
+
+
+def test_a_calibrated_network_gives_the_calibrated_probabilities() -> None:
+    torch.manual_seed(1)
+    net = LineUNet(len(INPUTS), len(KINDS)).eval()
+    maps = np.random.default_rng(0).normal(size=(1, len(INPUTS), 16, 64)).astype(np.float32)
+    slopes, shifts = [0.5 + 0.1 * k for k in range(len(KINDS))], [0.1 * k for k in range(len(KINDS))]
+    logits = logits_of(net, maps[0])
+    wanted = 1 / (1 + np.exp(-(logits * np.array(slopes)[:, None, None] + np.array(shifts)[:, None, None])))
+    with torch.no_grad():
+        got = Calibrated(net, slopes, shifts)(torch.from_numpy(maps))[0].numpy()
+    assert float(np.abs(got - wanted).max()) < 1e-5
+
+
+def test_a_short_run_ends_in_a_model_that_loads_and_marks(tmp_path) -> None:
+    prepare(tmp_path / "scans", range(1000, 1006))
+    task = MaskTask(tmp_path / "scans", range(1003, 1006), range(1000, 1003))
+    config = CONFIG.model_copy(update={"steps": 2, "batch": 2, "judge_every": 2, "workers": 0, "threads": 1})
+    run = train(task, config, tmp_path / "run")
+    assert set(run.scores) >= {"dice all", "false on clean, %"}
+    card = finish(task, run, config, tmp_path / "model", command="a test", scored_on=("train", range(1000, 1002)))
+    facts = json.loads(card.read_text())
+    assert facts["made_with"]["command"] == "a test"
+    assert len(facts["scores"]["exported"]["iou"]) == 3
+    assert sum(file["size_bytes"] for file in facts["files"].values()) < 2_000_000
+    z = rough((40, 72), 1)
+    shown = probabilities(Field(z), load_masks_model(str(card)))
+    with torch.no_grad():
+        plain = logits_of(run.average, model_inputs(z))
+    assert plain.shape[1:] == shown["scar"].shape
+    assert marker(card, thr=0.999)(Field(z)).mean() < 0.5
