@@ -24,7 +24,7 @@ def damaged(shape=(96, 128), seed=3):
     z += rng.normal(0, 0.3, (shape[0], 1)) + rng.normal(0, 0.02, shape)
     z[30, 40:100] += 9.0
     z[61:63, 10:90] += 7.0
-    z[75, 64] += 30.0
+    z[50, 64] += 30.0
     return z
 
 

@@ -90,8 +90,12 @@ async def _serve(wish: Wish, listener: socket.socket, scratch: Path, say: Callab
         timeout_graceful_shutdown=2, h11_max_incomplete_event_size=65536,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn hands them on when it has shut down; the rest is tidying up
-        signal.signal(number, lambda *_: None)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn hands them on when it has shut down: then, too, no harm
+        signal.signal(number, end)
     entrance = f"{address}?token={keys.new_token()}"
     say(f"afmend shows {settings.root}")
     say(f"Open {entrance}")

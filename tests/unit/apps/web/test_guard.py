@@ -59,7 +59,9 @@ def test_no_name_and_two_names_are_refused(guard, keys):
     assert ask(guard, headers=[("host", HOSTS[0]), ("host", HOSTS[1]), cookie(keys)])[0] == 421
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:81", "file://", "http://localhost"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:81", "file://", "http://localhost"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_foreign_origins_are_refused(guard, keys, origin, method):
     headers = [("host", HOSTS[0]), ("origin", origin), cookie(keys)]
@@ -81,7 +83,9 @@ def test_parts_are_not_for_other_sites(guard, keys, site):
     assert ask(guard, path="/", headers=headers)[0] == 200
 
 
-@pytest.mark.parametrize("value", ["", "afmend_80=", "afmend_80=wrong", "afmend_81=x", 'afmend_80="', "a=b; afmend_80=ü"])
+@pytest.mark.parametrize(
+    "value", ["", "afmend_80=", "afmend_80=wrong", "afmend_81=x", 'afmend_80="', "a=b; afmend_80=ü"]
+)
 def test_without_the_secret_nothing(guard, value):
     assert ask(guard, path="/api/browse", headers=[("host", HOSTS[0]), ("cookie", value)])[0] == 401
 
