@@ -106,9 +106,10 @@ class Browser:
             raise BrowserError(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
-    def page(self, url="about:blank", width=1280, height=800):
-        """Open a page in a window of its own."""
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+    def page(self, url="about:blank", width=1280, height=800, context=None):
+        """Open a page; ``context`` keeps its cookies apart from others."""
+        apart = {"browserContextId": context} if context else {}
+        target = self.send("Target.createTarget", url="about:blank", **apart)["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session, target)
         page.do("Page.enable")
@@ -182,17 +183,17 @@ class Page:
         return answer["result"].get("value")
 
     def until(self, code, timeout=30.0):
-        """Wait until an expression is true, and return its value."""
+        """Wait until an expression is true."""
         end = time.monotonic() + timeout
         while True:
             try:
-                value = self.js(code)
+                value = self.js(f"(async () => Boolean(await ({code})))()")
             except BrowserError as error:
                 value, problem = None, str(error)
             else:
                 problem = repr(value)
             if value:
-                return value
+                return
             if time.monotonic() > end:
                 raise BrowserError(f"not within {timeout} s: {code} (last: {problem[:400]})")
             time.sleep(0.02)

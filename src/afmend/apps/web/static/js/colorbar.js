@@ -58,7 +58,7 @@ export function drawBar(canvas, panel) {
     pen.fillStyle = ink;
     pen.fill();
   }
-  canvas.setAttribute("aria-valuetext", `${plain(low * unit.factor)} to ${plain(high * unit.factor)} ${unit.unit}`);
+  canvas.textContent = `${plain(low * unit.factor)} to ${plain(high * unit.factor)} ${unit.unit}`;
 }
 
 /** @param {HTMLCanvasElement} canvas @param {import("./scene.js").Panel} panel */

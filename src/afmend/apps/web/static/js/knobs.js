@@ -31,7 +31,7 @@ export function knob(param, get, set, id) {
   const reset = h("button", { class: "quiet reset", type: "button", title: "Back to the default", "aria-label": `Reset ${param.name}`, text: "↺", onclick: () => set(param.default, { drag: false, gesture: "" }) });
   const label = h("label", { for: id, title: "Double click: back to the default", ondblclick: () => set(param.default, { drag: false, gesture: "" }) }, param.name.replace(/_(px|nm|deg|hz|s)$/, "").replaceAll("_", " "));
   const widget = makers[/** @type {keyof typeof makers} */ (param.kind)](param, get, set, id);
-  const row = h("div", { class: `knob ${param.kind}${param.advanced ? " advanced" : ""}` }, h("div", { class: "head" }, label, ...widget.side, reset, info), ...widget.below, help);
+  const row = h("div", { class: `knob kind-${param.kind}${param.advanced ? " advanced" : ""}` }, h("div", { class: "head" }, label, ...widget.side, reset, info), ...widget.below, help);
   return { row, update() {
     const value = get();
     widget.update(value);

@@ -203,6 +203,7 @@ function theme() {
 Object.defineProperty(window, "__afmend", { value: {
   state, shown, drawn, sketch, violations, wish, busy, revision, look, limits, placement, toScreen, upload, openFile, nameOf, usePreset, change, undoable, exportNow, startBatch, maximise,
   shortcuts: SHORTCUTS, painterKind: () => painter.kind, cells,
+  raw: (/** @type {number} */ x, /** @type {number} */ y) => painter.pixel(x, y),
   settled: () => !busy() && shown.full === revision() && state.last !== null,
   pixel: (/** @type {string} */ id, /** @type {number} */ x, /** @type {number} */ y) => {
     const one = cells.get(id);

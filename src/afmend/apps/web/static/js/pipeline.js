@@ -61,7 +61,6 @@ function stepBox(use, index, recipe) {
   const facts = state.steps.get(use.step);
   const key = `${index}:${use.step}`;
   const eye = h("input", { type: "checkbox", checked: !use.off, title: "Use this step", "aria-label": `Use step ${use.step}`,
-    onclick: (/** @type {Event} */ event) => event.stopPropagation(),
     onchange: () => edit(`${use.off ? "use" : "skip"} ${use.step}`, (steps) => steps.map((one, i) => (i === index ? { ...one, off: !one.off } : one))) });
   const params = (facts?.params ?? []).filter((/** @type {any} */ param) => advanced || !param.advanced);
   const made = params.map((/** @type {any} */ param) => knob(param, () => recipeOf().steps[index]?.params[param.name] ?? param.default,
@@ -72,12 +71,12 @@ function stepBox(use, index, recipe) {
     button("↑", "Move up", () => moveStep(index, -1), index === 0), button("↓", "Move down", () => moveStep(index, 1), index === recipe.steps.length - 1),
     button("✕", "Remove", () => edit(`remove ${use.step}`, (steps) => steps.filter((_, i) => i !== index))),
     button("?", "About", () => dialog(facts?.title ?? use.step, [h("p", { class: "pre", text: facts?.help ?? "" }), h("p", { class: "dim", text: `${use.step}, version ${facts?.version}` })])));
-  const box = h("details", { class: `step ${facts?.kind ?? ""}${use.off ? " off" : ""}`, data: { step: use.step }, ontoggle: () => { if (box.open) open.add(key); else open.delete(key); } },
-    h("summary", {}, eye, h("span", { class: "step-id", text: use.step }), h("span", { class: "ms" })),
+  const box = h("details", { ontoggle: () => { if (box.open) open.add(key); else open.delete(key); } },
+    h("summary", {}, h("span", { class: "step-id", text: use.step }), h("span", { class: "ms" })),
     h("p", { class: "dim", text: facts?.title ?? "unknown step" }), ...made.map((/** @type {any} */ one) => one.row),
     made.length ? null : h("p", { class: "dim", text: "No parameters." }), tools);
   box.open = open.has(key);
-  return box;
+  return h("div", { class: `step ${facts?.kind ?? ""}${use.off ? " off" : ""}`, data: { step: use.step } }, eye, box);
 }
 
 /** @param {string} label @param {(steps: import("./store.js").Use[]) => import("./store.js").Use[]} make @param {any} [how] */

@@ -41,7 +41,7 @@ function down(one, event) {
     sketch.reach = place ? 8 / Math.min(place.sx, place.sy) : 1;
     drag = { kind: "draw", x: 0, y: 0 };
     const p = pixelAt(one, event);
-    if (p) press(one.panel.id, p, { alt: event.altKey });
+    if (p) press(one.panel.id, p, { alt: event.altKey, shift: event.shiftKey });
   }
 }
 

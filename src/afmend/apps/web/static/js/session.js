@@ -20,7 +20,7 @@ function tabName() {
 /** What is kept. */
 export function snapshot() {
   const { doc, work, view } = state;
-  return { version: 1, doc, work, view: Object.fromEntries(KEPT_VIEW.map((name) => [name, view[/** @type {keyof typeof view} */ (name)]])), line: state.line };
+  return { version: 1, doc, work, view: Object.fromEntries(KEPT_VIEW.map((name) => [name, view[/** @type {keyof typeof view} */ (name)]])) };
 }
 
 /** Bring back what this tab, or the last one, worked on. */

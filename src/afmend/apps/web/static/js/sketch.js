@@ -46,10 +46,11 @@ function layerOf(tool, opposite) {
   return away ? "erase" : "add";
 }
 
-/** The pointer went down. @param {string} panel @param {number[]} p @param {{alt?: boolean}} keys */
+/** The pointer went down. @param {string} panel @param {number[]} p @param {{alt?: boolean, shift?: boolean}} keys */
 export function press(panel, p, keys = {}) {
   const tool = state.view.tool;
   if (sketch.tool === "polygon" && tool === "polygon" && sketch.points.length) {
+    move(p, keys);
     corner(p);
     return;
   }
