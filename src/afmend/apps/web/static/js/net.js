@@ -140,7 +140,8 @@ async function go() {
   loop.abort = new AbortController();
   loop.began = performance.now();
   const rev = loop.rev;
-  const preview = loop.drag ? PREVIEW_PX : 0;
+  const grid = state.info?.grid;
+  const preview = loop.drag && grid && Math.max(grid.rows, grid.cols) > PREVIEW_PX ? PREVIEW_PX : 0;
   const have = Object.fromEntries([...state.frames].map(([panel, frame]) => [panel, frame.head.key]));
   const doc = state.doc;
   emit("running", { rev });
@@ -179,8 +180,6 @@ async function read(body, each) {
 function take(head, payload, preview) {
   if (head.t === "frame") {
     state.frames.set(head.panel, { head, data: decode(head, payload) });
-    emit("frame", head.panel);
-  } else if (head.t === "same") {
     emit("frame", head.panel);
   } else if (head.t === "step") {
     emit("step", head);
