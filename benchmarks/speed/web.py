@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (JavaScript in strings)
 """Speed of the page in a real headless Chromium with software drawing, against the budgets of the plan.
 
     python benchmarks/speed/web.py [--sizes 512,1024,2048] [--moves 24] [--json FILE]
@@ -20,10 +21,9 @@ import numpy as np
 from pipeline import damaged
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+from afmend.formats import write
 from browser import Browser
 from web_server import Server, start
-
-from afmend.formats import write
 
 BUDGETS = {
     "preview, p95": (120, 180, 350), "settled, p95": (200, 350, 800), "overhead, p95": (60, 90, 200),

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (JavaScript in strings)
 """A server and a headless Chromium for the tests of the page; without a Chromium they skip."""
 
 import json

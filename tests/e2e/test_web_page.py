@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (JavaScript in strings)
 """The page in a real browser: what is drawn, what the keys do, what comes out. Pixels are checked, not only state."""
 
 import json
@@ -577,7 +578,7 @@ def test_forced_colors(bench):
     assert bench.js("getComputedStyle(document.querySelector('#tool-rectangle')).borderTopWidth") == "3px"
 
 
-def test_without_webgl(server, scans):
+def test_without_webgl(server):
     from browser import Browser
 
     browser = Browser(webgl=False)

@@ -93,7 +93,10 @@ def unpack(facts: dict[str, Any], arrays: list[NDArray[Any]]) -> Scan:
     """
     rest = iter(arrays)
     try:
-        channels = {channel.key: channel for channel in (_channel(one, rest) for one in facts["channels"])}
+        channels = {}
+        for one in facts["channels"]:
+            channel = _channel(one, rest)
+            channels[channel.key] = channel
         return Scan(
             Grid(**facts["grid"]), channels, tuple(Record.from_json(one) for one in facts["history"]),
             Acquisition(**facts["acquisition"]), facts["header"], Source(**facts["source"]),

@@ -27,7 +27,7 @@ export function makeDock() {
     look({ dock: next });
     byId(`tab-${next}`).focus();
   });
-  on("view", (/** @type {any} */ changes) => { if ("dock" in changes || "flat" in changes) refresh(); });
+  on("view", (/** @type {any} */ changes) => { if ("dock" in changes || "flat" in changes || "theme" in changes) refresh(); });
   on("line areas doc", () => refresh());
   on("done", () => refresh());
   on("frame", (/** @type {string} */ name) => { if (["profile", "histogram"].includes(state.view.dock) && ["original", "leveled", "mended"].includes(name)) later(); });

@@ -83,7 +83,7 @@ function counts() {
 
 /** @param {{ref: string, name: string}} one */
 function folderRow(one) {
-  return h("li", { class: "folder" }, h("button", { class: "quiet", type: "button", onclick: () => browse(one.ref) }, `📁 ${one.name}`));
+  return h("li", { class: "folder" }, h("button", { class: "quiet", type: "button", onclick: () => browse(one.ref) }, `▸ ${one.name}`));
 }
 
 /** @param {{ref: string, name: string, size: number}} one */

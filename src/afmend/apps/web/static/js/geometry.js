@@ -22,8 +22,8 @@ export function holdsPixel(points, cols, rows) {
   for (let row = first; row <= last; row++) {
     const xs = crossings(points, row + 0.5);
     for (let i = 0; i + 1 < xs.length; i += 2) {
-      const col = Math.ceil(xs[i] - 0.5);
-      if (col + 0.5 < xs[i + 1] && col >= 0 && col < cols) return true;
+      const col = Math.max(0, Math.ceil(xs[i] - 0.5));
+      if (col + 0.5 < xs[i + 1] && col < cols) return true;
     }
   }
   return false;

@@ -141,7 +141,7 @@ export class Painter {
     const longer = Math.max(...spec.sides);
     const half = [spec.sides[0] / longer / 2, spec.sides[1] / longer / 2];
     gl.uniform2f(at("half_"), half[0], half[1]);
-    gl.uniform3f(at("lift"), spec.relief, 0, 0.5 * (spec.range[0] + spec.range[1]));
+    gl.uniform3f(at("lift"), spec.relief, 0, spec.range[0]);
     gl.uniform2f(at("range"), spec.range[0], 1 / (spec.range[1] - spec.range[0]));
     gl.uniformMatrix4fv(at("camera"), false, cameraOf(spec.turn, spec.tilt, width / height, half, spec.relief, spec.zoom));
     gl.bindVertexArray(mesh.array);

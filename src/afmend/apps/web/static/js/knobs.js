@@ -58,11 +58,11 @@ function number(param, get, set, id) {
   const { low, high, step } = span(param);
   const box = h("input", { type: "text", inputmode: "decimal", class: "number", id, autocomplete: "off", placeholder: param.optional ? "auto" : "", "aria-describedby": `${id}-help` });
   const slider = h("input", { type: "range", min: low, max: high, step: "any", "aria-label": param.name, tabindex: "-1" });
+  const band = h("div", { class: "band", hidden: !param.recommended });
   if (param.recommended) {
     const at = (/** @type {number} */ v) => `${(100 * Math.max(0, Math.min(1, (v - low) / (high - low)))).toFixed(1)}%`;
-    slider.style.setProperty("--from", at(param.recommended[0]));
-    slider.style.setProperty("--to", at(param.recommended[1]));
-    slider.classList.add("band");
+    band.style.setProperty("--from", at(param.recommended[0]));
+    band.style.setProperty("--to", at(param.recommended[1]));
   }
   let gesture = 0;
   const round = (/** @type {number} */ v) => {
@@ -91,7 +91,7 @@ function number(param, get, set, id) {
     if (event.key === "ArrowUp" || event.key === "ArrowDown") nudge(event.key === "ArrowUp" ? 1 : -1, event);
   });
   box.addEventListener("wheel", (/** @type {WheelEvent} */ event) => { if (document.activeElement === box) nudge(event.deltaY < 0 ? 1 : -1, event); }, { passive: false });
-  return { side: [box, h("span", { class: "unit", text: param.unit })], below: [slider], update: (/** @type {any} */ value) => {
+  return { side: [box, h("span", { class: "unit", text: param.unit })], below: [slider, band], update: (/** @type {any} */ value) => {
     if (document.activeElement !== box || box.dataset.last !== String(value)) box.value = value === null || value === undefined ? "" : String(value);
     box.dataset.last = String(value);
     box.setAttribute("aria-invalid", "false");

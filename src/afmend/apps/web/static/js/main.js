@@ -91,6 +91,7 @@ function toolbar() {
   byId("layer").className = view.layer;
   byId("brush").value = view.brush;
   byId("brush-size").textContent = `${view.brush} px`;
+  byId("brush-box").hidden = !["brush", "eraser"].includes(view.tool);
   byId("diff").hidden = view.layout !== "diff";
   byId("stage").dataset.tool = view.tool;
   const { undo: back, redo: forth } = undoable();

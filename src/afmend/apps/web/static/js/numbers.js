@@ -8,6 +8,7 @@ export function display(largest, unit) {
   if (unit === "nm") {
     if (size >= 1e6) return { factor: 1e-6, unit: "mm" };
     if (size >= 1e3) return { factor: 1e-3, unit: "µm" };
+    if (size > 0 && size < 1e-4) return { factor: 1e6, unit: "fm" };
     if (size > 0 && size < 0.1) return { factor: 1e3, unit: "pm" };
     return { factor: 1, unit: "nm" };
   }
@@ -21,7 +22,7 @@ export function display(largest, unit) {
 /** A number with three or so significant digits and no exponent where it can be helped. @param {number|null|undefined} value @param {number} [digits] */
 export function plain(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
+  if (Number.isInteger(value) && Math.abs(value) < 1e7) return String(value).replace("-", "−");
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(digits - 1);
   const places = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));

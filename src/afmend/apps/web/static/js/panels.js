@@ -214,9 +214,8 @@ const percent = (/** @type {number} */ part, /** @type {any} */ head) => `${plai
 function maskFacts(frame) {
   if (!frame) return "";
   const { counts } = frame.head;
-  const parts = [`${percent(counts.holes, frame.head)} marked`];
-  if (counts.excluded) parts.push(`${percent(counts.excluded, frame.head)} excluded`);
-  return parts.join(", ");
+  const marked = percent(counts.holes, frame.head);
+  return counts.excluded ? `${marked}, excluded ${percent(counts.excluded, frame.head)}` : `${marked} marked`;
 }
 
 function mendedFacts() {

@@ -9,7 +9,7 @@ export const PANELS = [
   { id: "original", key: "1", title: "Original", kind: "map", heights: "original", group: "before" },
   { id: "original3d", key: "2", title: "Original, 3-D", kind: "surface", heights: "original", group: "before" },
   { id: "raw", key: "3", title: "Found", kind: "map", heights: "original", group: "before", marks: "raw_mask", mode: 1 },
-  { id: "mask", key: "4", title: "To fill, and excluded", kind: "map", heights: "leveled", group: "after", marks: "mask", mode: 1 },
+  { id: "mask", key: "4", title: "To fill", kind: "map", heights: "leveled", group: "after", marks: "mask", mode: 1 },
   { id: "mended", key: "5", title: "Mended", kind: "map", heights: "mended", group: "after", marks: "flags", mode: 2 },
   { id: "mended3d", key: "6", title: "Mended, 3-D", kind: "surface", heights: "mended", group: "after" },
 ];
@@ -68,10 +68,16 @@ export function limits(group) {
     const middle = percentiles("after")[3];
     found = [p[3] + low - middle, p[3] + high - middle];
   }
-  return found[1] > found[0] ? found : [found[0] - 0.5 * tiny(found[0]), found[0] + 0.5 * tiny(found[0])];
+  const least = leastSpan();
+  const middle = 0.5 * (found[0] + found[1]);
+  return found[1] - found[0] > least ? found : [middle - 0.5 * least, middle + 0.5 * least];
 }
 
-const tiny = (/** @type {number} */ value) => Math.max(1e-15, Math.abs(value) * 1e-3);
+/** Colors never spread over less than a millionth of what was recorded: beyond that there is only rounding. */
+function leastSpan() {
+  const p = state.frames.get("original")?.head.stats.p ?? [0, 0, 0, 0, 0, 0, 1];
+  return Math.max(1e-6 * (p[6] - p[0]), 1e-9 * Math.abs(p[3]), 1e-15);
+}
 
 /** @param {number[]} p @param {number} middle @returns {[number, number]} */
 function symmetric(p, middle) {
