@@ -442,7 +442,7 @@ def test_step_height_by_hand(bench):
     bench.draw("mended", [(5, 10), (30, 40)])
     bench.draw("mended", [(60, 10), (90, 40)])
     bench.until("document.querySelector('#dock-body .big')")
-    assert bench.js("document.querySelector('#dock-body .big').textContent").startswith("10.0 nm")
+    assert bench.js("document.querySelector('#dock-body .big').textContent").startswith("10 nm from area 1")
 
 
 def test_export_from_the_page_is_what_the_command_writes(bench, server, scans, tmp_path):

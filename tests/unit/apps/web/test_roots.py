@@ -70,7 +70,8 @@ def test_a_file_is_no_folder(roots):
     ("wish", "name"),
     [
         ("scan.spm", "scan.spm"), ("C:\\data\\scan.spm", "scan.spm"), ("../../etc/passwd", "passwd"),
-        ("CON", "scan_CON"), ("nul.spm", "scan_nul.spm"), ("a:b.spm", "a_b.spm"), ("trailing. ", "trailing"), ("..", "scan"), ("", "scan"),
+        ("CON", "scan_CON"), ("nul.spm", "scan_nul.spm"),
+        ("a:b.spm", "a_b.spm"), ("trailing. ", "trailing"), ("..", "scan"), ("", "scan"),
         ("x\x00\ny.spm", "x__y.spm"), ("com1.gwy", "scan_com1.gwy"), ("<img onerror=1>.spm", "_img onerror=1_.spm"),
         ("/", "scan"), ("a" * 300 + ".gwy", "a" * 100 + ".gwy"), ("über µ.spm", "über µ.spm"),
     ],

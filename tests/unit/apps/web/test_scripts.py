@@ -1,6 +1,7 @@
 """The modules of the page: tests of their own in node, where there is one; their size; what ships."""
 
 import gzip
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,15 @@ def test_modules_in_node():
     assert len(tests) == 3
     done = subprocess.run(["node", "--test", *tests], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+TSC = os.environ.get("AFMEND_TSC") or shutil.which("tsc")
+
+
+@pytest.mark.skipif(TSC is None, reason="TypeScript's tsc is not installed (or set AFMEND_TSC)")
+def test_types_of_modules():
+    done = subprocess.run([TSC, "-p", ROOT / "tests" / "js"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def test_modules_are_small():

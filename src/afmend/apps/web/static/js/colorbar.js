@@ -97,6 +97,7 @@ export function listenBar(canvas, panel) {
 function set(group, end, at) {
   const [low, high] = limits(group);
   const gap = 1e-3 * (high - low);
+  /** @type {[number, number]} */
   const next = end ? [low, Math.max(at, low + gap)] : [Math.min(at, high - gap), high];
   look({ limits: { ...state.view.limits, [group]: next } });
 }

@@ -8,7 +8,7 @@
  * @returns {any}
  */
 export function h(tag, props = {}, ...kids) {
-  const el = document.createElement(tag);
+  const el = /** @type {any} */ (document.createElement(tag));
   for (const [key, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
     if (key === "class") el.className = value;

@@ -18,6 +18,7 @@ import { choose, sketch, TOOLS } from "./sketch.js";
 import { change, emit, look, on, redo, state, undo, undoable, wish } from "./store.js";
 import { showWords } from "./words.js";
 
+/** @type {string[]} */
 const violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
 

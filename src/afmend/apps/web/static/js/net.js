@@ -112,7 +112,7 @@ export function decode(head, payload) {
 
 const SETTLE_MS = 150;
 const PREVIEW_PX = 1024;
-const loop = { busy: false, dirty: false, drag: false, rev: 0, settle: 0, began: 0, /** @type {AbortController|null} */ abort: null };
+const loop = { busy: false, dirty: false, drag: false, rev: 0, settle: 0, began: 0, abort: new AbortController() };
 export const shown = { rev: 0, full: 0 };
 
 /** Ask for the result of what the state says now; requests that nobody saw are left out. @param {boolean} [drag] */
@@ -126,7 +126,7 @@ export function run(drag = false) {
 
 /** Forget what is on its way: another file is in sight. */
 export function drop() {
-  loop.abort?.abort();
+  loop.abort.abort();
 }
 
 export const busy = () => loop.busy || loop.dirty;

@@ -96,6 +96,7 @@ function setParam(index, step, param, value, how) {
   }
   edit(`${step} ${param.name}`, (steps) => steps.map((use, i) => {
     if (i !== index) return use;
+    /** @type {Record<string, any>} */
     const params = { ...use.params, [param.name]: value };
     if (JSON.stringify(value) === JSON.stringify(param.default)) delete params[param.name];
     return { ...use, params };

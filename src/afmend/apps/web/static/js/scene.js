@@ -43,6 +43,7 @@ function differencePercentiles() {
   const key = `${first.head.key}|${second.head.key}`;
   if (kept.key === key) return kept.p;
   const shift = first.head.offset - second.head.offset;
+  /** @type {number[]} */
   const some = [];
   const step = Math.max(1, Math.floor(first.data.length / 100000));
   for (let i = 0; i < first.data.length; i += step) {
