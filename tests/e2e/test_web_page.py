@@ -11,6 +11,7 @@ import pytest
 import afmend
 from afmend.pictures.colormaps import colormap
 from e2e_cli import cli
+from support import ROOT
 from web_server import start
 
 PANELS = ("original", "original3d", "raw", "mask", "mended", "mended3d")
@@ -536,6 +537,45 @@ def test_a_lost_server_loses_nothing(browser, scans, tmp_path):
     finally:
         page.close()
         again.close()
+
+
+def test_tabs_do_not_take_each_others_work(bench, server, browser):
+    bench.js("window.__afmend.usePreset('topostats')")
+    bench.until("document.querySelector('#saved').textContent === 'saved'")
+    context = browser.send("Target.createBrowserContext")["browserContextId"]
+    other = browser.page(server.json("POST", "/api/token", {})["address"], context=context)
+    other.until("document.body?.dataset.ready && window.__afmend.settled()", 60)
+    assert len(other.js("window.__afmend.wish().steps")) == 3  # a new tab begins where the last one was
+    other.js("window.__afmend.usePreset('gwyddion')")
+    other.until("document.querySelector('#saved').textContent === 'saved'")
+    bench.page.do("Page.reload")
+    bench.until("document.body?.dataset.ready && window.__afmend.state.doc", 60)
+    assert len(bench.js("window.__afmend.wish().steps")) == 3
+    other.close()
+
+
+def test_frames_of_a_movie(bench, scans):
+    from afmend.formats import read_all
+
+    movies = sorted((ROOT.parent / "shared" / "data" / "scans" / "hsafm").glob("*.asd"))
+    if not movies:
+        pytest.skip("the real scans are not beside the project")
+    (scans / "e.asd").write_bytes(movies[0].read_bytes())
+    bench.open("e.asd")
+    assert not bench.js("document.querySelector('#frames').hidden")
+    bench.key(".")
+    bench.until("window.__afmend.state.doc.frame === 1")
+    bench.js(
+        "(() => { const s = document.querySelector('#frame'); s.value = 7; s.dispatchEvent(new Event('input')); })()"
+    )
+    bench.until("window.__afmend.state.info.frame === 7")
+    bench.wait()
+    values = read_all(movies[0])[7].main.values
+    offset, first = bench.js(
+        "(() => { const f = window.__afmend.state.frames.get('original'); return [f.head.offset, f.data[0]]; })()"
+    )
+    (scans / "e.asd").unlink()
+    assert offset + first == pytest.approx(float(values[0, 0]), abs=1e-4)
 
 
 def test_nothing_from_elsewhere_is_asked_for(bench, server):

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
+import xxhash
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -50,17 +51,28 @@ class Uploads:
         name = plain_name(unquote(request.headers.get("x-name", ""), errors="replace"))
         folder = self._new_folder()
         target = folder / name
+        content = xxhash.xxh3_128()
         try:
             with target.open("xb") as file:
                 async for chunk in chunks(request, self._limit):
                     self._used += len(chunk)
                     self._check_room()
+                    content.update(chunk)
                     await asyncio.to_thread(file.write, chunk)
         except BaseException:
             self._used -= target.stat().st_size if target.exists() else 0
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return JSONResponse({"ref": self._ref(target), "name": printable(name)})
+        kept = await asyncio.to_thread(self._keep, target, content.hexdigest())
+        return JSONResponse({"ref": self._ref(kept), "name": printable(name)})
+
+    def _keep(self, file: Path, content: str) -> Path:
+        """Move a file to where its content says: sent again, it is the same file, and drawings on it come back."""
+        home = self._folder / content[:20]
+        home.mkdir(exist_ok=True)
+        kept = file.replace(home / file.name)
+        shutil.rmtree(file.parent, ignore_errors=True)
+        return kept
 
     async def sample(self, _request: Request) -> Response:
         """Make a scan to try: a simulated one, on an ordinary bad day."""
@@ -89,6 +101,6 @@ class Uploads:
         if self._count >= MOST_FILES:
             raise TooLargeError(f"more than {MOST_FILES} files are not taken", now="Start `afmend web` on the folder.")
         self._count += 1
-        folder = self._folder / f"{self._count:04d}"
+        folder = self._folder / f"new{self._count:04d}"
         folder.mkdir()
         return folder

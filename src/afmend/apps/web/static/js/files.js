@@ -133,7 +133,7 @@ function badge(ref) {
 
 /** Thumbnails come one after the other, the last wanted first. @param {string} ref */
 function want(ref) {
-  if (thumbs.has(ref) || waiting.includes(ref)) return;
+  if (!rowOf(ref) || thumbs.has(ref) || waiting.includes(ref)) return;
   waiting.push(ref);
   if (drawing < 1) next();
 }
@@ -158,11 +158,10 @@ async function next() {
 
 // ------------------------------------------------------------------ opening
 
-/** @param {string} ref @param {string} name @param {{frame?: number, channel?: string|null}} [how] */
+/** @param {string} ref @param {string} name @param {{frame?: number, channel?: string|null, restored?: boolean}} [how] */
 export async function openFile(ref, name, how = {}) {
   const mine = ++opening;
   drop();
-  byId("empty").hidden = true;
   try {
     const info = await api("info", { ref, frame: how.frame ?? 0 });
     if (mine !== opening) return;
@@ -170,17 +169,24 @@ export async function openFile(ref, name, how = {}) {
     const channel = how.channel && info.channels.some((/** @type {any} */ one) => one.key === how.channel) ? how.channel : info.main;
     state.doc = { ref, name, frame: info.frame, channel };
     state.info = info;
+    byId("empty").hidden = true;
     state.frames.clear();
     state.last = null;
     state.view.limits = { before: null, after: null, diff: null };
     if (other) Object.assign(state.view, { k: 1, cx: 0.5, cy: 0.5 });
     if (other) { state.line = null; state.areas = []; }
     emit("doc");
+    if (thumbs.get(ref)?.error) thumbs.delete(ref);
+    want(ref);
     for (const row of byId("file-list").children) row.classList.toggle("current", row.dataset.ref === ref);
     rowOf(ref)?.scrollIntoView({ block: "nearest" });
     run();
   } catch (error) {
     if (mine !== opening) return;
+    if (how.restored && ref.startsWith("upload/")) {
+      say(`${name} had been sent from your computer: add it again to go on with it.`);
+      return;
+    }
     const refused = /** @type {any} */ (error).error;
     thumbs.set(ref, { error: refused ? sentence(refused) : "not reached" });
     const row = rowOf(ref);

@@ -10,8 +10,8 @@ export function span(param) {
   const band = param.recommended ?? [0, 0];
   let low = param.low ?? Math.min(0, band[0], (Number(param.default) || 0) < 0 ? 2 * Number(param.default) : 0);
   let high = param.high ?? Math.max(2 * band[1], 4 * base, 1);
-  const far = Math.max(8 * base, 4 * band[1], whole ? 20 : 1);
-  if (param.high !== null && high - low > 50 * far) high = low + far; // the allowed range is much wider than the useful one
+  const far = Math.max(4 * base, 3 * band[1], whole ? 10 : 1);
+  if (param.high !== null && high - low > 3 * far) high = low + far; // the allowed range is much wider than the useful one
   if (low < -50 * far) low = -far;
   const step = param.step ?? (whole ? 1 : 10 ** Math.floor(Math.log10((high - low) / 100)));
   if (param.low_open) low += step;

@@ -41,8 +41,9 @@ async function start() {
   keepSaving();
   follow();
   await browse("root");
-  if (doc) await openFile(doc.ref, doc.name, { frame: doc.frame, channel: doc.channel });
-  else if (files().length) await firstReadable();
+  if (doc) await openFile(doc.ref, doc.name, { frame: doc.frame, channel: doc.channel, restored: true });
+  if (!state.doc && files().length) await firstReadable();
+  if (!state.doc) status("ready");
   document.body.dataset.ready = "1";
 }
 
@@ -65,6 +66,8 @@ function bar() {
   click("redo", () => redo());
   click("words", () => showWords());
   click("export", () => askExport());
+  click("empty-add", () => byId("upload-file").click());
+  click("empty-sample", () => byId("sample").click());
   click("batch", () => askBatch());
   click("layer", () => look({ layer: state.view.layer === "exclude" ? "add" : "exclude" }));
   const bind = (/** @type {string} */ id, /** @type {string} */ name, /** @type {"value"|"checked"} */ part) => {
@@ -104,6 +107,8 @@ function toolbar() {
 
 // ------------------------------------------------------------------ what changes what
 
+let slow = 0;
+
 function follow() {
   on("work", (/** @type {any} */ how) => { run(how.drag); emit("shapes"); });
   on("view", (/** @type {any} */ changes) => {
@@ -113,7 +118,11 @@ function follow() {
   on("doc", document_);
   on("cursor", readout);
   on("running", () => status("working …"));
-  on("step", (/** @type {any} */ head) => status(`step ${head.index + 1} of ${head.count}: ${head.step}`));
+  on("step", (/** @type {any} */ head) => {
+    const text = `step ${head.index + 1} of ${head.count}: ${head.step}`;
+    status(text);
+    slow = window.setTimeout(() => status(`${text}: still at it; the first time, its loops are compiled (up to a minute)`), 4000);
+  });
   on("failed", (/** @type {any} */ found) => { status("failed"); byId("problem").hidden = false; byId("problem").textContent = sentence(found.error); });
   on("done", (/** @type {any} */ head) => {
     byId("problem").hidden = true;
@@ -153,6 +162,7 @@ function document_() {
   if (!doc || !info) return;
   document.title = `${doc.name} – afmend`;
   byId("name").textContent = doc.name;
+  byId("channel-box").hidden = false;
   fill(byId("channel"), ...info.channels.map((/** @type {any} */ one) => h("option", { value: one.key, text: `${one.key}${one.unit ? ` (${one.unit})` : ""}`, selected: one.key === doc.channel })));
   byId("frames").hidden = info.count < 2;
   byId("frame").max = info.count - 1;
@@ -179,6 +189,7 @@ function readout() {
 
 /** @param {string} text */
 function status(text) {
+  clearTimeout(slow);
   byId("status").textContent = text;
 }
 

@@ -23,6 +23,7 @@ export function drawOverlay(one) {
   }
   if (sketch.points.length) current(pen, at, place);
   if (state.cursor) cross(pen, at([state.cursor.x, state.cursor.y]), one.box);
+  if (state.cursor && ["brush", "eraser"].includes(state.view.tool)) ring(pen, at([state.cursor.x, state.cursor.y]), place);
   if (sketch.caret && sketch.panel === one.panel.id) caret(pen, at(sketch.caret));
   bar(pen, one.box, place);
   if (state.view.layout === "swipe") handle(pen, state.view.swipe * one.box.width, one.box.height);
@@ -124,6 +125,13 @@ function cross(pen, [x, y], box) {
   pen.strokeStyle = "rgba(0,0,0,0.55)";
   pen.stroke();
   pen.setLineDash([]);
+}
+
+/** The brush's size. @param {CanvasRenderingContext2D} pen @param {number[]} p @param {any} place */
+function ring(pen, [x, y], place) {
+  pen.beginPath();
+  pen.ellipse(x, y, 0.5 * state.view.brush * place.sx, 0.5 * state.view.brush * place.sy, 0, 0, 7);
+  twice(pen, "#ffffff", 1);
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {number[]} p */
