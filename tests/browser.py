@@ -71,6 +71,11 @@ class Browser:
         self.events = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
+    @property
+    def pid(self):
+        """Process id of the browser."""
+        return self._process.pid
+
     def _listen(self):
         rest = b""
         while True:

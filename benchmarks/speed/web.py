@@ -5,13 +5,15 @@
 
 The moved slider is the last of two steps (plane, Gaussian filter), six panels in sight. A move ends when the picture with
 its result is drawn, down to a pixel read back from the canvas; the server's computing is part of it. "overhead" is the
-rest: total minus the server's own time. Needs a Chromium (AFMEND_CHROMIUM names it).
+rest: total minus the server's own time. "An idle frame" is what a frame takes in which nothing changes: on a busy machine
+nothing else can be faster, and the CPU times are what to compare. Needs a Chromium (AFMEND_CHROMIUM names it).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -52,6 +54,11 @@ window.bench = {
     await seen();
     return [preview, performance.now() - began, preview - server, server];
   },
+  async idle() {
+    const times = [];
+    for (let i = 0; i < 60; i++) { const began = performance.now(); await seen(); times.push(performance.now() - began); }
+    return times;
+  },
   async look(make) {
     const began = performance.now();
     a.look(make);
@@ -88,6 +95,23 @@ true
 """
 
 
+def cpu_ms(root: int) -> float:
+    """CPU time of a process and all its children so far (Linux only: 0 elsewhere)."""
+    times: dict[int, tuple[int, float]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        times[int(entry.parent.name)] = (int(fields[1]), 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+    found, total = [root], 0.0
+    while found:
+        process = found.pop()
+        total += times.get(process, (0, 0.0))[1]
+        found += [child for child, (parent, _) in times.items() if parent == process]
+    return total
+
+
 def p95(values: list[float]) -> float:
     return float(np.percentile(values, 95))
 
@@ -101,7 +125,12 @@ def measure(server: Server, browser: Browser, size: int, moves: int) -> dict[str
     found: dict[str, float] = {}
     page.js("bench.open('root/other.h5')", 300)
     found["open a file"] = page.js(f"bench.open('root/{size}.h5')", 300)
+    found["an idle frame, p95"] = p95(page.js("bench.idle()"))
+    page.js("bench.move(-1)", 120)
+    before = [cpu_ms(browser.pid), cpu_ms(server.process.pid)]
     rows = np.array([page.js(f"bench.move({i})", 120) for i in range(moves)])[4:]
+    for name, pid, start_ms in zip(("browser", "server"), (browser.pid, server.process.pid), before, strict=True):
+        found[f"CPU of a move, {name}"] = (cpu_ms(pid) - start_ms) / moves
     for name, column in (("preview", 0), ("settled", 1), ("overhead", 2), ("of it server", 3)):
         found[f"{name}, p95"] = p95(rows[:, column])
         found[f"{name}, median"] = float(np.median(rows[:, column]))
