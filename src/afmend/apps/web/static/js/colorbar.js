@@ -20,17 +20,23 @@ function reach(group) {
   return [a - 0.04 * (b - a), b + 0.04 * (b - a)];
 }
 
+/** What each bar shows already. @type {WeakMap<HTMLCanvasElement, string>} */
+const drawn = new WeakMap();
+
 /** @param {HTMLCanvasElement} canvas @param {import("./scene.js").Panel} panel */
 export function drawBar(canvas, panel) {
   const dpr = window.devicePixelRatio || 1;
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const [width, height] = [canvas.width / dpr, canvas.height / dpr];
-  pen.setTransform(dpr, 0, 0, dpr, 0, 0);
-  pen.clearRect(0, 0, width, height);
   const group = groupOf(panel);
   const [low, high] = group === "sigma" ? sigmaLimits() : limits(group);
   const [a, b] = reach(group);
+  const sign = [canvas.width, canvas.height, group, low, high, a, b, state.view.cmap, document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
+  if (drawn.get(canvas) === sign) return;
+  drawn.set(canvas, sign);
   const table = tableOf(group === "diff" ? "difference" : group === "sigma" ? "blue" : state.view.cmap);
+  pen.setTransform(dpr, 0, 0, dpr, 0, 0);
+  pen.clearRect(0, 0, width, height);
   const [top, bottom] = [16, height - 6];
   const y = (/** @type {number} */ value) => bottom - ((value - a) / (b - a)) * (bottom - top);
   for (let row = top; row < bottom; row++) {

@@ -29,8 +29,7 @@ export function makeDock() {
   });
   on("view", (/** @type {any} */ changes) => { if ("dock" in changes || "flat" in changes || "theme" in changes) refresh(); });
   on("line areas doc", () => refresh());
-  on("done", () => refresh());
-  on("frame", (/** @type {string} */ name) => { if (["profile", "histogram"].includes(state.view.dock) && ["original", "leveled", "mended"].includes(name)) later(); });
+  on("done", () => (["profile", "histogram"].includes(state.view.dock) ? later() : refresh()));
   new ResizeObserver(() => later()).observe(byId("dock-body"));
   refresh();
 }

@@ -1,7 +1,8 @@
 // Drawing with WebGL2: one canvas behind all panels, each panel a piece of it.
 
 import { MAP_FRAGMENT, MAP_VERTEX, SURFACE_FRAGMENT, SURFACE_VERTEX } from "./shaders.js";
-import { meshOf, cameraOf } from "./surface.js";
+import { cameraOf, meshOf, meshSide } from "./surface.js";
+import { pooled } from "./pool.js";
 
 export class Painter {
   /** @param {HTMLCanvasElement} canvas */
@@ -45,14 +46,30 @@ export class Painter {
     const [height, width] = frame.head.shape;
     const kind = frame.head.dtype === "u1" ? "u1" : "f4";
     const old = this.textures.get(panel);
-    this.textures.set(panel, upload(this.gl, old, { width, height, data: frame.data, kind }));
-    if (kind === "f4") this.meshes.delete(panel);
+    const ratio = [width / frame.head.full[1], height / frame.head.full[0]];
+    this.textures.set(panel, { ...upload(this.gl, old, { width, height, data: frame.data, kind }), ratio });
+    const small = pooled(frame);
+    const name = `${panel} pooled`;
+    const kept = this.textures.get(name);
+    if (small) this.textures.set(name, { ...upload(this.gl, kept, { width: small.cols, height: small.rows, data: small.data, kind }), factor: small.factor, ratio: ratio.map((one) => one / small.factor) });
+    else if (kept) {
+      this.gl.deleteTexture(kept.texture);
+      this.textures.delete(name);
+    }
+  }
+
+  /** The numbers of a panel, pooled where a pixel of the screen covers more than a block of them. @param {string} name @param {number} scale Pixels of the screen per pixel of the scan. */
+  pick(name, scale) {
+    const small = this.textures.get(`${name} pooled`);
+    return small && scale * small.factor <= 1 ? small : this.textures.get(name);
   }
 
   /** Forget all frames. */
   clear() {
-    for (const texture of [...this.textures.values(), ...[...this.meshes.values()].map((mesh) => mesh.texture)]) {
-      this.gl.deleteTexture(texture.texture);
+    for (const texture of this.textures.values()) this.gl.deleteTexture(texture.texture);
+    for (const mesh of this.meshes.values()) {
+      this.gl.deleteVertexArray(mesh.array);
+      for (const buffer of [mesh.buffer, mesh.points]) this.gl.deleteBuffer(buffer);
     }
     this.textures.clear();
     this.meshes.clear();
@@ -84,7 +101,9 @@ export class Painter {
    */
   drawMap(spec) {
     const gl = this.gl;
-    const texture = this.textures.get(spec.heights);
+    const coarse = Math.min(spec.scale[0], spec.scale[1]) * (this.dpr ?? 1);
+    const even = !spec.minus || this.textures.has(`${spec.minus} pooled`) === this.textures.has(`${spec.heights} pooled`);
+    const texture = even ? this.pick(spec.heights, coarse) : this.textures.get(spec.heights);
     const [x, y, width, height] = this.piece(spec.box);
     if (width <= 0 || height <= 0) return;
     this.useMap(spec.map, spec.table);
@@ -100,8 +119,10 @@ export class Painter {
     const { at } = use(gl, this.map);
     const d = this.dpr ?? 1;
     bind(gl, 0, texture, at("heights"));
-    bind(gl, 1, this.textures.get(spec.minus) ?? this.blank, at("minus"));
-    bind(gl, 2, this.textures.get(spec.marks) ?? this.noMarks, at("marks"));
+    bind(gl, 1, (even ? this.pick(spec.minus, coarse) : this.textures.get(spec.minus)) ?? this.blank, at("minus"));
+    const marks = this.pick(spec.marks, coarse) ?? this.noMarks;
+    bind(gl, 2, marks, at("marks"));
+    gl.uniform4fv(at("ratios"), [...texture.ratio, ...(marks.ratio ?? [1, 1])]);
     bind(gl, 3, this.lut, at("lut"));
     gl.uniform4f(at("viewport"), x, y, width, height);
     gl.uniform2f(at("center"), spec.center[0], spec.center[1]);
@@ -133,10 +154,10 @@ export class Painter {
     gl.clearColor(spec.paper[0], spec.paper[1], spec.paper[2], 1);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     if (!spec.frame) return;
-    const mesh = this.mesh(spec.heights, spec.frame, spec.plane);
+    const mesh = this.mesh(spec.heights, spec.frame, spec.plane, meshSide(width));
     const { at } = use(gl, this.surface);
     gl.enable(gl.DEPTH_TEST);
-    bind(gl, 0, mesh.texture, at("mesh"));
+    gl.uniform2i(at("size"), mesh.cols, mesh.rows);
     bind(gl, 3, this.lut, at("lut"));
     const longer = Math.max(...spec.sides);
     const half = [spec.sides[0] / longer / 2, spec.sides[1] / longer / 2];
@@ -148,25 +169,29 @@ export class Painter {
     gl.drawElements(gl.TRIANGLES, mesh.count, gl.UNSIGNED_INT, 0);
   }
 
-  /** The reduced surface of a frame, made once. @param {string} name @param {any} frame @param {number[]} plane */
-  mesh(name, frame, plane) {
-    const key = `${frame.head.key}:${plane.join()}`;
+  /** The reduced surface of a frame, made once. @param {string} name @param {any} frame @param {number[]} plane @param {number} side */
+  mesh(name, frame, plane, side) {
+    const key = `${frame.head.key}:${plane.join()}:${side}`;
     const old = this.meshes.get(name);
     if (old?.key === key) return old;
     const gl = this.gl;
-    const { data, rows, cols } = meshOf(frame, plane);
-    const texture = upload(gl, old?.texture ?? null, { width: cols, height: rows, data, kind: "f4" });
-    let { array, buffer, count } = old ?? {};
+    const { data, rows, cols } = meshOf(frame, plane, side);
+    let { array, buffer, points, count } = old ?? {};
+    array ??= gl.createVertexArray();
+    points ??= gl.createBuffer();
+    gl.bindVertexArray(array);
+    gl.bindBuffer(gl.ARRAY_BUFFER, points);
+    gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
+    gl.enableVertexAttribArray(0);
+    gl.vertexAttribPointer(0, 3, gl.FLOAT, false, 0, 0);
     if (!old || old.rows !== rows || old.cols !== cols) {
-      array ??= gl.createVertexArray();
       buffer ??= gl.createBuffer();
-      gl.bindVertexArray(array);
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer);
       const indices = triangles(rows, cols);
       gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, indices, gl.STATIC_DRAW);
       count = indices.length;
     }
-    const mesh = { key, texture, array, buffer, rows, cols, count };
+    const mesh = { key, array, buffer, points, rows, cols, count };
     this.meshes.set(name, mesh);
     return mesh;
   }

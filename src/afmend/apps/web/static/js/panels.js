@@ -36,7 +36,8 @@ export function makePanels() {
   });
   for (const panel of PANELS) stage.append(makeCell(panel));
   new ResizeObserver(() => { measureBoxes(); redraw(); }).observe(stage);
-  on("frame", (/** @type {string} */ name) => { const frame = state.frames.get(name); if (frame) { painter.setFrame(name, frame); redraw(users(name)); } });
+  on("frame", arrived);
+  on("done failed", flush);
   on("view", (/** @type {any} */ changes) => {
     if ("layout" in changes || "solo" in changes) layout();
     redraw();
@@ -47,13 +48,35 @@ export function makePanels() {
   layout();
 }
 
+/** @type {Set<string>} */
+const waiting = new Set();
+let flushing = 0;
+const PATIENCE_MS = 50;
+
+/** A frame is there: the pictures of a quick run are drawn together at its end, those of a slow one as they come. @param {string} name */
+function arrived(name) {
+  const frame = state.frames.get(name);
+  if (!frame) return;
+  painter.setFrame(name, frame);
+  for (const id of users(name)) waiting.add(id);
+  flushing ||= window.setTimeout(flush, PATIENCE_MS);
+}
+
+function flush() {
+  clearTimeout(flushing);
+  flushing = 0;
+  if (waiting.size) redraw([...waiting]);
+  waiting.clear();
+}
+
 /** Panels that show something of a frame. @param {string} name */
 function users(name) {
   if (name === "flags" || name === "sigma") return ["mended"];
   if (name === "raw_mask") return ["raw"];
   if (name === "mask") return ["mask"];
-  if (name === "original") return ["original", "original3d", "raw", "mended"];
-  if (name === "leveled") return ["mask", "mended", "original3d"];
+  const both = ["diff", "swipe"].includes(state.view.layout) ? ["mended"] : [];
+  if (name === "original") return ["original", "original3d", "raw", ...both];
+  if (name === "leveled") return ["mask", "original3d", ...both];
   return ["mended", "mended3d", "mask", "original3d", ...(state.view.lock ? ["original"] : [])];
 }
 
@@ -106,8 +129,9 @@ function measureBoxes() {
     for (const canvas of [one.overlay, one.bar]) {
       if (!canvas || !one.box) continue;
       const size = canvas.getBoundingClientRect();
-      canvas.width = Math.round(size.width * dpr);
-      canvas.height = Math.round(size.height * dpr);
+      const [w, h_] = [Math.round(size.width * dpr), Math.round(size.height * dpr)];
+      if (canvas.width !== w) canvas.width = w;
+      if (canvas.height !== h_) canvas.height = h_;
     }
   }
 }
@@ -115,6 +139,7 @@ function measureBoxes() {
 /** Draw again before the next picture of the screen. @param {string[]} [ids] */
 export function redraw(ids = [...cells.keys()]) {
   for (const id of ids) dirty.add(id);
+  if (ids.length === cells.size) dirty.add("overlays");
   if (!asked) asked = requestAnimationFrame(draw);
 }
 
@@ -134,7 +159,7 @@ function draw() {
       else drawSurface(one, paper);
       if (one.bar) drawBar(one.bar, one.panel);
     }
-    drawOverlay(one);
+    if (dirty.has("overlays")) drawOverlay(one);
     facts(one);
   }
   if (dirty.size > 1 || !dirty.has("overlays")) drawn.count++;

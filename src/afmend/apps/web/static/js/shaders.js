@@ -20,6 +20,7 @@ uniform vec4 viewport;
 uniform vec2 center;
 uniform vec2 scale;
 uniform vec2 full;
+uniform vec4 ratios;
 uniform vec3 plane;
 uniform vec4 range;
 uniform vec4 colors[16];
@@ -42,9 +43,9 @@ void main() {
     return;
   }
   vec2 size = vec2(textureSize(heights, 0));
-  vec2 ratio = size / full;
+  vec2 ratio = ratios.xy;
   vec2 step_ = ratio / scale;
-  ivec2 n = clamp(ivec2(ceil(step_ - 0.01)), ivec2(1), ivec2(4));
+  ivec2 n = clamp(ivec2(floor(step_ + 0.5)), ivec2(1), ivec2(3));
   vec2 corner = pixel * ratio - 0.5 * step_ * vec2(greaterThan(n, ivec2(1)));
   float sum = 0.0, count = 0.0;
   for (int j = 0; j < n.y; j++) for (int i = 0; i < n.x; i++) {
@@ -66,7 +67,7 @@ void main() {
   }
   if (mode == 1 || mode == 2) {
     vec2 msize = vec2(textureSize(marks, 0));
-    vec2 mratio = msize / full;
+    vec2 mratio = ratios.zw;
     vec2 mstep = mratio / scale;
     ivec2 m = clamp(ivec2(ceil(mstep - 0.01)), ivec2(1), ivec2(4));
     uint bits = 0u, kind = 0u;
@@ -93,29 +94,24 @@ void main() {
 
 export const SURFACE_VERTEX = `#version 300 es
 precision highp float;
-uniform sampler2D mesh;
 uniform mat4 camera;
 uniform vec2 half_;
 uniform vec3 lift;
 uniform vec2 range;
+uniform ivec2 size;
+layout(location = 0) in vec3 point;
 out float height;
 out float light;
 out float known;
-float at(ivec2 p, ivec2 size) { return texelFetch(mesh, clamp(p, ivec2(0), size - 1), 0).r; }
 void main() {
-  ivec2 size = textureSize(mesh, 0);
   ivec2 p = ivec2(gl_VertexID % size.x, gl_VertexID / size.x);
-  float value = at(p, size);
+  float value = point.x;
   known = abs(value) < 1e37 ? 1.0 : 0.0;
   if (known < 0.5) value = lift.z;
-  float l = at(p - ivec2(1, 0), size), r = at(p + ivec2(1, 0), size);
-  float u = at(p - ivec2(0, 1), size), d = at(p + ivec2(0, 1), size);
-  if (abs(l) > 1e37) l = value; if (abs(r) > 1e37) r = value;
-  if (abs(u) > 1e37) u = value; if (abs(d) > 1e37) d = value;
   float z = clamp((value - range.x) * range.y, -0.3, 1.45) * lift.x;
   vec2 place = (vec2(p) + 0.5) / vec2(size) * 2.0 - 1.0;
   vec2 cell = 2.0 * half_ / vec2(size);
-  vec3 normal = normalize(vec3((l - r) * range.y * lift.x / (2.0 * cell.x), (d - u) * range.y * lift.x / (2.0 * cell.y), 1.0));
+  vec3 normal = normalize(vec3(point.yz * range.y * lift.x / (2.0 * cell), 1.0));
   vec3 lamp = normalize(vec3(-0.55, 0.45, 0.75));
   light = 0.42 + 0.58 * max(dot(normal, lamp), 0.0) / lamp.z;
   height = (value - range.x) * range.y;

@@ -2,14 +2,20 @@
 
 import { VOID } from "./net.js";
 
-export const MESH = 200;
+export const MESH = 220;
 
-/** Block means of at most MESH points along a side, the plane taken away. @param {any} frame @param {number[]} plane */
-export function meshOf(frame, plane) {
+/** Points along a side that a picture of some width can show. @param {number} width In pixels of the screen. */
+export const meshSide = (width) => Math.min(MESH, Math.max(96, 16 * Math.round(width / 32)));
+
+/**
+ * Block means of at most `most` points along a side, the plane taken away; with the differences to their neighbors.
+ * @param {any} frame @param {number[]} plane @param {number} most
+ */
+export function meshOf(frame, plane, most) {
   const [height, width] = frame.head.shape;
   const [fullRows, fullCols] = frame.head.full;
-  const rows = Math.min(height, MESH);
-  const cols = Math.min(width, MESH);
+  const rows = Math.min(height, most);
+  const cols = Math.min(width, most);
   const sum = new Float64Array(rows * cols);
   const count = new Uint32Array(rows * cols);
   const across = new Uint32Array(width);
@@ -30,7 +36,25 @@ export function meshOf(frame, plane) {
     const x = (((i % cols) + 0.5) / cols - 0.5) * fullCols;
     data[i] = count[i] ? sum[i] / count[i] - plane[0] - plane[1] * y - plane[2] * x : 3e38;
   }
-  return { data, rows, cols };
+  return { data: sloped(data, rows, cols), rows, cols };
+}
+
+/** @param {Float32Array} z @param {number} rows @param {number} cols */
+function sloped(z, rows, cols) {
+  const out = new Float32Array(3 * z.length);
+  const at = (/** @type {number} */ i, /** @type {number} */ j, /** @type {number} */ own) => {
+    const v = z[Math.min(rows - 1, Math.max(0, i)) * cols + Math.min(cols - 1, Math.max(0, j))];
+    return v > VOID ? own : v;
+  };
+  for (let i = 0, n = 0; i < rows; i++) {
+    for (let j = 0; j < cols; j++, n++) {
+      const own = z[n] > VOID ? 0 : z[n];
+      out[3 * n] = z[n];
+      out[3 * n + 1] = at(i, j - 1, own) - at(i, j + 1, own);
+      out[3 * n + 2] = at(i + 1, j, own) - at(i - 1, j, own);
+    }
+  }
+  return out;
 }
 
 /**
