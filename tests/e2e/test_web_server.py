@@ -452,6 +452,19 @@ def test_it_starts_fast_and_leaves_nothing(folder, tmp_path):
     assert took < 10, f"{took:.1f} s"
 
 
+def test_a_sample_to_try(server):
+    made = server.json("POST", "/api/sample", {})
+    assert server.json("POST", "/api/sample", {}) == made
+    info = server.json("POST", "/api/info", {"ref": made["ref"]})
+    assert (info["grid"]["rows"], info["grid"]["cols"]) == (256, 320)
+
+
+def test_a_port_that_is_taken(server, folder):
+    done = cli("web", folder, "--no-browser", "--port", server.port)
+    assert done.returncode == 2
+    assert "cannot listen" in done.stderr
+
+
 def test_words_for_a_wrong_folder():
     done = cli("web", "/no/such/folder", "--no-browser")
     assert done.returncode == 2

@@ -67,11 +67,17 @@ class Reader:
         return facts, arrays
 
     def close(self) -> None:
-        """End the process."""
+        """Let the process end by itself, or end it if it is busy."""
         process = self._process
-        if process is not None:
+        if process is None:
+            return
+        with suppress(OSError):
+            _pipe(process.stdin).close()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
             process.kill()
-            self._bury(process)
+        self._bury(process)
 
     def _exchange(self, path: Path, request: dict[str, Any]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         process = self._process or self._start()
