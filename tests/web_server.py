@@ -100,7 +100,16 @@ def messages(data):
 def start(folder, state, *words):
     """Start a server on a folder; its autosaves go to ``state``."""
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "XDG_STATE_HOME": str(state), "LOCALAPPDATA": str(state)}
-    command = [sys.executable, "-m", "afmend.apps.cli.main", "web", str(folder), "--no-browser", *map(str, words)]
+    command = [
+        sys.executable,
+        "-m",
+        "afmend.apps.cli.main",
+        "web",
+        str(folder),
+        "--no-browser",
+        "--no-warm-up",
+        *map(str, words),
+    ]
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     log = []
     for line in process.stderr:

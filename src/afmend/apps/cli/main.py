@@ -279,12 +279,13 @@ def web(
     memory: Annotated[int, typer.Option(min=512, help="Memory in MB that reading a file may take.")] = 6144,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that reading a file may take.")] = 60.0,
     upload: Annotated[int, typer.Option(min=1, help="MB that a browser may send in all.")] = 2048,
+    warm_up: Annotated[bool, typer.Option(help="Compile the default recipe at the start, before it is needed.")] = True,
 ) -> None:
     """Mend scans in the browser: a page served from this machine."""
     from afmend.apps.cli.say import complain
     from afmend.apps.web.serve import Wish, serve
 
-    wish = Wish(folder, port, host, allow_host or (), browser, memory, timeout, upload)
+    wish = Wish(folder, port, host, allow_host or (), browser, memory, timeout, upload, warm_up)
     raise typer.Exit(serve(wish, complain))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from starlette.routing import Route
 
 from afmend.apps.web import measures
 from afmend.apps.web.compose import Wish
-from afmend.apps.web.engine import Engine
+from afmend.apps.web.engine import Engine, warm_up
 from afmend.apps.web.guard import Keys
 from afmend.apps.web.jobs import Jobs
 from afmend.apps.web.outputs import Outputs
@@ -42,7 +43,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Settings:
     """What the server is told.
 
-    ``root``: the folder that the page may reach; ``scratch``: for uploads and exports, emptied by the caller.
+    ``root``: the folder that the page may reach; ``scratch``: for uploads and exports, emptied by the caller;
+    ``warm``: compile the default recipe at the start.
     """
 
     root: Path
@@ -53,6 +55,7 @@ class Settings:
     cache_bytes: int = 1_500_000_000
     upload_bytes: int = 2 << 30
     state: Path | None = None
+    warm: bool = False
 
 
 class _StepHeight(BaseModel):
@@ -252,6 +255,8 @@ def make_app(settings: Settings, keys: Keys) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if settings.warm:
+            threading.Thread(target=warm_up, daemon=True).start()
         yield
         await asyncio.to_thread(bench.close)
 

@@ -27,6 +27,7 @@ class Wish:
     memory_mb: int
     timeout_s: float
     upload_mb: int
+    warm: bool = True
 
 
 def serve(wish: Wish, say: Callable[[str], None]) -> int:
@@ -82,7 +83,13 @@ async def _serve(wish: Wish, listener: socket.socket, scratch: Path, say: Callab
     shown = f"[{wish.host}]" if ":" in wish.host else "127.0.0.1" if wish.host == "0.0.0.0" else wish.host  # noqa: S104
     address = f"http://{shown}:{port}/"
     settings = Settings(
-        wish.folder.resolve(), scratch, address, wish.memory_mb, wish.timeout_s, upload_bytes=wish.upload_mb << 20
+        wish.folder.resolve(),
+        scratch,
+        address,
+        wish.memory_mb,
+        wish.timeout_s,
+        upload_bytes=wish.upload_mb << 20,
+        warm=wish.warm,
     )
     app = Guard(make_app(settings, keys), keys, host_names(wish.host, port, wish.allow_hosts))
     config = uvicorn.Config(

@@ -4,7 +4,7 @@ import pytest
 from afmend.apps.web import measures
 from afmend.apps.web.compose import Wish
 from afmend.apps.web.drawing import surface_png
-from afmend.apps.web.engine import Engine, StoppedError
+from afmend.apps.web.engine import Engine, StoppedError, warm_up
 from afmend.apps.web.reading import Library, Reader
 from afmend.apps.web.roots import Roots
 from afmend.apps.web.schema import schema
@@ -74,6 +74,11 @@ def test_numbers(engine):
     pixel = ((col, row), (col + 1.0, row), (col + 1.0, row + 1.0), (float(col), row + 1.0))
     with pytest.raises(StepError, match="second area"):
         measures.step_height(done, ground, pixel, invented=False)
+
+
+def test_warming_up_compiles_what_the_default_needs(capsys):
+    warm_up()
+    assert capsys.readouterr().err == ""
 
 
 def test_surface(engine):

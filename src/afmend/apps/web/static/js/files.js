@@ -260,7 +260,8 @@ export async function upload(sent) {
 
 /** A simulated scan to try things on. */
 export async function sample() {
-  say("Simulating a scan (the first time its loops are compiled: up to a minute) …");
+  say("Simulating a scan …");
+  emit("waiting", "simulating the sample scan (the first time, loops are compiled: up to a minute) …");
   const made = await api("sample", {});
   if (!uploaded.some((one) => one.ref === made.ref)) uploaded.push({ ...made, folder: false, size: 0 });
   list();

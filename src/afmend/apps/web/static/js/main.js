@@ -118,6 +118,7 @@ function follow() {
   on("doc", document_);
   on("cursor", readout);
   on("running", () => status("working …"));
+  on("waiting", status);
   on("step", (/** @type {any} */ head) => {
     const text = `step ${head.index + 1} of ${head.count}: ${head.step}`;
     status(text);
