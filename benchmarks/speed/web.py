@@ -103,7 +103,10 @@ def cpu_ms(root: int) -> float:
             fields = entry.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        times[int(entry.parent.name)] = (int(fields[1]), 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+        times[int(entry.parent.name)] = (
+            int(fields[1]),
+            1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
+        )
     found, total = [root], 0.0
     while found:
         process = found.pop()
