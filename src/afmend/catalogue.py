@@ -50,6 +50,7 @@ BUILT_IN: dict[str, str] = {
     "mask.clear": "afmend.artifacts.combine:clear",
     "mask.combine": "afmend.artifacts.combine:combine",
     "mask.draw": "afmend.artifacts.polygons:draw",
+    "mask.erase": "afmend.artifacts.polygons:erase",
     "mask.expand_lines": "afmend.artifacts.reshape:expand_lines",
     "mask.fill_holes": "afmend.artifacts.reshape:fill_holes",
     "mask.given": "afmend.artifacts.given:given",

@@ -36,7 +36,20 @@ def test_layers():
 
 @pytest.mark.parametrize("statement", ["import afmend", "import afmend.apps.cli.main"])
 def test_import_is_light(statement):
-    heavy = ["torch", "matplotlib", "pandas", "numba", "scipy", "cv2", "h5py", "tifffile", "PIL", "starlette", "numpy"]
+    heavy = [
+        "torch",
+        "matplotlib",
+        "pandas",
+        "numba",
+        "scipy",
+        "cv2",
+        "h5py",
+        "tifffile",
+        "PIL",
+        "starlette",
+        "uvicorn",
+        "numpy",
+    ]
     code = f"{statement}; import sys; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

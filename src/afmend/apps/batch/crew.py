@@ -8,10 +8,15 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Self
 
 from afmend.apps.batch.job import Job, JobResult
+
+
+class Stopped(Exception):  # noqa: N818 (no error: somebody asked for it)
+    """The batch was asked to end early."""
 
 
 class Crew:
@@ -52,9 +57,11 @@ class Crew:
         """Queue a job."""
         self._jobs.put((index, job))
 
-    def take(self) -> tuple[int, JobResult]:
-        """Wait for a result."""
+    def take(self, stop: Callable[[], bool] | None = None) -> tuple[int, JobResult]:
+        """Wait for a result; raise `Stopped` as soon as ``stop`` says so."""
         while True:
+            if stop is not None and stop():
+                raise Stopped
             with suppress(queue.Empty):
                 # A bounded wait, so that Ctrl-C reaches the main thread.
                 return self._results.get(timeout=0.5)

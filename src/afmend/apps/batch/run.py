@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from afmend.apps.batch.crew import Crew
-from afmend.apps.batch.job import JobResult
+from afmend.apps.batch.crew import Crew, Stopped
+from afmend.apps.batch.job import Job, JobResult
 from afmend.apps.batch.journal import Journal, sweep
 from afmend.apps.batch.plan import Order, plan
 from afmend.apps.batch.summary import write_summary
@@ -31,18 +31,29 @@ class Outcome:
         return 0 if all(result.good for result in self.results) else 1
 
 
-def run_batch(inputs: Sequence[Path], order: Order, watch: Watch | None = None) -> Outcome:
+Change: TypeAlias = Callable[[Job], Job]
+"""Gives single files another recipe than the order's."""
+
+
+def run_batch(
+    inputs: Sequence[Path],
+    order: Order,
+    watch: Watch | None = None,
+    *,
+    change: Change | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Outcome:
     """Run an order over files and folders.
 
     Outputs appear whole or not at all; the result does not depend on the number of workers; the summary is
-    written even if the run is interrupted (then for what was done so far).
+    written even if the run is interrupted (then for what was done so far), or ``stop`` asked for that.
 
     Raises
     ------
     WriteError
         If the output folder cannot be written.
     """
-    jobs = plan(inputs, order)
+    jobs = plan(inputs, order) if change is None else [change(job) for job in plan(inputs, order)]
     journal = Journal(order.out)
     sweep(order.out)
     done: dict[int, JobResult] = {}
@@ -56,10 +67,12 @@ def run_batch(inputs: Sequence[Path], order: Order, watch: Watch | None = None) 
             for index in waiting:
                 crew.give(index, jobs[index])
             for _ in waiting:
-                index, result = crew.take()
+                index, result = crew.take(stop)
                 journal.keep(jobs[index], result)
                 done[index] = result
                 _tell(watch, result, len(done), len(jobs))
+    except Stopped:
+        pass
     finally:
         outcome = Outcome(tuple(done[i] for i in sorted(done)))
         write_summary(order, outcome.results, planned=len(jobs))

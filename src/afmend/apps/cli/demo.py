@@ -11,21 +11,11 @@ from afmend.apps.cli import say
 from afmend.evaluation.metrics.gauge import gauge_free_rmse
 from afmend.formats import read, write
 from afmend.recipes import load_recipe
-from afmend.scan import Scan
-from afmend.simulation import artifact_masks, as_measured, draw, ideal_of, load_box, simulate
+from afmend.simulation import artifact_masks, as_measured, ideal_of
+from afmend.simulation.example import example_scan
 
-SEED = 2
-"""Neither the best nor the worst: of the first ten seeds, mending leaves 0.12 to 0.63 of the error, here 0.23."""
-SHAPE = (256, 320)
-ARTIFACTS = ("line_noise", "scar", "line_offset", "stuck_line")
-"""An ordinary bad day."""
 NO_DAMAGE = ("offset", "lag")
 """Kinds that a detector need not find: leveling mends offsets, and a loop lags on every slope."""
-
-
-def example_scan() -> Scan:
-    """Return the scan of the demo with its truth: particles on tilted, bowed ground."""
-    return simulate(draw(load_box("train"), SEED, shape=SHAPE, surface="particles", artifacts=ARTIFACTS))
 
 
 def run_demo(out: Path) -> int:

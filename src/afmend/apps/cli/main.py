@@ -287,6 +287,31 @@ def demo(
     raise typer.Exit(run_demo(out))
 
 
+@app.command()
+def web(
+    folder: Annotated[Path, typer.Argument(help="The folder that the page may reach.")] = Path(),
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 = any that is free.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 let the network in.")] = (
+        "127.0.0.1"
+    ),
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Host name (with port) under which a proxy serves the page.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    memory: Annotated[int, typer.Option(min=512, help="Memory in MB that reading a file may take.")] = 6144,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that reading a file may take.")] = 60.0,
+    upload: Annotated[int, typer.Option(min=1, help="MB that a browser may send in all.")] = 2048,
+    warm_up: Annotated[bool, typer.Option(help="Compile the default recipe at the start, before it is needed.")] = True,
+) -> None:
+    """Mend scans in the browser: a page served from this machine."""
+    from afmend.apps.cli.say import complain
+    from afmend.apps.web.serve import Wish, serve
+
+    wish = Wish(folder, port, host, allow_host or (), browser, memory, timeout, upload, warm_up)
+    raise typer.Exit(serve(wish, complain))
+
+
 def main() -> None:
     """Run the command line; an afmend error becomes one line and exit code 2."""
     try:

@@ -1,0 +1,130 @@
+"""Batches and exports: the batch of the command line, run in a thread, watched and stopped by the page."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from afmend.apps.batch import Job, JobResult, Order, run_batch
+from afmend.apps.batch.summary import finite, rows_of
+from afmend.errors import AfmendError
+
+State = Literal["running", "done", "stopped", "failed"]
+MOST_JOBS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file of a batch: where it is, how the page calls it, and its own recipe (YAML) and channel."""
+
+    path: Path
+    ref: str
+    recipe: str
+    channel: str | None
+
+
+@dataclass(slots=True)
+class Running:
+    """A batch, running or finished."""
+
+    id: str
+    out: Path
+    tasks: Sequence[Task]
+    state: State = "running"
+    began: float = field(default_factory=time.monotonic)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    error: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the page shows: state, counts, time left, one entry per finished file."""
+        files = dict(self.files)
+        done, total = len(files), len(self.tasks)
+        fresh = [one["seconds"] for one in files.values() if not one["reused"]]
+        left = (total - done) * sum(fresh) / len(fresh) if fresh and self.state == "running" else None
+        return {
+            "id": self.id, "state": self.state, "done": done, "total": total, "error": self.error, "left_s": left,
+            "out": str(self.out), "files": files, "outputs": [str(p.relative_to(self.out)) for p in self.outputs()],
+        }  # fmt: skip
+
+    def outputs(self) -> list[Path]:
+        """List the finished files, in a fixed order."""
+        if self.state == "running":
+            return []
+        return sorted(
+            path for path in self.out.rglob("*") if path.is_file() and not _hidden(path.relative_to(self.out))
+        )
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+class Jobs:
+    """All batches of this server."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Running] = {}
+
+    def __getitem__(self, name: str) -> Running:
+        return self._jobs[name]
+
+    def get(self, name: str) -> Running | None:
+        """Return a batch by its id, or None."""
+        return self._jobs.get(name)
+
+    def start(
+        self, tasks: Sequence[Task], out: Path, write: tuple[str, ...], *, report: bool, resume: bool, workers: int
+    ) -> Running:
+        """Start a batch; what it writes is what ``afmend repair`` writes."""
+        running = Running(secrets.token_hex(8), out, tasks)
+        self._jobs[running.id] = running
+        for old in [name for name, job in self._jobs.items() if job.state != "running"][:-MOST_JOBS]:
+            del self._jobs[old]
+        order = Order(out, tasks[0].recipe, tasks[0].channel, write, report=report, workers=workers, resume=resume)
+        running.thread = threading.Thread(target=_run, args=(running, order), daemon=True)
+        running.thread.start()
+        return running
+
+    def close(self) -> None:
+        """Stop everything and wait for it."""
+        for job in self._jobs.values():
+            job.stop.set()
+        for job in self._jobs.values():
+            if job.thread is not None:
+                job.thread.join(timeout=10)
+
+
+def _run(running: Running, order: Order) -> None:
+    by_path: Mapping[str, Task] = {str(task.path): task for task in running.tasks}
+
+    def change(job: Job) -> Job:
+        task = by_path[job.path]
+        return replace(job, recipe=task.recipe, channel=task.channel)
+
+    def watch(result: JobResult, _done: int, _of: int) -> None:
+        running.files[by_path[result.path].ref] = _facts(result)
+
+    try:
+        run_batch([task.path for task in running.tasks], order, watch, change=change, stop=running.stop.is_set)
+        running.state = "stopped" if running.stop.is_set() and len(running.files) < len(running.tasks) else "done"
+    except (AfmendError, OSError) as error:
+        running.error, running.state = str(error), "failed"
+
+
+def _facts(result: JobResult) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = [finite(row) for row in rows_of([result])]
+    numbers = ("Sq_as_read", "Sq_mended", "invented_percent", "artifact_percent", "missing_percent")
+    first = rows[0] if rows else {}
+    return {
+        "good": result.good, "reused": result.reused, "seconds": result.seconds, "images": len(result.scans),
+        "error": next((row["error"] for row in rows if row.get("error")), ""),
+        "unit": first.get("unit", ""), "artifacts": first.get("artifacts", ""),
+        **{name: first.get(name) for name in numbers},
+    }  # fmt: skip

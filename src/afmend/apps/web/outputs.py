@@ -1,0 +1,142 @@
+"""Routes for batches, exports, and the files that come out."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import secrets
+import zipfile
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from afmend.apps.web.compose import Wish
+from afmend.apps.web.engine import Engine
+from afmend.apps.web.guard import REPORT_POLICY
+from afmend.apps.web.jobs import Jobs, Running, Task
+from afmend.apps.web.requests import parsed
+from afmend.apps.web.roots import Roots, plain_name
+from afmend.errors import BadParameterError, WriteError
+
+MOST_FILES = 5000
+SHOWN = {".png": "image/png", ".html": "text/html"}
+"""Outputs that a browser may show; everything else is a download."""
+
+
+class BatchWish(BaseModel):
+    """What to do with which files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    wishes: tuple[Wish, ...] = Field(min_length=1, max_length=MOST_FILES)
+    write: tuple[str, ...] = Field(("h5", "gwy", "png"), max_length=20)
+    folder: str = Field("", max_length=100)
+    report: bool = True
+    resume: bool = False
+    workers: int = Field(1, ge=1, le=64)
+
+
+class Outputs:
+    """Starts batches and hands out their files."""
+
+    def __init__(self, roots: Roots, engine: Engine, jobs: Jobs, scratch: Path) -> None:
+        self._roots = roots
+        self._engine = engine
+        self._jobs = jobs
+        self._scratch = scratch
+
+    def routes(self) -> list[Route]:
+        """List the routes."""
+        return [
+            Route("/api/batch", self.start, methods=["POST"]),
+            Route("/api/batch/{job}", self.state),
+            Route("/api/batch/{job}/stop", self.stop, methods=["POST"]),
+            Route("/api/output/{job}/all.zip", self.all),
+            Route("/api/output/{job}/file/{index:int}", self.one),
+        ]
+
+    async def start(self, request: Request) -> Response:
+        """Start a batch: into a folder beside the scans, or, without one, for download."""
+        wanted = await parsed(request, BatchWish)
+        running = await asyncio.to_thread(self._start, wanted)
+        return JSONResponse(running.to_json())
+
+    def _start(self, wanted: BatchWish) -> Running:
+        from afmend.apps.web.schema import schema
+
+        known = schema()["writes"]
+        for ending in wanted.write:
+            if ending not in known:
+                raise WriteError(f"no writer for {ending!r}", now=f"There are: {', '.join(known)}.")
+        if not wanted.write:
+            raise WriteError("nothing to write", now=f"There are: {', '.join(known)}.")
+        tasks = [
+            Task(self._roots.path(wish.ref), wish.ref, wish.recipe().to_yaml(), wish.channel) for wish in wanted.wishes
+        ]
+        if len({task.path for task in tasks}) < len(tasks):
+            raise BadParameterError("a file is named twice", now="Name every file once.")
+        out = self._out(wanted.folder)
+        endings = tuple(dict.fromkeys(wanted.write))
+        return self._jobs.start(tasks, out, endings, report=wanted.report, resume=wanted.resume, workers=wanted.workers)
+
+    def _out(self, folder: str) -> Path:
+        if not folder:
+            return self._scratch / "out" / secrets.token_hex(6)
+        if plain_name(folder) != folder:
+            raise BadParameterError(f"{folder!r} is no plain folder name", now=f"Take {plain_name(folder)!r}.")
+        return self._roots.path(f"root/{folder}")
+
+    async def state(self, request: Request) -> Response:
+        """Say how far a batch is."""
+        job = self._jobs.get(request.path_params["job"])
+        return JSONResponse(await asyncio.to_thread(job.to_json)) if job else _gone()
+
+    async def stop(self, request: Request) -> Response:
+        """Stop a batch; what is finished stays."""
+        job = self._jobs.get(request.path_params["job"])
+        if job is None:
+            return _gone()
+        job.stop.set()
+        return JSONResponse(await asyncio.to_thread(job.to_json))
+
+    async def one(self, request: Request) -> Response:
+        """Hand out one file."""
+        job = self._jobs.get(request.path_params["job"])
+        files = await asyncio.to_thread(job.outputs) if job else []
+        index = int(request.path_params["index"])
+        if not 0 <= index < len(files):
+            return _gone()
+        return _file(files[index], shown="show" in request.query_params)
+
+    async def all(self, request: Request) -> Response:
+        """Hand out all files in one archive."""
+        job = self._jobs.get(request.path_params["job"])
+        files = await asyncio.to_thread(job.outputs) if job else []
+        if job is None or not files:
+            return _gone()
+        target = self._scratch / f"{job.id}.zip"
+        await asyncio.to_thread(_zip, target, job.out, files)
+        return FileResponse(target, media_type="application/zip", filename="afmend.zip")
+
+
+def _file(path: Path, *, shown: bool) -> Response:
+    kind = SHOWN.get(path.suffix.lower()) if shown else None
+    if kind is None:
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        return FileResponse(path, media_type=kind, filename=path.name)
+    policy = {"content-security-policy": REPORT_POLICY}
+    return FileResponse(path, media_type=kind, filename=path.name, content_disposition_type="inline", headers=policy)
+
+
+def _zip(target: Path, out: Path, files: list[Path]) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for path in files:
+            archive.write(path, path.relative_to(out))
+
+
+def _gone() -> Response:
+    return JSONResponse(
+        {"error": {"kind": "Gone", "what": "there is no such batch any more", "where": "", "now": "Run it again."}}, 404
+    )

@@ -1,0 +1,175 @@
+"""The server's side of the reader process: start it, ask it, end it when it takes too long."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from numpy.typing import NDArray
+
+from afmend import errors
+from afmend.apps.web import wire
+from afmend.errors import AfmendError, CorruptFileError
+from afmend.scan import Scan
+
+TIMEOUT_S = 60.0
+MEMORY_MB = 6144
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One image of a file."""
+
+    scan: Scan
+    frame: int
+    count: int
+
+
+class Reader:
+    """Reads files in a process of its own, one at a time.
+
+    Parameters
+    ----------
+    timeout_s : float
+        A file that takes longer is given up.
+    memory_mb : int
+        Address space that the process may use (not limited on Windows).
+    """
+
+    def __init__(self, timeout_s: float = TIMEOUT_S, memory_mb: int = MEMORY_MB) -> None:
+        self._timeout_s = timeout_s
+        self._memory_mb = memory_mb
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, path: Path, **wish: Any) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        """Ask for something of a file; see `reader_process`.
+
+        Raises
+        ------
+        AfmendError
+            What the reader said about the file, or that it died or took too long over it.
+        """
+        with self._lock:
+            facts, arrays = self._exchange(path, {"path": str(path), **wish})
+        if "error" in facts:
+            kind, what, where, now = facts["error"]
+            family = getattr(errors, str(kind), CorruptFileError)
+            raise family(what, where=where, now=now)
+        return facts, arrays
+
+    def close(self) -> None:
+        """Let the process end by itself, or end it if it is busy."""
+        process = self._process
+        if process is None:
+            return
+        with suppress(OSError):
+            _pipe(process.stdin).close()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        self._bury(process)
+
+    def _exchange(self, path: Path, request: dict[str, Any]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        process = self._process or self._start()
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(self._timeout_s, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            _pipe(process.stdin).write(json.dumps(request).encode("ascii") + b"\n")
+            _pipe(process.stdin).flush()
+            return wire.receive(_pipe(process.stdout))
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            process.kill()
+            code = self._bury(process)
+            raise self._lost(path, late=late.is_set(), code=code) from error
+        finally:
+            timer.cancel()
+
+    def _lost(self, path: Path, *, late: bool, code: int) -> AfmendError:
+        if late:
+            what = f"reading took longer than {self._timeout_s:g} s and was stopped"
+        else:
+            what = f"its reader died (code {code}), perhaps out of memory"
+        return CorruptFileError(what, where=path.name, now="Copy it again from the instrument, or report it.")
+
+    def _bury(self, process: subprocess.Popen[bytes]) -> int:
+        self._process = None
+        code = process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):
+                _pipe(pipe).close()
+        return code
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(  # noqa: S603 (this very Python, and a number)
+            [sys.executable, "-m", "afmend.apps.web.reader_process", str(self._memory_mb)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **threads},
+            start_new_session=True,
+        )
+        return self._process
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:  # pragma: no cover (both pipes are always asked for)
+        raise OSError("the reader has no pipe")
+    return stream
+
+
+class Library:
+    """Opened images, the latest kept in memory."""
+
+    def __init__(self, reader: Reader, limit_bytes: int = 1 << 30) -> None:
+        self._reader = reader
+        self._limit = limit_bytes
+        self._kept: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, path: Path, frame: int = 0) -> Opened:
+        """Return one image of a file, read again only if the file changed.
+
+        Raises
+        ------
+        AfmendError
+            As `Reader.ask`.
+        """
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise CorruptFileError(
+                "cannot be opened", where=path.name, now="Was it moved? List the folder again."
+            ) from error
+        key = (path, facts.st_mtime_ns, facts.st_size, frame)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        answer, arrays = self._reader.ask(path, want="scan", frame=frame)
+        opened = Opened(wire.unpack(answer["scan"], arrays), int(answer["frame"]), int(answer["count"]))
+        with self._lock:
+            self._kept[key] = opened
+            while len(self._kept) > 1 and sum(_size(one.scan) for one in self._kept.values()) > self._limit:
+                self._kept.popitem(last=False)
+        return opened
+
+
+def _size(scan: Scan) -> int:
+    return sum(channel.values.nbytes for channel in scan.channels.values())

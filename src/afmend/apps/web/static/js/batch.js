@@ -1,0 +1,186 @@
+// Many files: start, watch, stop, review with the unusual ones first; and exports of the file in sight.
+
+import { byId, dialog, fill, h, say, sentence } from "./dom.js";
+import { chosen, files, nameOf, openFile } from "./files.js";
+import { api } from "./net.js";
+import { duration, plain, quantity } from "./numbers.js";
+import { emit, state, strokesOf, wish, wishOf } from "./store.js";
+
+const KINDS = { h5: "HDF5 (whole history)", gwy: "Gwyddion", png: "PNG picture", csv: "CSV statistics", tiff: "TIFF", gsf: "GSF", npz: "NumPy", txt: "text" };
+
+/** @param {string[]} on_ */
+function formats(on_) {
+  return h("fieldset", { class: "formats" }, h("legend", { text: "Write" }), ...Object.entries(KINDS).filter(([ending]) => state.schema.writes.includes(ending))
+    .map(([ending, name]) => h("label", {}, h("input", { type: "checkbox", name: "write", value: ending, checked: on_.includes(ending) }), name)));
+}
+
+/** @param {Element} box */
+const ticked = (box) => [...box.querySelectorAll("input[name=write]:checked")].map((one) => /** @type {HTMLInputElement} */ (one).value);
+
+/** Ask what to do with all files, or the chosen ones. */
+export function askBatch() {
+  const list = files().filter((one) => !chosen.size || chosen.has(one.ref));
+  if (!list.length) {
+    say("There are no files in the list.", "bad");
+    return;
+  }
+  const folder = h("input", { type: "text", id: "batch-folder", value: "mended" });
+  const copies = h("input", { type: "checkbox", id: "batch-copies" });
+  const regions = h("input", { type: "checkbox", id: "batch-regions" });
+  const resume = h("input", { type: "checkbox", id: "batch-resume", checked: true });
+  const own = list.filter((one) => one.ref in state.work.own).length;
+  const drawn = strokesOf().length;
+  const where = h("label", {}, "Folder for the results, inside of the open one ", folder);
+  const start = h("button", { type: "submit", class: "main" }, `Mend ${list.length} files`);
+  const form = h("form", { onsubmit: (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const same = regions.checked ? strokesOf() : [];
+    const wishes = list.map(({ ref }) => ({ ...wishOf(ref), ...(same.length && !strokesOf(ref).length ? { strokes: same.map(({ layer, polygons }) => ({ layer, polygons })) } : {}) }));
+    box.close();
+    startBatch({ wishes, write: ticked(form), folder: copies.checked ? "" : folder.value.trim(), report: true, resume: resume.checked });
+  } },
+  h("p", { text: `Recipe ${state.work.common.name}${own ? `; ${own} files have a recipe of their own` : ""}. Drawings stay with their files.` }),
+  formats(["h5", "gwy", "png"]), where,
+  h("label", {}, copies, "Do not write there: let me download the results"),
+  drawn ? h("label", {}, regions, `Use the ${drawn} drawings of this scan for every file without its own`) : null,
+  h("label", {}, resume, "Keep what an earlier run of the same order finished"), start);
+  const box = dialog("Mend many files", [form]);
+  start.focus();
+}
+
+/** @param {any} order */
+export async function startBatch(order) {
+  try {
+    const job = await api("batch", order);
+    state.batch = job.id;
+    watch(job.id);
+  } catch (error) {
+    say(sentence(/** @type {any} */ (error).error), "bad");
+  }
+}
+
+/** @param {string} id */
+async function watch(id) {
+  for (;;) {
+    let job;
+    try {
+      job = await api(`batch/${id}`);
+    } catch {
+      fill(byId("batch-state"), h("p", { class: "bad", text: "The batch is out of sight: the server does not answer. Start it again; finished files are kept." }));
+      return;
+    }
+    if (state.batch !== id) return;
+    verdicts(job);
+    progress(job);
+    if (job.state !== "running") return;
+    await new Promise((good) => setTimeout(good, 400));
+  }
+}
+
+/** @param {any} job */
+function verdicts(job) {
+  const odd = outliers(job.files);
+  for (const [ref, one] of Object.entries(job.files)) {
+    const found = /** @type {any} */ (one);
+    const kind = !found.good ? "error" : odd.has(ref) ? "odd" : "good";
+    const text = kind === "error" ? `✗ ${found.error}` : `${kind === "odd" ? `⚠ unusual: ${odd.get(ref)}` : "✓"} ${found.invented_percent === null || found.invented_percent === undefined ? "" : `${plain(found.invented_percent, 2)} % filled`}`;
+    state.verdicts[ref] = { kind, text };
+    emit("verdict", ref);
+  }
+}
+
+/** Files whose numbers lie far from the middle of the batch, and which number. @param {Record<string, any>} all @returns {Map<string, string>} */
+export function outliers(all) {
+  const found = new Map();
+  for (const [name, words] of [["Sq_mended", "roughness"], ["invented_percent", "share filled"]]) {
+    const values = Object.entries(all).filter(([, one]) => Number.isFinite(one[name])).map(([ref, one]) => /** @type {[string, number]} */ ([ref, one[name]]));
+    if (values.length < 5) continue;
+    const middle = median(values.map(([, v]) => v));
+    const spread = 1.4826 * median(values.map(([, v]) => Math.abs(v - middle)));
+    for (const [ref, v] of values) if (Math.abs(v - middle) > 4 * Math.max(spread, 1e-3 * Math.abs(middle), 1e-12) && !found.has(ref)) found.set(ref, words);
+  }
+  return found;
+}
+
+/** @param {number[]} values */
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+}
+
+/** @param {any} job */
+function progress(job) {
+  const errors = Object.values(job.files).filter((/** @type {any} */ one) => !one.good).length;
+  const words = { running: job.left_s === null ? "" : `about ${duration(job.left_s)} left`, done: "finished", stopped: "stopped", failed: job.error }[/** @type {string} */ (job.state)];
+  const bar = h("progress", { max: job.total, value: job.done, "aria-label": "Progress of the batch" });
+  const report = job.outputs.indexOf("report.html");
+  const parts = [h("p", { text: `${job.done} of ${job.total}, ${errors} failed, ${words}` }), bar];
+  if (job.state === "running") parts.push(h("button", { type: "button", onclick: () => api(`batch/${job.id}/stop`, {}) }, "Stop"));
+  else {
+    if (report >= 0) parts.push(h("a", { href: `./api/output/${job.id}/file/${report}?show=1`, target: "_blank", rel: "noopener" }, "Report"), " ");
+    parts.push(h("a", { href: `./api/output/${job.id}/all.zip`, download: "afmend.zip" }, "Download all"), " ",
+      h("button", { type: "button", onclick: () => review(job) }, "Review"), h("p", { class: "dim", text: job.out }));
+  }
+  fill(byId("batch-state"), ...parts);
+}
+
+/** The files of a batch, failed and unusual ones first. @param {any} job */
+function review(job) {
+  const odd = outliers(job.files);
+  const rank = (/** @type {string} */ ref) => (!job.files[ref].good ? 0 : odd.has(ref) ? 1 : 2);
+  const refs = Object.keys(job.files).sort((a, b) => rank(a) - rank(b));
+  const row = (/** @type {string} */ ref) => {
+    const one = job.files[ref];
+    const words = !one.good ? one.error : odd.has(ref) ? `unusual ${odd.get(ref)}` : "good";
+    return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", type: "button", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
+      h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { text: one.Sq_mended === null || one.Sq_mended === undefined ? "–" : quantity(one.Sq_mended, one.unit) }),
+      h("td", { text: one.invented_percent === null || one.invented_percent === undefined ? "–" : `${plain(one.invented_percent, 2)} %` }), h("td", { text: one.artifacts }));
+  };
+  const box = dialog("What became of the files", [h("table", {}, h("thead", {}, h("tr", {}, ...["file", "verdict", "Sq", "filled", "artifacts"].map((name) => h("th", { scope: "col", text: name })))), h("tbody", {}, ...refs.map(row)))], { wide: true });
+}
+
+// ------------------------------------------------------------------ exports
+
+/** Ask what to write of the file in sight. */
+export function askExport() {
+  if (!state.doc) {
+    say("Open a scan first.", "bad");
+    return;
+  }
+  const many = state.info.count > 1;
+  const go = h("button", { type: "submit", class: "main" }, "Export");
+  const out = h("div", { class: "outputs", "aria-live": "polite" });
+  const form = h("form", { onsubmit: async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    go.disabled = true;
+    fill(out, h("p", { text: "Working: exports are computed anew by the same code as `afmend repair` …" }));
+    try {
+      fill(out, ...links(await exportNow(ticked(form))));
+    } catch (error) {
+      fill(out, h("p", { class: "bad", text: sentence(/** @type {any} */ (error).error) || String(error) }));
+    }
+    go.disabled = false;
+  } }, h("p", { text: `The same bytes as \`afmend repair\` writes with this recipe${many ? "; all frames of the movie" : ""}.` }), formats(["h5", "gwy", "png", "csv"]), go,
+  h("button", { type: "button", onclick: () => { box.close(); emit("figure"); } }, "Picture as seen"), out);
+  const box = dialog("Export", [form]);
+  go.focus();
+}
+
+/** Run the export and wait for it. @param {string[]} write */
+export async function exportNow(write) {
+  let job = await api("batch", { wishes: [{ ...wish(), frame: 0 }], write, folder: "", report: true });
+  while (job.state === "running") {
+    await new Promise((good) => setTimeout(good, 250));
+    job = await api(`batch/${job.id}`);
+  }
+  const failed = Object.values(job.files).find((/** @type {any} */ one) => !one.good);
+  if (job.state !== "done" || failed) throw new Error(failed ? /** @type {any} */ (failed).error : job.error || job.state);
+  return job;
+}
+
+/** @param {any} job */
+function links(job) {
+  return [h("p", { text: "Done:" }), h("ul", {}, ...job.outputs.map((/** @type {string} */ name, /** @type {number} */ i) => h("li", {}, h("a", { href: `./api/output/${job.id}/file/${i}`, download: name.split("/").pop() }, name),
+    /\.(png|html)$/.test(name) ? h("a", { class: "side", href: `./api/output/${job.id}/file/${i}?show=1`, target: "_blank", rel: "noopener" }, "open") : null))),
+  h("a", { href: `./api/output/${job.id}/all.zip`, download: "afmend.zip" }, "Download all")];
+}

@@ -1,0 +1,269 @@
+// Drawing with WebGL2: one canvas behind all panels, each panel a piece of it.
+
+import { MAP_FRAGMENT, MAP_VERTEX, SURFACE_FRAGMENT, SURFACE_VERTEX } from "./shaders.js";
+import { cameraOf, meshOf, meshSide } from "./surface.js";
+import { pooled } from "./pool.js";
+
+export class Painter {
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.kind = "WebGL";
+    const gl = canvas.getContext("webgl2", { antialias: false, alpha: false, preserveDrawingBuffer: true, powerPreference: "low-power" });
+    if (!gl) throw new Error("no WebGL2");
+    this.gl = gl;
+    this.map = program(gl, MAP_VERTEX, MAP_FRAGMENT);
+    this.surface = program(gl, SURFACE_VERTEX, SURFACE_FRAGMENT);
+    this.none = gl.createVertexArray();
+    /** @type {Map<string, any>} */ this.textures = new Map();
+    /** @type {Map<string, any>} */ this.meshes = new Map();
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+    this.blank = upload(gl, null, { width: 1, height: 1, data: new Float32Array(1), kind: "f4" });
+    this.noMarks = upload(gl, null, { width: 1, height: 1, data: new Uint8Array(1), kind: "u1" });
+    this.lut = upload(gl, null, { width: 256, height: 1, data: new Uint8Array(1024), kind: "rgba" });
+    this.lutName = "";
+  }
+
+  /** @param {number} width @param {number} height @param {number} dpr */
+  resize(width, height, dpr) {
+    this.dpr = dpr;
+    const [w, h] = [Math.max(1, Math.round(width * dpr)), Math.max(1, Math.round(height * dpr))];
+    if (this.canvas.width === w && this.canvas.height === h) return false;
+    this.canvas.width = w;
+    this.canvas.height = h;
+    return true;
+  }
+
+  /** One color everywhere. @param {number[]} paper */
+  wipe(paper) {
+    this.gl.disable(this.gl.SCISSOR_TEST);
+    this.gl.clearColor(paper[0], paper[1], paper[2], 1);
+    this.gl.clear(this.gl.COLOR_BUFFER_BIT | this.gl.DEPTH_BUFFER_BIT);
+  }
+
+  /** Take over a frame's numbers. @param {string} panel @param {any} frame */
+  setFrame(panel, frame) {
+    const [height, width] = frame.head.shape;
+    const kind = frame.head.dtype === "u1" ? "u1" : "f4";
+    const old = this.textures.get(panel);
+    const ratio = [width / frame.head.full[1], height / frame.head.full[0]];
+    this.textures.set(panel, { ...upload(this.gl, old, { width, height, data: frame.data, kind }), ratio });
+    const small = pooled(frame);
+    const name = `${panel} pooled`;
+    const kept = this.textures.get(name);
+    if (small) this.textures.set(name, { ...upload(this.gl, kept, { width: small.cols, height: small.rows, data: small.data, kind }), factor: small.factor, ratio: ratio.map((one) => one / small.factor) });
+    else if (kept) {
+      this.gl.deleteTexture(kept.texture);
+      this.textures.delete(name);
+    }
+  }
+
+  /** The numbers of a panel, pooled where a pixel of the screen covers more than a block of them. @param {string} name @param {number} scale Pixels of the screen per pixel of the scan. */
+  pick(name, scale) {
+    const small = this.textures.get(`${name} pooled`);
+    return small && scale * small.factor <= 1 ? small : this.textures.get(name);
+  }
+
+  /** Forget all frames. */
+  clear() {
+    for (const texture of this.textures.values()) this.gl.deleteTexture(texture.texture);
+    for (const mesh of this.meshes.values()) {
+      this.gl.deleteVertexArray(mesh.array);
+      for (const buffer of [mesh.buffer, mesh.points]) this.gl.deleteBuffer(buffer);
+    }
+    this.textures.clear();
+    this.meshes.clear();
+  }
+
+  /** @param {string} name @param {Uint8Array} table 256 x 3 */
+  useMap(name, table) {
+    if (this.lutName === name) return;
+    const data = new Uint8Array(1024);
+    for (let i = 0; i < 256; i++) data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
+    upload(this.gl, this.lut, { width: 256, height: 1, data, kind: "rgba" });
+    this.lutName = name;
+  }
+
+  /** A piece of the canvas, in its own pixels from below. @param {any} box */
+  piece(box) {
+    const d = this.dpr ?? 1;
+    const x = Math.round(box.x * d);
+    const top = Math.round(box.y * d);
+    const width = Math.round((box.x + box.width) * d) - x;
+    const height = Math.round((box.y + box.height) * d) - top;
+    return [x, this.canvas.height - top - height, width, height];
+  }
+
+  /**
+   * Draw a map. `spec`: box, heights, minus, marks (panel names), table, center, scale (CSS px per pixel: x, y), full,
+   * plane, range (low, high relative to the frame's offset), mode, colors, paper, split (CSS px left untouched).
+   * @param {any} spec
+   */
+  drawMap(spec) {
+    const gl = this.gl;
+    const coarse = Math.min(spec.scale[0], spec.scale[1]) * (this.dpr ?? 1);
+    const even = !spec.minus || this.textures.has(`${spec.minus} pooled`) === this.textures.has(`${spec.heights} pooled`);
+    const texture = even ? this.pick(spec.heights, coarse) : this.textures.get(spec.heights);
+    const [x, y, width, height] = this.piece(spec.box);
+    if (width <= 0 || height <= 0) return;
+    this.useMap(spec.map, spec.table);
+    gl.viewport(x, y, width, height);
+    gl.enable(gl.SCISSOR_TEST);
+    gl.scissor(x, y, width, height);
+    gl.disable(gl.DEPTH_TEST);
+    if (!texture) {
+      gl.clearColor(spec.paper[0], spec.paper[1], spec.paper[2], 1);
+      gl.clear(gl.COLOR_BUFFER_BIT);
+      return;
+    }
+    const { at } = use(gl, this.map);
+    const d = this.dpr ?? 1;
+    bind(gl, 0, texture, at("heights"));
+    bind(gl, 1, (even ? this.pick(spec.minus, coarse) : this.textures.get(spec.minus)) ?? this.blank, at("minus"));
+    const marks = this.pick(spec.marks, coarse) ?? this.noMarks;
+    bind(gl, 2, marks, at("marks"));
+    gl.uniform4fv(at("ratios"), [...texture.ratio, ...(marks.ratio ?? [1, 1])]);
+    bind(gl, 3, this.lut, at("lut"));
+    gl.uniform4f(at("viewport"), x, y, width, height);
+    gl.uniform2f(at("center"), spec.center[0], spec.center[1]);
+    gl.uniform2f(at("scale"), spec.scale[0] * d, spec.scale[1] * d);
+    gl.uniform2f(at("full"), spec.full[1], spec.full[0]);
+    gl.uniform3f(at("plane"), spec.plane[0], spec.plane[1], spec.plane[2]);
+    gl.uniform4f(at("range"), spec.range[0], 1 / (spec.range[1] - spec.range[0]), 0, 0);
+    gl.uniform4fv(at("colors"), spec.colors);
+    gl.uniform1i(at("mode"), spec.mode);
+    gl.uniform1f(at("dpr"), d);
+    gl.uniform1f(at("split"), (spec.split ?? 0) * d);
+    gl.uniform4f(at("paper"), spec.paper[0], spec.paper[1], spec.paper[2], 1);
+    gl.bindVertexArray(this.none);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  /**
+   * Draw a surface. `spec`: box, heights, frame, map, table, plane, range, relief, turn, tilt, zoom, sides (x, y in nm), paper.
+   * @param {any} spec
+   */
+  drawSurface(spec) {
+    const gl = this.gl;
+    const [x, y, width, height] = this.piece(spec.box);
+    if (width <= 0 || height <= 0) return;
+    this.useMap(spec.map, spec.table);
+    gl.viewport(x, y, width, height);
+    gl.enable(gl.SCISSOR_TEST);
+    gl.scissor(x, y, width, height);
+    gl.clearColor(spec.paper[0], spec.paper[1], spec.paper[2], 1);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    if (!spec.frame) return;
+    const mesh = this.mesh(spec.heights, spec.frame, spec.plane, meshSide(width));
+    const { at } = use(gl, this.surface);
+    gl.enable(gl.DEPTH_TEST);
+    gl.uniform2i(at("size"), mesh.cols, mesh.rows);
+    bind(gl, 3, this.lut, at("lut"));
+    const longer = Math.max(...spec.sides);
+    const half = [spec.sides[0] / longer / 2, spec.sides[1] / longer / 2];
+    gl.uniform2f(at("half_"), half[0], half[1]);
+    gl.uniform3f(at("lift"), spec.relief, 0, spec.range[0]);
+    gl.uniform2f(at("range"), spec.range[0], 1 / (spec.range[1] - spec.range[0]));
+    gl.uniformMatrix4fv(at("camera"), false, cameraOf(spec.turn, spec.tilt, width / height, half, spec.relief, spec.zoom));
+    gl.bindVertexArray(mesh.array);
+    gl.drawElements(gl.TRIANGLES, mesh.count, gl.UNSIGNED_INT, 0);
+  }
+
+  /** The reduced surface of a frame, made once. @param {string} name @param {any} frame @param {number[]} plane @param {number} side */
+  mesh(name, frame, plane, side) {
+    const key = `${frame.head.key}:${plane.join()}:${side}`;
+    const old = this.meshes.get(name);
+    if (old?.key === key) return old;
+    const gl = this.gl;
+    const { data, rows, cols } = meshOf(frame, plane, side);
+    let { array, buffer, points, count } = old ?? {};
+    array ??= gl.createVertexArray();
+    points ??= gl.createBuffer();
+    gl.bindVertexArray(array);
+    gl.bindBuffer(gl.ARRAY_BUFFER, points);
+    gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
+    gl.enableVertexAttribArray(0);
+    gl.vertexAttribPointer(0, 3, gl.FLOAT, false, 0, 0);
+    if (!old || old.rows !== rows || old.cols !== cols) {
+      buffer ??= gl.createBuffer();
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer);
+      const indices = triangles(rows, cols);
+      gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, indices, gl.STATIC_DRAW);
+      count = indices.length;
+    }
+    const mesh = { key, array, buffer, points, rows, cols, count };
+    this.meshes.set(name, mesh);
+    return mesh;
+  }
+
+  /** Color at a place of the whole canvas, in CSS pixels. @param {number} x @param {number} y */
+  pixel(x, y) {
+    const d = this.dpr ?? 1;
+    const out = new Uint8Array(4);
+    this.gl.readPixels(Math.floor(x * d), this.canvas.height - 1 - Math.floor(y * d), 1, 1, this.gl.RGBA, this.gl.UNSIGNED_BYTE, out);
+    return [...out];
+  }
+}
+
+/** @param {number} rows @param {number} cols */
+function triangles(rows, cols) {
+  const out = new Uint32Array(Math.max(0, (rows - 1) * (cols - 1) * 6));
+  let n = 0;
+  for (let r = 0; r + 1 < rows; r++) {
+    for (let c = 0; c + 1 < cols; c++) {
+      const a = r * cols + c;
+      out[n++] = a; out[n++] = a + cols; out[n++] = a + 1;
+      out[n++] = a + 1; out[n++] = a + cols; out[n++] = a + cols + 1;
+    }
+  }
+  return out;
+}
+
+const FORMATS = { f4: ["R32F", "RED", "FLOAT"], u1: ["R8UI", "RED_INTEGER", "UNSIGNED_BYTE"], rgba: ["RGBA8", "RGBA", "UNSIGNED_BYTE"] };
+
+/** @param {any} gl @param {any} old @param {{width: number, height: number, data: any, kind: "f4"|"u1"|"rgba"}} image */
+function upload(gl, old, image) {
+  const same = old && old.width === image.width && old.height === image.height && old.kind === image.kind;
+  const made = same ? old : { texture: old?.texture ?? gl.createTexture(), width: image.width, height: image.height, kind: image.kind };
+  const [inner, format, type] = FORMATS[image.kind].map((name) => gl[name]);
+  gl.activeTexture(gl.TEXTURE0);
+  gl.bindTexture(gl.TEXTURE_2D, made.texture);
+  if (same) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, image.width, image.height, format, type, image.data);
+  else {
+    gl.texImage2D(gl.TEXTURE_2D, 0, inner, image.width, image.height, 0, format, type, image.data);
+    for (const side of ["MIN", "MAG"]) gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_${side}_FILTER`], gl.NEAREST);
+    for (const side of ["S", "T"]) gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_WRAP_${side}`], gl.CLAMP_TO_EDGE);
+  }
+  return made;
+}
+
+/** @param {any} gl @param {number} unit @param {any} texture @param {any} where */
+function bind(gl, unit, texture, where) {
+  gl.activeTexture(gl.TEXTURE0 + unit);
+  gl.bindTexture(gl.TEXTURE_2D, texture.texture);
+  gl.uniform1i(where, unit);
+}
+
+/** @param {any} gl @param {any} made */
+function use(gl, made) {
+  gl.useProgram(made.program);
+  return { at: (/** @type {string} */ name) => {
+    if (!made.places.has(name)) made.places.set(name, gl.getUniformLocation(made.program, name));
+    return made.places.get(name);
+  } };
+}
+
+/** @param {any} gl @param {string} vertex @param {string} fragment */
+function program(gl, vertex, fragment) {
+  const made = gl.createProgram();
+  for (const [type, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+    const shader = gl.createShader(type);
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS) && !gl.isContextLost()) throw new Error(gl.getShaderInfoLog(shader));
+    gl.attachShader(made, shader);
+  }
+  gl.linkProgram(made);
+  if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost()) throw new Error(gl.getProgramInfoLog(made));
+  return { program: made, places: new Map() };
+}

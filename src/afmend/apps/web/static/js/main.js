@@ -1,0 +1,233 @@
+// The start of the page, and what belongs to no single part.
+
+import { askBatch, askExport, exportNow, startBatch } from "./batch.js";
+import { makeDock } from "./dock.js";
+import { byId, fill, h, say, sentence } from "./dom.js";
+import { saveFigure } from "./figure.js";
+import { browse, files, makeFiles, nameOf, openFile, showFrame, upload } from "./files.js";
+import { makeHelp } from "./help.js";
+import { listenKeys, SHORTCUTS } from "./keys.js";
+import { api, busy, revision, run, shown } from "./net.js";
+import { plain, quantity } from "./numbers.js";
+import { cells, drawn, forgetPaper, legend, makePanels, maximise, painter, redraw } from "./panels.js";
+import { listPresets, makePipeline, usePreset } from "./pipeline.js";
+import { listenPanels } from "./pointer.js";
+import { limits, placement, toScreen, valueAt } from "./scene.js";
+import { keepSaving, restore } from "./session.js";
+import { choose, sketch, TOOLS } from "./sketch.js";
+import { change, emit, look, on, redo, state, undo, undoable, wish } from "./store.js";
+import { showWords } from "./words.js";
+
+/** @type {string[]} */
+const violations = [];
+document.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
+
+async function start() {
+  state.schema = await api("schema");
+  state.steps = new Map(state.schema.steps.map((/** @type {any} */ one) => [one.id, one]));
+  const auto = state.schema.recipes.find((/** @type {any} */ one) => one.name === "auto");
+  state.work = { common: { name: "auto", steps: structuredClone(auto.steps) }, own: {}, strokes: {} };
+  const doc = await restore();
+  theme();
+  makePanels();
+  listenPanels();
+  bar();
+  listPresets();
+  makePipeline();
+  makeFiles();
+  makeDock();
+  makeHelp();
+  listenKeys();
+  keepSaving();
+  follow();
+  await browse("root");
+  if (doc) await openFile(doc.ref, doc.name, { frame: doc.frame, channel: doc.channel, restored: true });
+  if (!state.doc && files().length) await firstReadable();
+  if (!state.doc) status("ready");
+  document.body.dataset.ready = "1";
+}
+
+/** Open the first file of the folder that can be read. */
+async function firstReadable() {
+  for (const one of files().slice(0, 5)) {
+    await openFile(one.ref, one.name);
+    if (state.doc) return;
+  }
+}
+
+// ------------------------------------------------------------------ the bar on top
+
+function bar() {
+  for (const [id, title] of Object.entries(TOOLS)) {
+    byId("tools").append(h("button", { type: "button", id: `tool-${id}`, title, "aria-label": title, "aria-pressed": "false", data: { icon: id }, onclick: () => choose(id) }));
+  }
+  const click = (/** @type {string} */ id, /** @type {() => void} */ act) => byId(id).addEventListener("click", act);
+  click("undo", () => undo());
+  click("redo", () => redo());
+  click("words", () => showWords());
+  click("export", () => askExport());
+  click("empty-add", () => byId("upload-file").click());
+  click("empty-sample", () => byId("sample").click());
+  click("batch", () => askBatch());
+  click("layer", () => look({ layer: state.view.layer === "exclude" ? "add" : "exclude" }));
+  const bind = (/** @type {string} */ id, /** @type {string} */ name, /** @type {"value"|"checked"} */ part) => {
+    byId(id).addEventListener(part === "checked" ? "change" : "input", () => look({ [name]: byId(id)[part], ...(name === "range" || name === "cmap" || name === "lock" ? { limits: { before: null, after: null, diff: null } } : {}) }));
+    const show = () => { byId(id)[part] = /** @type {any} */ (state.view)[name]; };
+    on("view", show);
+    show();
+  };
+  fill(byId("cmap"), ...Object.keys(state.schema.maps).filter((name) => name !== "difference").map((name) => h("option", { value: name, text: name })));
+  for (const name of ["layout", "cmap", "range", "diff", "theme"]) bind(name, name, "value");
+  for (const name of ["flat", "lock", "invented", "sigma", "overlays", "physical"]) bind(name, name, "checked");
+  byId("brush").addEventListener("input", () => look({ brush: Number(byId("brush").value) }));
+  byId("channel").addEventListener("change", () => { if (state.doc) openFile(state.doc.ref, state.doc.name, { frame: state.doc.frame, channel: byId("channel").value }); });
+  byId("frame").addEventListener("input", () => showFrame(Number(byId("frame").value)));
+  on("figure", saveFigure);
+  on("view", toolbar);
+  on("work", toolbar);
+  toolbar();
+}
+
+function toolbar() {
+  const { view } = state;
+  for (const button of byId("tools").children) button.setAttribute("aria-pressed", String(button.id === `tool-${view.tool}`));
+  byId("layer").textContent = view.layer === "exclude" ? "▨ exclude" : "▧ artifact";
+  byId("layer").className = view.layer;
+  byId("brush").value = view.brush;
+  byId("brush-size").textContent = `${view.brush} px`;
+  byId("brush-box").hidden = !["brush", "eraser"].includes(view.tool);
+  byId("diff").hidden = view.layout !== "diff";
+  byId("stage").dataset.tool = view.tool;
+  const { undo: back, redo: forth } = undoable();
+  byId("undo").disabled = !back;
+  byId("redo").disabled = !forth;
+  byId("undo").title = back ? `Undo: ${back} (Ctrl-Z)` : "Nothing to undo";
+  byId("redo").title = forth ? `Redo: ${forth} (Ctrl-Shift-Z)` : "Nothing to redo";
+}
+
+// ------------------------------------------------------------------ what changes what
+
+let slow = 0;
+
+function follow() {
+  on("work", (/** @type {any} */ how) => { run(how.drag); emit("shapes"); });
+  on("view", (/** @type {any} */ changes) => {
+    if ("theme" in changes) theme();
+    if (changes.sigma && !state.frames.has("sigma")) run();
+  });
+  on("doc", document_);
+  on("cursor", readout);
+  on("running", () => status("working …"));
+  on("waiting", status);
+  on("step", (/** @type {any} */ head) => {
+    const text = `step ${head.index + 1} of ${head.count}: ${head.step}`;
+    status(text);
+    slow = window.setTimeout(() => status(`${text}: still at it; the first time, its loops are compiled (up to a minute)`), 4000);
+  });
+  on("failed", (/** @type {any} */ found) => { status("failed"); byId("problem").hidden = false; byId("problem").textContent = sentence(found.error); });
+  on("done", (/** @type {any} */ head) => {
+    byId("problem").hidden = true;
+    status(`${Object.keys(head.ms).length} of ${head.steps.length} steps computed, ${Math.round(head.server_ms)} ms`);
+    legend();
+    verdict();
+  });
+  on("lost", () => { byId("lost").hidden = false; retry(); });
+  on("found", () => { byId("lost").hidden = true; });
+  on("locked", () => { byId("locked").hidden = false; });
+  on("saved", () => { byId("saved").textContent = "saved"; });
+  on("work", () => { byId("saved").textContent = "…"; });
+  window.addEventListener("afmend-redraw", () => { for (const one of cells.values()) one.sign = ""; redraw(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
+}
+
+let retrying = 0;
+
+/** The connection is lost: look again every second, and go on where it was. */
+function retry() {
+  if (retrying) return;
+  retrying = window.setInterval(async () => {
+    try {
+      const answer = await fetch("./api/browse?ref=root");
+      if (answer.status === 401) emit("locked");
+      if (!answer.ok) return;
+      clearInterval(retrying);
+      retrying = 0;
+      emit("found");
+      run();
+    } catch { /* not yet */ }
+  }, 1000);
+}
+
+function document_() {
+  const { doc, info } = state;
+  if (!doc || !info) return;
+  document.title = `${doc.name} – afmend`;
+  byId("name").textContent = doc.name;
+  byId("channel-box").hidden = false;
+  fill(byId("channel"), ...info.channels.map((/** @type {any} */ one) => h("option", { value: one.key, text: `${one.key}${one.unit ? ` (${one.unit})` : ""}`, selected: one.key === doc.channel })));
+  byId("frames").hidden = info.count < 2;
+  byId("frame").max = info.count - 1;
+  byId("frame").value = doc.frame;
+  byId("frame-text").textContent = `${doc.frame + 1} of ${info.count}`;
+  const grid = info.grid;
+  byId("size").textContent = `${grid.cols} × ${grid.rows}, ${grid.calibrated ? `${quantity(info.size_nm[1], "nm")} × ${quantity(info.size_nm[0], "nm")}` : "size unknown"}`;
+  byId("uncalibrated").hidden = grid.calibrated && (info.channels.find((/** @type {any} */ one) => one.key === doc.channel)?.calibrated ?? true);
+}
+
+function readout() {
+  const { cursor, info } = state;
+  const box = byId("readout");
+  if (!cursor || !info) {
+    box.textContent = "";
+    return;
+  }
+  const { grid } = info;
+  const [x, y] = [Math.floor(cursor.x), Math.floor(cursor.y)];
+  const place = grid.calibrated ? `x ${quantity((x + 0.5) * grid.pixel_fast_nm, "nm", info.size_nm[1])}, y ${quantity((y + 0.5) * grid.pixel_slow_nm, "nm", info.size_nm[0])}` : "";
+  const value = (/** @type {string} */ name) => { const frame = state.frames.get(name); const v = valueAt(frame, cursor.x, cursor.y); return v === null ? "–" : quantity(v, frame.head.unit); };
+  box.textContent = `column ${x}, line ${y}  ${place}  original ${value("original")}, leveled ${value("leveled")}, mended ${value("mended")}`;
+}
+
+/** @param {string} text */
+function status(text) {
+  clearTimeout(slow);
+  byId("status").textContent = text;
+}
+
+/** What the list says of a file after a run. */
+function verdict() {
+  const flags = state.frames.get("flags");
+  if (!state.doc || !flags) return;
+  const total = flags.head.full[0] * flags.head.full[1];
+  const { invented, open } = flags.head.counts;
+  const text = invented + open === 0 ? "✓ nothing to fill" : `${open ? "◐" : "✓"} ${plain((100 * invented) / total, 2)} % filled${open ? `, ${plain((100 * open) / total, 2)} % open` : ""}`;
+  state.verdicts[state.doc.ref] = { kind: open ? "odd" : "good", text };
+  emit("verdict", state.doc.ref);
+}
+
+function theme() {
+  const { theme: wanted } = state.view;
+  const dark = wanted === "dark" || (wanted === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  forgetPaper();
+  redraw();
+}
+
+// For the tests and for the curious: the state, and what is on the screen.
+Object.defineProperty(window, "__afmend", { value: {
+  state, shown, drawn, sketch, violations, wish, busy, revision, look, limits, placement, toScreen, upload, openFile, nameOf, usePreset, change, undoable, exportNow, startBatch, maximise,
+  shortcuts: SHORTCUTS, painterKind: () => painter.kind, cells,
+  raw: (/** @type {number} */ x, /** @type {number} */ y) => painter.pixel(x, y),
+  settled: () => !busy() && shown.full === revision() && state.last !== null,
+  pixel: (/** @type {string} */ id, /** @type {number} */ x, /** @type {number} */ y) => {
+    const one = cells.get(id);
+    const at = toScreen(placement(one.box), one.box, x, y);
+    return painter.pixel(one.box.x + at[0], one.box.y + at[1]);
+  },
+} });
+
+start().catch((error) => {
+  byId("problem").hidden = false;
+  byId("problem").textContent = `The page could not start: ${sentence(error.error) || error.message}`;
+  say("The page could not start.", "bad");
+});

@@ -1,0 +1,276 @@
+// The panels: their places, what is drawn in them, and the pointer on them.
+
+import { byId, fill, h } from "./dom.js";
+import { Painter } from "./gl.js";
+import { FlatPainter } from "./flat.js";
+import { drawBar } from "./colorbar.js";
+import { drawOverlay } from "./overlay.js";
+import { plain, quantity } from "./numbers.js";
+import { PANELS, flattened, limits, mapSpec, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
+import { exaggeration } from "./surface.js";
+import { emit, look, on, state } from "./store.js";
+
+/** @type {Map<string, any>} */
+export const cells = new Map();
+/** @type {any} */
+export let painter;
+const dirty = new Set();
+let asked = 0;
+export const drawn = { rev: 0, count: 0, ms: 0 };
+
+/** Make the panels and the painter; without WebGL the plain one. */
+export function makePanels() {
+  const stage = byId("stage");
+  try {
+    painter = new Painter(byId("canvas"));
+  } catch {
+    painter = new FlatPainter(byId("canvas"));
+    byId("painter").textContent = "no WebGL: plain drawing";
+  }
+  byId("canvas").addEventListener("webglcontextlost", (/** @type {Event} */ event) => event.preventDefault());
+  byId("canvas").addEventListener("webglcontextrestored", () => {
+    painter = new Painter(byId("canvas"));
+    for (const [name, frame] of state.frames) painter.setFrame(name, frame);
+    measureBoxes();
+    redraw();
+  });
+  for (const panel of PANELS) stage.append(makeCell(panel));
+  new ResizeObserver(() => { measureBoxes(); redraw(); }).observe(stage);
+  on("frame", arrived);
+  on("done failed", flush);
+  on("view", (/** @type {any} */ changes) => {
+    if ("layout" in changes || "solo" in changes) layout();
+    redraw();
+  });
+  on("cursor", () => overlayOnly());
+  on("shapes", () => overlayOnly());
+  on("doc", () => { painter.clear(); redraw(); });
+  layout();
+}
+
+/** @type {Set<string>} */
+const waiting = new Set();
+let flushing = 0;
+const PATIENCE_MS = 50;
+
+/** A frame is there: the pictures of a quick run are drawn together at its end, those of a slow one as they come. @param {string} name */
+function arrived(name) {
+  const frame = state.frames.get(name);
+  if (!frame) return;
+  painter.setFrame(name, frame);
+  for (const id of users(name)) waiting.add(id);
+  flushing ||= window.setTimeout(flush, PATIENCE_MS);
+}
+
+function flush() {
+  clearTimeout(flushing);
+  flushing = 0;
+  if (waiting.size) redraw([...waiting]);
+  waiting.clear();
+}
+
+/** Panels that show something of a frame. @param {string} name */
+function users(name) {
+  if (name === "flags" || name === "sigma") return ["mended"];
+  if (name === "raw_mask") return ["raw"];
+  if (name === "mask") return ["mask"];
+  const both = ["diff", "swipe"].includes(state.view.layout) ? ["mended"] : [];
+  if (name === "original") return ["original", "original3d", "raw", ...both];
+  if (name === "leveled") return ["mask", "original3d", ...both];
+  return ["mended", "mended3d", "mask", "original3d", ...(state.view.lock ? ["original"] : [])];
+}
+
+/** @param {import("./scene.js").Panel} panel */
+function makeCell(panel) {
+  const overlay = h("canvas", { class: "overlay" });
+  const bar = panel.kind === "map" && panel.mode !== 1 ? h("canvas", { class: "bar", tabindex: "0", role: "group", "aria-roledescription": "color range", "aria-label": `Color range of ${panel.title}: arrows move the upper end, with Shift the lower` }) : null;
+  const body = h("div", { class: "body", tabindex: "0", role: "application", "aria-roledescription": "picture", "aria-label": panel.title, data: { panel: panel.id } }, overlay);
+  const facts = h("span", { class: "facts" });
+  const cell = h("section", { class: `panel ${panel.kind}`, id: `panel-${panel.id}`, "aria-label": panel.title },
+    h("header", {}, h("button", { class: "quiet title", type: "button", title: `Show alone (${panel.key})`, onclick: () => maximise(panel.id) }, panel.title), facts),
+    h("div", { class: "inner" }, body, bar));
+  cells.set(panel.id, { panel, cell, body, overlay, bar, facts, box: null });
+  return cell;
+}
+
+/** Show a panel alone, or all again. @param {string} id */
+export function maximise(id) {
+  if (state.view.layout === "one" && state.view.solo === id) look({ layout: "six" });
+  else look({ layout: "one", solo: id });
+}
+
+/** The panels in sight, in their order. */
+export function visible() {
+  const { layout: kind, solo } = state.view;
+  if (kind === "one") return [solo];
+  if (kind === "two") return ["original", "mended"];
+  if (kind === "swipe") return ["mended"];
+  if (kind === "diff") return ["original", "mended"];
+  return PANELS.map((panel) => panel.id);
+}
+
+function layout() {
+  const shown = visible();
+  byId("stage").className = `stage ${state.view.layout}`;
+  for (const [id, { cell }] of cells) cell.hidden = !shown.includes(id);
+  measureBoxes();
+}
+
+/** Where the panels are, in CSS pixels of the stage. */
+function measureBoxes() {
+  for (const one of cells.values()) one.sign = "";
+  const stage = byId("stage").getBoundingClientRect();
+  const dpr = window.devicePixelRatio || 1;
+  painter?.resize(stage.width, stage.height, dpr);
+  painter?.wipe(paperColor());
+  for (const one of cells.values()) {
+    const rect = one.body.getBoundingClientRect();
+    one.box = one.cell.hidden || rect.width < 2 ? null : { x: rect.left - stage.left, y: rect.top - stage.top, width: rect.width, height: rect.height };
+    for (const canvas of [one.overlay, one.bar]) {
+      if (!canvas || !one.box) continue;
+      const size = canvas.getBoundingClientRect();
+      const [w, h_] = [Math.round(size.width * dpr), Math.round(size.height * dpr)];
+      if (canvas.width !== w) canvas.width = w;
+      if (canvas.height !== h_) canvas.height = h_;
+    }
+  }
+}
+
+/** Draw again before the next picture of the screen. @param {string[]} [ids] */
+export function redraw(ids = [...cells.keys()]) {
+  for (const id of ids) dirty.add(id);
+  if (ids.length === cells.size) dirty.add("overlays");
+  if (!asked) asked = requestAnimationFrame(draw);
+}
+
+function overlayOnly() {
+  dirty.add("overlays");
+  if (!asked) asked = requestAnimationFrame(draw);
+}
+
+function draw() {
+  asked = 0;
+  const began = performance.now();
+  const paper = paperColor();
+  for (const [id, one] of cells) {
+    if (!one.box) continue;
+    if (dirty.has(id)) {
+      if (one.panel.kind === "map") drawMap(one, paper);
+      else drawSurface(one, paper);
+      if (one.bar) drawBar(one.bar, one.panel);
+    }
+    if (dirty.has("overlays")) drawOverlay(one);
+    facts(one);
+  }
+  if (dirty.size > 1 || !dirty.has("overlays")) drawn.count++;
+  dirty.clear();
+  drawn.ms = performance.now() - began;
+  emit("drawn");
+}
+
+/** @param {any} one @param {number[]} paper */
+function drawMap(one, paper) {
+  const spec = mapSpec(one.panel, one.box, paper);
+  if (state.view.layout !== "swipe") {
+    painter.drawMap(spec);
+    return;
+  }
+  painter.drawMap(mapSpec(panelOf("original"), one.box, paper));
+  painter.drawMap({ ...spec, split: state.view.swipe * one.box.width });
+}
+
+/** @param {any} one @param {number[]} paper */
+function drawSurface(one, paper) {
+  const spec = surfaceSpec(one.panel, one.box, paper);
+  const { box, frame, map, plane, range, relief, turn, tilt } = spec;
+  const sign = JSON.stringify([box, frame?.head.key, map, plane, range, relief, turn, tilt, paper]);
+  if (sign === one.sign) return; // surfaces cost most: never twice the same
+  one.sign = sign;
+  painter.drawSurface(spec);
+}
+
+/** @param {import("./scene.js").Panel} panel @param {any} box @param {number[]} paper */
+function surfaceSpec(panel, box, paper) {
+  const frame = state.frames.get(panel.heights);
+  const range = limits(panel.group);
+  const grid = state.info?.grid;
+  const sides = grid ? [grid.cols * grid.pixel_fast_nm, grid.rows * grid.pixel_slow_nm] : [1, 1];
+  const [low, high] = limits("after");
+  const factor = exaggeration(high - low, Math.max(...sides)) * state.view.z;
+  return {
+    box, heights: panel.heights, frame, map: state.view.cmap, table: tableOf(state.view.cmap), plane: planeOf(frame, panel.group),
+    range: shifted(frame, panel.group, range), limits: range, relief: Math.min(1.5, (factor * (range[1] - range[0])) / Math.max(...sides)),
+    turn: state.view.turn, tilt: state.view.tilt, zoom: 1, sides, paper, factor, stage: panel.heights, flat: flattened(panel.group),
+  };
+}
+
+/** @type {number[]|null} */
+let paperKept = null;
+export const forgetPaper = () => { paperKept = null; measureBoxes(); };
+
+function paperColor() {
+  paperKept ??= (getComputedStyle(byId("stage")).backgroundColor.match(/[\d.]+/g) ?? ["0", "0", "0"]).slice(0, 3).map((n) => Number(n) / 255);
+  return paperKept;
+}
+
+// ------------------------------------------------------------------ words in the head of a panel
+
+/** @param {any} one */
+function facts(one) {
+  const { panel } = one;
+  const unit = state.frames.get(panel.heights)?.head.unit ?? "";
+  let text = "";
+  if (panel.kind === "surface") {
+    const spec = surfaceSpec(panel, one.box, []);
+    text = state.info?.grid.calibrated && unit === "nm" ? `z × ${plain(spec.factor)}` : "z scale arbitrary";
+  } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
+  else if (panel.id === "mended") text = mendedFacts();
+  if (panel.id === "original" && flattened("before")) text = "shown without its plane";
+  if (state.cursor && panel.kind === "map") {
+    const value = valueAt(state.frames.get(panel.heights), state.cursor.x, state.cursor.y);
+    if (value !== null && panel.mode !== 1) text = `z ${quantity(value, unit)}`;
+  }
+  if (one.facts.textContent !== text) one.facts.textContent = text;
+}
+
+const percent = (/** @type {number} */ part, /** @type {any} */ head) => `${plain((100 * part) / (head.full[0] * head.full[1]), 2)} %`;
+
+/** @param {any} frame */
+function maskFacts(frame) {
+  if (!frame) return "";
+  const { counts } = frame.head;
+  const marked = percent(counts.holes, frame.head);
+  return counts.excluded ? `${marked}, excluded ${percent(counts.excluded, frame.head)}` : `${marked} marked`;
+}
+
+function mendedFacts() {
+  const flags = state.frames.get("flags");
+  if (!flags) return "";
+  if (state.view.layout === "diff") return state.view.diff === "filled" ? "mended − leveled" : "original − leveled";
+  if (state.view.sigma) return "error bar (1 σ)";
+  const { counts } = flags.head;
+  const parts = [`${percent(counts.invented, flags.head)} filled`];
+  if (counts.open) parts.push(`${percent(counts.open, flags.head)} left open`);
+  return parts.join(", ");
+}
+
+/** The legend of what is marked, under the panels. */
+export function legend() {
+  const entries = [];
+  for (const one of state.frames.get("mask")?.head.legend ?? []) {
+    const swatch = h("i", { class: "swatch" });
+    swatch.style.background = one.color;
+    entries.push(h("span", {}, swatch, `${one.name.replaceAll("_", " ")} ${plain(one.pixels, 3)} px`));
+  }
+  fill(byId("legend"), ...entries);
+}
+
+// ------------------------------------------------------------------ the pointer
+
+/** Pixel of the scan under the pointer. @param {any} one @param {PointerEvent|WheelEvent|MouseEvent} event */
+export function pixelAt(one, event) {
+  const place = placement(one.box);
+  if (!place) return null;
+  const rect = one.body.getBoundingClientRect();
+  return toPixel(place, one.box, event.clientX - rect.left, event.clientY - rect.top);
+}

@@ -1,0 +1,65 @@
+// Numbers along a line, and histograms, from the frames that the page holds.
+
+import { flattened } from "./scene.js";
+import { state } from "./store.js";
+
+/** Length of a line in nm, or in pixels if the size is unknown. @param {number[][]} line */
+export function lengthOf([a, b]) {
+  const grid = state.info.grid;
+  const [px, py] = grid.calibrated ? [grid.pixel_fast_nm, grid.pixel_slow_nm] : [1, 1];
+  return Math.hypot((b[0] - a[0]) * px, (b[1] - a[1]) * py);
+}
+
+/** Values along a line: of the pixel under each point, nothing interpolated. @param {any} frame @param {number[][]} line @param {string} [group] */
+export function along(frame, [a, b], group) {
+  const { rows, cols } = state.info.grid;
+  const count = Math.max(2, Math.ceil(Math.max(Math.abs(b[0] - a[0]), Math.abs(b[1] - a[1]))) + 1);
+  const x = new Float64Array(count);
+  const y = new Float64Array(count).fill(NaN);
+  const total = lengthOf([a, b]);
+  const [height, width] = frame?.head.shape ?? [1, 1];
+  const plane = group && flattened(group) && frame ? frame.head.stats.plane : [0, 0, 0];
+  for (let i = 0; i < count; i++) {
+    const t = i / (count - 1);
+    x[i] = t * total;
+    const [px, py] = [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])];
+    if (!frame || px < 0 || py < 0 || px > cols || py > rows) continue;
+    const c = Math.min(width - 1, Math.floor((px * width) / cols));
+    const r = Math.min(height - 1, Math.floor((py * height) / rows));
+    const value = frame.data[r * width + c];
+    if (frame.head.dtype === "u1") y[i] = value;
+    else if (Math.abs(value) < 1e37) {
+      y[i] = value + frame.head.offset - (group && flattened(group) ? plane[0] + plane[1] * (r + 0.5 - height / 2) * (rows / height) + plane[2] * (c + 0.5 - width / 2) * (cols / width) : 0);
+    }
+  }
+  return { x, y };
+}
+
+/** Shares of the pixels per class of height. @param {any} frame @param {string} group @param {number} [bins] */
+export function histogram(frame, group, bins = 160) {
+  const [height, width] = frame.head.shape;
+  const flat = flattened(group);
+  const p = flat ? frame.head.stats.flat_p : frame.head.stats.p;
+  const span = p[5] - p[1] || Math.abs(p[3]) || 1;
+  const [low, high] = [p[1] - 0.1 * span, p[5] + 0.1 * span];
+  const plane = flat ? [frame.head.stats.plane[0] - frame.head.offset, frame.head.stats.plane[1], frame.head.stats.plane[2]] : [-frame.head.offset, 0, 0];
+  const y = new Float64Array(bins);
+  let count = 0;
+  const [ky, kx] = [frame.head.full[0] / height, frame.head.full[1] / width];
+  for (let r = 0, i = 0; r < height; r++) {
+    const base = plane[0] + plane[1] * (r + 0.5 - height / 2) * ky;
+    for (let c = 0; c < width; c++, i++) {
+      const value = frame.data[i];
+      if (!(Math.abs(value) < 1e37)) continue;
+      const bin = Math.floor(((value - base - plane[2] * (c + 0.5 - width / 2) * kx - low) / (high - low)) * bins);
+      if (bin >= 0 && bin < bins) y[bin]++;
+      count++;
+    }
+  }
+  const x = new Float64Array(bins);
+  for (let b = 0; b < bins; b++) {
+    x[b] = low + ((b + 0.5) / bins) * (high - low);
+    y[b] = (100 * y[b]) / Math.max(1, count);
+  }
+  return { x, y };
+}

@@ -1,0 +1,639 @@
+# ruff: noqa: E501 (JavaScript in strings)
+"""The page in a real browser: what is drawn, what the keys do, what comes out. Pixels are checked, not only state."""
+
+import json
+import math
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+import afmend
+from afmend.pictures.colormaps import colormap
+from e2e_cli import cli
+from support import ROOT
+from web_server import start
+
+PANELS = ("original", "original3d", "raw", "mask", "mended", "mended3d")
+
+
+def close_to(color, other, by=2):
+    return max(abs(int(a) - int(b)) for a, b in zip(color, other, strict=True)) <= by
+
+
+# ------------------------------------------------------------------ what is seen
+
+
+def test_colors_are_those_of_the_heights(bench):
+    bench.open("b.h5")
+    bench.view(flat=False, range="full", cmap="afm")
+    table = colormap("afm")
+    assert close_to(bench.color("original", 20.5, 30.5), table[0])
+    assert close_to(bench.color("original", 80.5, 30.5), table[255])
+    bench.view(cmap="gray", limits={"before": [0, 20], "after": None, "diff": None})
+    assert close_to(bench.color("original", 80.5, 30.5), colormap("gray")[128])
+
+
+def test_every_panel_holds_a_picture(bench):
+    code = """(() => { const a = window.__afmend, one = a.cells.get('%s'), found = new Set();
+      for (let i = 0; i < 40; i++) for (let j = 0; j < 25; j++) {
+        const c = document.querySelector('#canvas'); const b = one.box;
+        void c; found.add(a.raw(b.x + b.width * (0.1 + 0.02 * i), b.y + b.height * (0.1 + 0.032 * j)).join()); }
+      return found.size; })()"""
+    for panel in PANELS:
+        assert bench.js(code % panel) >= 50, panel
+
+
+def test_marked_pixels_are_tinted(bench):
+    spot = (30.5, 30.5)
+    gray = bench.color("raw", 5.5, 12.5)
+    assert max(gray) - min(gray) <= 3
+    assert bench.js("window.__afmend.state.frames.get('raw_mask').head.legend.length") >= 1
+    mask = bench.js(
+        "(() => { const f = window.__afmend.state.frames.get('raw_mask'); const i = f.data.findIndex((v) => v & 15);"
+        " return [i % 128 + 0.5, Math.floor(i / 128) + 0.5]; })()"
+    )
+    bench.view(k=8, cx=mask[0] / 128, cy=mask[1] / 96)
+    tinted = bench.color("raw", *mask)
+    assert max(tinted) - min(tinted) > 60
+    bench.key("h")
+    bench.view()
+    plain = bench.color("raw", *mask)
+    assert not close_to(plain, tinted, 20)
+    assert spot
+
+
+def test_proportions_are_true(bench):
+    place = bench.js("(() => { const a = window.__afmend; return a.placement(a.cells.get('original').box); })()")
+    assert place["sx"] / place["sy"] == pytest.approx(1.5)  # pixels of 3 nm along, 2 nm across the lines
+    bench.key("g")
+    place = bench.js("(() => { const a = window.__afmend; return a.placement(a.cells.get('original').box); })()")
+    assert place["sx"] == pytest.approx(place["sy"])
+
+
+def test_zoom_and_pan_are_shared(bench):
+    x, y = bench.at("original", 64, 48)
+    bench.page.mouse("wheel", x, y, button="none", deltaX=0, deltaY=-400)
+    bench.until("window.__afmend.state.view.k > 1.5")
+    for panel in ("original", "raw", "mask", "mended"):
+        there = bench.js(f"window.__afmend.placement(window.__afmend.cells.get('{panel}').box).cx")
+        assert there == pytest.approx(64, abs=0.5)
+    bench.page.drag([(x, y), (x + 40, y + 10)])
+    assert bench.js("window.__afmend.state.view.cx") < 0.49
+    bench.key("f")
+    assert bench.js("window.__afmend.state.view.k") == 1
+
+
+def test_cursor_reads_all_panels(bench):
+    x, y = bench.at("mended", 40.5, 20.5)
+    bench.page.mouse("moved", x, y, button="none")
+    bench.until("document.querySelector('#readout').textContent.includes('column 40, line 20')")
+    text = bench.js("document.querySelector('#readout').textContent")
+    assert "original" in text
+    assert "mended" in text
+    assert (
+        bench.js(
+            "[...document.querySelectorAll('.panel.map .facts')].filter((f) => f.textContent.startsWith('z ')).length"
+        )
+        == 2
+    )
+
+
+def test_range_follows_the_bar(bench):
+    before = bench.js("window.__afmend.limits('before')")
+    bench.js("document.querySelector('#panel-original .bar').focus()")
+    bench.key("ArrowUp")
+    after = bench.js("window.__afmend.limits('before')")
+    assert after[1] > before[1]
+    assert after[0] == before[0]
+    box = bench.js(
+        "(() => { const r = document.querySelector('#panel-original .bar').getBoundingClientRect(); return [r.left + 8, r.top + 20, r.bottom - 30]; })()"
+    )
+    bench.page.drag([(box[0], box[2]), (box[0], box[2] - 30)])
+    assert bench.js("window.__afmend.limits('before')")[0] > before[0]
+
+
+def test_same_span(bench):
+    bench.key("k")
+    before, after = bench.js("[window.__afmend.limits('before'), window.__afmend.limits('after')]")
+    assert before[1] - before[0] == pytest.approx(after[1] - after[0])
+
+
+def test_layouts(bench):
+    for layout, shown in (("two", 2), ("swipe", 1), ("diff", 2), ("one", 1), ("six", 6)):
+        bench.js(
+            f"(() => {{ const s = document.querySelector('#layout'); s.value = '{layout}'; s.dispatchEvent(new Event('input')); }})()"
+        )
+        assert bench.js("[...document.querySelectorAll('.panel')].filter((p) => !p.hidden).length") == shown
+    bench.view(layout="diff", diff="filled")
+    flat = bench.color("mended", 5.5, 12.5)
+    assert close_to(flat, colormap("difference")[128], 4)
+
+
+def test_swipe_shows_both(bench):
+    bench.open("b.h5")
+    bench.view(layout="swipe", swipe=0.999, flat=False, limits={"before": [0, 10], "after": [100, 200], "diff": None})
+    assert close_to(bench.color("mended", 80.5, 30.5), colormap("afm")[255])
+    bench.view(swipe=0.001)
+    assert close_to(bench.color("mended", 80.5, 30.5), colormap("afm")[0])
+
+
+def test_flicker_while_held(bench):
+    bench.view(limits={"before": [0, 1], "after": [1000, 1001], "diff": None}, invented=False)
+    dark = bench.color("mended", 100.5, 80.5)
+    bench.page.key("o", "down")
+    bench.view()
+    assert bench.color("mended", 100.5, 80.5) == bench.color("original", 100.5, 80.5) != dark
+    bench.page.key("o", "up")
+    bench.view()
+    assert bench.color("mended", 100.5, 80.5) == dark
+
+
+# ------------------------------------------------------------------ parameters
+
+
+def test_a_late_slider_computes_one_step(bench):
+    bench.preset("auto")
+    bench.js(
+        "window.__afmend.change('x', (w) => ({...w, common: {...w.common, steps: [...w.common.steps.slice(0, -1), {step: 'fill.median', params: {}}]}}))"
+    )
+    bench.wait()
+    bench.js("document.querySelector('.step[data-step=\"fill.median\"] details').open = true")
+    bench.until("document.querySelector('.step[data-step=\"fill.median\"] input[type=range]')")
+    before = bench.js("window.__afmend.shown.full")
+    bench.js(
+        "(() => { const s = document.querySelector('.step[data-step=\"fill.median\"] input[type=range]'); s.value = 9; s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change')); })()"
+    )
+    bench.wait()
+    assert bench.js("window.__afmend.shown.full") > before
+    assert list(bench.js("window.__afmend.state.last.ms")) in (["6:fill.median"], [])
+    assert bench.js("window.__afmend.wish().steps.at(-1).params") != {}
+    bench.key("Ctrl+z")
+    bench.wait()
+    assert bench.js("window.__afmend.wish().steps.at(-1).params") == {}
+
+
+def test_wrong_numbers_are_not_sent(bench):
+    bench.preset("auto")
+    code = "document.querySelector('.step[data-step=\"mark.spikes\"] details').open = true"
+    bench.js(code)
+    wish = bench.js("JSON.stringify(window.__afmend.wish())")
+    box = '.step[data-step="mark.spikes"] .number'
+    bench.js(f"document.querySelector('{box}').focus()")
+    bench.js(f"document.querySelector('{box}').select()")
+    bench.page.type("-5000")
+    bench.key("Tab")
+    assert bench.js(f"document.querySelector('{box}').getAttribute('aria-invalid')") == "true"
+    assert bench.js("JSON.stringify(window.__afmend.wish())") == wish
+
+
+def test_steps_can_be_skipped_moved_removed_added(bench):
+    steps = "window.__afmend.wish().steps.map((u) => u.step)"
+    first = bench.js(steps)
+    bench.page.click(".step:first-child > input")
+    bench.wait()
+    assert bench.js(steps) == first[1:]
+    bench.key("Ctrl+z")
+    bench.js("document.querySelector('.step details').open = true")
+    bench.page.click("details[open] [title='Move down']")
+    assert bench.js(steps)[:2] == [first[1], first[0]]
+    bench.js(
+        "(() => { const s = document.querySelector('#add-step'); s.value = 'mark.spikes'; s.dispatchEvent(new Event('change')); })()"
+    )
+    bench.wait()
+    now = bench.js(steps)
+    assert now.index("mark.spikes") < now.index("fill.laplace")
+    bench.key("Ctrl+z")
+    bench.key("Ctrl+z")
+    bench.wait()
+    assert bench.js(steps) == first
+
+
+def test_recipe_for_one_file_only(bench):
+    bench.page.click("#own")
+    bench.preset("topostats")
+    assert len(bench.js("window.__afmend.wish().steps")) == 3
+    bench.open("d1.gwy")
+    assert len(bench.js("window.__afmend.wish().steps")) == 5
+
+
+# ------------------------------------------------------------------ drawing
+
+
+@pytest.mark.parametrize(
+    ("key", "tool", "points"),
+    [
+        ("r", "rectangle", [(10, 10), (20, 20), (40, 30)]), ("l", "lasso", [(10, 10), (50, 12), (45, 40), (12, 38), (10, 20)]),
+        ("b", "brush", [(20, 20), (30, 25), (60, 30)]),
+    ],
+)  # fmt: skip
+def test_strokes_and_undo(bench, key, tool, points):
+    bench.key(key)
+    assert bench.js("window.__afmend.state.view.tool") == tool
+    start_ = bench.js("JSON.stringify(window.__afmend.wish())")
+    bench.draw("mask", points)
+    assert [one["layer"] for one in bench.strokes()] == ["exclude"]
+    bench.wait()
+    assert bench.js("window.__afmend.state.frames.get('mask').head.counts.excluded") > 50
+    drawn = bench.js("JSON.stringify(window.__afmend.wish())")
+    for _ in range(3):
+        bench.key("Ctrl+z")
+        assert bench.js("JSON.stringify(window.__afmend.wish())") == start_
+        bench.key("Ctrl+Shift+z")
+        assert bench.js("JSON.stringify(window.__afmend.wish())") == drawn
+    bench.key("Ctrl+z")
+    bench.key("Ctrl+y")
+    assert bench.js("JSON.stringify(window.__afmend.wish())") == drawn
+
+
+def test_polygon_closes_and_goes_back(bench):
+    bench.key("p")
+    for x, y in ((10, 10), (60, 12), (55, 60), (30, 70)):
+        bench.page.drag([bench.at("mended", x, y)] * 2)
+    bench.key("Backspace")
+    assert len(bench.js("window.__afmend.sketch.points")) == 3
+    bench.key("Enter")
+    assert len(bench.strokes()[0]["polygons"][0]) == 3
+    for x, y in ((10, 10), (60, 12), (55, 60), (10.2, 10.2)):
+        bench.page.drag([bench.at("mended", x, y)] * 2)
+    assert len(bench.strokes()) == 2
+
+
+def test_layers_and_eraser(bench):
+    bench.key("x")
+    bench.key("r")
+    bench.draw("mask", [(10, 10), (30, 30)])
+    bench.key("e")
+    bench.draw("mask", [(12, 20), (28, 20)])
+    assert [one["layer"] for one in bench.strokes()] == ["add", "erase"]
+    bench.wait()
+    data = "window.__afmend.state.frames.get('mask').data[%d * 128 + %d]"
+    assert bench.js(data % (12, 25)) & 64
+    assert not bench.js(data % (20, 20)) & 64
+    assert bench.js("window.__afmend.state.frames.get('flags').data[12 * 128 + 25]") & 3
+    kinds = ("exclude", "include")
+    bench.key("x")
+    bench.draw("mask", [(60, 60), (70, 60)])
+    assert bench.strokes()[-1]["layer"] == kinds[1]
+
+
+def test_drawing_never_gets_stuck(bench):
+    ends = [
+        "bench.key('Escape')",
+        "bench.key('v')",
+        "bench.open('d1.gwy')",
+        "bench.js(\"window.dispatchEvent(new Event('blur'))\")",
+    ]
+    for end in ends:
+        for key in ("p", "b", "r", "l", "m", "s"):
+            bench.open("a.gwy")
+            bench.key(key)
+            x, y = bench.at("mask", 20, 20)
+            bench.page.mouse("pressed", x, y)
+            bench.page.mouse("moved", x + 30, y + 10)
+            eval(end)  # noqa: S307 (the four ways out, above)
+            bench.page.mouse("moved", x + 50, y + 20)
+            bench.page.mouse("released", x + 50, y + 20)
+            if key == "p":
+                bench.key("Escape")
+            bench.page.mouse("moved", x, y, button="none")
+            assert bench.js("window.__afmend.sketch.points.length") == 0, (end, key)
+    bench.open("a.gwy")
+    bench.key("v")
+    bench.page.drag([bench.at("mask", 20, 20), bench.at("mask", 30, 30)])
+    assert bench.js("window.__afmend.state.view.cx") != 0.5
+
+
+def test_drawing_with_the_keyboard(bench):
+    bench.key("p")
+    bench.js("document.querySelector('#panel-mask .body').focus()")
+    for keys in (["ArrowLeft"] * 8, ["ArrowDown"] * 6, ["ArrowRight"] * 9):
+        for key in keys:
+            bench.key(key)
+        bench.key(" ")
+    bench.key("Enter")
+    assert len(bench.strokes()) == 1
+    bench.key("Delete")
+    assert bench.strokes() == []
+
+
+def test_tools_outside_of_the_scan_draw_nothing(bench):
+    bench.key("r")
+    box = bench.js(
+        "(() => { const r = document.querySelector('#panel-mask .body').getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; })()"
+    )
+    bench.key("l")
+    bench.page.drag([(box[0] + 1, box[1] + 1), (box[0] + 2, box[1] + 4), (box[0] + 4, box[1] + 2)])
+    assert bench.js("window.__afmend.sketch.points.length") == 0
+
+
+# ------------------------------------------------------------------ shortcuts
+
+VIEW = "window.__afmend.state.view"
+EFFECTS = {
+    "1": f"{VIEW}.solo === 'original'", "2": f"{VIEW}.solo === 'original3d'", "3": f"{VIEW}.solo === 'raw'",
+    "4": f"{VIEW}.solo === 'mask'", "5": f"{VIEW}.layout === 'one' && {VIEW}.solo === 'mended'", "6": f"{VIEW}.solo === 'mended3d'",
+    "0": f"{VIEW}.layout === 'six'", "w": f"{VIEW}.layout === 'two'", "+": f"{VIEW}.k > 1", "-": f"{VIEW}.k < 1.2",
+    "=": f"{VIEW}.k > 1", "f": f"{VIEW}.k === 1", "h": f"{VIEW}.overlays === false", "i": f"{VIEW}.invented === false",
+    "u": f"{VIEW}.sigma === true", "t": f"{VIEW}.flat === false", "k": f"{VIEW}.lock === true", "g": f"{VIEW}.physical === false",
+    "v": f"{VIEW}.tool === 'pan'", "r": f"{VIEW}.tool === 'rectangle'", "p": f"{VIEW}.tool === 'polygon'",
+    "l": f"{VIEW}.tool === 'lasso'", "b": f"{VIEW}.tool === 'brush'", "e": f"{VIEW}.tool === 'eraser'",
+    "m": f"{VIEW}.tool === 'line'", "s": f"{VIEW}.tool === 'area'", "x": f"{VIEW}.layer === 'add'", "[": f"{VIEW}.brush < 12",
+    "]": f"{VIEW}.brush > 8", "?": "document.querySelector('dialog[open] kbd')", "c": "document.querySelector('dialog[open] pre')",
+    "Ctrl+e": "document.querySelector('dialog[open] .formats')", "Ctrl+b": "document.querySelector('#batch-folder')",
+    "F2": "document.activeElement.closest('#file-list')", "ArrowRight": "window.__afmend.state.doc.name === 'b.h5'",
+    "d": "window.__afmend.state.doc.name === 'b.h5'", "ArrowLeft": "window.__afmend.state.doc.name === 'a.gwy'",
+    "a": "window.__afmend.state.doc.name === 'a.gwy'", ".": "window.__afmend.state.doc.frame === 0",
+    ",": "window.__afmend.state.doc.frame === 0", "o": f"{VIEW}.original === false", "Escape": "window.__afmend.sketch.points.length === 0",
+    "Enter": "true", "Backspace": "true", "Delete": "true", "Ctrl+z": "true", "Ctrl+Shift+z": "true", "Ctrl+y": "true",
+    "Ctrl+o": "true", "Ctrl+s": "true",
+}  # fmt: skip
+"""What each shortcut does; those with "true" have a test of their own, or open a dialog of the browser."""
+
+
+def test_every_shortcut(bench):
+    table = bench.js("window.__afmend.shortcuts.flatMap((one) => one.keys)")
+    assert sorted(table) == sorted(EFFECTS)
+    assert len(set(table)) == len(table)
+    for key, effect in EFFECTS.items():
+        if key in ("Ctrl+o", "Ctrl+s"):
+            continue
+        bench.key(key)
+        bench.until(f"Boolean({effect})", 10)
+        bench.js("document.querySelectorAll('dialog[open]').forEach((d) => d.close())")
+        bench.js("document.activeElement?.blur()")
+
+
+def test_no_shortcut_while_typing(bench):
+    bench.page.click("#filter")
+    for key in "rvd1":
+        bench.key(key)
+    assert bench.js("document.querySelector('#filter').value") == "rvd1"
+    assert bench.js(f"{VIEW}.tool") == "pan"
+    assert bench.js("window.__afmend.state.doc.name") == "a.gwy"
+
+
+def test_single_keys_can_be_off(bench):
+    bench.view(shortcuts=False)
+    bench.key("r")
+    assert bench.js(f"{VIEW}.tool") == "pan"
+    bench.key("?")
+    bench.until("document.querySelector('dialog[open] kbd')")
+
+
+def test_from_open_to_export_with_the_keyboard_only(bench):
+    bench.key("F2")
+    for _ in range(40):
+        if bench.js("document.activeElement.title") == "d1.gwy":
+            break
+        bench.key("Tab")
+    bench.key("Enter")
+    bench.until("window.__afmend.state.doc?.name === 'd1.gwy'")
+    bench.wait()
+    for _ in range(120):
+        if bench.js("document.activeElement.matches('.step summary')"):
+            break
+        bench.key("Tab")
+    bench.key("Enter")
+    assert bench.js("document.activeElement.closest('details').open")
+    bench.key("Ctrl+e")
+    bench.until("document.activeElement.textContent === 'Export'")
+    bench.key("Enter")
+    bench.until("document.querySelector('.outputs a')", 90)
+
+
+# ------------------------------------------------------------------ numbers and results
+
+
+def test_profile_is_the_heights(bench, scans):
+    mended = afmend.repair(afmend.read(scans / "a.gwy"), "gwyddion").main.values
+    got = bench.js(
+        "import('./static/js/profile.js').then((m) => [...m.along(window.__afmend.state.frames.get('mended'), [[0, 40.5], [128, 40.5]]).y])"
+    )
+    cols = np.minimum(127, np.floor(np.linspace(0, 128, len(got))).astype(int))
+    assert float(np.max(np.abs(np.array(got) - mended[40, cols]))) < 1e-5
+
+
+def test_line_by_hand(bench):
+    bench.key("m")
+    bench.draw("original", [(10, 48), (60, 48), (110, 48)])
+    line = bench.js("window.__afmend.state.line")
+    assert line[0][0] == pytest.approx(10, abs=1)
+    assert line[1][0] == pytest.approx(110, abs=1)
+    length = bench.js("import('./static/js/profile.js').then((m) => m.lengthOf(window.__afmend.state.line))")
+    assert length == pytest.approx(math.hypot((line[1][0] - line[0][0]) * 3, (line[1][1] - line[0][1]) * 2))
+    assert bench.js("document.querySelector('#chart') !== null")
+
+
+def test_roughness_table(bench, scans):
+    bench.js("document.querySelector('#tab-roughness').click()")
+    bench.until("document.querySelectorAll('#dock-body tbody tr').length === 4")
+    text = bench.js("document.querySelector('#dock-body tbody tr:nth-child(3) td').textContent")
+    mended = afmend.repair(afmend.read(scans / "a.gwy"), "gwyddion")
+    assert float(text.split()[0]) == pytest.approx(afmend.statistics(mended).Sq, rel=0.01)
+
+
+def test_step_height_by_hand(bench):
+    bench.open("b.h5")
+    bench.js(
+        "window.__afmend.change('x', (w) => ({...w, common: {name: 'mine', steps: [{step: 'level.shift', params: {}}]}}))"
+    )
+    bench.wait()
+    bench.key("s")
+    bench.draw("mended", [(5, 10), (30, 40)])
+    bench.draw("mended", [(60, 10), (90, 40)])
+    bench.until("document.querySelector('#dock-body .big')")
+    assert bench.js("document.querySelector('#dock-body .big').textContent").startswith("10 nm from area 1")
+
+
+def test_export_from_the_page_is_what_the_command_writes(bench, server, scans, tmp_path):
+    bench.key("r")
+    bench.draw("mask", [(10, 10), (40, 30)])
+    bench.wait()
+    job = bench.js("window.__afmend.exportNow(['h5', 'gwy', 'png'])", 90)
+    wish = bench.js("window.__afmend.wish()")
+    (tmp_path / "recipe.yaml").write_text(server.json("POST", "/api/words", wish)["yaml"])
+    done = cli(
+        "repair",
+        scans / "a.gwy",
+        "-o",
+        tmp_path / "out",
+        "--recipe",
+        tmp_path / "recipe.yaml",
+        "--channel",
+        wish["channel"],
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("a.gwy.h5", "a.gwy.gwy", "a.gwy.png"):
+        made = server.ask("GET", f"/api/output/{job['id']}/file/{job['outputs'].index(name)}")[2]
+        assert made == (tmp_path / "out" / name).read_bytes(), name
+
+
+def test_batch_with_a_broken_file(bench, scans):
+    bench.key("Ctrl+b")
+    bench.js("document.querySelector('#batch-folder').value = 'from_page'")
+    bench.page.click("dialog button.main")
+    bench.until("document.querySelector('#batch-state').textContent.includes('finished')", 120)
+    assert "8 of 8, 1 failed" in bench.js("document.querySelector('#batch-state').textContent")
+    assert (scans / "from_page" / "summary.csv").is_file()
+    assert "✗" in bench.js(
+        "[...document.querySelectorAll('#file-list li')].find((r) => r.dataset.ref === 'root/c.spm').textContent"
+    )
+    bench.js("[...document.querySelectorAll('#batch-state button')].find((b) => b.textContent === 'Review').click()")
+    assert bench.js("document.querySelector('dialog tbody tr').textContent").startswith("c.spm")
+
+
+def test_unreadable_files_say_why(bench):
+    bench.until(
+        "[...document.querySelectorAll('#file-list li')].find((r) => r.dataset.ref === 'root/c.spm')?.classList.contains('unreadable')"
+    )
+    bench.js("window.__afmend.openFile('root/c.spm', 'c.spm')")
+    bench.until("document.querySelector('#toast.bad')")
+    assert bench.js("window.__afmend.state.doc.name") == "a.gwy"
+
+
+def test_dropped_files_arrive(bench, scans):
+    data = list((scans / "a.gwy").read_bytes())
+    bench.js(
+        f"(() => {{ const t = new DataTransfer(); t.items.add(new File([new Uint8Array({data})], '../own <b>.gwy'));"
+        " window.dispatchEvent(new DragEvent('drop', {dataTransfer: t, bubbles: true, cancelable: true})); })()"
+    )
+    bench.until("window.__afmend.state.doc?.ref.startsWith('upload/')")
+    bench.wait()
+    assert bench.js("document.querySelector('#name').textContent") == "own _b_.gwy"
+    assert bench.js("document.querySelector('#file-list b')") is None
+
+
+# ------------------------------------------------------------------ nothing is lost
+
+
+def test_a_reload_restores_the_work(bench):
+    bench.key("r")
+    bench.draw("mask", [(10, 10), (40, 30)])
+    bench.wait()
+    wish = bench.js("window.__afmend.wish()")
+    bench.until("document.querySelector('#saved').textContent === 'saved'")
+    bench.page.do("Page.reload")
+    bench.until("document.body?.dataset.ready && window.__afmend.state.doc", 60)
+    bench.wait()
+    assert bench.js("window.__afmend.wish()") == wish
+
+
+def test_a_lost_server_loses_nothing(browser, scans, tmp_path):
+    server = start(scans, tmp_path / "state")
+    page = browser.page(server.entrance, context=browser.send("Target.createBrowserContext")["browserContextId"])
+    page.until("document.body?.dataset.ready && window.__afmend.settled()", 90)
+    server.process.kill()
+    server.close()
+    page.js("window.__afmend.usePreset('gwyddion')")
+    page.until("!document.querySelector('#lost').hidden")
+    again = start(scans, tmp_path / "state", "--port", server.port)
+    try:
+        page.until("!document.querySelector('#locked').hidden", 15)
+        assert len(page.js("window.__afmend.wish().steps")) == 5
+        page.go(again.entrance)
+        page.until("document.body?.dataset.ready && window.__afmend.settled()", 90)
+        assert len(page.js("window.__afmend.wish().steps")) == 5
+    finally:
+        page.close()
+        again.close()
+
+
+def test_tabs_do_not_take_each_others_work(bench, server, browser):
+    bench.js("window.__afmend.usePreset('topostats')")
+    bench.until("document.querySelector('#saved').textContent === 'saved'")
+    context = browser.send("Target.createBrowserContext")["browserContextId"]
+    other = browser.page(server.json("POST", "/api/token", {})["address"], context=context)
+    other.until("document.body?.dataset.ready && window.__afmend.settled()", 60)
+    assert len(other.js("window.__afmend.wish().steps")) == 3  # a new tab begins where the last one was
+    other.js("window.__afmend.usePreset('gwyddion')")
+    other.until("document.querySelector('#saved').textContent === 'saved'")
+    bench.page.do("Page.reload")
+    bench.until("document.body?.dataset.ready && window.__afmend.state.doc", 60)
+    assert len(bench.js("window.__afmend.wish().steps")) == 3
+    other.close()
+
+
+def test_frames_of_a_movie(bench, scans):
+    from afmend.formats import read_all
+
+    movies = sorted((ROOT.parent / "shared" / "data" / "scans" / "hsafm").glob("*.asd"))
+    if not movies:
+        pytest.skip("the real scans are not beside the project")
+    (scans / "e.asd").write_bytes(movies[0].read_bytes())
+    bench.open("e.asd")
+    assert not bench.js("document.querySelector('#frames').hidden")
+    bench.key(".")
+    bench.until("window.__afmend.state.doc.frame === 1")
+    bench.js(
+        "(() => { const s = document.querySelector('#frame'); s.value = 7; s.dispatchEvent(new Event('input')); })()"
+    )
+    bench.until("window.__afmend.state.info.frame === 7")
+    bench.wait()
+    values = read_all(movies[0])[7].main.values
+    offset, first = bench.js(
+        "(() => { const f = window.__afmend.state.frames.get('original'); return [f.head.offset, f.data[0]]; })()"
+    )
+    (scans / "e.asd").unlink()
+    assert offset + first == pytest.approx(float(values[0, 0]), abs=1e-4)
+
+
+def test_nothing_from_elsewhere_is_asked_for(bench, server):
+    names = bench.js("performance.getEntriesByType('resource').map((one) => one.name)")
+    assert len(names) > 15
+    assert all(name.startswith((f"http://127.0.0.1:{server.port}/", "blob:")) for name in names)
+
+
+# ------------------------------------------------------------------ everybody
+
+
+def test_accessibility_checker(bench):
+    axe = pytest.importorskip("axe_core_python", reason="needs the extra dev")
+    source = (files(axe) / "axe.min.js").read_text(encoding="utf-8")
+    bench.js("document.querySelectorAll('.step details').forEach((d) => { d.open = true; })")
+    for theme in ("light", "dark"):
+        bench.view(theme=theme)
+        bench.js(source + "; true")
+        found = bench.js(
+            "axe.run().then((r) => r.violations.map((v) => [v.id, v.impact, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + ' | ' + n.failureSummary.slice(0, 200))]))",
+            60,
+        )
+        serious = [one for one in found if one[1] in ("serious", "critical")]
+        assert serious == [], json.dumps(serious, indent=1)
+
+
+@pytest.mark.parametrize(("width", "height", "scale"), [(1280, 720, 1), (1280, 800, 2), (640, 400, 2)])
+def test_small_windows_and_large_letters(bench, width, height, scale):
+    bench.page.size(width, height, scale)
+    bench.js("new Promise((good) => setTimeout(good, 300))")
+    assert bench.js("document.documentElement.scrollWidth") <= width + 1
+    for name in ("#export", "#help", "#preset"):
+        assert bench.js(f"document.querySelector('{name}').getBoundingClientRect().right") <= width + 1
+
+
+def test_forced_colors(bench):
+    bench.page.do("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+    assert bench.js("matchMedia('(forced-colors: active)').matches")
+    bench.key("r")
+    assert bench.js("getComputedStyle(document.querySelector('#tool-rectangle')).borderTopWidth") == "3px"
+
+
+def test_without_webgl(server):
+    from browser import Browser
+
+    browser = Browser(webgl=False)
+    try:
+        page = browser.page(server.json("POST", "/api/token", {})["address"])
+        page.until("document.body?.dataset.ready && window.__afmend.settled()", 90)
+        assert page.js("window.__afmend.painterKind()") == "plain"
+        page.js("window.__afmend.openFile('root/b.h5', 'b.h5')")
+        page.until("window.__afmend.state.doc.name === 'b.h5' && window.__afmend.settled()", 60)
+        page.js("window.__afmend.look({flat: false, range: 'full', cmap: 'afm', layout: 'six'})")
+        page.js("new Promise((good) => setTimeout(good, 200))")
+        assert close_to(page.js("window.__afmend.pixel('original', 20.5, 30.5)")[:3], colormap("afm")[0])
+        assert close_to(page.js("window.__afmend.pixel('original', 80.5, 30.5)")[:3], colormap("afm")[255])
+        code = "(() => { const b = window.__afmend.cells.get('original3d').box, s = new Set(); for (let i = 0; i < 900; i++) s.add(window.__afmend.raw(b.x + (b.width * (i % 30)) / 30, b.y + (b.height * Math.floor(i / 30)) / 30).join()); return s.size > 20; })()"
+        page.until(code, 30)
+        assert "WebGL" in page.js("document.querySelector('#painter').textContent")
+    finally:
+        browser.close()

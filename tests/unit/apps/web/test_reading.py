@@ -1,0 +1,117 @@
+import io
+import json
+import struct
+import time
+
+import numpy as np
+import pytest
+
+from afmend.apps.web import wire
+from afmend.apps.web.reading import Library, Reader
+from afmend.errors import BadScanError, CorruptFileError, UnknownFormatError
+from afmend.formats import write
+from afmend.recipes import repair
+from afmend.scan import Masks
+from support import scan_of
+from web_server import damaged
+
+
+@pytest.fixture(scope="module")
+def reader():
+    reader = Reader()
+    yield reader
+    reader.close()
+
+
+def test_a_scan_travels_whole():
+    lost = np.zeros((96, 128), bool)
+    lost[:3] = True
+    scan = repair(scan_of(damaged(), masks=Masks(missing=lost), opposite=damaged(seed=4)), "gwyddion")
+    stream = io.BytesIO()
+    wire.send(stream, {"scan": wire.pack(scan)[0]}, wire.pack(scan)[1])
+    stream.seek(0)
+    facts, arrays = wire.receive(stream)
+    again = wire.unpack(facts["scan"], arrays)
+    assert again.channels == scan.channels
+    assert again.history == scan.history
+    assert (again.grid, again.source, dict(again.header)) == (scan.grid, scan.source, dict(scan.header))
+
+
+def headed(text):
+    return struct.pack("<Q", len(text)) + text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"123", struct.pack("<Q", 1 << 40), struct.pack("<Q", 100) + b"{}", headed(b'{"arrays": [["f8", [-1]]]}'),
+        headed(b'{"arrays": [["f8", [99999999999]]]}'), headed(b'{"arrays": [["f8", [2]]]}') + b"x",
+    ],
+)  # fmt: skip
+def test_what_is_no_message_ends_the_stream(data):
+    with pytest.raises(EOFError):
+        wire.receive(io.BytesIO(data))
+
+
+def test_what_is_no_scan_is_refused():
+    facts, arrays = wire.pack(scan_of(damaged()))
+    for wrong in ({}, {**facts, "grid": {}}, {**facts, "channels": [{"kind": "x"}]}):
+        with pytest.raises(BadScanError):
+            wire.unpack(wrong, arrays)
+    with pytest.raises(BadScanError):
+        wire.unpack(json.loads(json.dumps(facts)), [])
+
+
+def test_library_reads_once_and_again_when_the_file_changes(reader, tmp_path):
+    path = write(scan_of(damaged()), tmp_path / "a.h5")
+    library = Library(reader)
+    first = library.open(path)
+    assert library.open(path) is first
+    assert first.count == 1
+    write(scan_of(damaged(seed=9)), path)
+    second = library.open(path)
+    assert second is not first
+    assert second.scan.main != first.scan.main
+    small = Library(reader, limit_bytes=1)
+    assert small.open(path).scan.main == second.scan.main
+
+
+def test_errors_of_readers_arrive_as_they_are(reader, tmp_path):
+    (tmp_path / "x.bin").write_bytes(b"\0\1\2")
+    with pytest.raises(UnknownFormatError, match="no reader"):
+        reader.ask(tmp_path / "x.bin", want="scan")
+    with pytest.raises(CorruptFileError):
+        Library(reader).open(tmp_path / "none.h5")
+
+
+def test_a_slow_file_is_given_up_and_the_next_one_is_read(tmp_path):
+    import os
+
+    path = write(scan_of(damaged()), tmp_path / "a.h5")
+    slow = Reader(timeout_s=0.05)
+    with pytest.raises(CorruptFileError, match="longer than"):
+        slow.ask(path, want="scan")
+    slow.close()
+    fast = Reader(timeout_s=60)
+    fast.ask(path, want="scan")
+    os.kill(fast._process.pid, 9)
+    time.sleep(0.2)
+    with pytest.raises(CorruptFileError, match="died"):
+        fast.ask(path, want="scan")
+    assert fast.ask(path, want="scan")[0]["count"] == 1
+    fast.close()
+
+
+def test_a_greedy_file_meets_the_limit_of_memory(tmp_path):
+    np.save(tmp_path / "big.npy", np.zeros((4000, 4000)))
+    reader = Reader(memory_mb=500)
+    with pytest.raises(CorruptFileError, match=r"memory|died"):
+        reader.ask(tmp_path / "big.npy", want="scan")
+    reader.close()
+
+
+def test_thumbs(reader, tmp_path):
+    path = write(scan_of(damaged((80, 120))), tmp_path / "a.gwy")
+    facts, arrays = reader.ask(path, want="thumb", size=100)
+    assert bytes.fromhex(facts["png"]).startswith(b"\x89PNG")
+    assert (facts["rows"], facts["cols"], arrays) == (80, 120, [])
