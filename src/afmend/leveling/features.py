@@ -43,21 +43,24 @@ def measure_ground(r: Heights, skip: Mask, sigmas: float) -> Ground:
 
 def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
     """`measure_ground` of the heights as a list."""
-    ground = _median_and_mad(values)
+    ordered = np.sort(values)
+    ground = _median_and_mad(ordered)
     for _ in range(_ROUNDS):
-        before = ground
-        ground = _median_and_mad(values[np.abs(values - before.level) <= sigmas * before.sigma])
+        before, reach = ground, sigmas * ground.sigma
+        first, stop = np.searchsorted(ordered, (before.level - reach, before.level + reach))
+        ground = _median_and_mad(ordered[first:stop])
         if ground == before:
             break
     return ground
 
 
-def _median_and_mad(values: NDArray[np.float64]) -> Ground:
-    level = median(values)
-    away = np.abs(values - level)
-    sigma = 1.4826 * median(away)
-    tiny = 1e-12 * float(np.max(away))
-    return Ground(level, sigma if sigma > tiny else 1.2533 * float(np.mean(away)))
+def _median_and_mad(ordered: NDArray[np.float64]) -> Ground:
+    from afmend.leveling import ground_kernels as kernels
+
+    level, away = kernels.median_and_mad(ordered)
+    sigma = 1.4826 * away
+    tiny = 1e-12 * max(level - float(ordered[0]), float(ordered[-1]) - level)
+    return Ground(level, sigma if sigma > tiny else 1.2533 * float(np.mean(np.abs(ordered - level))))
 
 
 def median(values: NDArray[np.float64]) -> float:

@@ -213,20 +213,17 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
     return offset, slope
 
 
-@njit(cache=True, nogil=True)
-def _modulated(values: F, where: I, tests: F, out: F) -> None:
-    """Sum values times each test function, three at a time."""
-    for m in range(0, tests.shape[0], 3):
-        second, third = min(m + 1, tests.shape[0] - 1), min(m + 2, tests.shape[0] - 1)
-        a = b = c = 0.0
-        for k in range(values.size):
-            j = where[k]
-            a += values[k] * tests[m, j]
-            b += values[k] * tests[second, j]
-            c += values[k] * tests[third, j]
-        out[m] = a
-        out[second] = b if second > m else a
-        out[third] = c if third > second else out[second]
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+def _modulated(values: F, where: I, tests: F, line: F, out: F) -> None:
+    """Sum values times each test function; ``line`` is scratch space for a whole line."""
+    line[:] = 0.0
+    for k in range(values.size):
+        line[where[k]] = values[k]
+    for m in range(tests.shape[0]):
+        total = 0.0
+        for j in range(line.size):
+            total += line[j] * tests[m, j]
+        out[m] = total
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
@@ -262,6 +259,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
     leak = np.zeros((pairs, tests.shape[0]))
     values = np.empty(r.shape[1])
     at = np.empty(r.shape[1])
+    line = np.empty(r.shape[1])
     where = np.empty(r.shape[1], np.int64)
     for i in range(pairs):
         n = _gather(r, skip, lines[i], lines[i + 1], values, where)
@@ -284,7 +282,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
         for k in range(n):
             at[k] = part[k] - offset[i] - slope[i] * tests[0, where[k]]
         bottom, curvature = _weigh(at[:n], 1.0 / (2.0 * s))
-        _modulated(at[:n], where, tests, leak[i])
+        _modulated(at[:n], where, tests, line, leak[i])
         curvature = max(curvature, 0.3 * bottom)
         for m in range(tests.shape[0]):
             leak[i, m] /= curvature
@@ -298,6 +296,7 @@ def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
     leak = np.zeros((lines.size, tests.shape[0]))
     count = np.zeros(lines.size, np.int64)
     part = np.empty(r.shape[1])
+    line = np.empty(r.shape[1])
     where = np.empty(r.shape[1], np.int64)
     for i in range(lines.size):
         row = lines[i]
@@ -316,5 +315,5 @@ def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
                 part[k] = (r[row, j] - mean[i]) / n
                 where[k] = j
                 k += 1
-        _modulated(part[:n], where, tests, leak[i])
+        _modulated(part[:n], where, tests, line, leak[i])
     return mean, leak, count
