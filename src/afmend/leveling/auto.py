@@ -8,7 +8,7 @@ import numpy as np
 
 from afmend.errors import StepError
 from afmend.leveling import background
-from afmend.leveling.features import measure_ground, median
+from afmend.leveling.features import few_of, measure_ground, median, median_of_ground
 from afmend.leveling.line_axis import find_line_axis
 from afmend.leveling.line_search import LineFit, find_lines
 from afmend.leveling.terraces import facet_polynomial
@@ -79,7 +79,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     if skip.all():
         raise StepError("no usable pixel to level by", now="Shrink the masks.")
     rows, cols = field.shape
-    z = field.heights - median(field.heights[~skip])
+    z = field.heights - median(few_of(field.heights, skip))
     aspect = rows * field.pixel_nm[0] / (cols * field.pixel_nm[1])
     axis: str = params.line_axis
     if axis == "auto":
@@ -113,7 +113,7 @@ def _level(z: Heights, skip: Mask, params: Auto, aspect: float) -> tuple[Heights
     fit = background.solve(sums, degree)
     terraces = False
     if params.max_degree > 0:
-        facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit)
+        facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit, _TERRACE_GAIN)
         terraces = gain > _TERRACE_GAIN
         fit = facets if terraces else fit
     kernels.subtract(z, background.per_line(fit, sums.powers, rows), x, z)
@@ -122,7 +122,7 @@ def _level(z: Heights, skip: Mask, params: Auto, aspect: float) -> tuple[Heights
     if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):
         features = np.zeros_like(skip)
     if params.reference == "background":
-        z -= median(z[~(features | skip)])
+        z -= median_of_ground(z, skip, features, ground)
     elif params.reference == "mean":
         z -= float(np.mean(z[~skip]))
     facts = _line_facts(lines)

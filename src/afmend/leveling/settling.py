@@ -18,6 +18,8 @@ from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
 _SETTLING = 4
+_STILL = 1e-4
+"""A polynomial that moves by less, in standard deviations of the ground, has settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,11 @@ def settle(sample: Sample, lines: NDArray[np.float64], sigmas: float) -> Settled
     for _ in range(_SETTLING):
         rest = _over(start, found, sample)
         ground = ground_of(rest[few], sigmas)
-        found = found + sample.polynomial(rest, ground.level, sigmas * ground.sigma)
-        found[0] += ground.level
+        move = sample.polynomial(rest, ground.level, sigmas * ground.sigma)
+        move[0] += ground.level
+        found = found + move
+        if float(np.max(np.abs(move))) <= _STILL * ground.sigma:
+            break
     rest = _over(start, found, sample)[few]
     ground = ground_of(rest, sigmas)
     found[0] += ground.level

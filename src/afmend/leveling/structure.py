@@ -93,7 +93,8 @@ def doubt_about(one: Table, other: Table, before: Vector, after: Vector) -> Doub
 def _is_blurred(before: Vector, after: Vector) -> bool:
     if before.size == 0:
         return False
-    width = float(np.ptp(np.quantile(before, (0.01, 0.99)))) / _BINS
+    ordered = np.sort(before)
+    width = float(ordered[int(0.99 * (ordered.size - 1))] - ordered[int(0.01 * (ordered.size - 1))]) / _BINS
     return width > 0.0 and entropy(after, width) - entropy(before, width) > _BLUR
 
 
