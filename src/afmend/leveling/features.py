@@ -51,6 +51,8 @@ def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
     for _ in range(_ROUNDS):
         before, reach = ground, sigmas * ground.sigma
         first, stop = np.searchsorted(ordered, (before.level - reach, before.level + reach))
+        if first >= stop:  # nothing but rounding is left
+            break
         ground = _median_and_mad(ordered[first:stop])
         if ground == before:
             break

@@ -98,7 +98,7 @@ def _nearest(ordered: F, center: float, count: int) -> float:
             low = middle + 1
         else:
             high = middle
-    return max(abs(center - ordered[low]), abs(ordered[low + count - 1] - center))
+    return float(max(abs(center - ordered[low]), abs(ordered[low + count - 1] - center)))
 
 
 @njit(cache=True, nogil=True)

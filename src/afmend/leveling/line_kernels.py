@@ -174,10 +174,12 @@ def _locate(values: F, start: float, kappa: float) -> float:
             bottom += w
             slope += w * a * (1.0 - 3.0 * t * t)
         move = top / bottom
-        if turn >= 1 and slope > 0.3 * bottom:
+        newton = turn >= 1 and slope > 0.3 * bottom
+        if newton:
             move = top / slope
         center += move
-        if abs(move) <= 1e-10 * kappa:
+        # What a Newton step leaves is of the order of its square.
+        if abs(move) <= (1e-6 if newton else 1e-10) * kappa:
             break
     return center
 
@@ -317,3 +319,35 @@ def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
                 k += 1
         _modulated(part[:n], where, tests, line, leak[i])
     return mean, leak, count
+
+
+@njit(cache=True, nogil=True)
+def line_locations(r: F, skip: B, lines: I, tests: F) -> tuple[F, F]:
+    """Locate the heights of each line by redescending weights; return also the ``leak``, as `pair_fit` does."""
+    offset = np.zeros(lines.size)
+    leak = np.zeros((lines.size, tests.shape[0]))
+    values = np.empty(r.shape[1])
+    line = np.empty(r.shape[1])
+    where = np.empty(r.shape[1], np.int64)
+    for i in range(lines.size):
+        n = 0
+        for j in range(r.shape[1]):
+            if not skip[lines[i], j]:
+                values[n] = r[lines[i], j]
+                where[n] = j
+                n += 1
+        if n == 0:
+            continue
+        part = values[:n].copy()
+        offset[i] = _median(part)
+        scale = 1.4826 * _median(np.abs(part - offset[i]))
+        if scale <= 0.0:
+            continue
+        offset[i] = _locate(values[:n], offset[i], 2.0 * scale)
+        for k in range(n):
+            part[k] = values[k] - offset[i]
+        bottom, curvature = _weigh(part, 1.0 / (2.0 * scale))
+        _modulated(part, where, tests, line, leak[i])
+        for m in range(tests.shape[0]):
+            leak[i, m] /= max(curvature, 0.3 * bottom)
+    return offset, leak

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from afmend.leveling import background, line_model, settling
 from afmend.leveling.evidence import Verdict, judge, nothing
+from afmend.leveling.features import quantum
 from afmend.leveling.line_bends import find_bends
 from afmend.leveling.line_model import GAUGE_DEGREE, Path
 from afmend.leveling.settling import Sample
@@ -72,12 +73,12 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
     if model != "auto" or not shrink or not fit.coefs.any():
         return fit
     before = settling.settle(sample, np.zeros((z.shape[0], 1)), sigmas)
-    blocks = Blocks.of(z, skip)
+    blocks, step = Blocks.of(z, skip), quantum(z, skip)
     steps = blocks.steps(before.coefs)
 
     def doubt_of(fit: LineFit) -> Doubt:
         after = settling.settle(sample, fit.coefs, sigmas)
-        return doubt_about(steps, blocks.steps(after.coefs), before.heights, after.heights)
+        return doubt_about(steps, blocks.steps(after.coefs), before.heights, after.heights, step)
 
     doubt = doubt_of(fit)
     if str(doubt) == "blurred_heights":
@@ -162,4 +163,3 @@ def _judge_slopes(path: Path, slopes: NDArray[np.float64], aspect: float, *, shr
     leaks = line_model.between(path.lines, line_model.integrate(path.leak[:, 1:]))
     slopes = line_model.between(path.lines, slopes)
     return judge(slopes, leaks, aspect=aspect, degree=GAUGE_DEGREE - 1, shrink=shrink, order=1)
-

@@ -18,7 +18,7 @@ from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
 _SETTLING = 4
-_STILL = 1e-4
+_STILL = 1e-2
 """A polynomial that moves by less, in standard deviations of the ground, has settled."""
 
 

@@ -64,7 +64,7 @@ class Doubt:
         return "blurred_heights" if self.blurred else ""
 
 
-def doubt_about(one: Table, other: Table, before: Vector, after: Vector) -> Doubt:
+def doubt_about(one: Table, other: Table, before: Vector, after: Vector, quantum: float = 0.0) -> Doubt:
     """Judge a correction of lines by what the heights look like before and after it.
 
     Parameters
@@ -73,6 +73,8 @@ def doubt_about(one: Table, other: Table, before: Vector, after: Vector) -> Doub
         `Blocks.steps` without and with the correction.
     before, after : (n,)
         Some hundred or thousand heights above their background, without and with the correction.
+    quantum : float
+        Step of quantized heights; finer bins would tell how it fits the background.
 
     Notes
     -----
@@ -87,14 +89,16 @@ def doubt_about(one: Table, other: Table, before: Vector, after: Vector) -> Doub
     energy = float(np.sum(change**2))
     if one.shape[0] < FEWEST_LINES or one.shape[1] < 3 or not energy > 1e-12 * float(np.sum(one**2)):
         return Doubt()
-    return Doubt(_is_sheared(one, other, change), _is_repeating(one, other, change), _is_blurred(before, after))
+    blurred = _is_blurred(before, after, quantum)
+    return Doubt(_is_sheared(one, other, change), _is_repeating(one, other, change), blurred)
 
 
-def _is_blurred(before: Vector, after: Vector) -> bool:
+def _is_blurred(before: Vector, after: Vector, quantum: float) -> bool:
     if before.size == 0:
         return False
     ordered = np.sort(before)
     width = float(ordered[int(0.99 * (ordered.size - 1))] - ordered[int(0.01 * (ordered.size - 1))]) / _BINS
+    width = max(width, quantum)
     return width > 0.0 and entropy(after, width) - entropy(before, width) > _BLUR
 
 
@@ -130,7 +134,7 @@ class Blocks:
         return cls(means[..., 4], means[..., :4], known[1:] & known[:-1])
 
     def steps(self, coefs: NDArray[np.float64]) -> Table:
-        """Steps of the block means from line to line, without a polynomial of each; 0 where one is not known."""
+        """Return the steps of the means from line to line, without a polynomial of each line; 0 where unknown."""
         left = self.mean - np.einsum("ibk,ik->ib", self.powers[..., : coefs.shape[1]], coefs)
         return np.where(self.both, np.diff(left, axis=0), 0.0)
 
