@@ -32,7 +32,7 @@ def load_recipe(name: str | Path) -> Recipe:
     """
     text = str(name)
     if text in built_in_recipes():
-        return _built_in(text)
+        return _built_in(text).model_copy(deep=True)
     if text.endswith((".yaml", ".yml")) or Path(text).is_file():
         recipe = Recipe.from_file(Path(text))
     else:
