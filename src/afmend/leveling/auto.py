@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from afmend.errors import StepError
 from afmend.leveling import background
-from afmend.leveling.features import measure_ground, median
+from afmend.leveling.features import few_of, measure_ground, median, median_of_ground
 from afmend.leveling.line_axis import find_line_axis
 from afmend.leveling.line_search import LineFit, find_lines
+from afmend.leveling.opposite import Apart, offsets_apart
+from afmend.leveling.settling import joined
 from afmend.leveling.terraces import facet_polynomial
 from afmend.pipeline import Field, Knob, Leveled, Params, step
 from afmend.scan.arrays import Heights, Mask
@@ -20,6 +22,9 @@ _TERRACE_GAIN = 0.15
 
 _MOST_FEATURES = 0.3
 """Where more than this part of the pixels lies off the ground, it is no foreground: terraces, gratings."""
+
+
+Other: TypeAlias = tuple[Heights, Mask]
 
 
 class Auto(Params):
@@ -40,13 +45,18 @@ class Auto(Params):
         "auto", "Along which axis the scan lines run; auto: along the rows, unless the columns clearly hold the noise.",
         advanced=True,
     )  # fmt: skip
+    use_opposite: bool = Knob(
+        True,
+        "Where edges along the lines forbid offsets, take those that the other scan direction, if recorded, lacks.",
+        advanced=True,
+    )
     reference: Literal["background", "mean", "none"] = Knob(
         "background", "Which height becomes zero: the background's median, the mean, or none (the mean is kept).",
         advanced=True,
     )  # fmt: skip
 
 
-@step("level.auto", Auto, version="4")
+@step("level.auto", Auto, version="5")
 def level_auto(field: Field, params: Auto) -> Leveled:
     """Subtract line offsets and a polynomial background, each as far as the evidence supports it.
 
@@ -60,11 +70,15 @@ def level_auto(field: Field, params: Auto) -> Leveled:
 
     What would take away structure of the sample that runs along the lines (edges, gratings), or spread the heights, is
     not line noise; the lines then stay as they are, for no row offset can be told from such topography (see
-    `afmend.leveling.structure`).
+    `afmend.leveling.structure`). If the other scan direction was recorded, the part of the offsets goes that it
+    contradicts (see `afmend.leveling.opposite`): noise faster than a line. Slower noise is common to both directions
+    and stays.
 
     ``facts`` hold the axis of the lines, the model chosen (``line_degree``: 0 offsets, 1 slopes, 2 and 3 bends), the
     line noise found and the posterior standard deviation of every line; ``line_doubt`` says why lines were left
     ("edges_along_lines", "blurred_heights"): the deviation then is the size of the offsets that may be noise.
+    ``line_apart`` is the size of the offsets that the other direction contradicted, ``line_apart_share`` the share of
+    the difference that was blamed on this one.
 
     When not to use it: a single edge that runs exactly along the lines looks like a line jump; level such a scan with
     ``line_model="none"``. A smooth drift in height without jitter from line to line cannot be told from topography and
@@ -79,17 +93,19 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     if skip.all():
         raise StepError("no usable pixel to level by", now="Shrink the masks.")
     rows, cols = field.shape
-    z = field.heights - median(field.heights[~skip])
+    z = field.heights - median(few_of(field.heights, skip))
     aspect = rows * field.pixel_nm[0] / (cols * field.pixel_nm[1])
     axis: str = params.line_axis
     if axis == "auto":
         axis = "rows"
         if params.line_model != "none":
             axis = find_line_axis(z, skip, sigmas=params.feature_sigmas, aspect=aspect)
+    other = _opposite(field, params)
     if axis == "rows":
-        heights, features, facts = _level(z, skip, params, aspect)
+        heights, features, facts = _level(z, skip, other, params, aspect)
     else:
-        turned = _level(np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T), params, 1.0 / aspect)
+        beside = other and (np.ascontiguousarray(other[0].T), np.ascontiguousarray(other[1].T))
+        turned = _level(np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T), beside, params, 1.0 / aspect)
         heights, features, facts = np.ascontiguousarray(turned[0].T), np.ascontiguousarray(turned[1].T), turned[2]
     if params.reference == "none":
         heights += float(np.mean(field.heights[~skip])) - float(np.mean(heights[~skip]))
@@ -98,7 +114,17 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     return Leveled(heights, features, {"line_axis": axis, **named})
 
 
-def _level(z: Heights, skip: Mask, params: Auto, aspect: float) -> tuple[Heights, Mask, dict[str, Any]]:
+def _opposite(field: Field, params: Auto) -> Other | None:
+    """Heights of the other scan direction, and where they cannot be used; None if there are none."""
+    if field.opposite is None or not params.use_opposite:
+        return None
+    heights = np.asarray(field.opposite, dtype=np.float64)
+    return heights, field.opposite_excluded | ~np.isfinite(heights)
+
+
+def _level(
+    z: Heights, skip: Mask, other: Other | None, params: Auto, aspect: float
+) -> tuple[Heights, Mask, dict[str, Any]]:
     """Level heights (changed in place) whose lines are rows; return them, the features and the facts."""
     from afmend.leveling import line_kernels as kernels
 
@@ -107,13 +133,16 @@ def _level(z: Heights, skip: Mask, params: Auto, aspect: float) -> tuple[Heights
     lines = find_lines(
         z, skip, model=params.line_model, shrink=params.shrink, sigmas=params.feature_sigmas, aspect=aspect
     )
-    kernels.subtract(z, lines.coefs, x, z)
+    apart = Apart.nothing(rows)
+    if other is not None and (lines.doubt.sheared or lines.doubt.repeating):
+        apart = offsets_apart(z, other[0], skip | other[1], aspect)
+    kernels.subtract(z, joined(lines.coefs, apart.offset[:, None]), x, z)
     sums = background.collect(z, ~lines.ground, params.max_degree)
     degree = background.choose_degree(sums, params.max_degree)
     fit = background.solve(sums, degree)
     terraces = False
     if params.max_degree > 0:
-        facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit)
+        facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit, _TERRACE_GAIN)
         terraces = gain > _TERRACE_GAIN
         fit = facets if terraces else fit
     kernels.subtract(z, background.per_line(fit, sums.powers, rows), x, z)
@@ -122,28 +151,32 @@ def _level(z: Heights, skip: Mask, params: Auto, aspect: float) -> tuple[Heights
     if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):
         features = np.zeros_like(skip)
     if params.reference == "background":
-        z -= median(z[~(features | skip)])
+        z -= median_of_ground(z, skip, features, ground)
     elif params.reference == "mean":
         z -= float(np.mean(z[~skip]))
-    facts = _line_facts(lines)
+    facts = _line_facts(lines, apart)
     facts["background"] = "facets" if terraces else "polynomial"
     facts["degree"] = min(2, params.max_degree) if terraces else degree
     facts["feature_fraction"] = float(np.count_nonzero(features)) / features.size
     return z, features, facts
 
 
-_HEIGHTS = ("line_noise", "line_sigma_median", "line_sigma_max", "line_sigma")
+_HEIGHTS = ("line_apart", "line_noise", "line_sigma_median", "line_sigma_max", "line_sigma")
 
 
-def _line_facts(lines: LineFit) -> dict[str, Any]:
-    model = ("offset" if lines.offsets.correction.any() else "none", "offset_slope", "offset_bend")[
-        min(lines.degree, 2)
-    ]
+def _line_facts(lines: LineFit, apart: Apart) -> dict[str, Any]:
+    model = (
+        "offset" if lines.offsets.correction.any() or apart.offset.any() else "none",
+        "offset_slope",
+        "offset_bend",
+    )[min(lines.degree, 2)]
     return {
         "line_model": model,
         "line_degree": lines.degree,
         "line_jumps": lines.offsets.jumps,
         "line_doubt": str(lines.doubt),
+        "line_apart": float(np.std(apart.offset)),
+        "line_apart_share": apart.share,
         "line_noise": float(np.sqrt(lines.offsets.noise)),
         "line_sigma_median": float(np.median(lines.sigma)),
         "line_sigma_max": float(np.max(lines.sigma)),

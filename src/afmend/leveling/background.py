@@ -62,28 +62,19 @@ def collect(r: Heights, skip: Mask, degree: int) -> Sums:
     weights, heights, squares = by_halves(
         lambda first, stop: kernels.tile_moments(r[first:stop], skip[first:stop], x, edges), r.shape[0]
     )
-    return _lift(weights[..., : 2 * degree + 1], heights[..., : degree + 1], squares, tiles=_TILES)
+    return _lift(weights[..., : 2 * degree + 1], heights[..., : degree + 1], squares)
 
 
-def collect_ground(z: Heights, skip: Mask, coefs: NDArray[np.float64], level: float, reach: float) -> Sums:
-    """`collect` to degree 2, in one tile, the heights within ``reach`` of ``coefs`` (per line) plus ``level``."""
-    from afmend.compiled import by_halves
-    from afmend.leveling import ground_kernels as kernels
-
-    x = centered(z.shape[1])
-    weights, heights = by_halves(
-        lambda first, stop: kernels.ground_moments(z[first:stop], skip[first:stop], coefs[first:stop], x, level, reach),
-        z.shape[0],
-    )
-    return _lift(weights, heights, np.zeros(heights.shape[:2]), tiles=1)
+def solve_moments(weights: NDArray[np.float64], heights: NDArray[np.float64], degree: int) -> Vector:
+    """Solve for the polynomial of ``degree`` by sums ``[a, b]`` of x**a y**b, and of the same times the heights."""
+    a, b = (np.array(exponents) for exponents in zip(*monomials(degree), strict=True))
+    return _solve(weights[a[:, None] + a, b[:, None] + b], heights[a, b])
 
 
-def _lift(
-    weights: NDArray[np.float64], heights: NDArray[np.float64], squares: NDArray[np.float64], *, tiles: int
-) -> Sums:
+def _lift(weights: NDArray[np.float64], heights: NDArray[np.float64], squares: NDArray[np.float64]) -> Sums:
     """Turn sums over pieces of lines into sums over tiles."""
     rows, degree = heights.shape[0], heights.shape[2] - 1
-    edges = mirror_edges(rows, tiles)
+    edges = mirror_edges(rows, _TILES)
     powers = monomials(degree)
     lifted = centered(rows)[:, None] ** np.arange(2 * degree + 1)
 

@@ -70,7 +70,14 @@ def _polynomials(count: int, degree: int) -> NDArray[np.float64]:
 
 
 def judge(
-    path: Vector, leaks: NDArray[np.float64], *, aspect: float, degree: int, shrink: bool, order: int = 0
+    path: Vector,
+    leaks: NDArray[np.float64],
+    *,
+    aspect: float,
+    degree: int,
+    shrink: bool,
+    order: int = 0,
+    white: bool = False,
 ) -> Verdict:
     """Split a path into line noise and topography.
 
@@ -88,6 +95,8 @@ def judge(
         False takes the whole path for line noise.
     order : int
         Degree along the lines of what the path holds: 0 = offsets, 1 = slopes, 2 and 3 = bends.
+    white : bool
+        Line noise is known to be independent from line to line.
 
     Notes
     -----
@@ -111,10 +120,10 @@ def judge(
     jumped: NDArray[np.bool_] = np.zeros(count - 1, dtype=np.bool_)
     total = variance = noise = 0.0
     for turn in range(_ROUNDS):
-        steps = _jumps(rest, sizes) if order == 0 else np.zeros(count - 1)
+        steps = _jumps(rest, sizes) if order == 0 and not white else np.zeros(count - 1)
         jumped |= steps != 0
         now = np.concatenate([[0.0], np.cumsum(steps)])
-        part, var, found = _wiener(detrend(rest - now, degree), expected, degree, order)
+        part, var, found = _wiener(detrend(rest - now, degree), expected, degree, white=white or order > 0)
         if turn == 0:
             variance, noise = var, found + float(np.var(detrend(now, degree)))
         change = now + part
@@ -157,7 +166,7 @@ def _jumps(path: Vector, sizes: Vector) -> Vector:
     return np.where(np.abs(steps - np.median(steps)) > limit, steps, 0.0)
 
 
-def _wiener(path: Vector, expected: Vector, degree: int, mode: int) -> tuple[Vector, float, float]:
+def _wiener(path: Vector, expected: Vector, degree: int, *, white: bool) -> tuple[Vector, float, float]:
     """Return the line noise in a path, its posterior variance and its power, both as means over the lines."""
     from scipy.fft import dct, idct
 
@@ -172,11 +181,11 @@ def _wiener(path: Vector, expected: Vector, degree: int, mode: int) -> tuple[Vec
     power = np.maximum(power, 1e-30 * largest)
     leak = np.maximum(expected[1:], 1e-12 * max(float(np.max(expected[1:])), largest * 1e-12))
     order = np.arange(1.0, count)
-    white, walk = np.ones(count - 1), order**-2
+    level, walk = np.ones(count - 1), order**-2
     judged = slice(min(degree, count - 2), None)  # the polynomial took most of the lowest orders
     best, kappa, _ = fit_spectrum(power[judged], leak[judged], np.zeros((0, count - 1))[:, judged])
     noise = np.zeros(count - 1)
-    for laws in (white[None], walk[None], np.stack([white, walk]))[: 1 if mode else 3]:
+    for laws in (level[None], walk[None], np.stack([level, walk]))[: 1 if white else 3]:
         score, factor, theta = fit_spectrum(power[judged], leak[judged], laws[:, judged])
         score -= _NATS_PER_LAW * theta.size
         if score > best:

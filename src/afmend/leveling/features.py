@@ -34,30 +34,38 @@ def measure_ground(r: Heights, skip: Mask, sigmas: float) -> Ground:
     half of the heights are equal, the mean deviation takes the place of the MAD. Large images are thinned out, the
     same from every side.
     """
+    return ground_of(few_of(r, skip), sigmas)
+
+
+def few_of(r: Heights, skip: Mask) -> NDArray[np.float64]:
+    """Usable heights, of a large image those of every few lines and columns."""
     rows, cols = thinned(r.shape[0], r.shape[1])
     values = r[rows][:, cols][~skip[rows][:, cols]]
-    if values.size == 0:
-        values = r[~skip]
-    return ground_of(values, sigmas)
+    return values if values.size else r[~skip]
 
 
 def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
     """`measure_ground` of the heights as a list."""
-    ground = _median_and_mad(values)
+    ordered = np.sort(values)
+    ground = _median_and_mad(ordered)
     for _ in range(_ROUNDS):
-        before = ground
-        ground = _median_and_mad(values[np.abs(values - before.level) <= sigmas * before.sigma])
+        before, reach = ground, sigmas * ground.sigma
+        first, stop = np.searchsorted(ordered, (before.level - reach, before.level + reach))
+        if first >= stop:  # nothing but rounding is left
+            break
+        ground = _median_and_mad(ordered[first:stop])
         if ground == before:
             break
     return ground
 
 
-def _median_and_mad(values: NDArray[np.float64]) -> Ground:
-    level = median(values)
-    away = np.abs(values - level)
-    sigma = 1.4826 * median(away)
-    tiny = 1e-12 * float(np.max(away))
-    return Ground(level, sigma if sigma > tiny else 1.2533 * float(np.mean(away)))
+def _median_and_mad(ordered: NDArray[np.float64]) -> Ground:
+    from afmend.leveling import ground_kernels as kernels
+
+    level, away = kernels.median_and_mad(ordered)
+    sigma = 1.4826 * away
+    tiny = 1e-12 * max(level - float(ordered[0]), float(ordered[-1]) - level)
+    return Ground(level, sigma if sigma > tiny else 1.2533 * float(np.mean(np.abs(ordered - level))))
 
 
 def median(values: NDArray[np.float64]) -> float:
@@ -66,6 +74,19 @@ def median(values: NDArray[np.float64]) -> float:
     ordered = np.partition(values, middle)
     upper = float(ordered[middle])
     return upper if values.size % 2 else 0.5 * (float(np.max(ordered[:middle])) + upper)
+
+
+def median_of_ground(z: Heights, skip: Mask, also: Mask, ground: Ground) -> float:
+    """Median of the pixels that neither mask holds, found from what lies near the level of the ground."""
+    from afmend.leveling import ground_kernels as kernels
+
+    low, high = ground.level - 0.3 * ground.sigma, ground.level + 0.3 * ground.sigma
+    count, below, near = kernels.median_near(z, skip, also, low, high)
+    ranks = [(count - 1) // 2 - below, count // 2 - below]
+    if ranks[0] < 0 or ranks[1] >= near.size:
+        return median(z[~(skip | also)])
+    ordered = np.partition(near, ranks)
+    return 0.5 * float(ordered[ranks[0]] + ordered[ranks[1]])
 
 
 def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -90,11 +111,11 @@ def quantum(r: Heights, skip: Mask) -> float:
     differences = np.diff(r[lines], axis=1)[together]
     if differences.size == 0:
         return 0.0
-    sizes = np.abs(differences - np.median(differences))
-    large = float(np.quantile(sizes, 0.9))
+    sizes = np.sort(np.abs(differences - median(differences)))
+    large = float(sizes[int(0.9 * (sizes.size - 1))])
     steps = sizes[sizes > 0.1 * large]
     if steps.size == 0 or float(np.mean(sizes < 0.02 * large)) < 0.1:
         return 0.0
-    step = float(np.quantile(steps, 0.05))
+    step = float(steps[int(0.05 * (steps.size - 1))])
     off = np.abs(steps / step - np.round(steps / step))
     return step if float(np.mean(off < 0.1)) > 0.8 else 0.0

@@ -52,22 +52,16 @@ def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) -> tuple[F, F]:
-    """Sum x**k (k to 4) and x**k r (k to 2) over each line.
-
-    r is what is left of the heights above a parabola per line and ``level``; pixels farther than ``reach`` from it
-    do not count.
-    """
-    rows, cols = z.shape
-    weights = np.zeros((rows, 1, 5))
-    heights = np.zeros((rows, 1, 3))
-    for i in range(rows):
-        c0, c1, c2 = coefs[i]
+def ground_moments(r: F, skip: B, x: F, y: F, level: float, reach: float) -> tuple[F, F]:
+    """Sum x**a y**b (to 4 each) and x**a y**b (r - level) (to 2 each) over the pixels within ``reach`` of ``level``."""
+    weights = np.zeros((5, 5))
+    heights = np.zeros((3, 3))
+    for i in range(r.shape[0]):
         w0 = w1 = w2 = w3 = w4 = h0 = h1 = h2 = 0.0
-        for j in range(cols):
+        for j in range(r.shape[1]):
             x1 = x[j]
             x2 = x1 * x1
-            value = np.inf if skip[i, j] else z[i, j] - (c0 + c1 * x1 + c2 * x2) - level
+            value = np.nan if skip[i, j] else r[i, j] - level
             one = 1.0 if abs(value) <= reach else 0.0
             value = value if abs(value) <= reach else 0.0
             w0 += one
@@ -78,9 +72,59 @@ def ground_moments(z: F, skip: B, coefs: F, x: F, level: float, reach: float) ->
             h0 += value
             h1 += x1 * value
             h2 += x2 * value
-        weights[i, 0] = (w0, w1, w2, w3, w4)
-        heights[i, 0] = (h0, h1, h2)
+        power = 1.0
+        for b in range(5):
+            weights[0, b] += w0 * power
+            weights[1, b] += w1 * power
+            weights[2, b] += w2 * power
+            weights[3, b] += w3 * power
+            weights[4, b] += w4 * power
+            if b < 3:
+                heights[0, b] += h0 * power
+                heights[1, b] += h1 * power
+                heights[2, b] += h2 * power
+            power *= y[i]
     return weights, heights
+
+
+@njit(cache=True, nogil=True)
+def _nearest(ordered: F, center: float, count: int) -> float:
+    """Return the distance from ``center`` of the ``count``-th nearest of ordered numbers."""
+    low = 0
+    high = ordered.size - count
+    while low < high:
+        middle = (low + high) // 2
+        if center - ordered[middle] > ordered[middle + count] - center:
+            low = middle + 1
+        else:
+            high = middle
+    return float(max(abs(center - ordered[low]), abs(ordered[low + count - 1] - center)))
+
+
+@njit(cache=True, nogil=True)
+def median_and_mad(ordered: F) -> tuple[float, float]:
+    """Return the median of ordered numbers and the median of their distances from it, in few steps."""
+    n = ordered.size
+    level = ordered[n // 2] if n % 2 else 0.5 * (ordered[n // 2 - 1] + ordered[n // 2])
+    away = _nearest(ordered, level, n // 2 + 1)
+    if n % 2 == 0:
+        away = 0.5 * (away + _nearest(ordered, level, n // 2))
+    return level, away
+
+
+@njit(cache=True, nogil=True)
+def above_ground(z: F, skip: B, coefs: F, x: F, reach: float) -> tuple[F, B]:
+    """Subtract a polynomial of degree 3 at most from each line, and tell which usable pixels are within ``reach``."""
+    left = np.empty(z.shape)
+    ground = np.empty(z.shape, np.bool_)
+    c = np.zeros(4)
+    for i in range(z.shape[0]):
+        c[: coefs.shape[1]] = coefs[i]
+        c0, c1, c2, c3 = c
+        for j in range(z.shape[1]):
+            left[i, j] = z[i, j] - (((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0)
+            ground[i, j] = not skip[i, j] and abs(left[i, j]) <= reach
+    return left, ground
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
@@ -138,3 +182,69 @@ def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
             if count[a, b] > 0:
                 mean[a, b] /= count[a, b]
     return mean, count
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+def block_sums(z: F, skip: B, x: F, edges: I) -> F:
+    """Sum 1, x, x**2, x**3 and the heights over the usable pixels of each piece of each line: (rows, pieces, 5)."""
+    out = np.zeros((z.shape[0], edges.size - 1, 5))
+    for i in range(z.shape[0]):
+        for p in range(edges.size - 1):
+            w0 = w1 = w2 = w3 = h = 0.0
+            for j in range(edges[p], edges[p + 1]):
+                one = 0.0 if skip[i, j] else 1.0
+                value = 0.0 if skip[i, j] else z[i, j]
+                x1 = one * x[j]
+                x2 = x1 * x[j]
+                w0 += one
+                w1 += x1
+                w2 += x2
+                w3 += x2 * x[j]
+                h += value
+            out[i, p] = (w0, w1, w2, w3, h)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def block_sums_across(z: F, skip: B, y: F, edges: I) -> F:
+    """`block_sums` of the transposed image: (cols, pieces, 5)."""
+    cols = z.shape[1]
+    out = np.zeros((cols, edges.size - 1, 5))
+    w0, w1, w2, w3, h = np.empty(cols), np.empty(cols), np.empty(cols), np.empty(cols), np.empty(cols)
+    for p in range(edges.size - 1):
+        for part in (w0, w1, w2, w3, h):
+            part[:] = 0.0
+        for i in range(edges[p], edges[p + 1]):
+            y1 = y[i]
+            y2 = y1 * y1
+            y3 = y2 * y1
+            for j in range(cols):
+                one = 0.0 if skip[i, j] else 1.0
+                w0[j] += one
+                w1[j] += one * y1
+                w2[j] += one * y2
+                w3[j] += one * y3
+                h[j] += 0.0 if skip[i, j] else z[i, j]
+        for j in range(cols):
+            out[j, p] = (w0[j], w1[j], w2[j], w3[j], h[j])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def median_near(r: F, skip: B, also: B, low: float, high: float) -> tuple[int, int, F]:
+    """Count the pixels that neither mask holds, those of them below ``low``, and list those up to ``high``."""
+    count = 0
+    below = 0
+    between = np.empty(r.size)
+    inside = 0
+    for i in range(r.shape[0]):
+        for j in range(r.shape[1]):
+            if skip[i, j] or also[i, j]:
+                continue
+            count += 1
+            if r[i, j] < low:
+                below += 1
+            elif r[i, j] <= high:
+                between[inside] = r[i, j]
+                inside += 1
+    return count, below, between[:inside]

@@ -7,16 +7,18 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.leveling import background
 from afmend.leveling.features import median
-from afmend.leveling.line_search import find_lines, without_polynomial
-from afmend.leveling.structure import FEWEST_LINES, steps_of_blocks
+from afmend.leveling.line_search import find_lines
+from afmend.leveling.settling import Sample, per_line
+from afmend.leveling.structure import FEWEST_LINES, Blocks
 from afmend.scan.arrays import Heights, Mask
 
 Axis: TypeAlias = Literal["rows", "columns"]
 _CLEARLY = 2.5
 """By this factor columns must move together more than their parts do by themselves, and more than rows do."""
 _SMOOTH = 0.3
+_TURNED = [0, 2, 1, 5, 4, 3]
+"""Where the coefficients of a polynomial of degree 2 go when x and y change places."""
 
 
 def find_line_axis(z: Heights, skip: Mask, *, sigmas: float, aspect: float) -> Axis:
@@ -38,19 +40,21 @@ def find_line_axis(z: Heights, skip: Mask, *, sigmas: float, aspect: float) -> A
     for itself. Typical jitter (medians) is compared, so that edges do not count; a smooth profile is no jitter; and
     what looks like a grating or an edge along the columns (`afmend.leveling.structure`) is not believed.
     """
-    rows, columns = _together(z, skip), (0.0, 1.0)
-    turned, gone = np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T)
-    if rows[0] < np.inf:
-        columns = _together(turned, gone)
-    if columns[0] < _CLEARLY * max(rows[0], 1.0) or columns[1] > _SMOOTH:
+    sample = Sample.of(z, skip)
+    background = sample.polynomial(sample.heights)
+    columns = _together(Blocks.of(z, skip, across=True).steps(per_line(background[_TURNED], z.shape[1])))
+    if columns[0] < _CLEARLY or columns[1] > _SMOOTH:
         return "rows"
+    rows = _together(Blocks.of(z, skip).steps(per_line(background, z.shape[0])))
+    if columns[0] < _CLEARLY * rows[0]:
+        return "rows"
+    turned, gone = np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T)
     fit = find_lines(turned, gone, model="auto", shrink=True, sigmas=sigmas, aspect=1.0 / aspect)
     return "columns" if fit.offsets.noise > fit.offsets.leak else "rows"
 
 
-def _together(r: Heights, skip: Mask) -> tuple[float, float]:
+def _together(steps: NDArray[np.float64]) -> tuple[float, float]:
     """How much more than by chance the blocks of a line jitter together, and how smoothly lines follow each other."""
-    steps = steps_of_blocks(without_polynomial(r, skip, background.centered(r.shape[1])), skip)
     count, blocks = steps.shape
     if count < FEWEST_LINES or blocks < 3:
         return 0.0, 1.0

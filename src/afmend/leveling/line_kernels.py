@@ -174,10 +174,12 @@ def _locate(values: F, start: float, kappa: float) -> float:
             bottom += w
             slope += w * a * (1.0 - 3.0 * t * t)
         move = top / bottom
-        if turn >= 1 and slope > 0.3 * bottom:
+        newton = turn >= 1 and slope > 0.3 * bottom
+        if newton:
             move = top / slope
         center += move
-        if abs(move) <= 1e-10 * kappa:
+        # What a Newton step leaves is of the order of its square.
+        if abs(move) <= (1e-6 if newton else 1e-10) * kappa:
             break
     return center
 
@@ -213,20 +215,17 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
     return offset, slope
 
 
-@njit(cache=True, nogil=True)
-def _modulated(values: F, where: I, tests: F, out: F) -> None:
-    """Sum values times each test function, three at a time."""
-    for m in range(0, tests.shape[0], 3):
-        second, third = min(m + 1, tests.shape[0] - 1), min(m + 2, tests.shape[0] - 1)
-        a = b = c = 0.0
-        for k in range(values.size):
-            j = where[k]
-            a += values[k] * tests[m, j]
-            b += values[k] * tests[second, j]
-            c += values[k] * tests[third, j]
-        out[m] = a
-        out[second] = b if second > m else a
-        out[third] = c if third > second else out[second]
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+def _modulated(values: F, where: I, tests: F, line: F, out: F) -> None:
+    """Sum values times each test function; ``line`` is scratch space for a whole line."""
+    line[:] = 0.0
+    for k in range(values.size):
+        line[where[k]] = values[k]
+    for m in range(tests.shape[0]):
+        total = 0.0
+        for j in range(line.size):
+            total += line[j] * tests[m, j]
+        out[m] = total
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
@@ -262,6 +261,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
     leak = np.zeros((pairs, tests.shape[0]))
     values = np.empty(r.shape[1])
     at = np.empty(r.shape[1])
+    line = np.empty(r.shape[1])
     where = np.empty(r.shape[1], np.int64)
     for i in range(pairs):
         n = _gather(r, skip, lines[i], lines[i + 1], values, where)
@@ -284,7 +284,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
         for k in range(n):
             at[k] = part[k] - offset[i] - slope[i] * tests[0, where[k]]
         bottom, curvature = _weigh(at[:n], 1.0 / (2.0 * s))
-        _modulated(at[:n], where, tests, leak[i])
+        _modulated(at[:n], where, tests, line, leak[i])
         curvature = max(curvature, 0.3 * bottom)
         for m in range(tests.shape[0]):
             leak[i, m] /= curvature
@@ -298,6 +298,7 @@ def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
     leak = np.zeros((lines.size, tests.shape[0]))
     count = np.zeros(lines.size, np.int64)
     part = np.empty(r.shape[1])
+    line = np.empty(r.shape[1])
     where = np.empty(r.shape[1], np.int64)
     for i in range(lines.size):
         row = lines[i]
@@ -316,5 +317,37 @@ def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
                 part[k] = (r[row, j] - mean[i]) / n
                 where[k] = j
                 k += 1
-        _modulated(part[:n], where, tests, leak[i])
+        _modulated(part[:n], where, tests, line, leak[i])
     return mean, leak, count
+
+
+@njit(cache=True, nogil=True)
+def line_locations(r: F, skip: B, lines: I, tests: F) -> tuple[F, F]:
+    """Locate the heights of each line by redescending weights; return also the ``leak``, as `pair_fit` does."""
+    offset = np.zeros(lines.size)
+    leak = np.zeros((lines.size, tests.shape[0]))
+    values = np.empty(r.shape[1])
+    line = np.empty(r.shape[1])
+    where = np.empty(r.shape[1], np.int64)
+    for i in range(lines.size):
+        n = 0
+        for j in range(r.shape[1]):
+            if not skip[lines[i], j]:
+                values[n] = r[lines[i], j]
+                where[n] = j
+                n += 1
+        if n == 0:
+            continue
+        part = values[:n].copy()
+        offset[i] = _median(part)
+        scale = 1.4826 * _median(np.abs(part - offset[i]))
+        if scale <= 0.0:
+            continue
+        offset[i] = _locate(values[:n], offset[i], 2.0 * scale)
+        for k in range(n):
+            part[k] = values[k] - offset[i]
+        bottom, curvature = _weigh(part, 1.0 / (2.0 * scale))
+        _modulated(part, where, tests, line, leak[i])
+        for m in range(tests.shape[0]):
+            leak[i, m] /= max(curvature, 0.3 * bottom)
+    return offset, leak

@@ -255,8 +255,8 @@ def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
     from afmend.leveling import line_kernels as kernels
 
     cols, pairs = r.shape[1], lines.size - 1
-    if cols >= 512:
-        some = from_both_ends(cols, cols // 256)
+    if cols >= 256:
+        some = from_both_ends(cols, cols // 128)
         r, skip = np.ascontiguousarray(r[:, some]), np.ascontiguousarray(skip[:, some])
     middle, scale = by_halves(lambda first, stop: kernels.pair_scales(r, skip, lines[first : stop + 1]), pairs)
     core = kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 128)))

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.leveling import background, line_model
+from afmend.leveling import background, line_model, settling
 from afmend.leveling.evidence import Verdict, judge, nothing
-from afmend.leveling.features import ground_of, measure_ground, thinned
+from afmend.leveling.features import quantum
 from afmend.leveling.line_bends import find_bends
 from afmend.leveling.line_model import GAUGE_DEGREE, Path
-from afmend.leveling.structure import Doubt, doubt_about
+from afmend.leveling.settling import Sample
+from afmend.leveling.structure import Blocks, Doubt, doubt_about
 from afmend.scan.arrays import Heights, Mask
-
-_SETTLING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +66,35 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
     """
     tests = line_model.test_functions(background.centered(z.shape[1]))
     lines = line_model.usable_lines(skip)
+    sample = Sample.of(z, skip)
     if model == "none" or tests.shape[0] < 2 or lines.size < 3:
-        return _nothing(z, skip, sigmas, 0.0, Doubt())
+        return _nothing(z, skip, sample, sigmas, 0.0, Doubt())
     fit = _estimate(z, skip, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
     if model != "auto" or not shrink or not fit.coefs.any():
         return fit
-    ground, above = settle(z, skip, background.centered(z.shape[1]), sigmas)
-    doubt = _doubt(z, skip, above, fit.coefs, sigmas)
+    before = settling.settle(sample, np.zeros((z.shape[0], 1)), sigmas)
+    blocks, step = Blocks.of(z, skip), quantum(z, skip)
+    steps = blocks.steps(before.coefs)
+
+    def doubt_of(fit: LineFit) -> Doubt:
+        after = settling.settle(sample, fit.coefs, sigmas)
+        return doubt_about(steps, blocks.steps(after.coefs), before.heights, after.heights, step)
+
+    doubt = doubt_of(fit)
     if str(doubt) == "blurred_heights":
         # Something large led the chain astray: try on the ground alone.
+        ground, _ = settling.apply(z, skip, before, sigmas)
         lines = line_model.usable_lines(~ground)
         if lines.size >= 3:
             fit = _estimate(z, ~ground, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
-            doubt = _doubt(z, skip, above, fit.coefs, sigmas)
-    return _nothing(z, skip, sigmas, float(np.std(fit.coefs[:, 0])), doubt) if doubt else fit
+            doubt = doubt_of(fit)
+    return _nothing(z, skip, sample, sigmas, float(np.std(fit.coefs[:, 0])), doubt) if doubt else fit
 
 
-def _nothing(z: Heights, skip: Mask, sigmas: float, sigma: float, doubt: Doubt) -> LineFit:
-    rows, cols = z.shape
-    ground, _ = settle(z, skip, background.centered(cols), sigmas)
-    return LineFit(np.zeros((rows, 2)), ground, np.full(rows, sigma), nothing(rows), 0, doubt)
-
-
-def _doubt(z: Heights, skip: Mask, above: Heights, coefs: NDArray[np.float64], sigmas: float) -> Doubt:
-    from afmend.leveling import line_kernels as kernels
-
-    x = background.centered(z.shape[1])
-    return doubt_about(above, settle(kernels.residuals(z, coefs, x), skip, x, sigmas)[1], skip)
+def _nothing(z: Heights, skip: Mask, sample: Sample, sigmas: float, sigma: float, doubt: Doubt) -> LineFit:
+    none = np.zeros((z.shape[0], 2))
+    ground, _ = settling.apply(z, skip, settling.settle(sample, none, sigmas), sigmas)
+    return LineFit(none, ground, np.full(z.shape[0], sigma), nothing(z.shape[0]), 0, doubt)
 
 
 def _estimate(
@@ -111,7 +112,8 @@ def _estimate(
     from afmend.leveling import line_kernels as kernels
 
     rows, x = z.shape[0], background.centered(z.shape[1])
-    flat = without_polynomial(z, skip, x)
+    sample = Sample.of(z, skip)
+    flat = settling.without_gauge(z, sample, np.zeros((rows, 1)))
     lines, scales = line_model.without_broken(flat, skip, lines)
     path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope", scales=scales)
     with_slope = model == "offset_slope"
@@ -121,9 +123,10 @@ def _estimate(
         if line_model.relative_scale(left, skip, path) < _NARROWER:
             with_slope, path = True, trial
     if with_slope or skip.any():
-        flat = without_polynomial(kernels.residuals(z, path.coefficients(rows, tests), x), skip, x)
+        flat = settling.without_gauge(z, sample, path.coefficients(rows, tests))
         path = line_model.refine(flat, skip, path, tests, with_slope=with_slope)
-    ground, left = settle(kernels.residuals(z, path.coefficients(rows, tests), x), skip, x, sigmas)
+    settled = settling.settle(sample, path.coefficients(rows, tests), sigmas)
+    ground, left = settling.apply(z, skip, settled, sigmas)
     anchored = line_model.anchor(path, left, ~ground, tests)
     row, leaks = line_model.between(lines, anchored.offset), line_model.between(lines, anchored.leaks)
     offsets = judge(row, leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
@@ -133,7 +136,7 @@ def _estimate(
     found = Path.of(np.arange(lines[0], lines[-1] + 1), offsets.correction, slopes)
     sigma = np.sqrt(offsets.variance * anchored.variance / float(np.mean(anchored.variance)))
     coefs = found.coefficients(rows, tests)
-    left = without_polynomial(kernels.residuals(z, coefs, x), skip, x)
+    left = settling.without_gauge(z, sample, coefs)
     degree = int(with_slope)
     if model == "auto" and shrink:
         bends = find_bends(left, skip, path, x, tests, aspect)
@@ -160,39 +163,3 @@ def _judge_slopes(path: Path, slopes: NDArray[np.float64], aspect: float, *, shr
     leaks = line_model.between(path.lines, line_model.integrate(path.leak[:, 1:]))
     slopes = line_model.between(path.lines, slopes)
     return judge(slopes, leaks, aspect=aspect, degree=GAUGE_DEGREE - 1, shrink=shrink, order=1)
-
-
-def without_polynomial(z: Heights, skip: Mask, x: NDArray[np.float64]) -> Heights:
-    """Return heights minus their least-squares polynomial of the gauge degree."""
-    from afmend.leveling import line_kernels as kernels
-
-    return kernels.residuals(z, polynomial(background.collect(z, skip, GAUGE_DEGREE), z.shape[0]), x)
-
-
-def settle(z: Heights, skip: Mask, x: NDArray[np.float64], sigmas: float) -> tuple[Mask, Heights]:
-    """Mask features and fit the polynomial again, in turns; return the ground and the heights above it."""
-    from afmend.leveling import line_kernels as kernels
-
-    rows, cols = thinned(z.shape[0], z.shape[1])
-    few = ~skip[rows][:, cols]
-    if not few.any():
-        rows, cols = np.arange(z.shape[0]), np.arange(z.shape[1])
-        few = ~skip
-    sample = z[rows][:, cols]
-    coefs = polynomial(background.collect(z, skip, GAUGE_DEGREE), z.shape[0])
-    for _ in range(_SETTLING):
-        ground = ground_of(kernels.residuals(sample, coefs[rows], x[cols])[few], sigmas)
-        sums = background.collect_ground(z, skip, coefs, ground.level, sigmas * ground.sigma)
-        coefs = coefs + polynomial(sums, z.shape[0])
-        coefs[:, 0] += ground.level
-    left = kernels.residuals(z, coefs, x)
-    ground = measure_ground(left, skip, sigmas)
-    out = ground.features(left, skip, sigmas)
-    out |= skip
-    left -= ground.level
-    return ~out, left
-
-
-def polynomial(sums: background.Sums, rows: int) -> NDArray[np.float64]:
-    """Least-squares polynomial of the gauge degree, as coefficients for each row."""
-    return background.per_line(background.solve(sums, GAUGE_DEGREE), sums.powers, rows)

@@ -15,8 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.leveling.background import mirror_edges
-from afmend.leveling.features import thinned
+from afmend.leveling.background import centered, mirror_edges
 from afmend.leveling.terraces import entropy
 from afmend.scan.arrays import Heights, Mask
 
@@ -65,53 +64,79 @@ class Doubt:
         return "blurred_heights" if self.blurred else ""
 
 
-def doubt_about(before: Heights, after: Heights, skip: Mask) -> Doubt:
+def doubt_about(one: Table, other: Table, before: Vector, after: Vector, quantum: float = 0.0) -> Doubt:
     """Judge a correction of lines by what the heights look like before and after it.
 
     Parameters
     ----------
-    before, after : (rows, cols)
-        Heights above their background, without and with the correction.
-    skip : (rows, cols) bool
-        Pixels that must not be looked at.
+    one, other : (rows - 1, blocks)
+        `Blocks.steps` without and with the correction.
+    before, after : (n,)
+        Some hundred or thousand heights above their background, without and with the correction.
+    quantum : float
+        Step of quantized heights; finer bins would tell how it fits the background.
 
     Notes
     -----
-    All is said about the steps of block means (9 blocks of columns) from line to line. *Sheared*: the energy that a
-    common profile, moved by so many rows from the first to the last block, leaves unexplained at the best shear is
-    compared before and after. Line noise is unexplained but for a known part, so that removing it lowers that energy
-    by its own; removing structure does not. *Repeating*: the same with the best period instead of the best shear, or
-    a correction that repeats by itself. Single events make neither: the two largest never count.
+    All but the blur is said about the steps of block means (9 blocks of columns) from line to line. *Sheared*: the
+    energy that a common profile, moved by so many rows from the first to the last block, leaves unexplained at the
+    best shear is compared before and after. Line noise is unexplained but for a known part, so that removing it lowers
+    that energy by its own; removing structure does not. *Repeating*: the same with the best period instead of the best
+    shear, or a correction that repeats by itself. Single events make neither: the two largest never count.
     *Blurred*: the entropy of the histogram of heights rises.
     """
-    one, other = steps_of_blocks(before, skip), steps_of_blocks(after, skip)
     change = one - other
     energy = float(np.sum(change**2))
     if one.shape[0] < FEWEST_LINES or one.shape[1] < 3 or not energy > 1e-12 * float(np.sum(one**2)):
         return Doubt()
-    blurred = _is_blurred(before, after, skip)
+    blurred = _is_blurred(before, after, quantum)
     return Doubt(_is_sheared(one, other, change), _is_repeating(one, other, change), blurred)
 
 
-def _is_blurred(before: Heights, after: Heights, skip: Mask) -> bool:
-    rows, cols = thinned(*before.shape)
-    used = ~skip[rows][:, cols]
-    one, other = before[rows][:, cols][used], after[rows][:, cols][used]
-    if one.size == 0:
+def _is_blurred(before: Vector, after: Vector, quantum: float) -> bool:
+    if before.size == 0:
         return False
-    width = float(np.ptp(np.quantile(one, (0.01, 0.99)))) / _BINS
-    return width > 0.0 and entropy(other, width) - entropy(one, width) > _BLUR
+    ordered = np.sort(before)
+    width = float(ordered[int(0.99 * (ordered.size - 1))] - ordered[int(0.01 * (ordered.size - 1))]) / _BINS
+    width = max(width, quantum)
+    return width > 0.0 and entropy(after, width) - entropy(before, width) > _BLUR
 
 
-def steps_of_blocks(r: Heights, skip: Mask) -> Table:
-    """Return the steps of block means from line to line, (rows - 1, blocks); 0 where a block is mostly masked."""
-    from afmend.leveling import ground_kernels as kernels
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Sums over blocks of lines, 9 to a line, from which the means above any polynomial of each line follow.
 
-    edges = mirror_edges(r.shape[1], _BLOCKS)
-    mean, count = kernels.block_means(r, skip, np.arange(r.shape[0] + 1, dtype=np.int64), edges)
-    known = count >= 0.5 * np.diff(edges)
-    both = known[1:] & known[:-1]
-    return np.where(both, np.diff(np.where(known, mean, 0.0), axis=0), 0.0)
+    Attributes
+    ----------
+    mean : (lines, blocks)
+        Mean height; 0 where a block is mostly masked.
+    powers : (lines, blocks, 4)
+        Means of 1, x, x**2, x**3 over the same pixels.
+    both : (lines - 1, blocks) bool
+        Whether a block is known in a line and in the next.
+    """
+
+    mean: Table
+    powers: Table
+    both: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, z: Heights, skip: Mask, *, across: bool = False) -> Blocks:
+        """Sum up once over all heights; ``across``: lines are columns."""
+        from afmend.leveling import ground_kernels as kernels
+
+        along = z.shape[0] if across else z.shape[1]
+        sums = kernels.block_sums_across if across else kernels.block_sums
+        edges = mirror_edges(along, _BLOCKS)
+        found = sums(z, skip, centered(along), edges)
+        known = found[..., 0] >= np.maximum(0.5 * np.diff(edges), 1.0)
+        means = np.where(known[..., None], found / np.maximum(found[..., :1], 1.0), 0.0)
+        return cls(means[..., 4], means[..., :4], known[1:] & known[:-1])
+
+    def steps(self, coefs: NDArray[np.float64]) -> Table:
+        """Return the steps of the means from line to line, without a polynomial of each line; 0 where unknown."""
+        left = self.mean - np.einsum("ibk,ik->ib", self.powers[..., : coefs.shape[1]], coefs)
+        return np.where(self.both, np.diff(left, axis=0), 0.0)
 
 
 def _is_sheared(before: Table, after: Table, change: Table) -> bool:

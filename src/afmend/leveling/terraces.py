@@ -11,9 +11,14 @@ from afmend.scan.arrays import Heights, Mask
 _BLOCKS = 47
 _BINS = 96
 _TURNS = 60
+_ROUGHLY, _FINELY = 1e-2, 1e-8
+_CLOSE = 0.05
+"""By how many nats the last turns may still change the gain."""
 
 
-def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tuple[Vector, float]:
+def facet_polynomial(
+    r: Heights, skip: Mask, degree: int, start: Vector, least_gain: float = -np.inf
+) -> tuple[Vector, float]:
     """Fit slopes instead of heights, with redescending weights: steps between terraces do not count.
 
     Parameters
@@ -24,6 +29,8 @@ def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tupl
         1 or 2.
     start : (k,)
         Coefficients (`monomials`) of the background fitted to the heights.
+    least_gain : float
+        Clearly below this gain the fit is left unfinished.
 
     Returns
     -------
@@ -53,16 +60,20 @@ def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tupl
         (np.diff(mean, axis=1)[across], np.diff(design, axis=1)[across]),
         (np.diff(mean, axis=0)[along], np.diff(design, axis=0)[along]),
     ]
-    fit = _redescend(slopes, _least_absolute(slopes, start[1:k]))
-    out = np.zeros_like(start)
-    out[0] = start[0]
-    out[1:k] = fit
-    before = mean - _surface(start, x, y)
-    after = mean - _surface(out, x, y)
-    width = float(np.ptp(np.quantile(before[alive], (0.01, 0.99)))) / _BINS
+    before = np.sort((mean - _surface(start, x, y))[alive])
+    width = float(before[int(0.99 * (before.size - 1))] - before[int(0.01 * (before.size - 1))]) / _BINS
     if width <= 0.0:
         return start, -np.inf
-    return out, entropy(before[alive], width) - entropy(after[alive], width)
+    out, gain = start.copy(), -np.inf
+    out[k:] = 0.0
+    fit = _least_absolute(slopes, start[1:k])
+    kappas = [2.0 * s for s in _scales(slopes, fit)]
+    for precision in (_ROUGHLY, _FINELY):
+        fit = out[1:k] = _redescend(slopes, fit, kappas, precision)
+        gain = entropy(before, width) - entropy((mean - _surface(out, x, y))[alive], width)
+        if gain < least_gain - _CLOSE:
+            break
+    return out, gain
 
 
 def _surface(coefficients: Vector, x: Vector, y: Vector) -> NDArray[np.float64]:
@@ -93,12 +104,11 @@ def _least_absolute(slopes: Slopes, fit: Vector) -> Vector:
     return fit
 
 
-def _redescend(slopes: Slopes, fit: Vector) -> Vector:
-    """Fit slopes by Geman-McClure weights of a width that is kept."""
-    kappas = [2.0 * s for s in _scales(slopes, fit)]
+def _redescend(slopes: Slopes, fit: Vector, kappas: list[float], precision: float) -> Vector:
+    """Fit slopes by Geman-McClure weights, to a precision in units of their widths."""
     for _ in range(_TURNS):
         fit, moved = _turn(slopes, fit, kappas, redescend=True)
-        if moved <= 1e-8:
+        if moved <= precision:
             break
     return fit
 
@@ -123,10 +133,10 @@ def _turn(slopes: Slopes, fit: Vector, kappas: list[float], *, redescend: bool) 
 def entropy(values: Vector, width: float) -> float:
     """Entropy of a histogram, averaged over two positions of its bins, in nats."""
     total = 0.0
-    middle = float(np.median(values))
+    values = np.sort(values)
+    places = (values - 0.5 * (values[(values.size - 1) // 2] + values[values.size // 2])) / width
     for shift in (0.25, -0.25):
-        bins = np.floor((values - middle) / width + shift).astype(np.int64)
-        _, count = np.unique(bins, return_counts=True)
-        p = count / values.size
+        starts = np.flatnonzero(np.diff(np.floor(places + shift))) + 1
+        p = np.diff(np.concatenate(([0], starts, [values.size]))) / values.size
         total -= 0.5 * float(np.sum(p * np.log(p)))
     return total

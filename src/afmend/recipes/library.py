@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +15,7 @@ ERROR_BARS = "error_bars"
 """Name of the parameter of steps that can do without."""
 
 
+@cache
 def built_in_recipes() -> tuple[str, ...]:
     """Names of the recipes that come with afmend."""
     here = files("afmend.recipes")
@@ -30,14 +32,21 @@ def load_recipe(name: str | Path) -> Recipe:
     """
     text = str(name)
     if text in built_in_recipes():
-        recipe = Recipe.from_yaml((files("afmend.recipes") / f"{text}.yaml").read_text(encoding="utf-8"), text)
-    elif text.endswith((".yaml", ".yml")) or Path(text).is_file():
+        return _built_in(text).model_copy(deep=True)
+    if text.endswith((".yaml", ".yml")) or Path(text).is_file():
         recipe = Recipe.from_file(Path(text))
     else:
         near = difflib.get_close_matches(text, built_in_recipes(), n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         known = ", ".join(built_in_recipes())
         raise BadRecipeError(f"no recipe {text!r}", now=f"{hint}There are: {known}, or give a .yaml file.")
+    check_recipe(recipe)
+    return recipe
+
+
+@cache
+def _built_in(name: str) -> Recipe:
+    recipe = Recipe.from_yaml((files("afmend.recipes") / f"{name}.yaml").read_text(encoding="utf-8"), name)
     check_recipe(recipe)
     return recipe
 

@@ -282,8 +282,9 @@ def test_a_constant_scan_with_line_offsets_becomes_zero() -> None:
     assert_heights_close(out, np.zeros(SHAPE), atol_nm=1e-9)
 
 
-def test_quantized_heights_are_leveled_to_a_fraction_of_the_quantum() -> None:
-    rng = np.random.default_rng(6)
+@pytest.mark.parametrize("seed", [0, 2, 6])
+def test_quantized_heights_are_leveled_to_a_fraction_of_the_quantum(seed: int) -> None:
+    rng = np.random.default_rng(seed)
     shape = (70, 120)
     truth = 0.4 * particles(shape)
     z = np.round(truth + 0.8 * rng.standard_normal((70, 1)) + 0.35 * rng.standard_normal(shape))

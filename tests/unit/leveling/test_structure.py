@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from afmend.leveling import structure
 from afmend.leveling.auto import Auto, level_auto
-from afmend.leveling.structure import Doubt, doubt_about
+from afmend.leveling.structure import Blocks, Doubt
 from afmend.pipeline import Field
 from support import rough
 
@@ -86,6 +87,12 @@ def test_two_jumps_in_mid_line_are_no_edge():
     heights, facts = run(z)
     assert facts["line_doubt"] == ""
     assert gauge_rms(np.delete(heights - truth, [40, 81], axis=0)) < 3 * NOISE_NM
+
+
+def doubt_about(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> Doubt:
+    flat = np.zeros((before.shape[0], 1))
+    steps = (Blocks.of(np.ascontiguousarray(z), mask).steps(flat) for z in (before, after))
+    return structure.doubt_about(*steps, before[~mask], after[~mask])
 
 
 def test_a_large_object_does_not_lead_the_lines_astray():

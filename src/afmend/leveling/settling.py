@@ -1,0 +1,153 @@
+"""The ground under features and line offsets: a polynomial fitted to some ten thousand pixels, in turns.
+
+A polynomial of degree 2 has six coefficients, and neighbors say nearly the same about them: every few lines and
+columns of a large image tell as much as all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.leveling import background
+from afmend.leveling.features import ground_of, thinned
+from afmend.leveling.line_model import GAUGE_DEGREE
+from afmend.scan.arrays import Heights, Mask
+
+Vector = NDArray[np.float64]
+_SETTLING = 4
+_STILL = 1e-2
+"""A polynomial that moves by less, in standard deviations of the ground, has settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Every few lines and columns of an image.
+
+    Attributes
+    ----------
+    rows, cols : (n,) int, (m,) int
+    heights : (n, m)
+    skip : (n, m) bool
+    x, y : (m,), (n,)
+        Positions along the lines and across them, -1 .. 1.
+    """
+
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    heights: Heights
+    skip: Mask
+    x: Vector
+    y: Vector
+
+    @classmethod
+    def of(cls, z: Heights, skip: Mask) -> Sample:
+        """Thin out a large image; take it whole if nothing usable would be left."""
+        rows, cols = thinned(*z.shape)
+        few = skip[rows][:, cols]
+        if few.all():
+            rows, cols = (np.arange(count) for count in z.shape)
+            few = skip
+        x, y = background.centered(z.shape[1])[cols], background.centered(z.shape[0])[rows]
+        return cls(rows, cols, z[rows][:, cols], few, x, y)
+
+    def without(self, coefs: NDArray[np.float64]) -> Heights:
+        """Heights of the sample minus a polynomial of each line of the image."""
+        from afmend.leveling import line_kernels as kernels
+
+        return kernels.residuals(self.heights, coefs[self.rows], self.x)
+
+    def polynomial(self, heights: Heights, level: float = 0.0, reach: float = np.inf) -> Vector:
+        """Least-squares polynomial of heights of the sample over ``level``, those within ``reach`` of it."""
+        from afmend.leveling import ground_kernels as kernels
+
+        weights, sums = kernels.ground_moments(heights, self.skip, self.x, self.y, level, reach)
+        return background.solve_moments(weights, sums, GAUGE_DEGREE)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Polynomial, and spread, of the ground.
+
+    Attributes
+    ----------
+    coefs : (rows, 3 or 4)
+        What is to be subtracted from each line of the image, the offsets of the lines included.
+    sigma : float
+        Robust standard deviation of what is left of the ground.
+    heights : (k,)
+        What is left of the usable pixels of the sample.
+    """
+
+    coefs: NDArray[np.float64]
+    sigma: float
+    heights: Vector
+
+
+def settle(sample: Sample, lines: NDArray[np.float64], sigmas: float) -> Settled:
+    """Mask features and fit the polynomial again, in turns.
+
+    Parameters
+    ----------
+    sample : Sample
+    lines : (rows, at most 4)
+        What is subtracted from each line of the image beforehand.
+    sigmas : float
+        Pixels farther than this from the ground are features.
+    """
+    few, start = ~sample.skip, sample.without(lines)
+    found = sample.polynomial(start)
+    for _ in range(_SETTLING):
+        rest = _over(start, found, sample)
+        ground = ground_of(rest[few], sigmas)
+        move = sample.polynomial(rest, ground.level, sigmas * ground.sigma)
+        move[0] += ground.level
+        found = found + move
+        if float(np.max(np.abs(move))) <= _STILL * ground.sigma:
+            break
+    rest = _over(start, found, sample)[few]
+    ground = ground_of(rest, sigmas)
+    found[0] += ground.level
+    return Settled(joined(lines, per_line(found, lines.shape[0])), ground.sigma, rest - ground.level)
+
+
+def apply(z: Heights, skip: Mask, settled: Settled, sigmas: float) -> tuple[Mask, Heights]:
+    """Return which pixels of the whole image are ground, and the heights above it."""
+    from afmend.leveling import ground_kernels as kernels
+
+    x = background.centered(z.shape[1])
+    left, ground = kernels.above_ground(z, skip, settled.coefs, x, sigmas * settled.sigma)
+    return ground, left
+
+
+def without_gauge(z: Heights, sample: Sample, lines: NDArray[np.float64]) -> Heights:
+    """Return heights without ``lines``, nor the least-squares polynomial of what that leaves."""
+    from afmend.leveling import line_kernels as kernels
+
+    polynomial = per_line(sample.polynomial(sample.without(lines)), z.shape[0])
+    return kernels.residuals(z, joined(lines, polynomial), background.centered(z.shape[1]))
+
+
+def per_line(found: Vector, rows: int) -> NDArray[np.float64]:
+    """Return a polynomial of the gauge degree as coefficients over x for each line: (rows, 3)."""
+    return background.per_line(found, background.monomials(GAUGE_DEGREE), rows)
+
+
+def joined(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of two polynomials of each line, whatever their degrees."""
+    out = np.zeros((one.shape[0], max(one.shape[1], other.shape[1])))
+    out[:, : one.shape[1]] += one
+    out[:, : other.shape[1]] += other
+    return out
+
+
+def _over(start: Heights, found: Vector, sample: Sample) -> Heights:
+    from afmend.leveling import line_kernels as kernels
+
+    powers = background.monomials(GAUGE_DEGREE)
+    coefs = np.zeros((sample.y.size, GAUGE_DEGREE + 1))
+    for value, (a, b) in zip(found, powers, strict=True):
+        coefs[:, a] += value * sample.y**b
+    return kernels.residuals(start, coefs, sample.x)
