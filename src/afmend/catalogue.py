@@ -33,6 +33,7 @@ BUILT_IN: dict[str, str] = {
     # masks and artifacts
     "mark.features": "afmend.artifacts.thresholds:features",
     "mark.jumps": "afmend.artifacts.jumps:jumps",
+    "mark.learned": "afmend.artifacts.learned:learned",
     "mark.lines": "afmend.artifacts.lines:lines",
     "mark.outliers": "afmend.artifacts.thresholds:outliers",
     "mark.parachuting": "afmend.artifacts.parachuting:parachuting",

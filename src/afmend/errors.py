@@ -88,6 +88,10 @@ class StepError(AfmendError):
     """A step cannot be applied to this scan."""
 
 
+class ModelError(AfmendError):
+    """A trained model is missing, was changed, or is for something else."""
+
+
 class WriteError(AfmendError):
     """A result cannot be written."""
 

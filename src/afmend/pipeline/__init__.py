@@ -7,12 +7,13 @@ Does not belong here: any algorithm on heights, any file format, the list of bui
 from afmend.pipeline.params import Knob, Params
 from afmend.pipeline.recipe import Recipe, StepUse
 from afmend.pipeline.run import Lookup, StepCache, replay, run_recipe, run_step
-from afmend.pipeline.step import Field, Filled, Found, Leveled, Step, step
+from afmend.pipeline.step import Field, Filled, Found, FoundKinds, Leveled, Step, step
 
 __all__ = [
     "Field",
     "Filled",
     "Found",
+    "FoundKinds",
     "Knob",
     "Leveled",
     "Lookup",

@@ -14,7 +14,7 @@ from afmend import __version__
 from afmend.errors import AfmendError, ReplayError
 from afmend.pipeline.params import Params
 from afmend.pipeline.recipe import Recipe
-from afmend.pipeline.step import Field, Filled, Found, Leveled, Outcome, Step
+from afmend.pipeline.step import Field, Filled, Found, FoundKinds, Leveled, Outcome, Step
 from afmend.scan import Channel, ChannelKey, Record, Scan
 from afmend.scan.arrays import Heights, Mask, adopted
 from afmend.scan.channel import NO_ERROR_BAR
@@ -215,6 +215,11 @@ def _take(channel: Channel, field: Field, outcome: Outcome) -> tuple[Channel, di
         join = channel.masks.with_added if outcome.role == "artifact" else channel.masks.with_mask
         facts.setdefault("pixels", int(np.count_nonzero(outcome.mask)))
         return channel.evolve(masks=join(outcome.role, outcome.name, outcome.mask)), facts
+    if isinstance(outcome, FoundKinds):
+        masks = channel.masks
+        for name, mask in outcome.masks.items():
+            masks = masks.with_added("artifact", name, mask)
+        return channel.evolve(masks=masks), facts
     return _fill(channel, field.excluded, outcome), facts
 
 

@@ -1,8 +1,8 @@
 """A step: a pure kernel and one frozen parameter class.
 
 A kernel takes a `Field` and its parameters and returns an outcome. The type of the outcome says what
-kind of step it is: `Leveled` (changes heights), `Found` (marks pixels), `Masks` (reshapes masks),
-`Filled` (fills holes). Kernels know nothing of files, progress bars, threads or devices.
+kind of step it is: `Leveled` (changes heights), `Found` and `FoundKinds` (mark pixels), `Masks` (reshapes
+masks), `Filled` (fills holes). Kernels know nothing of files, progress bars, threads or devices.
 """
 
 from __future__ import annotations
@@ -105,6 +105,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FoundKinds:
+    """Outcome of a detector of several kinds of artifact: name to marked pixels, added to those of the same name."""
+
+    masks: Mapping[str, Mask]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Filled:
     """Outcome of a repair.
 
@@ -119,9 +127,11 @@ class Filled:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Outcome: TypeAlias = Leveled | Found | Masks | Filled
+Outcome: TypeAlias = Leveled | Found | FoundKinds | Masks | Filled
 Kind: TypeAlias = Literal["correct", "detect", "reshape", "repair"]
-_KINDS: dict[type, Kind] = {Leveled: "correct", Found: "detect", Masks: "reshape", Filled: "repair"}
+_KINDS: dict[type, Kind] = {
+    Leveled: "correct", Found: "detect", FoundKinds: "detect", Masks: "reshape", Filled: "repair",
+}  # fmt: skip
 
 P = TypeVar("P", bound=Params)
 P_contra = TypeVar("P_contra", bound=Params, contravariant=True)

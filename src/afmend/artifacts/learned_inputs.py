@@ -1,0 +1,152 @@
+"""What the learned masks see of a scan: training and inference both come here.
+
+Fourteen maps, each free of unit and height scale. "Usual" means: in this scan, by the median. All are squeezed by
+``x / (1 + |x| / 10)``, which keeps small values and lets large ones tell their order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.artifacts.scar_score import filled_from_lines
+from afmend.scan.arrays import Mask
+
+Map = NDArray[np.float32]
+Floats = NDArray[np.floating]
+
+KINDS = ("scar", "line", "jump", "spike", "parachute", "chatter", "lost")
+"""What the learned masks tell apart, in the order of the model's outputs."""
+INPUTS = (
+    "step to the line above", "bend across the lines", "bend of stretches", "wide bend of stretches", "height",
+    "height over the surroundings", "slope along the line", "bend along the line", "fine texture along the line",
+    "other direction: difference", "other direction: bend of stretches", "other direction: there",
+    "offset of the line", "unrest of the line",
+)  # fmt: skip
+"""What the model sees, in the order of its inputs."""
+VERSION = 1
+"""Of the inputs; a model says in its card for which it was made."""
+STRETCH_PX, AROUND_PX, WIDE_LINES = 9, 33, 4
+SAMPLE = 16_384
+"""So many values tell the usual size of a map well enough."""
+SMALLEST = (4, 16)
+"""Lines and pixels that a scan must have."""
+
+
+def model_inputs(
+    heights: Floats, excluded: Mask | None = None, opposite: Floats | None = None, opposite_excluded: Mask | None = None
+) -> Map:
+    """Return the maps that the model sees.
+
+    Parameters
+    ----------
+    heights : (rows, cols) float
+        Time runs from left to right: turn a retrace around first.
+    excluded : (rows, cols) bool, optional
+        Filled from the lines above and below.
+    opposite : (rows, cols) float, optional
+        The other scan direction at the same places.
+    opposite_excluded : (rows, cols) bool, optional
+
+    Returns
+    -------
+    (14, rows, cols) float32
+        In the order of `INPUTS`.
+    """
+    from afmend.artifacts.learned_kernels import squeeze
+
+    out = np.zeros((len(INPUTS), *heights.shape), np.float32)
+    z, steps = _aligned(heights, excluded)
+    bend = _bend(z, 1)
+    noise = usual(bend) / np.float32(np.sqrt(1.5))
+    step = np.zeros_like(z)
+    np.subtract(z[1:], z[:-1], out=step[1:])
+    stretch = _blurred(bend, STRETCH_PX)
+    wide = _blurred(_bend(z, WIDE_LINES), STRETCH_PX)
+    squeeze(step, 1 / noise, out[0])
+    squeeze(bend, 1 / noise, out[1])
+    squeeze(stretch, 1 / usual(stretch), out[2])
+    squeeze(wide, 1 / usual(wide), out[3])
+    low, middle, high = np.percentile(_sample(z), (5, 50, 95)).astype(np.float32)
+    squeeze(z - middle, 4 / _positive(high - low), out[4])
+    squeeze(z - _blurred(z, AROUND_PX, AROUND_PX), 1 / noise, out[5])
+    slope, curl = _along(z)
+    squeeze(slope, 1 / usual(slope), out[6])
+    squeeze(curl, 1 / usual(curl), out[7])
+    texture = _blurred(np.abs(curl), STRETCH_PX)
+    np.log2(np.clip(texture * (1 / usual(texture)), 1 / 64, 64), out=out[8])
+    if opposite is not None:
+        other, _ = _aligned(opposite, opposite_excluded)
+        difference = z - other
+        difference -= np.median(difference[:, :: _every(z.shape[1], 128)], axis=1, keepdims=True)
+        squeeze(difference, 1 / noise, out[9])
+        stretch = _blurred(_bend(other, 1), STRETCH_PX)
+        squeeze(stretch, 1 / usual(stretch), out[10])
+        out[11] = 1
+    squeeze(np.broadcast_to(steps[:, None], z.shape), 1 / noise, out[12])
+    unrest = np.mean(np.abs(bend[:, :: _every(z.shape[1], 128)]), axis=1)
+    out[13] = np.log2(np.clip(unrest / usual(unrest), 1 / 64, 64))[:, None]
+    return out
+
+
+def _blurred(values: Map, pixels: int, lines: int = 1) -> Map:
+    """Take the mean over so many pixels along, and lines."""
+    import cv2
+
+    return np.asarray(cv2.blur(values, (pixels, lines)), np.float32)
+
+
+def usual(values: Map) -> np.float32:
+    """Return the usual size of a map of differences: a robust sigma, or a share of the tail if most are zero."""
+    half, most, nearly = np.percentile(np.abs(_sample(values)), (50, 90, 99))
+    return _positive(max(1.4826 * half, 0.1 * most, 0.02 * nearly))
+
+
+def _positive(value: float) -> np.float32:
+    return np.float32(max(float(value), 1e-12))
+
+
+def _sample(values: Map) -> Map:
+    """Take at most about `SAMPLE` values, evenly."""
+    flat = values.reshape(-1)
+    # A stride that shares no factor with common line lengths, so that every column is seen.
+    return flat[:: max(1, flat.size // SAMPLE) | 1]
+
+
+def _every(count: int, most: int) -> int:
+    return max(1, count // most)
+
+
+def _aligned(heights: Floats, excluded: Mask | None) -> tuple[Map, Map]:
+    """Return heights of rms 1 without the offsets of lines (medians of differences), and the steps between these."""
+    if excluded is not None and excluded.any():
+        heights = filled_from_lines(np.asarray(heights, np.float64), excluded)
+    every = _every(heights.shape[1], 256)
+    steps = np.zeros(heights.shape[0])
+    steps[1:] = np.median(np.diff(np.asarray(heights[:, ::every], np.float64), axis=0), axis=1)
+    steps[1:] -= np.median(steps[1:])
+    offsets = np.cumsum(steps)
+    z = np.asarray(heights, np.float64) - offsets[:, None]
+    z -= z.mean()
+    rise = np.linspace(-1, 1, z.shape[0])
+    z -= (rise * (z.mean(axis=1) @ rise) / (rise @ rise))[:, None]
+    run = np.linspace(-1, 1, z.shape[1])
+    z -= run * (z.mean(axis=0) @ run) / (run @ run)
+    scale = float(z.std()) or 1.0
+    return np.asarray(z / scale, np.float32), np.asarray(steps / scale, np.float32)
+
+
+def _bend(z: Map, lines: int) -> Map:
+    """Return how far each line lies over the mean of those ``lines`` above and below (at the edges: of the last)."""
+    padded = np.pad(z, ((lines, lines), (0, 0)), mode="edge")
+    out = padded[: -2 * lines] + padded[2 * lines :]
+    out *= np.float32(-0.5)
+    out += z
+    return out
+
+
+def _along(z: Map) -> tuple[Map, Map]:
+    """First and second difference along the lines."""
+    padded = np.pad(z, ((0, 0), (1, 1)), mode="edge")
+    before, after = padded[:, :-2], padded[:, 2:]
+    return after - before, z - np.float32(0.5) * (after + before)

@@ -1,0 +1,279 @@
+"""The training loop of every task: seeded, resumable, with a time budget and a log.
+
+A run lives in a folder: ``checkpoint.pt`` (everything needed to go on), ``log.jsonl`` (one line per look). Every item
+is drawn from the seed and the number of its batch, so an interrupted and resumed run sees the same items.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from afmend.errors import BadParameterError, CorruptFileError
+from afmend.training.config import Training
+
+Batch = tuple[Tensor, ...]
+"""The first tensor is what the network sees."""
+Watch = Callable[[int, int, Mapping[str, float]], None]
+"""Called after each batch with (batches done, batches in all, latest numbers)."""
+CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+WARM_UP = 0.05
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    name: str
+
+    def network(self) -> nn.Module:
+        """Make the network, with first weights drawn from torch's seed."""
+        ...
+
+    def batch(self, seed: int, number: int, size: int) -> Batch:
+        """Draw a batch; the same arguments give the same items."""
+        ...
+
+    def loss(self, outputs: Any, batch: Batch) -> Tensor:
+        """Return the number that training makes small."""
+        ...
+
+    def judge(self, network: nn.Module) -> Mapping[str, float]:
+        """Score a network on held-out items."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A training run as it stands.
+
+    Attributes
+    ----------
+    network, average : torch.nn.Module
+        As it is being trained, and the running mean of its weights: what is exported.
+    done : int
+        Batches seen.
+    minutes : float
+        Time spent so far, all sittings together.
+    scores : mapping of str to float
+        The latest look at held-out items.
+    """
+
+    network: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    done: int = 0
+    minutes: float = 0.0
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def train(
+    task: Task,
+    config: Training,
+    folder: Path,
+    *,
+    minutes: float | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> Run:
+    """Train until all batches are seen or the time is up; either way the run can be exported, and resumed.
+
+    Parameters
+    ----------
+    task : Task
+    config : Training
+    folder : Path
+        Of checkpoint and log.
+    minutes : float, optional
+        Time for this sitting.
+    resume : bool
+        Go on from the checkpoint in ``folder``; without one, start.
+    watch : callable, optional
+
+    Raises
+    ------
+    BadParameterError
+        If the folder holds a run and ``resume`` was not said, or a run of another task or configuration.
+    CorruptFileError
+        If the checkpoint cannot be read.
+    """
+    device = _device(config)
+    torch.set_num_threads(config.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _begin(task, config, device)
+    path = folder / CHECKPOINT
+    if path.exists():
+        if not resume:
+            raise BadParameterError(
+                "the folder holds a training run already", where=str(folder), now="Say --resume, or name another."
+            )
+        _load(run, path, _identity(task, config))
+    else:
+        (folder / LOG).unlink(missing_ok=True)
+    _work(task, config, run, folder, _Clock(run.minutes, minutes), watch)
+    return run
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Minutes of earlier sittings and of this one."""
+
+    before: float
+    limit: float | None
+    start: float = field(default_factory=time.monotonic)
+
+    def now(self) -> float:
+        return self.before + (time.monotonic() - self.start) / 60
+
+    def is_up(self) -> bool:
+        return self.limit is not None and self.now() - self.before >= self.limit
+
+
+def _work(task: Task, config: Training, run: Run, folder: Path, clock: _Clock, watch: Watch | None) -> None:
+    device = next(run.network.parameters()).device
+    losses: list[float] = []
+    for batch in _batches(task, config, run.done):
+        if clock.is_up():
+            break
+        losses.append(_learn(task, config, run, tuple(part.to(device) for part in batch)))
+        run.done += 1
+        run.minutes = clock.now()
+        last = run.done == config.steps
+        if run.done % config.judge_every == 0 or last:
+            run.scores = dict(task.judge(run.average))
+            entry = {"batches": run.done, "minutes": round(run.minutes, 3), "loss": sum(losses) / len(losses)}
+            _log(folder, {**entry, "rate": run.optimizer.param_groups[0]["lr"], **run.scores})
+            losses.clear()
+        if run.done % config.save_every == 0 or last:
+            _save(run, folder / CHECKPOINT, _identity(task, config))
+        if watch is not None:
+            watch(run.done, config.steps, {"loss": losses[-1] if losses else math.nan, **run.scores})
+    _save(run, folder / CHECKPOINT, _identity(task, config))
+
+
+def _learn(task: Task, config: Training, run: Run, batch: Batch) -> float:
+    run.network.train()
+    for group in run.optimizer.param_groups:
+        group["lr"] = config.rate * _share_of_rate(run.done / config.steps)
+    seen = batch[0].contiguous(memory_format=torch.channels_last) if batch[0].ndim == 4 else batch[0]
+    with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=_bf16(config, seen.device)):
+        outputs = run.network(seen)
+    loss = task.loss(outputs, batch)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch
+    nn.utils.clip_grad_norm_(run.network.parameters(), 5.0)
+    run.optimizer.step()
+    _follow(run.average, run.network, min(config.average, (1 + run.done) / (10 + run.done)))
+    return float(loss.detach())
+
+
+def _share_of_rate(done: float) -> float:
+    if done < WARM_UP:
+        return (done + 1e-3) / (WARM_UP + 1e-3)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, memory: float) -> None:
+    for mine, its in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mine.is_floating_point():
+            mine.lerp_(its, 1 - memory)
+        else:
+            mine.copy_(its)
+
+
+class _Numbered(Dataset[Batch]):
+    """Batches by number."""
+
+    def __init__(self, task: Task, config: Training) -> None:
+        self.task, self.seed, self.size = task, config.seed, config.batch
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.task.batch(self.seed, number, self.size)
+
+
+def _batches(task: Task, config: Training, done: int) -> Iterator[Batch]:
+    order: Iterable[int] = range(done, config.steps)
+    spawn = "forkserver" if config.workers else None
+    loader = DataLoader(
+        _Numbered(task, config), batch_size=None, sampler=order, num_workers=config.workers,  # type: ignore[arg-type]
+        multiprocessing_context=spawn, prefetch_factor=4 if config.workers else None,
+    )  # fmt: skip
+    yield from loader
+
+
+def _begin(task: Task, config: Training, device: torch.device) -> Run:
+    torch.manual_seed(config.seed)
+    network = task.network().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network).eval()
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=config.rate, weight_decay=config.decay)
+    return Run(network, average, optimizer)
+
+
+def _device(config: Training) -> torch.device:
+    there = torch.cuda.is_available()
+    if config.device == "cuda" and not there:
+        raise BadParameterError("no GPU that torch can use", where="device", now="Leave device at auto.")
+    return torch.device("cuda" if there and config.device != "cpu" else "cpu")
+
+
+def _bf16(config: Training, device: torch.device) -> bool:
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    return device.type == "cuda" or bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 (there is no public one)
+
+
+def _identity(task: Task, config: Training) -> dict[str, Any]:
+    """Return what must agree for a resumed run to be the same run."""
+    free = {"workers", "threads", "device", "save_every", "judge_every", "precision"}
+    return {"task": task.name, **{key: value for key, value in config.to_json().items() if key not in free}}
+
+
+def _save(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
+    state = {
+        "identity": dict(identity), "network": run.network.state_dict(), "average": run.average.state_dict(),
+        "optimizer": run.optimizer.state_dict(), "done": run.done, "minutes": run.minutes, "scores": run.scores,
+    }  # fmt: skip
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def _load(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        kept = state["identity"]
+    except Exception as error:
+        raise CorruptFileError(
+            f"cannot be read as a checkpoint ({type(error).__name__})", where=str(path), now="Remove it and start anew."
+        ) from error
+    if kept != identity:
+        different = ", ".join(sorted(key for key in {*kept, *identity} if kept.get(key) != identity.get(key)))
+        raise BadParameterError(
+            f"the checkpoint is of another run (other {different})", where=str(path), now="Name another folder."
+        )
+    run.network.load_state_dict(state["network"])
+    run.average.load_state_dict(state["average"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.done, run.minutes, run.scores = state["done"], state["minutes"], state["scores"]
+
+
+def _log(folder: Path, entry: Mapping[str, float]) -> None:
+    with (folder / LOG).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(entry) + "\n")
+
+
+def read_log(folder: Path) -> list[dict[str, float]]:
+    """Return the lines of a run's log, for plots."""
+    path = folder / LOG
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []

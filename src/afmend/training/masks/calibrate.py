@@ -1,0 +1,104 @@
+"""Calibration of the learned masks on held-out scans: honest probabilities, and from which one on a pixel is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from afmend.artifacts.learned_inputs import KINDS, Map
+from afmend.training.masks.examples import Example
+from afmend.training.networks import LineUNet
+
+Answer = tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]
+LEVELS = tuple(round(0.1 + 0.05 * k, 2) for k in range(18))
+CLEAN_SHARE = 2e-4
+"""Each kind may mark so much of the clean scans: with seven kinds, about 0.1 % in all."""
+SAMPLE = 2_000_000
+
+
+class Calibrated(nn.Module):
+    """A network whose answers are calibrated probabilities; this is what is exported."""
+
+    def __init__(self, network: LineUNet, slopes: Sequence[float], shifts: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        pack = network.PACK
+        with torch.no_grad():
+            slope = torch.tensor(slopes).repeat_interleave(pack)
+            network.head.weight.mul_(slope[:, None, None, None])
+            if network.head.bias is not None:
+                network.head.bias.mul_(slope).add_(torch.tensor(shifts).repeat_interleave(pack))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return probabilities (batch, kinds, rows, cols)."""
+        return torch.sigmoid(self.network(maps))
+
+
+def platt(answers: Sequence[Answer], seed: int = 0) -> tuple[list[float], list[float]]:
+    """Fit, per kind, p = sigmoid(slope * logit + shift) to what was really wrong (Platt 1999), on sampled pixels."""
+    rng = np.random.default_rng(seed)
+    slopes, shifts = [], []
+    for k in range(len(KINDS)):
+        logits = np.concatenate([a[0][k][a[2][k] == 0] for a in answers])
+        wrong = np.concatenate([a[1][k][a[2][k] == 0] for a in answers])
+        if logits.size > SAMPLE:
+            chosen = rng.choice(logits.size, SAMPLE, replace=False)
+            logits, wrong = logits[chosen], wrong[chosen]
+        slope, shift = _logistic(logits.astype(np.float64), wrong.astype(np.float64))
+        slopes.append(slope)
+        shifts.append(shift)
+    return slopes, shifts
+
+
+def _logistic(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
+    """Fit a logistic line by Newton's method; a little held to (1, 0), so that rare kinds do not run away."""
+    at, hold = np.array([1.0, 0.0]), 1.0
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-np.clip(at[0] * x + at[1], -40, 40)))
+        weight, left = p * (1 - p), p - y
+        slope = np.array([left @ x, left.sum()]) + hold * (at - (1.0, 0.0))
+        bend = np.array([[weight @ (x * x) + hold, weight @ x], [weight @ x, weight.sum() + hold]])
+        step = np.linalg.solve(bend, slope)
+        at = at - np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-6:
+            break
+    return (float(np.clip(at[0], 0.2, 5)), float(np.clip(at[1], -5, 5)))
+
+
+def thresholds(shown: Sequence[Answer]) -> dict[str, float]:
+    """Choose per kind the probability with the best Dice among those that spare clean scans (`CLEAN_SHARE`).
+
+    Parameters
+    ----------
+    shown : sequence of (probabilities, wrong, unsure, example)
+    """
+    chosen = {}
+    for k, kind in enumerate(KINDS):
+        best, pick = -1.0, LEVELS[-1]
+        for level in LEVELS:
+            false = [float((a[0][k] >= level).mean()) for a in shown if a[3].clean]
+            if false and float(np.mean(false)) > CLEAN_SHARE:
+                continue
+            dice = _dice(shown, k, level)
+            if dice > best:
+                best, pick = dice, level
+        chosen[kind] = pick
+    return chosen
+
+
+def _dice(shown: Sequence[Answer], k: int, level: float) -> float:
+    """Dice of all pixels together, with one line of tolerance for what is marked beside the truth."""
+    both = marked = real = 0
+    for probability, wrong, unsure, _ in shown:
+        found, counts, true = probability[k] >= level, unsure[k] == 0, wrong[k] > 0
+        near = true.copy()
+        near[1:] |= true[:-1]
+        near[:-1] |= true[1:]
+        both += int(np.count_nonzero(found & true & counts))
+        marked += int(np.count_nonzero(found & counts & (true | ~near)))
+        real += int(np.count_nonzero(true & counts))
+    return 2 * both / max(marked + real, 1)

@@ -1,0 +1,179 @@
+"""Examples for the learned masks: scans of the twin, with what is wrong in them as far as anybody could see it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.artifacts.learned_inputs import KINDS
+from afmend.artifacts.scar_score import filled_from_lines
+from afmend.evaluation.metrics.visible import visible
+from afmend.scan.arrays import Mask
+from afmend.simulation.access import artifact_masks, ideal_of
+from afmend.simulation.box import load_box
+from afmend.simulation.drawing import draw
+from afmend.simulation.recording import WAYS, Way
+from afmend.simulation.twin import VERSION, simulate
+
+Bits = NDArray[np.uint8]
+"""One bit per kind of `KINDS`."""
+KIND_OF: Mapping[str, str] = {
+    "scar": "scar", "streak": "scar",
+    "bad_line": "line",
+    "offset": "jump", "line_jump": "jump", "tip_change": "jump", "line_shift": "jump",
+    "spike": "spike", "dropout": "spike",
+    "parachute": "parachute",
+    "chatter": "chatter", "ringing": "chatter", "burst": "chatter",
+    "lost_tracking": "lost", "saturation": "lost", "stuck_line": "lost", "unfinished": "lost", "dragging": "lost",
+}  # fmt: skip
+"""What the twin calls it, and which kind of mask that is; everything else ("lag") is neither right nor wrong."""
+PLAIN = ("dropout", "saturation", "stuck_line", "unfinished")
+"""Wrong by its form, not by its height: visible at any noise."""
+SHAPES = ((256, 256), (256, 256), (192, 320), (320, 192), (224, 288))
+MOST = {"parachute": 0.4, "chatter": 0.4, "jump": 0.3}
+"""Beyond this share of a scan, a kind says something of the scan and nothing of its pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One scan direction with its labels; time runs from left to right.
+
+    Attributes
+    ----------
+    heights, opposite : (rows, cols) float32
+        In nm; the other scan direction at the same places.
+    wrong, unsure : (rows, cols) uint8
+        Which kinds are there, and for which kinds nobody could tell.
+    family : str
+        Kind of surface.
+    clean : bool
+        The twin was told to do nothing wrong.
+    """
+
+    heights: NDArray[np.float32]
+    opposite: NDArray[np.float32]
+    wrong: Bits
+    unsure: Bits
+    family: str
+    clean: bool
+
+
+def bit(kind: str) -> int:
+    """Return the bit of a kind."""
+    return 1 << KINDS.index(kind)
+
+
+EVERY = sum(bit(kind) for kind in KINDS)
+
+
+def example_pair(box: str, seed: int, shape: tuple[int, int] | None = None) -> tuple[Example, Example]:
+    """Simulate one scan; return both directions, the retrace turned into the order of time."""
+    twin = draw(load_box(box), seed, shape=shape or SHAPES[seed % len(SHAPES)])
+    scan = simulate(twin)
+    heights = {way: scan.channels[scan.find(f"height/{way}")].values for way in WAYS}
+    missing = {way: scan.channels[scan.find(f"height/{way}")].missing for way in WAYS}
+    pair = []
+    for way, other in (WAYS, WAYS[::-1]):
+        wrong, unsure = labels(artifact_masks(scan, way), heights[way], ideal_of(scan, way).values, missing[way])
+        filled = [np.asarray(filled_from_lines(heights[w], missing[w]), np.float32) for w in (way, other)]
+        turn = -1 if way == "retrace" else 1
+        maps = [np.ascontiguousarray(a[:, ::turn]) for a in filled]
+        bits = [np.ascontiguousarray(a[:, ::turn]) for a in (wrong, unsure)]
+        pair.append(Example(maps[0], maps[1], bits[0], bits[1], twin.surface.kind, clean=not twin.artifacts))
+    return (pair[0], pair[1])
+
+
+def labels(
+    masks: Mapping[str, Mask], heights: NDArray[np.floating], ideal: NDArray[np.floating], missing: Mask
+) -> tuple[Bits, Bits]:
+    """Turn the twin's masks into bits: wrong, and where nobody could tell.
+
+    Damage that does not stand out of the noise of its neighborhood, by its own height or by that of the stretch of line
+    around it, is no lesson: what is invisible is neither demanded nor forbidden.
+    """
+    wrong = np.zeros(heights.shape, np.uint8)
+    unsure = np.where(missing, np.uint8(EVERY), np.uint8(0))
+    bad = np.zeros(heights.shape, np.bool_)
+    for mask in masks.values():
+        bad |= mask
+    seen = visible(heights - ideal, heights, bad | missing)
+    for name, mask in masks.items():
+        kind = KIND_OF.get(name)
+        if kind is None:
+            unsure[mask] |= bit("parachute") | bit("chatter") | bit("lost")
+            continue
+        sure = mask if name in PLAIN else mask & seen
+        wrong[sure] |= bit(kind)
+        unsure[mask & ~sure] |= EVERY
+        if name == "ringing":
+            unsure[mask] |= bit("parachute")
+    return wrong, unsure & ~wrong
+
+
+def without_hopeless(wrong: Bits, unsure: Bits) -> tuple[Bits, Bits]:
+    """Leave out what no map of pixels can tell: a loop that fails everywhere, offsets that are the rule."""
+    for kind, most in MOST.items():
+        mask = (wrong & bit(kind)) > 0
+        if mask.mean() > most:
+            wrong, unsure = wrong & ~np.uint8(bit(kind)), unsure | np.where(mask, np.uint8(EVERY), np.uint8(0))
+            unsure |= np.uint8(bit(kind))
+    return wrong, unsure & ~wrong
+
+
+def prepare(
+    folder: Path, seeds: range, *, box: str = "train", workers: int = 1, watch: Callable[[int, int], None] | None = None
+) -> None:
+    """Simulate the scans of these seeds into a folder, one file each; what is there already is kept."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from afmend.pipeline.workers import end_with_parent
+
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [(str(folder), box, seed) for seed in seeds if not path_of(folder, box, seed).exists()]
+    workers = min(workers, len(missing))
+    if workers <= 1:
+        for done, order in enumerate(missing, start=1):
+            _prepare_one(order)
+            if watch is not None:
+                watch(done, len(missing))
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
+        for done, _ in enumerate(pool.map(_prepare_one, missing, chunksize=4), start=1):
+            if watch is not None:
+                watch(done, len(missing))
+
+
+def path_of(folder: Path, box: str, seed: int) -> Path:
+    """Where the examples of a seed are kept; the name holds the version of the twin."""
+    return folder / f"{box}-v{VERSION}-{seed}.npz"
+
+
+def _prepare_one(order: tuple[str, str, int]) -> None:
+    folder, box, seed = order
+    pair = example_pair(box, seed)
+    arrays = {}
+    for way, one in zip(WAYS, pair, strict=True):
+        for name in ("heights", "wrong", "unsure"):
+            arrays[f"{way}_{name}"] = getattr(one, name)
+    path = path_of(Path(folder), box, seed)
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    np.savez(partial, family=pair[0].family, clean=pair[0].clean, **arrays)
+    partial.replace(path)
+
+
+def load_pair(folder: Path, box: str, seed: int) -> tuple[Example, Example]:
+    """Read what `prepare` wrote."""
+    with np.load(path_of(folder, box, seed)) as kept:
+        heights: dict[Way, NDArray[np.float32]] = {way: kept[f"{way}_heights"] for way in WAYS}
+        pair = []
+        for way, other in (WAYS, WAYS[::-1]):
+            opposite = np.ascontiguousarray(heights[other][:, ::-1])
+            labeled = without_hopeless(kept[f"{way}_wrong"], kept[f"{way}_unsure"])
+            pair.append(Example(heights[way], opposite, *labeled, str(kept["family"]), bool(kept["clean"])))
+    return (pair[0], pair[1])

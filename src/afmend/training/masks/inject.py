@@ -1,0 +1,298 @@
+"""Artifacts laid over scans while training: cheap, endless, and in units of the scan's own noise.
+
+Every function changes a `Patient` in place. Forms follow what goes wrong at the instrument: something sticks to the tip
+for a part of a line, the loop oscillates or loses the surface where it is steep, lines are stored twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.training.masks.examples import EVERY, Bits, bit
+
+Rng = np.random.Generator
+Map = NDArray[np.float32]
+Floats = NDArray[np.floating]
+SURE, DOUBT = 1.0, 0.4
+"""A stretch is marked where it changes heights by so many sigma, and in doubt from the second number on."""
+SURE_ALONE = 4.0
+"""The same for stretches of a few pixels."""
+
+
+@dataclass(slots=True, eq=False)
+class Patient:
+    """A scan that things happen to; time runs from left to right."""
+
+    heights: Map
+    opposite: Map | None
+    wrong: Bits
+    unsure: Bits
+    noise: float
+    rng: Rng
+    steep: NDArray[np.intp] = field(default_factory=lambda: np.zeros((0, 2), np.intp))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return (self.heights.shape[0], self.heights.shape[1])
+
+    def change(self, kind: str, rows: slice, cols: slice, by: NDArray[np.floating], sure: float = SURE) -> None:
+        """Add ``by`` to a part of the scan and mark where that is visible."""
+        part = (rows, cols)
+        self.heights[part] += by.astype(np.float32)
+        size = np.abs(by) / self.noise
+        self.mark(kind, part, size > sure, size > sure * DOUBT)
+
+    def mark(self, kind: str, part: tuple[slice, slice], sure: NDArray[np.bool_], doubt: NDArray[np.bool_]) -> None:
+        """Mark pixels of a part."""
+        self.wrong[part][sure] |= np.uint8(bit(kind))
+        self.unsure[part][doubt & ~sure] |= np.uint8(EVERY)
+
+
+def log_uniform(rng: Rng, low: float, high: float) -> float:
+    """Draw a number, evenly in its logarithm."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def count(rng: Rng, most: int) -> int:
+    """Draw a number from 1 to ``most``, small ones more often."""
+    return int(log_uniform(rng, 1, most + 0.999))
+
+
+def smooth(rng: Rng, size: int, length: float) -> NDArray[np.float64]:
+    """Draw a smooth random curve of rms about 1."""
+    knots = rng.standard_normal(max(4, int(size / length) + 3))
+    place = np.linspace(0, knots.size - 2.001, size) + rng.random() * 0.9
+    before = place.astype(int)
+    part = place - before
+    part *= part * (3 - 2 * part)
+    curve: NDArray[np.float64] = knots[before] * (1 - part) + knots[before + 1] * part
+    return curve * 1.2
+
+
+def scars(at: Patient) -> None:
+    """Stretches of single lines, also in bundles: high at first, settling, with a tail."""
+    rng, (rows, cols) = at.rng, at.shape
+    tall = log_uniform(rng, 1.6, 30)
+    bundled = rng.random() < 0.3
+    row, col = int(rng.integers(rows)), int(rng.integers(-20, cols))
+    mostly_up = rng.random() < 0.7
+    for _ in range(count(rng, 40)):
+        if bundled and rng.random() < 0.85:
+            row, col = row + int(rng.integers(1, 3)), col + int(rng.normal(0, 12))
+        else:
+            row, col = int(rng.integers(rows)), int(rng.integers(-20, cols))
+        length = int(log_uniform(rng, 6, min(300, cols)))
+        width = int(rng.choice((1, 1, 1, 1, 1, 2, 2, 3)))
+        sign = (1 if rng.random() < 0.85 else -1) * (1 if mostly_up else -1)
+        height = sign * tall * at.noise * log_uniform(rng, 0.4, 1.6)
+        age = np.arange(length + int(rng.uniform(0, 12)))
+        rest = rng.uniform(0.1, 1)
+        profile = rest + (1 - rest) * np.exp(-age / log_uniform(rng, 3, 200))
+        profile *= 1 - np.exp(-(age + 1) / log_uniform(rng, 0.3, 5))
+        profile *= np.exp(-np.maximum(age - length, 0) / log_uniform(rng, 0.4, 8))
+        profile *= 1 + rng.uniform(0, 0.5) * smooth(rng, age.size, log_uniform(rng, 2, 20))
+        _lay(at, "scar", row, width, col, height * profile)
+
+
+def streaks(at: Patient) -> None:
+    """Long, faint streaks that come and go slowly."""
+    rng, (rows, cols) = at.rng, at.shape
+    for _ in range(count(rng, 25)):
+        length = int(rng.uniform(0.25, 1.3) * cols)
+        height = rng.choice((-1, 1)) * log_uniform(rng, 0.8, 6) * at.noise
+        age = np.arange(length)
+        fade = log_uniform(rng, 2, 60)
+        profile = np.minimum(1, np.minimum((age + 1) / fade, (length - age) / fade))
+        profile = profile * (np.linspace(1, rng.uniform(-0.5, 1.2), length) + 0.25 * smooth(rng, length, 30))
+        _lay(at, "scar", int(rng.integers(rows)), 1, int(rng.integers(-cols // 2, cols)), height * profile)
+
+
+def _lay(at: Patient, kind: str, row: int, width: int, col: int, change: NDArray[np.float64]) -> None:
+    rows, cols = at.shape
+    start, stop = max(col, 0), min(col + change.size, cols)
+    top, bottom = max(row, 0), min(row + width, rows)
+    if start >= stop or top >= bottom:
+        return
+    by = np.broadcast_to(change[start - col : stop - col], (bottom - top, stop - start))
+    at.change(kind, slice(top, bottom), slice(start, stop), by, SURE if stop - start > 12 else SURE_ALONE / 2)
+
+
+def bad_lines(at: Patient) -> None:
+    """Bundles of lines whose shape differs from that of their neighbors, whole or in large part."""
+    rng, (rows, cols) = at.rng, at.shape
+    for _ in range(count(rng, 5)):
+        lines = count(rng, 10)
+        top = (int(rng.integers(rows)), int(rng.integers(rows)), 0, rows - lines)[int(rng.integers(4))]
+        top, lines = max(top, 0), min(lines, rows - max(top, 0))
+        start, stop = (0, cols)
+        if rng.random() < 0.3:
+            start, stop = sorted(int(c) for c in rng.integers(0, cols, 2))
+        if stop - start < 16 or lines < 1:
+            continue
+        tall, length = log_uniform(rng, 1.2, 15) * at.noise, log_uniform(rng, 8, 200)
+        alike, base = rng.uniform(0, 0.95), smooth(rng, stop - start, length)
+        by = np.stack([alike * base + np.sqrt(1 - alike**2) * smooth(rng, stop - start, length) for _ in range(lines)])
+        by += rng.normal(0, 0.7) + rng.uniform(0, 0.4) * rng.standard_normal(by.shape)
+        part = (slice(top, top + lines), slice(start, stop))
+        at.heights[part] += (tall * by).astype(np.float32)
+        weak = np.zeros(by.shape, np.bool_)
+        at.mark("line" if stop - start > 0.7 * cols else "scar", part, ~weak, ~weak)
+
+
+def chatter(at: Patient) -> None:
+    """Patches of several lines in which the loop oscillates, mostly where the surface is steep."""
+    rng = at.rng
+    for _ in range(count(rng, 6)):
+        part, inside = _patch(at, int(log_uniform(rng, 2, 14)), int(log_uniform(rng, 12, 150)))
+        if not inside.any():
+            continue
+        period, tall = log_uniform(rng, 2.2, 14), log_uniform(rng, 1.2, 15) * at.noise
+        age = np.arange(inside.shape[1])
+        lines = []
+        for _row in range(inside.shape[0]):
+            phase = rng.uniform(0, 6.28) + 2 * np.pi * np.cumsum(1 + 0.15 * smooth(rng, age.size, 20)) / period
+            size = np.abs(rng.uniform(0.5, 1) + 0.4 * smooth(rng, age.size, 15))
+            lines.append(size * (np.sin(phase) + rng.uniform(0, 0.5) * rng.standard_normal(age.size)))
+        at.heights[part] += (tall * np.stack(lines) * inside).astype(np.float32)
+        at.mark("chatter", part, inside, inside)
+        if at.opposite is not None and rng.random() < 0.4:
+            at.opposite[part] += (tall * np.stack(lines)[:, ::-1] * inside).astype(np.float32)
+
+
+def lost(at: Patient) -> None:
+    """Patches in which the tip does not follow: it flies, stands at the end of its range, or drags behind."""
+    rng = at.rng
+    for _ in range(count(rng, 4)):
+        part, inside = _patch(at, int(log_uniform(rng, 2, 50)), int(log_uniform(rng, 14, 160)))
+        if not inside.any():
+            continue
+        old = at.heights[part]
+        railed = rng.random() < 0.4
+        new = _railed(at, old) if railed else _lagging(at, old)
+        size = np.abs(new - old) / at.noise
+        at.heights[part] = np.where(inside, new, old).astype(np.float32)
+        at.mark("lost", part, inside & ((size > 2) | railed), inside)
+
+
+def _railed(at: Patient, old: Map) -> Floats:
+    """Make what is seen at the end of the piezo's range: a plane without surface, and less noise."""
+    rng = at.rng
+    rise, run = np.indices(old.shape)
+    plane = 0.02 * at.noise * (rng.normal() * rise + rng.normal() * run)
+    unrest = float(rng.choice((0, 0, 0.1, 0.5))) * at.noise * rng.standard_normal(old.shape)
+    height = float(np.quantile(old, rng.uniform(0.3, 1)))
+    return np.asarray(height + plane + unrest)
+
+
+def _lagging(at: Patient, old: Map) -> Floats:
+    """Make what is seen where the tip hardly follows: the surface, dragged, under noise with memory."""
+    rng = at.rng
+    dragged = _dragged(old, log_uniform(rng, 0.004, 0.08))
+    memory = np.stack([smooth(rng, old.shape[1], log_uniform(rng, 3, 40)) for _ in range(old.shape[0])])
+    return np.asarray(dragged + rng.uniform(0, 4) * at.noise * memory)
+
+
+def _dragged(z: Map, share: float) -> Map:
+    out = z.copy()
+    for col in range(1, z.shape[1]):
+        out[:, col] = out[:, col - 1] + share * (z[:, col] - out[:, col - 1])
+    return out
+
+
+def _patch(at: Patient, lines: int, length: int) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """Choose a patch with ragged ends, most often one that begins at something steep."""
+    rng, (rows, cols) = at.rng, at.shape
+    row, col = int(rng.integers(rows)), int(rng.integers(-10, cols))
+    if at.steep.size and rng.random() < 0.7:
+        row, col = at.steep[rng.integers(len(at.steep))]
+        row = int(row) - lines // 2
+    ragged = log_uniform(rng, 1, 0.3 * length + 2)
+    ends = np.rint(np.cumsum(rng.standard_normal((lines, 2)), axis=0) * 0.5 * ragged).astype(int)
+    top, bottom = max(row, 0), min(row + lines, rows)
+    if top >= bottom:
+        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.bool_)
+    left, right = (col + ends[:, 0])[top - row : bottom - row], (col + length + ends[:, 1])[top - row : bottom - row]
+    start, stop = int(np.clip(left.min(), 0, cols)), int(np.clip(right.max(), 0, cols))
+    where = np.arange(start, stop)
+    inside = (where >= left[:, None]) & (where < right[:, None])
+    return (slice(top, bottom), slice(start, stop)), inside
+
+
+def tails(at: Patient) -> None:
+    """Parachuting: behind steep edges the tip falls no faster than a certain slope."""
+    rng, (rows, _) = at.rng, at.shape
+    fall = log_uniform(rng, 0.4, 6) * at.noise
+    band = slice(0, rows)
+    if rng.random() < 0.5:
+        top = int(rng.integers(rows))
+        band = slice(top, min(rows, top + int(log_uniform(rng, 3, rows))))
+    old = at.heights[band].copy()
+    new = _falling(old, fall * rng.uniform(0.7, 1.3, (old.shape[0], 1)).astype(np.float32))
+    size = (new - old) / at.noise
+    if (size > 3).mean() > 0.3:  # then it never lands: not a tail any more
+        return
+    at.heights[band] = new
+    at.mark("parachute", (band, slice(None)), size > 3, size > 1)
+    if at.opposite is not None:
+        back = at.opposite[band][:, ::-1]
+        at.opposite[band] = _falling(back, np.float32(fall))[:, ::-1]
+
+
+def _falling(z: Map, fall: NDArray[np.float32] | np.float32) -> Map:
+    ramp = np.arange(z.shape[1], dtype=np.float32) * fall
+    out: Map = np.maximum.accumulate(z + ramp, axis=1) - ramp
+    return out
+
+
+def spikes(at: Patient) -> None:
+    """Single pixels, or a few."""
+    rng, (rows, cols) = at.rng, at.shape
+    tall = log_uniform(rng, 6, 60)
+    for _ in range(count(rng, 40)):
+        size = (int(rng.choice((1, 1, 1, 2))), int(rng.choice((1, 1, 1, 2, 2, 3))))
+        row, col = int(rng.integers(rows - 2)), int(rng.integers(cols - 3))
+        by = np.full(size, (1 if rng.random() < 0.75 else -1) * tall * log_uniform(rng, 0.4, 1.5) * at.noise)
+        at.change("spike", slice(row, row + size[0]), slice(col, col + size[1]), by, SURE_ALONE)
+
+
+def offsets(at: Patient) -> None:
+    """Bands of lines that lie higher or lower, and jumps within a line."""
+    rng, (rows, cols) = at.rng, at.shape
+    for _ in range(count(rng, 12)):
+        top, lines = int(rng.integers(rows)), count(rng, 12)
+        height = rng.choice((-1, 1)) * log_uniform(rng, 1, 15) * at.noise
+        by = np.full((min(lines, rows - top), cols), height)
+        at.change("jump", slice(top, top + lines), slice(0, cols), by)
+
+
+def stuck(at: Patient) -> None:
+    """Lines stored twice, or a signal that stands still."""
+    rng, (rows, cols) = at.rng, at.shape
+    for _ in range(count(rng, 4)):
+        row, lines = int(rng.integers(1, rows)), count(rng, 3)
+        band = slice(row, row + lines)
+        at.heights[band] = at.heights[row - 1] if rng.random() < 0.6 else at.heights[row - 1, -1]
+        at.wrong[band] = bit("lost")
+        at.unsure[band] = 0
+    del cols
+
+
+HARMS = {
+    "scars": (scars, 0.3), "streaks": (streaks, 0.15), "bad_lines": (bad_lines, 0.14), "chatter": (chatter, 0.14),
+    "lost": (lost, 0.1), "tails": (tails, 0.12), "spikes": (spikes, 0.12), "offsets": (offsets, 0.12),
+    "stuck": (stuck, 0.03),
+}  # fmt: skip
+"""What may happen, and how often; in this order."""
+ORDER = ("tails", "lost", "chatter", "offsets", "bad_lines", "scars", "streaks", "spikes", "stuck")
+
+
+def hurt(at: Patient) -> None:
+    """Let things happen by chance."""
+    for name in ORDER:
+        harm, chance = HARMS[name]
+        if at.rng.random() < chance:
+            harm(at)
