@@ -91,16 +91,9 @@ def change_features(view: View) -> dict[str, float]:
         "sharpness": np.log(np.mean(np.abs(signs), axis=1) + 1e-3 * view.noise),
         "slope": np.log(np.mean(slope, axis=1) + 1e-3 * view.noise),
         "texture": np.log((np.mean(np.abs(signs), axis=1) + 1e-3 * view.noise) / (np.mean(slope, axis=1) + view.noise)),
-        "form": np.mean(np.clip(signs / view.noise, -20, 20) ** 3, axis=1) ** (1 / 3)
-        if False
-        else _form(signs, view.noise),
+        "form": _form(signs, view.noise),
     }
-    found: dict[str, float] = {}
-    for name, values in series.items():
-        size, where = _change(values)
-        found[f"change {name}"] = size
-        del where
-    return found
+    return {f"change {name}": _change(values) for name, values in series.items()}
 
 
 def _form(signs: Map, noise: float) -> Floats:
@@ -109,20 +102,18 @@ def _form(signs: Map, noise: float) -> Floats:
     return np.asarray(np.mean(scaled * np.abs(scaled), axis=1))
 
 
-def _change(values: Floats) -> tuple[float, int]:
-    """Return the largest step of a series (two-sample t of blocks of lines), and the line where it is."""
+def _change(values: Floats) -> float:
+    """Return the largest step of a series: Student's t of the blocks of lines before and after, as a logarithm."""
     count = values.size
     block = max(2, count // 32)
     means = np.array([part.mean() for part in np.array_split(values, max(4, count // block))])
     n = means.size
-    best, where = 0.0, 0
+    best = 0.0
     for k in range(2, n - 1):
         a, b = means[:k], means[k:]
         within = (np.sum((a - a.mean()) ** 2) + np.sum((b - b.mean()) ** 2)) / (n - 2)
-        t = abs(a.mean() - b.mean()) / np.sqrt((within + 1e-12) * (1 / a.size + 1 / b.size))
-        if t > best:
-            best, where = float(t), int(k * count / n)
-    return float(np.log1p(best)), where
+        best = max(best, abs(a.mean() - b.mean()) / np.sqrt((within + 1e-12) * (1 / a.size + 1 / b.size)))
+    return float(np.log1p(best))
 
 
 def _log(value: float | np.floating) -> float:

@@ -50,7 +50,8 @@ def autocorrelation(values: Floats) -> Floats:
     reach = np.arange(-FAR_PX, FAR_PX + 1)
     part = full[np.ix_(reach, reach)]
     overlap = (rows - np.abs(reach))[:, None] * (cols - np.abs(reach))[None, :] / (rows * cols)
-    return np.asarray(part / overlap / (full[0, 0] + 1e-30))
+    # Of few lines, those far apart share hardly anything, and prove nothing.
+    return np.asarray(part / np.maximum(overlap, 0.25) / (full[0, 0] + 1e-30))
 
 
 def _even(size: int) -> int:

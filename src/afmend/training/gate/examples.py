@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.errors import BadParameterError
 from afmend.evaluation.metrics.visible import visible
 from afmend.scan import Scan
 from afmend.scan.arrays import Heights, Mask
@@ -20,12 +21,14 @@ from afmend.simulation.box import Box, load_box
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import Way
 from afmend.simulation.twin import VERSION, simulate
-from afmend.training.gate.scenes import TIP, mix_of, scene, without_tip
+from afmend.training.gate.scenes import TIP, mix_of, scene, shape_of, without_tip
 
 PLAIN = ("dropout", "saturation", "stuck_line", "unfinished")
 """Wrong by its form, not by its height: visible at any noise."""
 PARTS = (0.03, 0.1, 0.25)
 """Of the relief."""
+ANOTHER = 10_000_019
+"""Added to the seed of a scan that cannot be simulated."""
 Map = NDArray[np.float32]
 
 
@@ -39,8 +42,8 @@ class Example:
         Trace, retrace and the error signal of the trace, nm.
     missing : (rows, cols) bool
         Of the trace.
-    effects : mapping of str to float
-        See `effects_of`.
+    effects, early : mapping of str to float
+        See `effects_of`: of the whole scan, and of its first lines.
     family, mix : str
         Kind of surface; which mix of problems the scan was drawn from.
     seed : int
@@ -51,26 +54,39 @@ class Example:
     error: Map
     missing: Mask
     effects: Mapping[str, float]
+    early: Mapping[str, float]
     family: str
     mix: str
     seed: int
 
 
+def early_lines(rows: int) -> int:
+    """How many lines a running scan is judged by."""
+    return max(24, rows // 10)
+
+
 def make_example(box: str, seed: int, shape: tuple[int, int] | None = None, mix: str | None = None) -> Example:
     """Simulate one scan, once more with a clean tip if something happened to its tip, and measure what is wrong."""
-    chance = _box(box)
-    twin = scene(chance, seed, shape, mix)
-    scan = simulate(twin)
-    clean = None
-    if set(twin.artifacts) & set(TIP):
-        clean = ideal_of(simulate(without_tip(chance, twin, seed))).values
+    chance, mix = _box(box), mix or mix_of(seed)
+    drawn = seed
+    while True:
+        twin = scene(chance, drawn, shape or shape_of(seed), mix)
+        try:
+            scan = simulate(twin)
+            clean = None
+            if set(twin.artifacts) & set(TIP):
+                clean = ideal_of(simulate(without_tip(chance, twin, drawn))).values
+            break
+        except BadParameterError:  # a tip that would not fit on the canvas: another draw, always the same one
+            drawn += ANOTHER
     arrays = [
         np.asarray(scan.channels[scan.find(name)].values, np.float32)
         for name in ("height/trace", "height/retrace", "error/trace")
     ]
     missing = scan.channels[scan.find("height/trace")].missing
     effects = effects_of(scan, twin, clean)
-    return Example(arrays[0], arrays[1], arrays[2], missing, effects, twin.surface.kind, mix or mix_of(seed), seed)
+    early = effects_of(scan, twin, clean, lines=early_lines(twin.shape[0]))
+    return Example(arrays[0], arrays[1], arrays[2], missing, effects, early, twin.surface.kind, mix, seed)
 
 
 @lru_cache(maxsize=4)
@@ -79,7 +95,9 @@ def _box(name: str) -> Box:
     return load_box(name)
 
 
-def effects_of(scan: Scan, twin: Twin, clean: Heights | None, way: Way = "trace") -> dict[str, float]:
+def effects_of(
+    scan: Scan, twin: Twin, clean: Heights | None, way: Way = "trace", lines: int | None = None
+) -> dict[str, float]:
     """Measure what is wrong with one scan direction.
 
     Parameters
@@ -90,6 +108,9 @@ def effects_of(scan: Scan, twin: Twin, clean: Heights | None, way: Way = "trace"
         Its parameters.
     clean : (rows, cols) float64 or None
         What would have been recorded with a tip that nothing happened to; None = nothing happened to it.
+    way : "trace" or "retrace"
+    lines : int, optional
+        Only of the first lines.
 
     Returns
     -------
@@ -113,11 +134,11 @@ def effects_of(scan: Scan, twin: Twin, clean: Heights | None, way: Way = "trace"
     left = left - np.median(left, axis=1, keepdims=True)
     found: dict[str, float] = {}
     for kind, mask in masks.items():
-        sure = mask if kind in PLAIN else mask & seen
+        sure = (mask if kind in PLAIN else mask & seen)[:lines]
         found[kind] = float(np.mean(sure))
         for part in PARTS:
-            found[f"{kind} {part}"] = float(np.mean(sure & (np.abs(left) > part * relief)))
-    found["unscanned"], found["missing"] = _missing(missing)
+            found[f"{kind} {part}"] = float(np.mean(sure & (np.abs(left[:lines]) > part * relief)))
+    found["unscanned"], found["missing"] = _missing(missing[:lines])
     good = left[~bad] if np.count_nonzero(~bad) > bad.size / 10 else left
     found["noise"] = float(1.4826 * np.median(np.abs(good))) / relief
     white = twin.electronics.white_nm + 1e-12
@@ -125,7 +146,7 @@ def effects_of(scan: Scan, twin: Twin, clean: Heights | None, way: Way = "trace"
     fringes = sum(m.height_nm for m in twin.mishaps if m.kind == "fringes")
     found |= {"hum": hum / relief, "hum white": hum / white, "fringes": fringes / relief, "fringes white": fringes / white}
     if clean is not None:
-        found |= _tip_effects(ideal, clean, relief, max(3 * _sigma(heights), 0.05 * relief), twin)
+        found |= _tip_effects(ideal, clean, relief, max(3 * _sigma(heights), 0.05 * relief), twin, lines)
     return found
 
 
@@ -139,7 +160,9 @@ def _missing(missing: Mask) -> tuple[float, float]:
     return (float(np.mean(missing)) - inner, inner)
 
 
-def _tip_effects(ideal: Heights, clean: Heights, relief: float, limit: float, twin: Twin) -> dict[str, float]:
+def _tip_effects(
+    ideal: Heights, clean: Heights, relief: float, limit: float, twin: Twin, lines: int | None
+) -> dict[str, float]:
     """Measure what the tip did: how much it changed, and whether that can be seen without knowing the clean scan.
 
     ``tip``: share of the pixels that it changed by more than noise and a twentieth of the relief; ``tip rms`` over the
@@ -149,11 +172,11 @@ def _tip_effects(ideal: Heights, clean: Heights, relief: float, limit: float, tw
     change = ideal - clean
     change = change - np.median(change, axis=1, keepdims=True)
     found = {
-        "tip": float(np.mean(np.abs(change) > limit)), "tip rms": float(np.sqrt(np.mean(np.square(change)))) / relief,
+        "tip": float(np.mean(np.abs(change[:lines]) > limit)), "tip rms": float(np.sqrt(np.mean(np.square(change)))) / relief,
         "ghost": max(float((_doubles(ideal, side) - _doubles(clean, side)).max()) for side in (9, 25)), "break": 0.0,
     }  # fmt: skip
     for event in twin.tip_changes:
-        if 8 <= event.row <= ideal.shape[0] - 8:
+        if 8 <= event.row <= (lines or ideal.shape[0]) - 8:
             after, before = (_sharpness(ideal, event.row, limit) - _sharpness(clean, event.row, limit))
             found["break"] = max(found["break"], abs(float(after - before)))
     return found
@@ -229,7 +252,7 @@ def _prepare_one(order: tuple[str, str, int]) -> None:
     one = make_example(box, seed)
     path = path_of(Path(folder), box, seed)
     partial = path.with_name(f".{os.getpid()}-{path.name}")
-    facts = json.dumps({"effects": dict(one.effects), "family": one.family, "mix": one.mix, "seed": one.seed})
+    facts = json.dumps({"effects": dict(one.effects), "early": dict(one.early), "family": one.family, "mix": one.mix, "seed": one.seed})
     np.savez(
         partial, heights=one.heights, opposite=one.opposite, error=one.error, missing=np.packbits(one.missing),
         facts=facts,
@@ -243,7 +266,7 @@ def load_example(folder: Path, box: str, seed: int) -> Example:
         heights, facts = kept["heights"], json.loads(str(kept["facts"]))
         missing = np.unpackbits(kept["missing"], count=heights.size).reshape(heights.shape).astype(np.bool_)
         return Example(
-            heights, kept["opposite"], kept["error"], missing, facts["effects"], facts["family"], facts["mix"],
+            heights, kept["opposite"], kept["error"], missing, facts["effects"], facts["early"], facts["family"], facts["mix"],
             facts["seed"],
         )  # fmt: skip
 

@@ -28,7 +28,7 @@ class Limits:
     """Share of visibly wrong or missing pixels."""
     loop: tuple[float, float] = (0.002, 0.02)
     """The same of what a lagging or ringing loop adds, by more than a tenth of the relief."""
-    noise: tuple[float, float] = (0.2, 0.4)
+    noise: tuple[float, float] = (0.25, 0.7)
     hum: tuple[float, float] = (0.015, 0.05)
     """Amplitude of hum or fringes over the relief; only what is above the white noise counts."""
 
@@ -52,7 +52,7 @@ def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str 
     at = limits or Limits()
     size = effects.get
     out = size("lost_tracking", 0.0) + size("saturation", 0.0)
-    astray = out + sum(size(f"{kind} 0.25", 0.0) for kind in ("lag", "parachute", "ringing", "chatter"))
+    astray = out + sum(size(f"{kind} 0.25", 0.0) for kind in ("lag", "parachute"))
     loop = sum(size(f"{kind} 0.1", 0.0) for kind in ("lag", "parachute", "ringing"))
     wrong = sum(size(kind, 0.0) for kind in REPAIRABLE) + effects["missing"]
     wave = max(

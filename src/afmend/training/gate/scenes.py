@@ -97,9 +97,14 @@ def mix_of(seed: int) -> str:
     return MIXES[seed % len(MIXES)]
 
 
+def shape_of(seed: int) -> tuple[int, int]:
+    """Lines and pixels of a scan."""
+    return SHAPES[seed % len(SHAPES)]
+
+
 def scene(box: Box, seed: int, shape: tuple[int, int] | None = None, mix: str | None = None) -> Twin:
     """Choose every number of one scan of the mix that its seed says, or of another."""
-    shape = shape or SHAPES[seed % len(SHAPES)]
+    shape = shape or shape_of(seed)
     mix = mix or mix_of(seed)
     if mix == "box":
         return draw(box, seed, shape=shape)
