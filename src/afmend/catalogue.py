@@ -21,6 +21,7 @@ BUILT_IN: dict[str, str] = {
     "level.polynomial": "afmend.leveling.polynomial:polynomial",
     "level.rows": "afmend.leveling.rows:rows",
     "level.auto": "afmend.leveling.auto:level_auto",
+    "level.given": "afmend.leveling.given:level_given",
     "level.shift": "afmend.leveling.shift:shift",
     "level.smart_flatten": "afmend.leveling.smart_flatten:smart_flatten",
     "level.three_point": "afmend.leveling.three_point:three_point",

@@ -70,6 +70,17 @@ def test_exclusions_enter_the_history(folder, tmp_path):
     assert cli("replay", tmp_path / "o/a.gwy.h5", folder / "a.gwy").returncode == 0
 
 
+def test_error_bars_can_be_left_out(folder, tmp_path):
+    options = ("--out", tmp_path, "--write", "h5", "--no-report", "--no-error-bars")
+    done = cli("repair", folder / "a.gwy", *options)
+    assert done.returncode == 0, done.stderr
+    mended = afmend.read(tmp_path / "a.gwy.h5")
+    assert mended.history[-1].params["error_bars"] is False
+    assert np.isinf(mended.main.uncertainty[mended.main.invented]).all()
+    wrong = cli("repair", folder / "a.gwy", *options, "--recipe", "gwyddion")
+    assert wrong.stderr.startswith("BadRecipeError: gwyddion: no step has error bars")
+
+
 def test_level_and_mask_are_made_from_the_steps(folder, tmp_path):
     done = cli("level", "rows", folder / "a.gwy", "--out", tmp_path / "l", "--method", "median", "--write", "h5")
     assert done.returncode == 0, done.stderr

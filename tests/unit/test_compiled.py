@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from afmend import compiled
@@ -97,3 +98,36 @@ def test_the_users_cache_is_where_numba_has_it(monkeypatch, platform, name, valu
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv(name, value)
     assert compiled._user_cache() == Path(wanted)
+
+
+@pytest.mark.parametrize("cores", [1, 2, None])
+def test_every_part_is_done_once_however_many_cores(monkeypatch, cores):
+    monkeypatch.setattr(compiled.os, "cpu_count", lambda: cores)
+    done = np.zeros(7)
+
+    def work(part, parts):
+        done[part::parts] += 1
+
+    compiled.side_by_side(work)
+    assert done.tolist() == [1] * 7
+
+
+def test_what_goes_wrong_beside_is_told(monkeypatch):
+    monkeypatch.setattr(compiled.os, "cpu_count", lambda: 2)
+
+    def work(part, parts):
+        if part == 1:
+            raise ValueError(f"part 1 of {parts}")
+
+    with pytest.raises(ValueError, match="part 1 of 2"):
+        compiled.side_by_side(work)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("count", [3, 301])
+def test_halves_are_joined_in_order(monkeypatch, cores, count):
+    monkeypatch.setattr(compiled.os, "cpu_count", lambda: cores)
+    whole = np.arange(2.0 * count).reshape(count, 2)
+    rows, lengths = compiled.by_halves(lambda first, stop: (whole[first:stop], whole[first:stop].sum(axis=1)), count)
+    assert (rows == whole).all()
+    assert (lengths == whole.sum(axis=1)).all()

@@ -23,6 +23,28 @@ def _longer(table: Indices) -> Indices:
 
 
 @njit(cache=True, nogil=True)
+def _add_runs(i: int, marks: Mask, words: NDArray[np.uint64], table: Indices, count: int) -> int:
+    """Write the runs of row ``i`` behind the ``count`` runs in the table; return their number."""
+    inside = False
+    for word in range(words.size):
+        if words[word] == 0 and not inside:
+            continue
+        for j in range(8 * word, 8 * word + 8):
+            if marks[j] != inside:
+                if inside:
+                    table[2, count] = j
+                    count += 1
+                else:
+                    table[0, count] = i
+                    table[1, count] = j
+                inside = not inside
+    if inside:
+        table[2, count] = marks.size
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
 def find_runs(mask: Mask, words: NDArray[np.uint64]) -> Indices:
     """Row, start and stop of the runs of a mask, row by row: (3, runs).
 
@@ -34,22 +56,24 @@ def find_runs(mask: Mask, words: NDArray[np.uint64]) -> Indices:
     for i in range(rows):
         if table.shape[1] - count <= cols // 2:
             table = _longer(table)
-        inside = False
-        for word in range(words.shape[1]):
-            if words[i, word] == 0 and not inside:
-                continue
-            for j in range(8 * word, 8 * word + 8):
-                if mask[i, j] != inside:
-                    if inside:
-                        table[2, count] = j
-                        count += 1
-                    else:
-                        table[0, count] = i
-                        table[1, count] = j
-                    inside = not inside
-        if inside:
-            table[2, count] = cols
-            count += 1
+        count = _add_runs(i, mask[i], words[i], table, count)
+    return table[:, :count].copy()
+
+
+@njit(cache=True, nogil=True)
+def runs_above(scores: Singles, noise: Singles, usable: Mask, soft: np.float32, least: np.float32) -> Indices:
+    """List, as `find_runs`, where usable pixels score above ``soft`` times the noise and above ``least``."""
+    rows, cols = scores.shape
+    table = np.empty((3, 1024 + cols), np.int64)
+    marks = np.zeros(cols + -cols % 8, np.bool_)
+    words = marks.view(np.uint64)
+    count = 0
+    for i in range(rows):
+        for j in range(cols):
+            marks[j] = (scores[i, j] > noise[i, j] * soft) & (scores[i, j] > least) & usable[i, j]
+        if table.shape[1] - count <= cols // 2 + 1:
+            table = _longer(table)
+        count = _add_runs(i, marks, words, table, count)
     return table[:, :count].copy()
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from afmend.scan.arrays import Mask
 
 Indices = NDArray[np.intp]
-_STRIP = 32
 
 
 class Runs(NamedTuple):
@@ -44,13 +43,9 @@ def find_runs(mask: Mask) -> Runs:
 
 def runs_above(scores: NDArray[np.float32], noise: NDArray[np.float32], usable: Mask, soft: float) -> Runs:
     """List the runs of usable pixels whose score is positive and above ``soft`` times the noise."""
-    above = np.empty(scores.shape, dtype=np.bool_)
-    for first in range(0, scores.shape[0], _STRIP):
-        strip = slice(first, first + _STRIP)  # small enough for the cache
-        np.greater(scores[strip], noise[strip] * np.float32(soft), out=above[strip])
-        above[strip] &= scores[strip] > np.float32(1e-5)
-        above[strip] &= usable[strip]
-    return find_runs(above)
+    from afmend.artifacts import run_kernels as kernels
+
+    return Runs(*kernels.runs_above(scores, noise, usable, np.float32(soft), np.float32(1e-5)))
 
 
 def runs_within(values: NDArray[np.float32], runs: Runs, limit: NDArray[np.float64]) -> Runs:
@@ -67,13 +62,6 @@ def paint_runs(runs: Runs, shape: tuple[int, int]) -> Mask:
     mask = np.zeros(shape, dtype=np.bool_)
     kernels.paint(mask, *runs)
     return mask
-
-
-def run_pixels(runs: Runs, cols: int) -> Indices:
-    """Return the flat index of every pixel of the runs, run after run."""
-    first = np.cumsum(runs.length) - runs.length
-    steps: Indices = np.repeat(runs.row * cols + runs.start - first, runs.length)
-    return np.arange(int(runs.length.sum()), dtype=np.intp) + steps
 
 
 def run_sums(values: NDArray[Any], runs: Runs) -> NDArray[np.float64]:

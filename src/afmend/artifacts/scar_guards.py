@@ -25,25 +25,22 @@ class Scored:
 
     def __init__(self, ground: Map, noise: Map, width: int, sign: int) -> None:
         self.ground = ground
-        self.sign = sign
+        self.sign = np.float32(sign)
         self.noise = noise
         self.width = width
         self.scores = band_scores(ground, width, sign)
 
-    def at(self, row: Indices, col: Indices) -> Map:
-        """Heights at some pixels, positive away from the surface; the nearest pixel outside the image."""
-        rows, cols = self.ground.shape
-        heights: Map = self.sign * self.ground[row.clip(0, rows - 1), col.clip(0, cols - 1)]
-        return heights
-
 
 def continuing(mask: Mask, runs: Runs, scored: Scored) -> Mask:
     """Find runs that are part of something longer: fibers, slanted edges and lines of a grating."""
+    from afmend.artifacts.guard_kernels import ridges
+
     if runs.row.size == 0:
         return mask
     mean = run_sums(scored.scores, runs) / runs.length
     places = [runs.start + np.asarray(runs.length * share, dtype=np.intp) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
-    own = np.mean([_ridge(scored, runs.row, place, 0) for place in places], axis=0)
+    far = scored.width + 2
+    own = np.mean([ridges(scored.ground, runs.row, place, 0, far, scored.sign) for place in places], axis=0)
     right = _beyond(mask, runs.row, _End(runs.stop - 1, 1), _Run(mean, own), scored)
     left = _beyond(mask, runs.row, _End(runs.start, -1), _Run(mean, own), scored)
     fiber = right.ridge & left.ridge & ~(right.outside & left.outside) & (runs.length < LONGEST_FIBER)
@@ -82,30 +79,10 @@ class _Beyond(NamedTuple):
 
 
 def _beyond(mask: Mask, row: Indices, end: _End, run: _Run, scored: Scored) -> _Beyond:
-    rows, cols = mask.shape
-    ahead = [end.at + end.way * k for k in (2, 4, 6)]
-    inside = [(col >= 0) & (col < cols) for col in ahead]
-    seen = np.maximum(np.sum(inside, axis=0), 1)
-    stepped = np.zeros(row.size, dtype=np.bool_)
-    for side in (-1, 1):
-        near = (row + side).clip(0, rows - 1)
-        free = np.asarray(near == row + side, dtype=np.bool_)
-        for back in (0, 2, 4):
-            free &= ~mask[near, (end.at - end.way * back).clip(0, cols - 1)]
-        scores = [scored.scores[near, col.clip(0, cols - 1)] * known for col, known in zip(ahead, inside, strict=True)]
-        stepped |= free & (np.sum(scores, axis=0) / seen > 0.5 * run.score)
-    heights = [_ridge(scored, row, col, 2) * known for col, known in zip(ahead, inside, strict=True)]
-    height = np.sum(heights, axis=0) / seen
-    outside = ~inside[0]
-    alike = np.abs(height - run.height) < 0.35 * run.height
-    return _Beyond(stepped, outside | alike, outside)
+    from afmend.artifacts.guard_kernels import beyond
 
-
-def _ridge(scored: Scored, row: Indices, col: Indices, reach: int) -> NDArray[np.float64]:
-    """Height of the highest line within ``reach`` lines over the higher of the grounds beyond a scar's width."""
     far = scored.width + 2
-    top = np.max([scored.at(row + d, col) for d in range(-reach, reach + 1)], axis=0)
-    return np.asarray(top - np.maximum(scored.at(row - far, col), scored.at(row + far, col)), dtype=np.float64)
+    return _Beyond(*beyond(mask, scored.ground, scored.scores, row, end.at, end.way, *run, far, scored.sign))
 
 
 def staircases(mask: Mask, width: int) -> Mask:

@@ -10,7 +10,7 @@ from afmend.compiled import njit
 Map = NDArray[np.float32]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def median_of_nine(padded: Map) -> Map:
     """Take the running median of nine pixels along lines that were lengthened by four pixels at both ends."""
     rows, cols = padded.shape[0], padded.shape[1] - 8
@@ -43,7 +43,7 @@ def median_of_nine(padded: Map) -> Map:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def band_scores(ground: Map, width: int, sign: float) -> Map:
     """See `afmend.artifacts.scar_score.band_scores`."""
     rows, cols = ground.shape
@@ -79,7 +79,7 @@ def band_scores(ground: Map, width: int, sign: float) -> Map:
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def fill_columns(heights: Map, excluded: NDArray[np.bool_]) -> Map:
     """See `afmend.artifacts.scar_score.filled_from_lines`."""
     rows, cols = heights.shape
@@ -109,7 +109,7 @@ def fill_columns(heights: Map, excluded: NDArray[np.bool_]) -> Map:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def gwyddion_strength(heights: NDArray[np.float64], width: int, limit: float, rms: float) -> NDArray[np.float64]:
     """How far pixels of scars (by Gwyddion's rule) stand above the higher border of the scar, in rms; else 0."""
     rows, cols = heights.shape

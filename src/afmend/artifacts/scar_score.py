@@ -163,36 +163,28 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     """
     import cv2
 
+    from afmend.artifacts.guard_kernels import tile_noise
+
     every = max(1, min(4, ground.shape[1] // 64))
-    thin = ground[:, ::every]
-    steps = np.abs(thin[1:-1] - np.float32(0.5) * (thin[:-2] + thin[2:]))
-    if not usable.all():
-        known = usable[:, ::every]
-        steps[~(known[1:-1] & known[:-2] & known[2:])] = np.nan
     tall, wide = (max(1, round(n / tile)) for n in ground.shape)
-    row_edges = np.linspace(0, steps.shape[0], tall + 1).round().astype(int)
-    col_edges = np.linspace(0, steps.shape[1], wide + 1).round().astype(int)
-    tiles = np.empty((tall, wide), dtype=np.float32)
-    for i in range(tall):
-        strip = steps[row_edges[i] : row_edges[i + 1]]
-        for j in range(wide):
-            tiles[i, j] = _typical(strip[:, col_edges[j] : col_edges[j + 1]])
+    lines, columns = max(ground.shape[0] - 2, 0), -(-ground.shape[1] // every)
+    row_edges = np.linspace(0, lines, tall + 1).round().astype(np.int64)
+    col_edges = np.linspace(0, columns, wide + 1).round().astype(np.int64)
+    # Below the median: up to 60 % may be rims of features.
+    tiles: Map = (1.799 * tile_noise(ground, usable, every, row_edges, col_edges).astype(np.float64)).astype(np.float32)
+    for i, j in np.argwhere(tiles == 0).tolist():
+        part = np.s_[row_edges[i] : row_edges[i + 1] + 2, col_edges[j] * every : col_edges[j + 1] * every : every]
+        tiles[i, j] = _mean_bend(ground[part], usable[part])
     known_tiles = tiles[~np.isnan(tiles)]
     typical = float(np.median(known_tiles)) if known_tiles.size else 0.0
     tiles = np.maximum(np.nan_to_num(tiles, nan=typical), np.float32(0.5 * typical))
-    tiles = cv2.medianBlur(np.pad(tiles, 1, mode="edge"), 3)[1:-1, 1:-1] if min(tall, wide) > 2 else tiles
+    calm = cv2.medianBlur(np.pad(tiles, 1, mode="edge"), 3)[1:-1, 1:-1] if min(tall, wide) > 2 else tiles
     size = (ground.shape[1], ground.shape[0])
-    return np.asarray(cv2.resize(tiles, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return np.asarray(cv2.resize(calm, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
-def _typical(steps: Map) -> float:
-    """Estimate the standard deviation of one line from the absolute bends; NaN if most are unknown."""
-    known = steps[~np.isnan(steps)]
-    if known.size < max(1, steps.size // 4):
-        return float("nan")
-    rank = (35 * (known.size - 1)) // 100  # below the median: up to 60 % may be rims of features
-    middle = float(np.partition(known, rank)[rank])
-    if middle > 0:
-        return 1.799 * middle
-    # Quantized heights: more than a third of all bends are exactly 0.
+def _mean_bend(ground: Map, usable: Mask) -> float:
+    """`local_noise` of a tile of quantized heights, in which more than a third of all bends are exactly 0."""
+    bends = np.abs(ground[1:-1] - np.float32(0.5) * (ground[:-2] + ground[2:]))
+    known = bends[usable[1:-1] & usable[:-2] & usable[2:]]
     return 1.023 * float(np.mean(np.minimum(known, np.quantile(known, 0.9))))

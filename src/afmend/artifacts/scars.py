@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.components import find_components
-from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_pixels, run_sums, runs_above, runs_within
+from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_sums, runs_above, runs_within
 from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, seen_both_ways, staircases
 from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
 from afmend.pipeline import Field, Found, Knob, Params, step
@@ -148,24 +148,38 @@ def _touching(wide: Mask, found: Mask) -> Mask:
 
 def _both_polarities(ground: Map, noise: Map, usable: Mask, params: Scars, width: int) -> tuple[Mask, Map]:
     """Mark scars; also tell the evidence (mean score times root of the length) of the scar of each marked pixel."""
+    from afmend.compiled import side_by_side
+
+    signs = {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]
+    found: dict[int, tuple[Mask, NDArray[np.float64]]] = {}
+
+    def work(part: int, parts: int) -> None:
+        for sign in signs[part::parts]:
+            scored = Scored(ground, noise, width, sign)
+            mask = _one_polarity(scored, usable, params)
+            found[sign] = (mask, _evidence(mask, scored))
+
+    side_by_side(work)
     mask = np.zeros(ground.shape, dtype=np.bool_)
     energy = np.zeros(ground.shape, dtype=np.float32)
-    for sign in {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]:
-        scored = Scored(ground, noise, width, sign)
-        found = _one_polarity(scored, usable, params)
-        runs = find_runs(found)
-        if runs.row.size:
-            # The lines of a scar share the evidence of the best of them, or it would be mended line by line.
-            parts = find_components(found, diagonal=False)
-            labels = parts.labels
-            label = labels[runs.row, runs.start].astype(np.intp)
-            evidence = run_sums(scored.scores, runs) / np.sqrt(runs.length)
-            best = np.zeros(parts.area.size)
-            np.maximum.at(best, label, evidence)
-            evidence = np.where(evidence > 0.6 * best[label], best[label], evidence)
-            energy[found] = np.repeat(evidence, runs.length)
-        mask |= found
+    for sign in signs:
+        mask |= found[sign][0]
+        energy[found[sign][0]] = found[sign][1]
     return mask, energy
+
+
+def _evidence(found: Mask, scored: Scored) -> NDArray[np.float64]:
+    """Evidence for each marked pixel, in reading order."""
+    runs = find_runs(found)
+    if runs.row.size == 0:
+        return np.zeros(0)
+    # The lines of a scar share the evidence of the best of them, or it would be mended line by line.
+    parts = find_components(found, diagonal=False)
+    label = parts.labels[runs.row, runs.start].astype(np.intp)
+    evidence = run_sums(scored.scores, runs) / np.sqrt(runs.length)
+    best = np.zeros(parts.area.size)
+    np.maximum.at(best, label, evidence)
+    return np.repeat(np.where(evidence > 0.6 * best[label], best[label], evidence), runs.length)
 
 
 def _around(energy: Map, reach: int) -> Map:
@@ -189,6 +203,8 @@ def _normalized(field: Field) -> Map | None:
 
 
 def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Mask:
+    from afmend.artifacts.guard_kernels import sharp
+
     scores, noise = scored.scores, scored.noise
     runs = runs_above(scores, noise, usable, params.soft)
     mean = run_sums(scores, runs) / np.maximum(run_sums(noise, runs), 1e-9)
@@ -196,7 +212,7 @@ def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Mask:
     runs = _trimmed(runs.keep((evidence > params.hard) & (mean > 0.6 * params.hard)), scores)
     runs = bridge(runs, 3)
     runs = runs.keep(runs.length >= params.min_length)
-    runs = runs.keep(_sharp(runs, scored, params.sharpness))
+    runs = runs.keep(sharp(scored.ground, scores, *runs, scored.width, params.sharpness, scored.sign))
     mask = paint_runs(runs, scores.shape)
     mask &= ~continuing(mask, find_runs(mask), scored)
     mask &= ~staircases(mask, scored.width)
@@ -211,26 +227,6 @@ def _trimmed(runs: Runs, scores: Map) -> Runs:
     """Cut the ends of runs (and split them) where the score is below a third of the run's mean."""
     mean = run_sums(scores, runs) / np.maximum(runs.length, 1)
     return runs_within(scores, runs, 0.35 * mean)
-
-
-def _sharp(runs: Runs, scored: Scored, sharpness: float) -> NDArray[np.bool_]:
-    """Whether at least half of a run gains enough of its height over the wider surroundings within one line."""
-    rows, cols = scored.ground.shape
-    pixel_row, pixel_col = np.divmod(run_pixels(runs, cols), cols)
-    first = np.cumsum(runs.length) - runs.length
-    floors = []
-    for side in (-1, 1):
-        near, far = pixel_row + side * (scored.width + 1), pixel_row + side * (scored.width + 2)
-        inside = (far >= 0) & (far < rows)
-        level = 0.5 * (scored.at(near, pixel_col) + scored.at(far, pixel_col))
-        floors.append(np.where(inside, level, -np.inf))
-    floor = np.maximum(*floors)
-    rise = np.where(np.isfinite(floor), scored.at(pixel_row, pixel_col) - floor, 0.0)
-    if runs.row.size == 0:
-        return np.zeros(0, dtype=np.bool_)
-    sharp = scored.scores[pixel_row, pixel_col] >= sharpness * rise
-    share: NDArray[np.bool_] = np.add.reduceat(sharp, first, dtype=np.intp) >= 0.5 * runs.length
-    return share
 
 
 def _count(mask: Mask) -> int:

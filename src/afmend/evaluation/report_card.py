@@ -12,6 +12,7 @@ from afmend.evaluation.page_frame import table
 from afmend.evaluation.report_facts import Card, finite, safe
 from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
+from afmend.evaluation.report_roughness import moved_results, quote, roughness_section
 from afmend.evaluation.report_states import DIMENSIONLESS, State, states
 from afmend.evaluation.report_warnings import MANY_PATCHES, percent, warnings, with_unit
 from afmend.pictures.annotate import size_text
@@ -49,7 +50,8 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
     moved = harm(before, after, records)
     three = states(raw, before, after, unharmed=moved.pixels == 0)
     shown = _on_the_zero_of(before, after)
-    warned = warnings(original, mended, key, before, found, moved)
+    quoted = quote(mended, key, records)
+    warned = [*warnings(original, mended, key, before, found, moved), *moved_results(quoted, records)]
     artifacts = {kind.kind: kind.marked for kind in found.kinds}
     body = [
         _facts(mended, after, found),
@@ -59,8 +61,9 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
         _figure(line_profile(raw, shown, after, mended.grid)),
         '<div class="columns">',
         f"<div>{_invented(found, after, mended.grid)}</div>",
-        f"<div>{_statistics(three, after)}{_no_harm(moved, after, found)}</div>",
-        "</div>",
+        f"<div>{_statistics(three, after)}{_no_harm(moved, after, found)}",
+        roughness_section(quoted, after.unit, calibrated=after.calibrated, lengths=mended.grid.calibrated),
+        "</div></div>",
         _history(records),
     ]
     return Card(

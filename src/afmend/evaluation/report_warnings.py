@@ -39,6 +39,7 @@ def warnings(
     return [
         *_doubtful_data(mended.grid, channel),
         *_constant(original, key),
+        *_lines(mended, key),
         *_invention(before, channel, found),
         *_open(channel, found),
         *_harm(channel, moved),
@@ -85,6 +86,24 @@ def _constant(original: Scan, key: ChannelKey) -> list[str]:
     best = min(others, key=lambda k: rank.get(k.kind, len(rank)), default=None)
     advice = f" Try --channel {best.kind}." if best is not None else ""
     return [f"The {key.kind.replace('_', ' ')} is constant: a constant-height scan?{advice}"]
+
+
+_DOUBTS = {
+    "edges_along_lines": "EDGES ALONG THE LINES: row offsets cannot be told from such topography, and were left.",
+    "blurred_heights": "LINES LEFT: no row offsets were found that make the surface sharper.",
+}
+
+
+def _lines(mended: Scan, key: ChannelKey) -> list[str]:
+    """Say what the automatic leveler was not sure of."""
+    records = [record for record in mended.history if record.channel == key and record.step == "level.auto"]
+    if not records:
+        return []
+    facts = records[-1].facts
+    out = [_DOUBTS[facts["line_doubt"]]] if facts.get("line_doubt") in _DOUBTS else []
+    if facts.get("line_axis") == "columns" and records[-1].params.get("line_axis") == "auto":
+        out.append("TURNED: the scan lines seem to run along the columns, and were leveled so; marks look along rows.")
+    return out
 
 
 def _is_constant(channel: Channel) -> bool:

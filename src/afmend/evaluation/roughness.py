@@ -10,31 +10,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afmend.errors import BadParameterError, StepError
-from afmend.evaluation.spectra import hann
-from afmend.fusion.agreement import level_alike
-from afmend.leveling.moments import basis
+from afmend.evaluation.removed import HIGHEST_DEGREE
+from afmend.evaluation.roughness_model import Curve, Leveler, Model, one_over_e
+from afmend.fusion.agreement import drawn_again, level_alike
 from afmend.scan import ChannelKey, Scan
 from afmend.scan.arrays import Heights, Mask
 
-Curve = NDArray[np.float64]
-DRAWS = 60
+DRAWS = 200
 BLOCKS = 16
 LEAST_GOOD = 0.5
 """Lines with a smaller share of usable pixels do not count."""
 FEW_LENGTHS = 10
-HIGHEST_DEGREE = 3
-HIDDEN = 2.0
-"""Leveling shortens the correlation length to half at most, or else the fit is a guess."""
-LONGEST = 4.0
-"""Fits with fewer correlation lengths per line than this are nothing but extrapolation."""
-EXPONENTS = (0.6, 2.0)
+
+_SPECTRA = ("k_per_nm", "density_raw", "density", "density_interval")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +42,8 @@ class Roughness:
         95 % interval of ``Sq``, from a bootstrap over blocks of lines.
     Sa_raw, Sa : float
         Mean absolute height; corrected by the same factor.
+    Sa_interval : (float, float)
+        That of ``Sq``, scaled.
     correlation_nm_raw, correlation_nm : float
         Lag along the lines at which the autocorrelation has fallen to 1 / e; corrected. NaN for the raw one if it never
         falls so far. In pixels if the scan is not calibrated.
@@ -66,6 +61,8 @@ class Roughness:
     warnings : tuple of str
     k_per_nm, density_raw, density : (n,) float64
         Power spectral density along the lines (Hann window), raw and corrected.
+    density_interval : (2, n) float64
+        Ends of the 95 % interval of ``density``, frequency by frequency.
     """
 
     Sq_raw: float
@@ -73,6 +70,7 @@ class Roughness:
     Sq_interval: tuple[float, float]
     Sa_raw: float
     Sa: float
+    Sa_interval: tuple[float, float]
     correlation_nm_raw: float
     correlation_nm: float
     correlation_interval_nm: tuple[float, float]
@@ -85,10 +83,11 @@ class Roughness:
     k_per_nm: Curve
     density_raw: Curve
     density: Curve
+    density_interval: Heights
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as JSON types; no spectra."""
-        out = {n: getattr(self, n) for n in self.__slots__ if n not in ("k_per_nm", "density_raw", "density")}
+        out = {n: getattr(self, n) for n in self.__slots__ if n not in _SPECTRA}
         out["correlation_nm_raw"] = None if math.isnan(self.correlation_nm_raw) else self.correlation_nm_raw
         return out
 
@@ -154,22 +153,45 @@ def quotable_roughness(
     raw = sums.sum(axis=0) / np.maximum(pairs.sum(axis=0), 1.0)
     if not raw[0] > (1e-9 * float(np.max(np.abs(found.values)))) ** 2:
         raise StepError("the surface is flat", now="Roughness needs some height.")
-    leveler = _Leveler(heights.shape[1], line_degree, _extra_terms(line_degree, degree), scan.grid.pixel_nm, lines.size)
+    leveler = Leveler(heights.shape[1], line_degree, _extra_terms(line_degree, degree), scan.grid.pixel_nm, lines.size)
     model = leveler.fit(raw)
     lost = leveler.lost(model) + _noise_lost(raw, leveler, model)
     pixel = scan.grid.pixel_fast_nm
     variance = raw[0] + lost
-    values = heights[good[lines]]
-    spread, lengths = _intervals(sums, pairs, leveler, model)
-    k, before, after = leveler.spectra(heights, good[lines], model)
+    blocks = _Blocks(lines.size, leveler, model)
+    drawn = blocks.mean(sums, pairs)
+    taken, lengths = leveler.refit(drawn, model)
+    sq_ends = blocks.interval(np.sqrt(np.maximum(drawn[:, 0] + taken, 0.0)))
+    k, powers, given = leveler.spectra(heights, good[lines], model)
     gain = math.sqrt(variance / raw[0])
-    sa = float(np.mean(np.abs(values)))
+    sa = float(np.mean(np.abs(heights[good[lines]])))
     per_line = heights.shape[1] / model[1]
+    density = np.mean(powers, axis=0)
     return Roughness(
-        math.sqrt(raw[0]), math.sqrt(variance), spread, sa, sa * gain, _one_over_e(raw) * pixel, model[1] * pixel,
-        (lengths[0] * pixel, lengths[1] * pixel), model[2], lost / variance, per_line, values.size, repaired,
-        _warnings(per_line, leveler, model, raw), k, before, after,
-    )  # fmt: skip
+        Sq_raw=math.sqrt(raw[0]),
+        Sq=math.sqrt(variance),
+        Sq_interval=_pair(sq_ends),
+        Sa_raw=sa,
+        Sa=sa * gain,
+        Sa_interval=_pair(sq_ends * (sa * gain / math.sqrt(variance))),
+        correlation_nm_raw=one_over_e(raw) * pixel,
+        correlation_nm=model[1] * pixel,
+        correlation_interval_nm=_pair(blocks.interval(lengths) * pixel),
+        exponent=model[2],
+        removed_share=lost / variance,
+        lengths_per_line=per_line,
+        pixels=int(np.count_nonzero(good[lines])),
+        repaired=repaired,
+        warnings=_warnings(per_line, leveler, model, raw),
+        k_per_nm=k,
+        density_raw=density,
+        density=density + given,
+        density_interval=blocks.interval(blocks.mean(powers, np.ones_like(powers)) + given),
+    )
+
+
+def _pair(ends: Heights) -> tuple[float, float]:
+    return float(ends[0]), float(ends[1])
 
 
 def _check(line_degree: int | None, degree: int) -> None:
@@ -195,145 +217,34 @@ def _line_acf(heights: Heights, good: Mask) -> tuple[Heights, Heights]:
     return out[0], np.round(out[1])
 
 
-def _one_over_e(acf: Curve) -> float:
-    """Lag at which an autocorrelation first falls below 1 / e, linear between pixels; NaN if never."""
-    below = np.flatnonzero(acf < acf[0] / math.e)
-    if below.size == 0:
-        return math.nan
-    at = int(below[0])
-    return float(at - 1 + (acf[at - 1] - acf[0] / math.e) / (acf[at - 1] - acf[at]))
-
-
-@cache
-def _orthonormal(cols: int, line_degree: int) -> NDArray[np.float64]:
-    """Orthonormal polynomials over a line, (degree + 1, cols)."""
-    q, _ = np.linalg.qr(basis(cols, line_degree).T)
-    return np.ascontiguousarray(q.T)
-
-
-Model = tuple[float, float, float]
-"""Variance, correlation length in pixels, exponent."""
-
-
-class _Leveler:
-    """What leveling does to an autocorrelation."""
-
-    def __init__(
-        self, cols: int, line_degree: int | None, extra: int, pixel_nm: tuple[float, float], rows: int
-    ) -> None:
-        self.cols, self.extra = cols, extra
-        self.count = max(cols // 2, 2)
-        self.terms = np.zeros((0, cols)) if line_degree is None else _orthonormal(cols, line_degree)
-        self.pixel_nm = pixel_nm
-        # In squares of a fast pixel, as correlation lengths are.
-        self.area = rows * pixel_nm[0] / pixel_nm[1] * cols
-
-    def bent(self, length: float, exponent: float) -> tuple[Curve, Curve]:
-        """Autocorrelation of unit variance before, and its expectation after leveling, at the lags of the data."""
-        true = np.exp(-((np.arange(self.cols) / length) ** exponent))
-        products, gram = self._through(true)
-        size = 2 * self.cols
-        taken = np.zeros(self.count)
-        for one, two in zip(products, self.terms, strict=True):
-            taken += _correlated(one, two, size)[: self.count] + _correlated(two, one, size)[: self.count]
-        for row, one in zip(gram, self.terms, strict=True):
-            taken -= _correlated(one, row @ self.terms, size)[: self.count]
-        plain = 2 * math.pi * length**2 * math.gamma(2 / exponent) / exponent / self.area
-        lags = self.cols - np.arange(self.count)
-        return true[: self.count], true[: self.count] - taken / lags - self.extra * min(plain, 1.0)
-
-    def _through(self, true: Curve) -> tuple[Heights, NDArray[np.float64]]:
-        """Products of the covariance matrix with the polynomials, and of both with the polynomials."""
-        spectrum = np.fft.rfft(np.concatenate([true, [0.0], true[:0:-1]]))
-        products = np.fft.irfft(np.fft.rfft(self.terms, 2 * self.cols, axis=1) * spectrum, 2 * self.cols, axis=1)
-        products = products[:, : self.cols]
-        return products, products @ self.terms.T
-
-    def fit(self, acf: Curve, exponent: float | None = None, start: float | None = None) -> Model:
-        """Least squares; lags up to three times that of 1 / e, without lag 0, where the noise sits."""
-        from scipy.optimize import minimize, minimize_scalar
-
-        first = _one_over_e(acf) if start is None else start
-        first = min(max(first if math.isfinite(first) else self.cols / 4, 0.5), self.cols / LONGEST)
-        last = min(max(math.ceil(3 * first), 6), self.count)
-
-        def misfit(logarithm: float, power: float) -> tuple[float, float]:
-            curve = self.bent(math.exp(logarithm), power)[1][1:last]
-            square = float(np.dot(curve, curve))
-            scale = max(float(np.dot(curve, acf[1:last])) / square, 0.0) if square > 0 else 0.0
-            return float(np.sum(np.square(acf[1:last] - scale * curve))) / float(acf[0]) ** 2, scale
-
-        limits = (math.log(0.3), math.log(min(self.cols / LONGEST, HIDDEN * first)))
-        if exponent is None:
-            best = minimize(
-                lambda v: misfit(v[0], v[1])[0], (math.log(first), 1.4), method="Nelder-Mead",
-                bounds=(limits, EXPONENTS), options={"xatol": 1e-3, "fatol": 1e-10, "maxiter": 120},
-            ).x  # fmt: skip
-        else:
-            around = (math.log(first / 3), math.log(first * 3))
-            best = (minimize_scalar(lambda v: misfit(v, exponent)[0], bounds=around, method="bounded").x, exponent)
-        return misfit(float(best[0]), float(best[1]))[1], math.exp(float(best[0])), float(best[1])
-
-    def lost(self, model: Model) -> float:
-        """Variance that leveling takes from the model."""
-        before, after = self.bent(model[1], model[2])
-        return model[0] * float(before[0] - after[0])
-
-    def spectra(self, heights: Heights, good: Mask, model: Model) -> tuple[Curve, Curve, Curve]:
-        """Angular frequency, power spectral density along the lines, and the same corrected."""
-        window = hann(self.cols)
-        share = np.maximum(np.mean(np.square(window * good), axis=1, keepdims=True), 1e-300)
-        power = np.square(np.abs(np.fft.rfft(window * np.where(good, heights, 0.0), axis=1))) / share
-        factor = self.pixel_nm[1] / (2 * np.pi * self.cols)
-        raw = np.mean(power, axis=0) * factor
-        true = np.exp(-((np.arange(self.cols) / model[1]) ** model[2]))
-        products, gram = self._through(true)
-        own, through = (np.fft.rfft(window * lines, axis=1) for lines in (self.terms, products))
-        taken = 2 * np.sum((np.conj(own) * through).real, axis=0)
-        taken -= np.einsum("kx,kl,lx->x", np.conj(own), gram, own).real
-        k = 2 * np.pi * np.arange(raw.size) / (self.cols * self.pixel_nm[1])
-        return k, raw, raw + model[0] * taken * factor
-
-
-def _correlated(one: Curve, two: Curve, size: int) -> Curve:
-    """Sum over x of one(x) two(x + lag)."""
-    found: Curve = np.fft.irfft(np.conj(np.fft.rfft(one, size)) * np.fft.rfft(two, size), size)
-    return found
-
-
-def _noise_lost(raw: Curve, leveler: _Leveler, model: Model) -> float:
+def _noise_lost(raw: Curve, leveler: Leveler, model: Model) -> float:
     """Variance that leveling took from noise without correlation: what lag 0 has more than the model."""
     nugget = max(float(raw[0] - model[0] * leveler.bent(model[1], model[2])[1][0]), 0.0)
     return nugget * len(leveler.terms) / leveler.cols
 
 
-def _intervals(
-    sums: Heights, pairs: Heights, leveler: _Leveler, model: Model
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """95 % intervals of Sq and of the correlation length (px): blocks of lines are drawn again.
+class _Blocks:
+    """Blocks of lines to draw again: three correlation lengths or more, so that they hardly know of each other."""
 
-    A block is three correlation lengths or more, so that blocks hardly know of each other.
-    """
-    apart = 3 * model[1] * leveler.pixel_nm[1] / leveler.pixel_nm[0]
-    number = int(min(max(len(sums) / max(apart, 1.0), 4), BLOCKS, len(sums)))
-    blocks = [np.stack([part.sum(axis=0) for part in np.array_split(values, number)]) for values in (sums, pairs)]
-    picks = np.random.default_rng(0).integers(0, number, (DRAWS, number))
-    drawn = blocks[0][picks].sum(axis=1) / np.maximum(blocks[1][picks].sum(axis=1), 1.0)
-    # Student's t for the number of blocks, against 1.96 of the normal law.
-    widen = math.sqrt(number / (number - 1)) * (1 + 1.21 / (number - 1) + 1.43 / (number - 1) ** 2)
-    models = [leveler.fit(acf, model[2], model[1]) for acf in drawn]
-    lost = [leveler.lost(one) for one in models]
-    heights = np.sqrt(np.maximum(drawn[:, 0] + lost, 0.0))
-    return _range(heights, widen), _range(np.array([one[1] for one in models]), widen)
+    def __init__(self, lines: int, leveler: Leveler, model: Model) -> None:
+        apart = 3 * model[1] * leveler.pixel_nm[1] / leveler.pixel_nm[0]
+        self.number = number = int(min(max(lines / max(apart, 1.0), 4), BLOCKS, lines))
+        # Student's t for the number of blocks, against 1.96 of the normal law.
+        self.widen = math.sqrt(number / (number - 1)) * (1 + 1.21 / (number - 1) + 1.43 / (number - 1) ** 2)
 
+    def mean(self, sums: Heights, counts: Heights) -> Heights:
+        """Draw means of lines (rows, n): (draws, n)."""
+        drawn = drawn_again(sums, self.number, DRAWS) / np.maximum(drawn_again(counts, self.number, DRAWS), 1.0)
+        return np.asarray(drawn)
 
-def _range(values: Curve, widen: float) -> tuple[float, float]:
-    middle = float(np.mean(values))
-    low, high = np.quantile(values, (0.025, 0.975))
-    return max(middle + widen * (float(low) - middle), 0.0), middle + widen * (float(high) - middle)
+    def interval(self, drawn: Heights) -> Heights:
+        """Return the ends of the 95 % interval of what was drawn, (2, ...), not below 0."""
+        middle = np.mean(drawn, axis=0)
+        ends = middle + self.widen * (np.quantile(drawn, (0.025, 0.975), axis=0) - middle)
+        return np.asarray(np.maximum(ends, 0.0))
 
 
-def _warnings(per_line: float, leveler: _Leveler, model: Model, raw: Curve) -> tuple[str, ...]:
+def _warnings(per_line: float, leveler: Leveler, model: Model, raw: Curve) -> tuple[str, ...]:
     found = []
     if per_line < FEW_LENGTHS:
         found.append(f"only {per_line:.1f} correlation lengths per line: scan a larger area")

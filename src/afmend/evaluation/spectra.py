@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import StepError
+from afmend.fusion.tapers import hann
 from afmend.scan.arrays import Heights, Mask
 
 Curve = NDArray[np.float64]
@@ -80,12 +81,6 @@ def row_psdf(
     power = np.square(np.abs(np.fft.rfft(values, axis=1)))
     density = np.mean(power, axis=0) * pixel_nm / (2 * np.pi * cols)
     return 2 * np.pi * np.arange(density.size) / (cols * pixel_nm), density
-
-
-def hann(count: int) -> Curve:
-    """Hann window of so many pixels with a mean square of 1."""
-    taper = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(count) + 0.5) / count)
-    return np.asarray(taper / np.sqrt(np.mean(taper * taper)), dtype=np.float64)
 
 
 def _lines(heights: Heights, usable: Mask | None, *, center: bool) -> tuple[Heights, Heights]:

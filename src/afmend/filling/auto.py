@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from afmend.errors import StepError
 from afmend.filling.bars import Bars
 from afmend.filling.bounds import below, upper_bounds
-from afmend.filling.error_bars import quantization_step, telling
+from afmend.filling.error_bars import doubt, error_bars, telling
 from afmend.filling.holdout import COVERED, ENOUGH, TWO_SIDED, move_holes
 from afmend.filling.holes import Holes, distance_to_data, find_holes, first_good
 from afmend.filling.kriging import Kriging, kriging
@@ -29,6 +29,8 @@ _CLEARLY_BETTER = 0.85
 _FEWEST_GOOD = 1000
 _SHORTEST_SIDE = 24
 _HELD_SHARE = 1.5
+_UNTRIED = {"method": "texture", "rmse": {}, "trials": 0, "shares": [1.0]}
+"""Facts where nothing could be tried, or was not to be."""
 
 
 class Auto(Params):
@@ -52,6 +54,10 @@ class Auto(Params):
         120, "Good pixels that each tile of a hole is filled from; more is better and slower.", ge=8, le=400, step=8,
         recommended=(60, 200), advanced=True,
     )  # fmt: skip
+    error_bars: bool = Knob(
+        True, "Try the fill on the scan's own good pixels: for an error bar on every filled pixel, and to weigh the "
+        "methods. Off is faster: the image's own covariance alone, no error bars. A sample always has them.",
+    )  # fmt: skip
     compare_px: int = Knob(
         2000, "Bound on the good pixels that are hidden, filled and compared; more is surer and slower, 0 = no "
         "calibrated error bars.",
@@ -59,7 +65,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("fill.auto", Auto, version="3")
+@step("fill.auto", Auto, version="5")
 def auto(field: Field, params: Auto) -> Filled:
     """Krige tiles of the holes with the image's own two-dimensional covariance, tried on holes cut into good pixels.
 
@@ -75,6 +81,9 @@ def auto(field: Field, params: Auto) -> Filled:
     cover these errors. Never below the rounding of quantized heights. Without trials (no room, or ``compare_px`` 0)
     they are not calibrated, and the facts say so ("trials": 0). Pixels marked "parachute" stay below what was
     recorded. Images too small or too flat to learn from are filled by `fill.kriging` (fact "method").
+
+    With ``error_bars`` off nothing is tried: the image's own covariance fills alone, and filled pixels are only cut
+    off where a bound was recorded.
 
     Not for holes wider than the surface's features: the answer tends to the local mean.
 
@@ -94,24 +103,27 @@ def auto(field: Field, params: Auto) -> Filled:
     variogram = _variogram(holes, slow_px)
     if variogram is None:
         return _small(field, params)
+    if not params.error_bars and params.output == "mean":
+        return _mean_alone(field, holes, variogram, params.neighbors)
     model = _Model(holes, Texture.of(holes, variogram, slow_px, params.neighbors))
     learned = _learn(model, params.compare_px)
     rows, cols = np.nonzero(holes.wanted)
     guesses = model.texture.predict(holes.heights, holes.known, rows, cols, learned.taking_part)
     texture = join(guesses, learned.shares)
     line = _line(holes.heights, holes.known, rows, cols, texture.mean)
-    doubts = _doubt(texture.mean, line, model.noise)
+    doubts = doubt(texture.mean, line, model.noise)
     mean, variance = (texture.mean, texture.variance)
     if learned.linear is not None:
         mean, variance = line, learned.linear.variance(holes.known, rows, cols)
-    sigma = _error_bars(learned.bars.variance(variance, texture.activity, doubts), holes)
+    total = learned.bars.variance(variance, texture.activity, doubts)
+    sigma = error_bars(total, 1.0, holes.heights, holes.known)
     bounds = upper_bounds(field, rows, cols)
     mean, sigma = below(mean, sigma, bounds)
     if params.output == "sample":
         mean = np.minimum(mean + _deviation(model, learned, guesses, sigma, params.seed), bounds)
     heights, bars = holes.heights.copy(), np.zeros(field.shape)
     heights[rows, cols], bars[rows, cols] = mean, sigma
-    return Filled(heights, bars, holes.left_open, {**learned.facts, "noise_variance": model.noise})
+    return Filled(heights, bars, holes.left_open, {**learned.facts, "noise_variance": variogram.nugget})
 
 
 def _variogram(holes: Holes, slow_px: float) -> Variogram | None:
@@ -131,9 +143,25 @@ def _small(field: Field, params: Auto) -> Filled:
         raise StepError("the image is too small or too flat to draw a surface like it", now="Ask for the mean.")
     done = kriging(
         field,
-        Kriging(max_gap_px=params.max_gap_px, extrapolate_px=params.extrapolate_px, calibrate=params.compare_px > 0),
+        Kriging(
+            max_gap_px=params.max_gap_px,
+            extrapolate_px=params.extrapolate_px,
+            calibrate=params.error_bars and params.compare_px > 0,
+        ),
     )
-    return replace(done, facts={**done.facts, "method": "kriging", "rmse": {}})
+    sigma = done.sigma if params.error_bars else None
+    return replace(done, sigma=sigma, facts={**done.facts, "method": "kriging", "rmse": {}})
+
+
+def _mean_alone(field: Field, holes: Holes, variogram: Variogram, neighbors: int) -> Filled:
+    """Fill by the image's own covariance, without trials and error bars."""
+    slow_px = field.pixel_nm[0] / field.pixel_nm[1]
+    texture = Texture.of(holes, variogram, slow_px, neighbors, directed=False)
+    rows, cols = np.nonzero(holes.wanted)
+    mean = texture.predict(holes.heights, holes.known, rows, cols, (0,)).mean[0]
+    heights = holes.heights.copy()
+    heights[rows, cols] = np.minimum(mean, upper_bounds(field, rows, cols))
+    return Filled(heights, None, holes.left_open, {**_UNTRIED, "noise_variance": variogram.nugget})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +171,7 @@ class _Model:
 
     @property
     def noise(self) -> float:
-        """Variance of one pixel's noise."""
+        """Variance of one pixel's noise, or the least that the texture assumes."""
         return self.texture.nugget
 
 
@@ -162,7 +190,7 @@ class _Linear:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Learned:
-    """Outcome of the trials: share of the directed covariance, error bars, linear interpolation if it is better."""
+    """Outcome of the trials: covariances that take part, their shares, error bars, linear interpolation if better."""
 
     taking_part: tuple[int, ...]
     shares: Vector
@@ -176,7 +204,7 @@ def _learn(model: _Model, compare_px: int) -> _Learned:
     held_px = int(_HELD_SHARE * compare_px)
     trials = move_holes(holes.known, holes.wanted, compare_px=compare_px, held_px=held_px) if compare_px else []
     if sum(trial.rows.size for trial in trials) < ENOUGH:
-        return _Learned((0,), np.ones(1), Bars(), None, {"method": "texture", "rmse": {}, "trials": 0, "shares": [1.0]})
+        return _Learned((0,), np.ones(1), Bars(), None, dict(_UNTRIED))
     parts, lines, truths = [], [], []
     for trial in trials:
         at = (trial.rows, trial.cols)
@@ -196,7 +224,7 @@ def _learn(model: _Model, compare_px: int) -> _Learned:
         distance = [distance_to_data(trial.known, trial.rows, trial.cols) for trial in trials]
         linear = _Linear(np.concatenate(distance).astype(np.float64), errors["linear"], noise)
         variance = error_at_distance(linear.distance, linear.errors, linear.distance, noise) ** 2
-    bars = _calibrate(errors[method], texture._replace(variance=variance), _doubt(texture.mean, line, noise), model)
+    bars = _calibrate(errors[method], texture._replace(variance=variance), doubt(texture.mean, line, noise), model)
     facts = {"method": method, "rmse": rmse, "trials": int(truth.size), "shares": shares.tolist()}
     useful = np.flatnonzero(shares)
     return _Learned(tuple(useful.tolist()), shares[useful], bars, linear, facts | bars.facts)
@@ -212,21 +240,10 @@ def _calibrate(errors: Vector, joined: Joined, doubts: Vector, model: _Model) ->
 
 def _line(heights: Heights, known: Mask, rows: Places, cols: Places, otherwise: Vector) -> Vector:
     """Linear interpolation across the lines; ``otherwise`` in columns without data."""
-    from afmend.filling.texture_kernels import between
+    from afmend.filling.hole_kernels import between
 
     line = between(heights, known, rows, cols)
     return np.where(np.isnan(line), otherwise, line)
-
-
-def _doubt(one: Vector, other: Vector, noise: float) -> Vector:
-    return np.maximum((one - other) ** 2 - noise, 0.0)
-
-
-def _error_bars(variance: Vector, holes: Holes) -> Vector:
-    """Sigma, at least the rounding of quantized heights; inf where nothing is known about the error."""
-    floor = quantization_step(holes.heights, holes.known) / np.sqrt(12.0)
-    sigma = np.maximum(np.sqrt(variance), floor)
-    return np.where(telling(sigma**2, holes.heights, holes.known), sigma, np.inf)
 
 
 def _deviation(model: _Model, learned: _Learned, guesses: Guesses, sigma: Vector, seed: int) -> Vector:

@@ -43,11 +43,10 @@ class Bars:
             Variances, activities and doubts of these pixels.
         noise_variance : float
         """
+        scales = np.array(_SCALES)[:, None]
         power, weight = max(
             ((power, weight) for power in _POWERS for weight in _WEIGHTS),
-            key=lambda pair: max(
-                _likelihood(errors, scale * _total(terms, *pair) + noise_variance) for scale in _SCALES
-            ),
+            key=lambda pair: float(np.max(_likelihoods(errors, scales * _total(terms, *pair) + noise_variance))),
         )
         total = _total(terms, power, weight)
         groups = int(np.clip(errors.size // _GROUP_PX, 1, _GROUPS))
@@ -78,5 +77,5 @@ def _total(terms: tuple[Vector, Vector, Vector], power: float, weight: float) ->
     return np.asarray(variance * np.maximum(activity, _CALMEST) ** power + weight * doubts)
 
 
-def _likelihood(errors: Vector, total: Vector) -> float:
-    return -float(np.mean(np.log(total) + errors**2 / total))
+def _likelihoods(errors: Vector, totals: Vector) -> Vector:
+    return np.asarray(-np.mean(np.log(totals) + errors**2 / totals, axis=-1))

@@ -50,6 +50,48 @@ def nearest(gap: Numbers, rows: Places, cols: Places) -> NDArray[np.float32]:
 
 
 @njit(cache=True, nogil=True)
+def between(heights: Heights, known: Mask, rows: Places, cols: Places) -> Vector:
+    """Linear interpolation across the lines at some pixels; of one neighbor only, its height; of none, NaN."""
+    out = np.full(rows.size, np.nan)
+    for i in range(rows.size):
+        x, up, down = cols[i], rows[i], rows[i]
+        while up >= 0 and not known[up, x]:
+            up -= 1
+        while down < known.shape[0] and not known[down, x]:
+            down += 1
+        if up >= 0 and down < known.shape[0]:
+            share = (rows[i] - up) / (down - up)
+            out[i] = heights[up, x] + share * (heights[down, x] - heights[up, x])
+        elif up >= 0:
+            out[i] = heights[up, x]
+        elif down < known.shape[0]:
+            out[i] = heights[down, x]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def third_differences(heights: Heights, known: Mask) -> Vector:
+    """Sizes of the third differences along axis 0 of those along axis 1, where all sixteen pixels are known."""
+    rows, cols = heights.shape
+    out = np.empty(max(rows - 3, 0) * max(cols - 3, 0))
+    count = 0
+    down, good = np.empty(cols), np.empty(cols, np.bool_)
+    for y in range(rows - 3):
+        for x in range(cols):
+            a = heights[y + 1, x] - heights[y, x]
+            b = heights[y + 2, x] - heights[y + 1, x]
+            c = heights[y + 3, x] - heights[y + 2, x]
+            down[x] = (c - b) - (b - a)
+            good[x] = known[y, x] and known[y + 1, x] and known[y + 2, x] and known[y + 3, x]
+        for x in range(cols - 3):
+            if good[x] and good[x + 1] and good[x + 2] and good[x + 3]:
+                a, b, c = down[x + 1] - down[x], down[x + 2] - down[x + 1], down[x + 3] - down[x + 2]
+                out[count] = abs((c - b) - (b - a))
+                count += 1
+    return out[:count]
+
+
+@njit(cache=True, nogil=True)
 def lag_sums(heights: Heights, known: Mask, lag: int, shift: float) -> tuple[int, float, float]:
     """Count, sum, and sum squares of, the differences of known pixels ``lag`` apart on a line, less ``shift``."""
     count = 0

@@ -1,4 +1,4 @@
-"""Joining what two covariances say: each counts where it explains the good pixels around a hole better."""
+"""Joining what four covariances say: each counts where it explains the good pixels around a hole better."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ def learn_shares(guesses: Guesses, truth: Vector, noise_variance: float) -> Vect
     total = guesses.variance + noise_variance
     logs = _TRUST * guesses.likelihood - 0.5 * (np.log(total) + (truth - guesses.mean) ** 2 / total)
     count = len(logs)
+    odds = np.exp(logs - np.max(logs, axis=0))
     shares = np.full(count, 1 / count)
     for _ in range(_ROUNDS):
-        mine = _normalized(logs, shares)
-        shares = (np.sum(mine, axis=1) + _PRIOR_PX / count) / (truth.size + _PRIOR_PX)
+        mine = odds * shares[:, None]
+        shares = (np.sum(mine / np.sum(mine, axis=0), axis=1) + _PRIOR_PX / count) / (truth.size + _PRIOR_PX)
     shares[shares <= max(_NEVER, _PRIOR_PX / truth.size)] = 0.0
     return np.asarray(shares / np.sum(shares))
 

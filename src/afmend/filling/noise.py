@@ -8,8 +8,7 @@ import numpy as np
 
 from afmend.scan.arrays import Heights, Mask
 
-_ORDER = 3
-_GAIN = sum(comb(_ORDER, k) ** 2 for k in range(_ORDER + 1)) ** 2
+_GAIN = sum(comb(3, k) ** 2 for k in range(4)) ** 2
 """Variance of the differences of white noise of variance 1."""
 _FEWEST = 100
 _SIGMA_OF_MEDIAN = 1.4826
@@ -21,12 +20,9 @@ def noise_variance(heights: Heights, known: Mask) -> float | None:
     Whatever is smooth along either axis drops out: slopes, edges along the lines or across them, offsets of lines.
     Oblique edges are left to the median. It is an upper bound: a surface as rough as noise counts as noise.
     """
-    rest, good = heights, known
-    for axis in (0, 1):
-        for _ in range(_ORDER):
-            near, far = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-            rest, good = rest[far] - rest[near], good[far] & good[near]
-    size = np.abs(rest[good])
+    from afmend.filling.hole_kernels import third_differences
+
+    size = third_differences(heights, known)
     if size.size < _FEWEST:
         return None
     middle = float(np.partition(size, size.size // 2)[size.size // 2])

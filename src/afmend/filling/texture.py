@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.filling.holes import Holes, first_good
+from afmend.filling.holes import Holes, distance_to_data, first_good
 from afmend.filling.lines import interpolate
 from afmend.filling.variogram import Variogram
+from afmend.leveling.moments import surface_coefficients, without_surface
 from afmend.scan.arrays import Heights, Mask
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -28,10 +29,8 @@ _STRETCH = 4.0
 _DIRECTIONS = 16
 _LEAST_NOISE = 1e-6
 """Noise that is assumed at least, relative to the variance: keeps systems solvable."""
-_AVERAGED = 7
 _OFTEN = 6
 """Tiles of one pattern from which on it gets twice the neighbors."""
-_SCATTER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,15 +46,14 @@ class Tiles:
     @classmethod
     def of(cls, known: Mask, rows: Longs, cols: Longs, farthest_px: int) -> Tiles:
         """Cut along a grid that a mirrored image has mirrored; data are looked for up to ``farthest_px`` away."""
-        from afmend.filling.texture_kernels import reach_data
-
         down, along = (_cuts(size, side) for size, side in zip(known.shape, TILE_PX, strict=True))
         tile = down[rows] * (int(along[-1]) + 1) + along[cols]
         place = np.lexsort((cols, rows, tile))
         rows, cols, tile = rows[place], cols[place], tile[place]
         first = np.flatnonzero(np.r_[True, tile[1:] != tile[:-1]])
         starts = np.r_[first, rows.size].astype(np.int64)
-        around = np.minimum(reach_data(known, rows, cols, starts), farthest_px) + _AROUND_PX
+        reach = np.ceil(np.maximum.reduceat(distance_to_data(known, rows, cols), first)).astype(np.int64)
+        around = np.minimum(reach, farthest_px) + _AROUND_PX
         low = [np.minimum.reduceat(line, first) - around for line in (rows, cols)]
         high = [np.maximum.reduceat(line, first) + around + 1 for line in (rows, cols)]
         boxes = np.stack([*low, *high], axis=1)
@@ -77,7 +75,7 @@ EVERYONE = (*range(len(LIVELINESS)), DIRECTED)
 
 
 class Guesses(NamedTuple):
-    """What each covariance says about each pixel; arrays (covariances, pixels): the image's own, then the directed one.
+    """What each covariance says about each pixel; arrays (covariances, pixels), in the order of `EVERYONE`.
 
     Attributes
     ----------
@@ -106,19 +104,16 @@ class Texture:
     farthest_px: int
 
     @classmethod
-    def of(cls, holes: Holes, variogram: Variogram, slow_px: float, neighbors: int) -> Texture:
-        """Learn from the good pixels."""
+    def of(
+        cls, holes: Holes, variogram: Variogram, slow_px: float, neighbors: int, *, directed: bool = True
+    ) -> Texture:
+        """Learn from the good pixels; the stretched ones only if they are to take part."""
         farthest = int(np.ceil(holes.radius_px))
         reach = 2 * (farthest + _AROUND_PX + max(TILE_PX))
         own = covariance(holes.heights, holes.known, variogram.nugget, reach)
-        side = np.arange(-reach, reach + 1, dtype=np.float64)
-        y, x = side[:, None] * slow_px, side[None, :]
         tables = [own * scale for scale in LIVELINESS]
-        for number in range(_DIRECTIONS):
-            angle = np.pi * number / _DIRECTIONS
-            along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-            rise = variogram.slope * variogram.rise(np.hypot(along / _STRETCH, across))
-            tables.append(2 * rise.max() - rise)
+        if directed:
+            tables += [_stretched(variogram, slow_px, reach, np.pi * n / _DIRECTIONS) for n in range(_DIRECTIONS)]
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
         return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), farthest)
 
@@ -126,33 +121,46 @@ class Texture:
         self, heights: Heights, known: Mask, rows: Longs, cols: Longs, taking_part: Sequence[int] = EVERYONE
     ) -> Guesses:
         """Predict pixels from the known ones by the covariances that take part (numbers of `EVERYONE`)."""
+        from afmend.compiled import side_by_side
         from afmend.filling.texture_kernels import directions, hash_tiles, solve
 
         tiles = Tiles.of(known, rows, cols, self.farthest_px)
         base = first_good(heights, known)
         hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
-        choices = [np.full(hashes.size, number) for number in taking_part]
+        which = np.repeat(np.asarray(taking_part)[:, None], hashes.size, axis=1)
         if DIRECTED in taking_part:
-            choices[taking_part.index(DIRECTED)] += _nearest_direction(
-                directions(tiles.boxes, heights, known, self.slow_px)
-            )
-        # A pattern that many tiles share is factored once: it can afford more neighbors.
+            tensors = directions(tiles.boxes, heights, known, self.slow_px)
+            which[taking_part.index(DIRECTED)] += _nearest_direction(tensors)
         _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+        # A pattern that many tiles share is factored once: it can afford more neighbors.
         quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
-        size = np.diff(tiles.starts)
-        out = np.empty((4, len(choices), rows.size))
-        for number, which in enumerate(choices):
-            key = hashes ^ (which.astype(np.uint64) * _SCATTER)
-            _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
-            order = np.argsort(inverse, kind="stable")
-            groups = np.concatenate([[0], np.cumsum(counts)])
-            mean, variance, fit = solve(
-                order, groups, which, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base, known,
-                self.tables, self.nugget, self.slow_px, quotas,
-            )  # fmt: skip
-            out[:2, number, tiles.place] = mean + base, np.maximum(variance, 0.0)
-            out[2:, number, tiles.place] = np.repeat(fit.T, size, axis=1)
-        return Guesses(*out)
+        busiest = np.argsort(-counts, kind="stable")
+        order = np.lexsort((which[-1], np.argsort(busiest)[inverse]))
+        groups = np.concatenate([[0], np.cumsum(counts[busiest])])
+        found, fit = np.empty((2, len(which), rows.size)), np.empty((2, len(which), hashes.size))
+        side_by_side(
+            lambda part, parts: solve(
+                part, parts, order, groups, which, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base,
+                known, self.tables, self.nugget, self.slow_px, quotas, found, fit,
+            )
+        )  # fmt: skip
+        out = np.empty((4, len(which), rows.size))
+        out[:, :, tiles.place] = np.concatenate([found, np.repeat(fit, np.diff(tiles.starts), axis=2)])
+        out[0] += base
+        return Guesses(out[0], np.maximum(out[1], 0.0), out[2], out[3])
+
+
+def _stretched(variogram: Variogram, slow_px: float, reach: int, angle: float) -> Vector:
+    """Covariance that falls four times more slowly along a direction, by (dy + reach, dx + reach)."""
+    y, x = np.arange(reach + 1.0)[:, None] * slow_px, np.arange(-reach, reach + 1.0)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    rise = variogram.slope * variogram.rise(np.hypot(along / _STRETCH, across))
+    return _mirrored(2 * rise.max() - rise)
+
+
+def _mirrored(lower: Vector) -> Vector:
+    """Add the upper half of a covariance, which is the lower one, turned by half a turn."""
+    return np.concatenate([lower[:0:-1, ::-1], lower])
 
 
 def _nearest_direction(tensor: Vector) -> Longs:
@@ -168,15 +176,22 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     """
     import scipy.fft
 
-    z = _without_plane(interpolate(heights, known, "across_lines", learn=False)[0])
+    z = interpolate(heights, known, "across_lines", learn=False)[0]
+    plane = np.array([[True, True], [True, False]])
+    z = without_surface(z, surface_coefficients(z, np.ones(z.shape, dtype=np.bool_), plane))
     down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
     level = (down**2 @ z @ along**2) / z.size
-    z = (z - level) * down[:, None] * along[None, :]
+    z -= level
+    z *= down[:, None]
+    z *= along
     shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
     transform = scipy.fft.rfft2(z, shape)
-    power = (transform.real**2 + transform.imag**2) / z.size
-    return np.maximum(power - noise_variance, 0.0), (shape[0], shape[1])
+    power = transform.real**2
+    power += transform.imag**2
+    power /= z.size
+    power -= noise_variance
+    return np.maximum(power, 0.0, out=power), (shape[0], shape[1])
 
 
 def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:
@@ -189,10 +204,16 @@ def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int)
     import scipy.fft
 
     power, shape = spectrum(heights, known, noise_variance, reach)
-    table = scipy.fft.irfft2(power, shape)
+    # Only lags up to the reach are wanted, and those up are those down, mirrored.
+    half, lag = scipy.fft.ihfft(power, shape[0], axis=0), np.arange(reach + 1)
+    beyond = lag >= len(half)
+    lines = half[np.where(beyond, shape[0] - lag, lag)]
+    lines[beyond] = lines[beyond].conj()
+    lower = scipy.fft.irfft(lines, shape[1], axis=1)
     side = np.arange(-reach, reach + 1)
+    lower = lower[:, side % shape[1]]
     down, along = (np.exp(-0.5 * (side / (_TAPER * size)) ** 2) for size in heights.shape)
-    return np.ascontiguousarray(table[np.ix_(side % shape[0], side % shape[1])] * np.outer(down, along))
+    return _mirrored(lower) * np.outer(down, along)
 
 
 def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
@@ -204,14 +225,3 @@ def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
     white = scipy.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
     drawn = scipy.fft.irfft2(np.sqrt(power) * white, shape)
     return np.asarray(drawn[: holes.heights.shape[0], : holes.heights.shape[1]])
-
-
-def _without_plane(z: Heights) -> Heights:
-    y, x = (np.linspace(-1.0, 1.0, size) if size > 1 else np.zeros(1) for size in z.shape)
-    flat = z - np.mean(z)
-    for line, axis in ((y, 1), (x, 0)):
-        norm = float(np.sum(line**2))
-        if norm:
-            slope = np.sum(line * np.mean(flat, axis=axis)) / norm
-            flat = flat - slope * (line[:, None] if axis == 1 else line[None, :])
-    return flat

@@ -15,6 +15,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _FAR = 1e-9
 NO_SAY = -1e6
+ROW = 1544
+"""Numbers in a row of a system: neighbors, targets, and what is solved for; no power of two, for the cache's sake."""
 
 
 @njit(cache=True, nogil=True)
@@ -47,52 +49,6 @@ def hash_tiles(starts: Longs, rows: Longs, cols: Longs, boxes: Longs, known: Mas
             h = (h ^ np.uint64((rows[i] - top) * 65536 + (cols[i] - left))) * np.uint64(1099511628211)
             h ^= h >> np.uint64(29)
         out[t] = h
-    return out
-
-
-@njit(cache=True, nogil=True)
-def reach_data(known: Mask, rows: Longs, cols: Longs, first: Longs) -> Longs:
-    """Largest distance from the pixels of each tile to data, rounded up."""
-    height, width = known.shape
-    out = np.zeros(first.size - 1, np.int64)
-    for t in range(first.size - 1):
-        farthest = 0.0
-        for i in range(first[t], first[t + 1]):
-            best = float(height * height + width * width)
-            dx = 0
-            while dx * dx < best and dx < width:
-                for x in (cols[i] - dx, cols[i] + dx):
-                    if x < 0 or x >= width:
-                        continue
-                    dy = 0
-                    while dy * dy + dx * dx < best and dy < height:
-                        y, yy = rows[i] - dy, rows[i] + dy
-                        if (y >= 0 and known[y, x]) or (yy < height and known[yy, x]):
-                            best = float(dy * dy + dx * dx)
-                        dy += 1
-                dx += 1
-            farthest = max(farthest, best)
-        out[t] = int(np.ceil(np.sqrt(farthest)))
-    return out
-
-
-@njit(cache=True, nogil=True)
-def between(heights: Heights, known: Mask, rows: Longs, cols: Longs) -> Floats:
-    """Linear interpolation across the lines at some pixels; of one neighbor only, its height; of none, NaN."""
-    out = np.full(rows.size, np.nan)
-    for i in range(rows.size):
-        x, up, down = cols[i], rows[i], rows[i]
-        while up >= 0 and not known[up, x]:
-            up -= 1
-        while down < known.shape[0] and not known[down, x]:
-            down += 1
-        if up >= 0 and down < known.shape[0]:
-            share = (rows[i] - up) / (down - up)
-            out[i] = heights[up, x] + share * (heights[down, x] - heights[up, x])
-        elif up >= 0:
-            out[i] = heights[up, x]
-        elif down < known.shape[0]:
-            out[i] = heights[down, x]
     return out
 
 
@@ -146,46 +102,67 @@ def choose(  # noqa: C901 (compiled)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def factor(u: Floats, b: Floats) -> bool:  # noqa: C901 (compiled)
-    """Factor the upper triangle of ``u`` in place (u^T u) and divide it off ``b``; False if a pivot is not positive.
+def subtract_four(a: Floats, start: int, i: int, width: int) -> None:
+    """Take the rows ``start`` to ``start + 3`` off the rows ``i`` to ``i + 3``, from column ``i`` on.
 
-    Four pivots at a time: the trailing rows are then read and written once instead of four times.
+    The constant distance between the rows lets the compiler see that they do not overlap.
     """
-    n, m = u.shape[0], b.shape[1]
+    p, r = a[start * ROW + i : (start + 4) * ROW], a[i * ROW + i : (i + 4) * ROW]
+    f00, f01, f02, f03 = p[0], p[ROW], p[2 * ROW], p[3 * ROW]
+    f10, f11, f12, f13 = p[1], p[ROW + 1], p[2 * ROW + 1], p[3 * ROW + 1]
+    f20, f21, f22, f23 = p[2], p[ROW + 2], p[2 * ROW + 2], p[3 * ROW + 2]
+    f30, f31, f32, f33 = p[3], p[ROW + 3], p[2 * ROW + 3], p[3 * ROW + 3]
+    for j in range(width - i):
+        p0, p1, p2, p3 = p[j], p[ROW + j], p[2 * ROW + j], p[3 * ROW + j]
+        r[j] = r[j] - f00 * p0 - f01 * p1 - f02 * p2 - f03 * p3
+        r[ROW + j] = r[ROW + j] - f10 * p0 - f11 * p1 - f12 * p2 - f13 * p3
+        r[2 * ROW + j] = r[2 * ROW + j] - f20 * p0 - f21 * p1 - f22 * p2 - f23 * p3
+        r[3 * ROW + j] = r[3 * ROW + j] - f30 * p0 - f31 * p1 - f32 * p2 - f33 * p3
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def factor(a: Floats, n: int, width: int) -> bool:
+    """Factor a matrix in place (u^T u) and divide u^T off the columns beside it; False if a pivot is not positive.
+
+    Parameters
+    ----------
+    a : (n * ROW,)
+        Row by row: the upper triangle of the matrix in the first ``n`` columns, then up to ``width`` the others.
+
+    Notes
+    -----
+    Four pivots are taken off four rows at a time: each number that is read serves four times.
+    """
     for start in range(0, n, 4):
         stop = min(start + 4, n)
         for k in range(start, stop):
-            pivot = u[k, k]
-            if not pivot > 0.0:
+            row = a[k * ROW + k : k * ROW + width]
+            if not row[0] > 0.0:
                 return False
-            pivot = 1.0 / np.sqrt(pivot)
-            for j in range(k, n):
-                u[k, j] *= pivot
-            for j in range(m):
-                b[k, j] *= pivot
+            pivot = 1.0 / np.sqrt(row[0])
+            for j in range(row.size):
+                row[j] *= pivot
             for i in range(k + 1, stop):
-                f = u[k, i]
-                for j in range(i, n):
-                    u[i, j] -= f * u[k, j]
-                for j in range(m):
-                    b[i, j] -= f * b[k, j]
-        if stop - start < 4:
-            break
-        u0, u1, u2, u3 = u[start], u[start + 1], u[start + 2], u[start + 3]
-        b0, b1, b2, b3 = b[start], b[start + 1], b[start + 2], b[start + 3]
-        for i in range(stop, n):
-            f0, f1, f2, f3 = u0[i], u1[i], u2[i], u3[i]
-            row = u[i]
-            for j in range(i, n):
-                row[j] -= f0 * u0[j] + f1 * u1[j] + f2 * u2[j] + f3 * u3[j]
-            right = b[i]
-            for j in range(m):
-                right[j] -= f0 * b0[j] + f1 * b1[j] + f2 * b2[j] + f3 * b3[j]
+                f, beside, other = row[i - k], row[i - k :], a[i * ROW + i : i * ROW + width]
+                for j in range(other.size):
+                    other[j] -= f * beside[j]
+        i = stop
+        while i + 4 <= n:
+            subtract_four(a, start, i, width)
+            i += 4
+        while i < n and stop - start == 4:
+            p, r = a[start * ROW + i : (start + 4) * ROW], a[i * ROW + i : i * ROW + width]
+            f0, f1, f2, f3 = p[0], p[ROW], p[2 * ROW], p[3 * ROW]
+            for j in range(r.size):
+                r[j] = r[j] - f0 * p[j] - f1 * p[ROW + j] - f2 * p[2 * ROW + j] - f3 * p[3 * ROW + j]
+            i += 1
     return True
 
 
 @njit(cache=True, nogil=True)
-def solve(  # noqa: C901, PLR0912, PLR0915 (compiled)
+def solve(
+    part: int,
+    parts: int,
     order: Longs,
     groups: Longs,
     which: Longs,
@@ -200,96 +177,155 @@ def solve(  # noqa: C901, PLR0912, PLR0915 (compiled)
     nugget: float,
     slow: float,
     quotas: Longs,
-) -> tuple[Floats, Floats, Floats]:
-    """Ordinary kriging of tiles in groups of one pattern and one covariance.
+    out: Floats,
+    fit: Floats,
+) -> None:
+    """Ordinary kriging of tiles in groups of one pattern, by several covariances.
 
     Parameters
     ----------
+    part, parts
+        Only every ``parts``-th group is solved, from number ``part`` on.
     order, groups
-        Tiles sorted into groups, and where each group starts.
-    which : (tiles,) int
-        The covariance of each tile: number of a table.
+        Tiles sorted into groups (neighbors of one covariance side by side), and where each group starts.
+    which : (covariances, tiles) int
+        Numbers of tables.
     base : float
         A height of the image: a common shift keeps rounding small.
     tables : (n, 2 R + 1, 2 R + 1)
         Covariances without nugget by (dy + R, dx + R).
-
-    Returns
-    -------
-    mean, variance : (pixels,)
-        Of the noise-free surface.
-    fit : (tiles, 2)
-        Log likelihood per neighbor, and the neighbors' mean square in units of what the covariance expects.
+    out : (2, covariances, pixels)
+        Receives mean and variance of the noise-free surface.
+    fit : (2, covariances, tiles)
+        Receives the log likelihood per neighbor, and the neighbors' mean square in units of what the covariance
+        expects.
     """
-    mean, variance = np.empty(rows.size), np.empty(rows.size)
-    fit = np.empty((starts.size - 1, 2))
-    reach = (tables.shape[1] - 1) // 2
-    for g in range(groups.size - 1):
+    work = np.empty(0)
+    for g in range(part, groups.size - 1, parts):
         head = order[groups[g]]
-        first, last = starts[head], starts[head + 1]
-        ys, xs = rows[first:last], cols[first:last]
-        m, tiles = ys.size, groups[g + 1] - groups[g]
+        ys, xs = rows[starts[head] : starts[head + 1]], cols[starts[head] : starts[head + 1]]
         py, px = choose(ys, xs, boxes[head], known, slow, quotas[head])
-        n = py.size
-        table = tables[which[head]]
-        sill = table[reach, reach]
-        u = np.empty((n, n))
-        b = np.empty((n, m + 1 + tiles))
+        most = ROW - ys.size - 2
+        py, px = py[:most], px[:most]
+        if work.size < py.size * ROW:
+            work = np.empty(py.size * ROW)
+        for c in range(which.shape[0]):
+            begin = groups[g]
+            while begin < groups[g + 1]:
+                end = begin
+                while (
+                    end < groups[g + 1]
+                    and which[c, order[end]] == which[c, order[begin]]
+                    and end - begin <= most - py.size
+                ):
+                    end += 1
+                tiles = order[begin:end]
+                table = tables[which[c, tiles[0]]]
+                fill_system(work, py, px, ys, xs, tiles, starts, rows, cols, heights, base, table, nugget)
+                width = py.size + ys.size + 1 + tiles.size
+                if py.size > 0 and factor(work, py.size, width):
+                    read_system(work, py.size, ys.size, tiles, starts, table, out[:, c], fit[:, c])
+                else:
+                    average(py, px, ys, xs, tiles, starts, rows, cols, heights, base, table, out[:, c], fit[:, c])
+                begin = end
+
+
+@njit(cache=True, nogil=True)
+def fill_system(
+    a: Floats,
+    py: Longs,
+    px: Longs,
+    ys: Longs,
+    xs: Longs,
+    tiles: Longs,
+    starts: Longs,
+    rows: Longs,
+    cols: Longs,
+    heights: Heights,
+    base: float,
+    table: Floats,
+    nugget: float,
+) -> None:
+    """Write the covariances among neighbors, with the targets, ones, and the neighbors' heights of each tile."""
+    n, m = py.size, ys.size
+    reach = (table.shape[0] - 1) // 2
+    for i in range(n):
+        row = a[i * ROW : (i + 1) * ROW]
+        for j in range(i, n):
+            row[j] = table[py[j] - py[i] + reach, px[j] - px[i] + reach]
+        row[i] += nugget
+        for k in range(m):
+            row[n + k] = table[ys[k] - py[i] + reach, xs[k] - px[i] + reach]
+        row[n + m] = 1.0
+    for t in range(tiles.size):
+        dy, dx = rows[starts[tiles[t]]] - ys[0], cols[starts[tiles[t]]] - xs[0]
         for i in range(n):
-            for j in range(i, n):
-                u[i, j] = table[py[j] - py[i] + reach, px[j] - px[i] + reach]
-            u[i, i] += nugget
+            a[i * ROW + n + m + 1 + t] = heights[py[i] + dy, px[i] + dx] - base
+
+
+@njit(cache=True, nogil=True)
+def read_system(
+    a: Floats, n: int, m: int, tiles: Longs, starts: Longs, table: Floats, out: Floats, fit: Floats
+) -> None:
+    """Read means, variances and fits off a factored system."""
+    reach = (table.shape[0] - 1) // 2
+    logs = ones = 0.0
+    own, reached = np.zeros(m), np.zeros(m)
+    along = np.zeros((tiles.size, m))
+    total, square = np.zeros(tiles.size), np.zeros(tiles.size)
+    for i in range(n):
+        logs += 2 * np.log(a[i * ROW + i])
+        right = a[i * ROW + n : (i + 1) * ROW]
+        one = right[m]
+        ones += one * one
+        for k in range(m):
+            own[k] += right[k] * right[k]
+            reached[k] += right[k] * one
+        for t in range(tiles.size):
+            height = right[m + 1 + t]
+            total[t] += one * height
+            square[t] += height * height
             for k in range(m):
-                b[i, k] = table[ys[k] - py[i] + reach, xs[k] - px[i] + reach]
-            b[i, m] = 1.0
-            for t in range(tiles):
-                tile = order[groups[g] + t]
-                dy, dx = rows[starts[tile]] - ys[0], cols[starts[tile]] - xs[0]
-                b[i, m + 1 + t] = heights[py[i] + dy, px[i] + dx] - base
-        if n == 0 or not factor(u, b):
-            # No neighbors, or rounding has made the system singular: their mean, with no say beside others.
-            for t in range(tiles):
-                tile = order[groups[g] + t]
-                dy, dx = rows[starts[tile]] - ys[0], cols[starts[tile]] - xs[0]
-                level = 0.0
-                for i in range(n):
-                    level += (heights[py[i] + dy, px[i] + dx] - base) / n
-                fit[tile, 0] = NO_SAY
-                fit[tile, 1] = 1.0
-                for k in range(m):
-                    mean[starts[tile] + k] = level
-                    variance[starts[tile] + k] = 2 * abs(sill)
-            continue
-        logs = 0.0
-        for k in range(n):
-            logs += 2 * np.log(u[k, k])
-        ones = 0.0
-        own, reached = np.zeros(m), np.zeros(m)
-        for i in range(n):
-            one = b[i, m]
-            ones += one * one
-            for k in range(m):
-                own[k] += b[i, k] * b[i, k]
-                reached[k] += b[i, k] * one
-        along = np.zeros((tiles, m))
-        total, square = np.zeros(tiles), np.zeros(tiles)
-        for i in range(n):
-            for t in range(tiles):
-                height = b[i, m + 1 + t]
-                total[t] += b[i, m] * height
-                square[t] += height * height
-                for k in range(m):
-                    along[t, k] += b[i, k] * height
-        for t in range(tiles):
-            tile = order[groups[g] + t]
-            level = total[t] / ones
-            rest = square[t] - total[t] * level
-            fit[tile, 0] = -0.5 * (logs + np.log(ones) + rest) / n
-            fit[tile, 1] = rest / max(n - 1, 1)
-            for k in range(m):
-                mean[starts[tile] + k] = along[t, k] + (1 - reached[k]) * level
-                variance[starts[tile] + k] = sill - own[k] + (1 - reached[k]) ** 2 / ones
-    return mean, variance, fit
+                along[t, k] += right[k] * height
+    for t in range(tiles.size):
+        first = starts[tiles[t]]
+        level = total[t] / ones
+        rest = square[t] - total[t] * level
+        fit[0, tiles[t]] = -0.5 * (logs + np.log(ones) + rest) / n
+        fit[1, tiles[t]] = rest / max(n - 1, 1)
+        for k in range(m):
+            out[0, first + k] = along[t, k] + (1 - reached[k]) * level
+            out[1, first + k] = table[reach, reach] - own[k] + (1 - reached[k]) ** 2 / ones
+
+
+@njit(cache=True, nogil=True)
+def average(
+    py: Longs,
+    px: Longs,
+    ys: Longs,
+    xs: Longs,
+    tiles: Longs,
+    starts: Longs,
+    rows: Longs,
+    cols: Longs,
+    heights: Heights,
+    base: float,
+    table: Floats,
+    out: Floats,
+    fit: Floats,
+) -> None:
+    """Take the mean of the neighbors, with no say beside others: there are none, or rounding made them singular."""
+    reach = (table.shape[0] - 1) // 2
+    for tile in tiles:
+        dy, dx = rows[starts[tile]] - ys[0], cols[starts[tile]] - xs[0]
+        level = 0.0
+        for i in range(py.size):
+            level += (heights[py[i] + dy, px[i] + dx] - base) / py.size
+        fit[0, tile] = NO_SAY
+        fit[1, tile] = 1.0
+        for k in range(starts[tile], starts[tile + 1]):
+            out[0, k] = level
+            out[1, k] = 2 * abs(table[reach, reach])
 
 
 @njit(cache=True, nogil=True)

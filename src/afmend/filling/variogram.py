@@ -88,18 +88,28 @@ def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | 
 
 def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
     """Lags along axis 1 that have pairs, and half the variance of the differences at each."""
+    from afmend.compiled import side_by_side
     from afmend.filling.hole_kernels import lag_sums
 
     heights, known = np.ascontiguousarray(heights), np.ascontiguousarray(known)
+    reached = [lag for lag in _LAGS if lag < heights.shape[1]]
+    tilt = 0.0
+    for lag in reached:
+        count, total, _ = lag_sums(heights, known, lag, 0.0)
+        if count:
+            tilt = total / count / lag
+            break
+    # Sums of squares around the tilt, which is the mean difference: no digits cancel.
+    sums = [(0, 0.0, 0.0)] * len(reached)
+
+    def work(part: int, parts: int) -> None:
+        for number in range(part, len(reached), parts):
+            sums[number] = lag_sums(heights, known, reached[number], tilt * reached[number])
+
+    side_by_side(work)
     lags: list[float] = []
     gammas: list[float] = []
-    tilt = 0.0
-    for lag in (lag for lag in _LAGS if lag < heights.shape[1]):
-        if not lags:
-            count, total, _ = lag_sums(heights, known, lag, 0.0)
-            tilt = total / max(count, 1) / lag
-        # Sums of squares around the tilt, which is the mean difference: no digits cancel.
-        count, total, squares = lag_sums(heights, known, lag, tilt * lag)
+    for lag, (count, total, squares) in zip(reached, sums, strict=True):
         if count:
             lags.append(float(lag))
             one = (total + tilt * lag) ** 2  # a single pair has no tilt

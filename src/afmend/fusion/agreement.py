@@ -13,7 +13,8 @@ from afmend.errors import StepError
 from afmend.fusion.gate import believe
 from afmend.fusion.registration import outside, register_lines, shifted, shifted_mask
 from afmend.fusion.scans import pair_of
-from afmend.leveling.moments import basis, surface_coefficients, without_surface
+from afmend.fusion.tapers import hann
+from afmend.leveling.moments import line_fits, surface_coefficients, without_curves, without_surface
 from afmend.scan import ChannelKey, Scan
 from afmend.scan.arrays import Heights, Mask
 
@@ -132,18 +133,18 @@ def agreement(
 
 
 def level_alike(heights: Heights, good: Mask, degree: int, line_degree: int | None) -> Heights:
-    """Remove a polynomial of total degree ``degree`` and one per line, fitted to the good pixels."""
+    """Remove a polynomial of total degree ``degree`` and one per line, fitted to the good pixels.
+
+    A line whose good pixels do not determine its polynomial loses their mean.
+    """
     order = np.arange(degree + 1)
     found = surface_coefficients(heights, good, order[:, None] + order <= degree)
     rest = without_surface(heights, found)
     if line_degree is None:
         return rest
-    terms = basis(heights.shape[1], line_degree)
-    for row in np.flatnonzero(good.any(axis=1)):
-        at = good[row]
-        weights = np.linalg.lstsq(terms[:, at].T, rest[row, at], rcond=None)[0]
-        rest[row] -= weights @ terms
-    return rest
+    curves, leverage, *_ = line_fits(rest, good, line_degree)
+    curves[:, :1] += np.where(np.isinf(leverage)[:, None], line_fits(rest, good, 0)[0], 0.0)
+    return without_curves(rest, curves)
 
 
 def _line_sums(first: Heights, second: Heights, good: Mask) -> NDArray[np.float64]:
@@ -152,11 +153,26 @@ def _line_sums(first: Heights, second: Heights, good: Mask) -> NDArray[np.float6
     return np.stack([np.where(good, part, 0.0).sum(axis=1) for part in parts], axis=1)
 
 
+def drawn_again(sums: NDArray[np.float64], blocks: int, draws: int) -> NDArray[np.float64]:
+    """Bootstrap sums over lines: draw blocks of neighboring lines again, always the same ones.
+
+    Parameters
+    ----------
+    sums : (rows, n) float64
+        Of each line.
+    blocks, draws : int
+
+    Returns
+    -------
+    (draws, n) float64
+    """
+    parts = np.stack([part.sum(axis=0) for part in np.array_split(sums, blocks)])
+    return np.asarray(parts[np.random.default_rng(0).integers(0, blocks, (draws, blocks))].sum(axis=1))
+
+
 def _interval(sums: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % interval of the noise-free Sq: blocks of neighboring lines are drawn again."""
-    blocks = np.stack([part.sum(axis=0) for part in np.array_split(sums, min(BLOCKS, sums.shape[0]))])
-    picks = np.random.default_rng(0).integers(0, len(blocks), (DRAWS, len(blocks)))
-    drawn = blocks[picks].sum(axis=1)
+    """95 % interval of the noise-free Sq."""
+    drawn = drawn_again(sums, min(BLOCKS, sums.shape[0]), DRAWS)
     values = np.sqrt(np.maximum(drawn[:, 2] / np.maximum(drawn[:, 3], 1.0), 0.0))
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)
@@ -187,8 +203,6 @@ def cross_spectrum(first: Heights, second: Heights, good: Mask, pixel_nm: float)
     Lines with less than 95 % good pixels do not count unless there are no others; bad pixels are set to 0 and the
     power is scaled up for them.
     """
-    from afmend.fusion.tapers import hann
-
     full = good.mean(axis=1)
     chosen = full >= (0.95 if np.count_nonzero(full >= 0.95) >= FEWEST_LINES else 0.2)
     window = hann(first.shape[1]) * good[chosen]

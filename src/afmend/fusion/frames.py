@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from afmend import __version__
 from afmend.errors import BadScanError, StepError
 from afmend.fusion.agreement import level_alike
+from afmend.fusion.medians import line_medians
 from afmend.fusion.motion import Motion, register_frame, warped
 from afmend.scan import Channel, ChannelKey, Masks, Record, Scan
 from afmend.scan.arrays import Heights, Mask
 
 STEP = "fuse.frames"
-VERSION = "1"
+VERSION = "2"
 ROUNDS = 2
 AVERAGINGS = 5
 LEAST = 2
@@ -196,25 +197,17 @@ def _lines_moved(stack: Heights, lost: NDArray[np.bool_], mean: Heights, known: 
     """Move each line of each frame to the average by the median of the differences."""
     out = stack.copy()
     for n in range(len(stack)):
-        out[n] -= _medians(stack[n] - mean, lost[n] | ~known)[:, None]
-    return out
-
-
-def _medians(values: Heights, lost: Mask) -> NDArray[np.float64]:
-    """Return the median of each line over what is not lost; 0 where all is."""
-    out = np.zeros(values.shape[0])
-    some = ~lost.all(axis=1)
-    out[some] = np.nanmedian(np.where(lost[some], np.nan, values[some]), axis=1)
+        out[n] -= line_medians(stack[n] - mean, known & ~lost[n])[:, None]
     return out
 
 
 def _crossed(stack: Heights, lost: NDArray[np.bool_]) -> Heights:
     """Take from each of two crossed scans its line offsets: median polish of the difference."""
-    away, gone = stack[0] - stack[1], lost[0] | lost[1]
+    away, known = stack[0] - stack[1], ~(lost[0] | lost[1])
     rows, cols = np.zeros(away.shape[0]), np.zeros(away.shape[1])
     for _ in range(10):
-        rows += _medians(away - rows[:, None] - cols, gone)
-        cols += _medians((away - rows[:, None] - cols).T, gone.T)
+        rows += line_medians(away - rows[:, None] - cols, known)
+        cols += line_medians((away - rows[:, None] - cols).T, known.T)
     return np.stack([stack[0] - _without_slope(rows)[:, None], stack[1] + _without_slope(cols)])
 
 
@@ -282,7 +275,8 @@ def fuse_scans(scans: Sequence[Scan], channel: str | ChannelKey | None = None) -
     Returns
     -------
     Scan
-        One channel at the places of the reference; uncovered pixels are missing; facts in the history.
+        One channel at the places of the reference; uncovered pixels are missing. The history is that of the reference
+        and one record more, whose facts tell the noise; ``noise_before`` is that of one of the scans as given.
 
     Raises
     ------
@@ -311,7 +305,7 @@ def fuse_scans(scans: Sequence[Scan], channel: str | ChannelKey | None = None) -
                    Masks(missing=fused.unknown if fused.unknown.any() else None))  # fmt: skip
     files = [f"{scan.source.file}#{scan.source.index}" for scan in scans]
     record = Record(STEP, VERSION, {"files": files}, made.key, "", made.digest(), __version__, fused.facts)
-    return replace(home, channels={made.key: made}, history=(record,))
+    return replace(home, channels={made.key: made}, history=(*home.history, record))
 
 
 def _quarter_turns(scans: Sequence[Scan]) -> int:

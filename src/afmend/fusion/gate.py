@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.fusion.medians import crowded
 from afmend.scan.arrays import Heights, Mask
 
 Curve = NDArray[np.float64]
 ROUNDS = 6
+"""Rounds of expectation maximization on at most `LEARN_LINES` lines; two more run on all lines."""
 LEARN_LINES = 128
 SMALLEST_TAIL = 6.0
 """Mean height of tails is at least so many noise sigmas: lower ones cost less than a wrong choice."""
@@ -24,8 +26,6 @@ EDGE_PX = 0.5
 """Largest misregistration that may excuse a difference at an edge."""
 SAME = 10.0
 """Largest number of pixels that count as one, for noise that is correlated along the line."""
-CROWD = 8
-"""The ground of a line is sought in the densest eighth of its differences."""
 FALL_FROM = 3
 FALL_SPREAD = 0.3
 TAIL_PIXELS = 100.0
@@ -81,8 +81,6 @@ class Belief:
     offset : (rows,) float64
         Difference of the directions in each line, tails apart.
     law : Law
-    likelihood : float
-        Log likelihood of the differences.
     """
 
     first_high: Heights
@@ -90,7 +88,6 @@ class Belief:
     both_high: Heights
     offset: Curve
     law: Law
-    likelihood: float
 
     @property
     def right(self) -> Heights:
@@ -119,7 +116,7 @@ class _Pair:
         return _Pair(self.away[index].copy(), drops, self.steep[index].copy(), known)
 
 
-def believe(first: Heights, second: Heights, known: Mask, *, rounds: int = ROUNDS, edges: bool = True) -> Belief:
+def believe(first: Heights, second: Heights, known: Mask) -> Belief:
     """Decide for every pixel which direction is right.
 
     Parameters
@@ -128,11 +125,6 @@ def believe(first: Heights, second: Heights, known: Mask, *, rounds: int = ROUND
         Registered: same column = same place. Time runs to the right in the first, to the left in the second.
     known : (rows, cols) bool
         Where both hold a measurement; at least one pixel.
-    rounds : int
-        Rounds of expectation maximization on at most 128 lines; two more run on all lines.
-    edges : bool
-        Let differences grow with the slope, use the rate of fall and the correlation of the noise. False: a quick and
-        plain likelihood (for registration).
 
     Returns
     -------
@@ -143,17 +135,17 @@ def believe(first: Heights, second: Heights, known: Mask, *, rounds: int = ROUND
     some = pair.lines(slice(step // 2, None, step)) if step > 1 else pair
     law = _start(some)
     offset = _first_offsets(some, law)
-    for number in range(rounds):
-        law, offset = _round(some, law, offset, use_fall=edges and number + 1 >= FALL_FROM, edges=edges)
+    for number in range(ROUNDS):
+        law, offset = _round(some, law, offset, use_fall=number + 1 >= FALL_FROM)
     if step > 1:
         offset = _first_offsets(pair, law)
         offset, _ = _improved(pair, law, offset)
-    shares, _, likelihood = _recursion(pair, law, offset)
-    return Belief(shares[0], shares[1], shares[2], offset, law, likelihood)
+    shares, _ = _recursion(pair, law, offset)
+    return Belief(shares[0], shares[1], shares[2], offset, law)
 
 
 def _start(pair: _Pair) -> Law:
-    middles = _crowded(pair)
+    middles = crowded(pair.away, pair.known)
     away = np.abs(pair.away - middles[:, None])[pair.known]
     tiny = 1e-9 * float(np.max(np.abs(pair.away))) + 1e-12
     spread = float(np.quantile(away, 0.3)) / 0.3853 + tiny  # of normal noise; low, because tails may cover much
@@ -163,25 +155,6 @@ def _start(pair: _Pair) -> Law:
     start = np.array([0.9, 0.04, 0.04, 0.02])
     return Law(spread, 0.0, tail, 0.0, 1.0, slope, 1.0, middle, scatter + tiny,
                _HABIT / _HABIT.sum(axis=1, keepdims=True), start)  # fmt: skip
-
-
-def _crowded(pair: _Pair) -> Curve:
-    """Middle of the densest eighth of each line's differences: its ground, even if tails cover most of it."""
-    values = np.sort(np.where(pair.known, pair.away, np.inf), axis=1)
-    out = np.zeros(values.shape[0])
-    counts = np.count_nonzero(pair.known, axis=1)
-    if (counts == values.shape[1]).all():
-        part = max(1, values.shape[1] // CROWD)
-        begin = np.argmin(values[:, part:] - values[:, :-part], axis=1)
-        return np.asarray(values[np.arange(values.shape[0]), begin + part // 2])
-    for row in np.flatnonzero(counts):
-        line = values[row, : counts[row]]
-        part = max(1, line.size // CROWD)
-        begin = int(np.argmin(line[part:] - line[:-part])) if line.size > part else 0
-        out[row] = line[min(begin + part // 2, line.size - 1)]
-    if not counts.all():
-        out[counts == 0] = np.median(out[counts > 0]) if counts.any() else 0.0
-    return out
 
 
 def _crowd(values: Curve) -> tuple[float, float]:
@@ -196,11 +169,11 @@ def _crowd(values: Curve) -> tuple[float, float]:
 
 def _first_offsets(pair: _Pair, law: Law) -> Curve:
     """Crowded differences, unless they are far from what is usual: then the line is one long tail."""
-    middles = _crowded(pair)
+    middles = crowded(pair.away, pair.known)
     return np.where(np.abs(middles - law.offset) > 4 * law.offset_spread, law.offset, middles)
 
 
-def _recursion(pair: _Pair, law: Law, offset: Curve) -> tuple[Heights, NDArray[np.float64], float]:
+def _recursion(pair: _Pair, law: Law, offset: Curve) -> tuple[Heights, NDArray[np.float64]]:
     from afmend.fusion.gate_kernels import beliefs
 
     numbers = np.array([law.tail, law.fall, law.fall_spread, law.slope, 1 / law.same])
@@ -216,7 +189,7 @@ def _spreads(pair: _Pair, law: Law) -> Heights:
 
 def _improved(pair: _Pair, law: Law, offset: Curve) -> tuple[Curve, tuple[Heights, Heights, NDArray[np.float64]]]:
     """One recursion, and the offsets that follow from it."""
-    shares, counts, _ = _recursion(pair, law, offset)
+    shares, counts = _recursion(pair, law, offset)
     right = np.where(pair.known, np.clip(1 - shares.sum(axis=0), 0.0, 1.0), 0.0)
     weight = right / np.square(_spreads(pair, law)) / SAME
     prior = 1 / law.offset_spread**2
@@ -224,7 +197,7 @@ def _improved(pair: _Pair, law: Law, offset: Curve) -> tuple[Curve, tuple[Height
     return made, (shares, right, counts)
 
 
-def _round(pair: _Pair, law: Law, offset: Curve, *, use_fall: bool, edges: bool) -> tuple[Law, Curve]:
+def _round(pair: _Pair, law: Law, offset: Curve, *, use_fall: bool) -> tuple[Law, Curve]:
     """One round of expectation maximization."""
     offset, (shares, right, counts) = _improved(pair, law, offset)
     away = pair.away - offset[:, None]
@@ -234,7 +207,7 @@ def _round(pair: _Pair, law: Law, offset: Curve, *, use_fall: bool, edges: bool)
     enough = right.sum(axis=1) > 0.2 * right.shape[1]
     plain = np.sum(right * pair.away, axis=1) / np.maximum(right.sum(axis=1), 1e-9)
     middle, scatter = _crowd(plain[enough] if np.count_nonzero(enough) > 8 else offset)
-    law = _noise(pair, replace(law, offset=middle, offset_spread=max(scatter, 1e-3 * law.spread)), away, right, edges)
+    law = _noise(pair, replace(law, offset=middle, offset_spread=max(scatter, 1e-3 * law.spread)), away, right)
     high = np.stack([shares[0], shares[1]]) * pair.known
     mass = float(np.sum(high))
     excess = np.stack([np.maximum(away, 0.0), np.maximum(-away, 0.0)])
@@ -245,15 +218,13 @@ def _round(pair: _Pair, law: Law, offset: Curve, *, use_fall: bool, edges: bool)
     return law, offset
 
 
-def _noise(pair: _Pair, law: Law, away: Heights, right: Heights, edges: bool) -> Law:
+def _noise(pair: _Pair, law: Law, away: Heights, right: Heights) -> Law:
     """Spread on flat and on steep pixels, and the correlation along the lines."""
     flat = pair.steep <= np.median(pair.steep)
     square = right * away * away
     floor = 1e-9 * float(np.max(np.abs(pair.away))) + 1e-12
     variance = float(np.sum(square[flat])) / max(float(np.sum(right[flat])), 1.0)
     law = replace(law, spread=math.sqrt(variance) + floor)
-    if not edges:
-        return law
     steep = ~flat
     excess = float(np.sum(((square - right * variance) * pair.steep)[steep]))
     mass = float(np.sum((right * pair.steep**2)[steep]))

@@ -37,8 +37,8 @@ def _slopes(first: float, second: float, law: Floats, out: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fits(away: float, first: float, second: float, spread: float, law: Floats, out: Floats) -> float:
-    """Densities of what is seen at a pixel in each state, relative to the largest; return the log of the largest."""
+def _fits(away: float, first: float, second: float, spread: float, law: Floats, out: Floats) -> None:
+    """Densities of what is seen at a pixel in each state, relative to the largest."""
     tail, temper = law[0], law[4]
     near = -0.5 * (away / spread) ** 2
     far = -abs(away) / tail
@@ -52,7 +52,6 @@ def _fits(away: float, first: float, second: float, spread: float, law: Floats, 
     best = max(out[0], out[1], out[2], out[3])
     for k in range(STATES):
         out[k] = math.exp(max(out[k] - best, DEEPEST))
-    return float(best)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -78,8 +77,8 @@ def _backward(fits: Floats, ahead: Floats, scale: Floats, moves: Floats, counts:
 @njit(cache=True, nogil=True, error_model="numpy")
 def beliefs(
     away: Floats, drops: Floats, spread: Floats, known: Mask, law: Floats, moves: Floats, start: Floats
-) -> tuple[Floats, Floats, float]:
-    """Return what each pixel is believed to be, how often states follow each other, and the log likelihood.
+) -> tuple[Floats, Floats]:
+    """Return what each pixel is believed to be, and how often states follow each other.
 
     Parameters
     ----------
@@ -105,18 +104,16 @@ def beliefs(
         Probability that the first, the second, and both are too high.
     counts : (4, 4)
         Expected number of moves between states.
-    likelihood : float
     """
     rows, cols = away.shape
     shares = np.empty((STATES - 1, rows, cols))
     counts = np.zeros((STATES, STATES))
-    likelihood = 0.0
     fits, ahead, scale = np.empty((cols, STATES)), np.empty((cols, STATES)), np.empty(cols)
     for i in range(rows):
         for j in range(cols):
             fits[j, :] = 1.0
             if known[i, j]:
-                likelihood += _fits(away[i, j], drops[0, i, j], drops[1, i, j], spread[i, j], law, fits[j])
+                _fits(away[i, j], drops[0, i, j], drops[1, i, j], spread[i, j], law, fits[j])
             total = 0.0
             for k in range(STATES):
                 came = start[k]
@@ -127,8 +124,7 @@ def beliefs(
                 ahead[j, k] = came * fits[j, k]
                 total += ahead[j, k]
             scale[j] = total
-            likelihood += math.log(total)
             for k in range(STATES):
                 ahead[j, k] /= total
         _backward(fits, ahead, scale, moves, counts, shares[:, i])
-    return shares, counts, likelihood
+    return shares, counts

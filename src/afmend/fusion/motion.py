@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.fusion.medians import line_medians
 from afmend.leveling.moments import positions
 from afmend.scan.arrays import Heights, Mask
 
@@ -142,13 +143,7 @@ def _slopes(heights: Heights) -> tuple[Heights, Heights]:
 
 def _flat(heights: Heights, known: Mask) -> Heights:
     """Subtract the median of each line's known pixels; 0 where nothing is known."""
-    if known.all():
-        return heights - np.median(heights, axis=1, keepdims=True)
-    out = np.zeros(heights.shape)
-    for row in np.flatnonzero(known.any(axis=1)):
-        at = known[row]
-        out[row, at] = heights[row, at] - np.median(heights[row, at])
-    return out
+    return np.where(known, heights - line_medians(heights, known)[:, None], 0.0)
 
 
 def _scale(rest: Heights, weight: Heights) -> float:

@@ -110,11 +110,10 @@ def fuse_pair(
             "no pixel is measured in both directions", now="Fuse complete channels, or shrink the masks."
         )
     belief = believe(trace, moved, known)
-    heights, weight, lower = _mixed(
-        trace, moved, (excluded[0], lost), belief, _weights(trace, retrace, known & (belief.right > 0.5))
-    )
+    weight = _weights(trace, retrace, known & (belief.right > 0.5))
+    heights, parts = _mixed(trace, moved, (excluded[0], lost), belief, weight)
     noise = _split(belief.law.spread, weight, known)
-    sigma = _doubt(heights, belief, (excluded[0], lost), noise, weight, lower)
+    sigma = _doubt(heights, belief, (excluded[0], lost), noise, weight, parts)
     unknown = excluded[0] & lost
     sigma[unknown] = np.inf
     return FusedPair(heights, sigma, (belief.both_high > 0.5) & known, unknown, shift, belief, noise)
@@ -141,8 +140,8 @@ def _weights(trace: Heights, retrace: Heights, right: Mask) -> NDArray[np.float6
 
 def _mixed(
     trace: Heights, moved: Heights, lost: tuple[Mask, Mask], belief: Belief, weight: NDArray[np.float64]
-) -> tuple[Heights, NDArray[np.float64], tuple[Heights, Heights]]:
-    """Posterior mean; each direction gives up its part of the offset."""
+) -> tuple[Heights, tuple[Heights, Heights]]:
+    """Return the posterior mean, and both directions, of which each gave up its part of the offset."""
     offset = belief.offset[:, None]
     first, second = trace - (1 - weight) * offset, moved + weight * offset
     heights = (
@@ -152,7 +151,7 @@ def _mixed(
         + belief.both_high * np.minimum(first, second)
     )
     heights = np.where(lost[0] & ~lost[1], second, np.where(lost[1], first, heights))
-    return heights, weight, (first, second)
+    return heights, (first, second)
 
 
 def _split(spread: float, weight: NDArray[np.float64], known: Mask) -> tuple[float, float]:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import BadScanError
-from afmend.fusion.gate import believe
+from afmend.fusion.follower import USUAL, Follower
 from afmend.leveling.moments import basis
 from afmend.scan.arrays import Heights, Mask
 
 Curve = NDArray[np.float64]
-REACH = 0.06
-"""Largest shift that is looked for, as a fraction of the line: twice what piezos without sensors show."""
-USUAL = (0.02, 0.003, 0.005)
-"""What shifts are usual (1 sigma, fraction of the line): constant, linear, quadratic part."""
-USUAL_SURPRISE = 1.0
 LARGEST_SURPRISE = 5.0
 """No scanner bends its lines so much: the scan does not tell the shift."""
-COARSE_COLS = 128
 LINES = 64
-GROUPS = 8
-STEPS = 3
-ROUNDS = 2
-FEW_TAILS = 0.02
-SLOWER = 0.6
-"""A tip in free flight falls at a constant rate; what falls at less than this share of it is on the surface."""
-ALIKE = 50
-"""Neighboring lines and pixels tell the same: the likelihood counts for one in so many when it meets the prior."""
+MOST_COLS = 512
+"""Longer lines are binned."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +33,7 @@ class Shift:
     coefficients : (3,) float64
         c0, c1, c2 in pixels.
     covariance : (3, 3) float64
-        Of the coefficients, px^2, from the scatter between groups of lines. It does not know that a slow loop rounds
-        edges (see `register_lines`).
+        Of the coefficients, px^2, from the curvature of the likelihood.
     cols : int
     """
 
@@ -82,10 +70,10 @@ class Shift:
 def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None) -> Shift:
     """Find the shift between two directions, to a fraction of a pixel.
 
-    The shift is the one under which the differences of the directions are most likely, where a difference is noise or
-    the tail of one of them (`gate.believe`): least squares and correlation take tails for a shift, by many pixels.
-    First all shifts within 6 % of the line are tried on coarse pixels. From the best one, and from 0, least squares on
-    the slopes (Gauss-Newton) go on where both directions are right and neither falls as fast as a tip in free flight.
+    The shift is the one under which one surface, followed there and back by a loop that lags and that falls no faster
+    than a free tip, best explains both directions (`follower.Follower`): least squares and correlation take tails for a
+    shift, by many pixels. First all shifts within 6 % of the line are tried, then a simplex refines shift, lag and rate
+    of fall together.
 
     Parameters
     ----------
@@ -106,11 +94,12 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
 
     Notes
     -----
-    A loop of integral time T delays long waves by T in each direction, but sharp edges by less, since it also rounds
-    them: between sharp features the constant comes out smaller by up to one such delay than between smooth ones.
+    Noise hides the lag of the loop, and the shift takes its place: between sharp features of a noisy scan it comes out
+    too far from 0, by up to half of the lag.
 
     When not to use it: on surfaces that repeat within 6 % of the line (gratings, lattices) the shift is known but for
-    a period, and the one nearest to 0 is preferred; on scans in which one direction flies nearly everywhere.
+    a period, and the one nearest to 0 is preferred; on scans in which one direction flies nearly everywhere; on leveled
+    scans, in which the tip no longer falls at one rate.
     """
     if trace.shape != retrace.shape or trace.ndim != 2 or trace.shape[1] < 16:
         raise BadScanError(
@@ -122,50 +111,13 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
     some = _representative(counts)
     if not counts[some].any() or np.array_equal(trace, retrace):
         return nothing
-    first, second, counts = trace[some], retrace[some], counts[some]
-    factor = max(1, cols // COARSE_COLS)
-    coarse = _binned(first, factor), _binned(second, factor), _binned(counts, factor) == 1
-    starts = [_tried(_Likeness(*coarse)) * factor]
-    if nothing.surprise(starts[0]) > USUAL_SURPRISE:
-        starts.append(np.zeros(3))
-    first, second = _quiet(first), _quiet(second)
-    climbed = [_climbed(first, second, counts, start, nothing) for start in starts]
-    best = min(climbed, key=lambda pair: pair[1])[0]
+    factor = math.ceil(cols / MOST_COLS)
+    first, second, known = (_binned(values[some], factor) for values in (trace, retrace, counts))
+    found = Follower(first, second, known == 1).found()
+    if found is None:
+        return nothing
+    best = Shift(found[0] * factor, found[1] * factor**2, cols)
     return best if nothing.surprise(best.coefficients) < LARGEST_SURPRISE else nothing
-
-
-def _climbed(first: Heights, second: Heights, counts: Mask, found: Curve, nothing: Shift) -> tuple[Shift, float]:
-    """Refine one start; return the shift, and how badly it fits where both directions followed the surface."""
-    followed = counts, counts
-    for _ in range(ROUNDS):
-        for _ in range(STEPS):
-            found, covariance = _step(first, second, followed, found, nothing)
-        followed = _followed(first, second, counts, found)
-    for _ in range(STEPS):
-        found, covariance = _step(first, second, followed, found, nothing)
-    return Shift(found, covariance, nothing.cols), _misfit(first, second, counts, found, nothing)
-
-
-def _misfit(first: Heights, second: Heights, counts: Mask, found: Curve, nothing: Shift) -> float:
-    """Half the log of the mean square difference, cut at large ones, of as many pixels as count; and the prior."""
-    shift = found @ basis(nothing.cols, 2)
-    known = _common(*_followed(first, second, counts, found), shift)
-    if not known.any():
-        return np.inf
-    rest = first - shifted(second, shift)
-    rest = np.abs(rest - _medians(rest, known)[:, None])[known]
-    middle = float(np.median(rest))
-    power = float(np.mean(np.square(np.minimum(rest, 5 * middle)))) + 1e-300
-    prior = float(np.sum(np.square(found) / np.diag(nothing.covariance)))
-    return 0.5 * float(np.log(power)) * counts.size / ALIKE + 0.5 * prior
-
-
-def _medians(values: Heights, known: Mask) -> Curve:
-    """Return the median of each line over what is known; 0 where nothing is."""
-    out = np.zeros(values.shape[0])
-    some = known.any(axis=1)
-    out[some] = np.nanmedian(np.where(known[some], values[some], np.nan), axis=1)
-    return out
 
 
 def shifted(heights: Heights, shift_px: Curve) -> Heights:
@@ -213,102 +165,7 @@ def _representative(counts: Mask) -> NDArray[np.intp]:
 
 
 def _binned(values: Heights | Mask, factor: int) -> Heights:
+    """Average so many columns."""
     rows, cols = values.shape[0], values.shape[1] // factor
     made: Heights = values[:, : cols * factor].reshape(rows, cols, factor).mean(axis=2)
     return made
-
-
-def _quiet(heights: Heights) -> Heights:
-    """Smooth a little, so that reading between pixels does not look like less noise."""
-    from scipy.ndimage import gaussian_filter1d
-
-    made: Heights = gaussian_filter1d(heights, 0.8, axis=1, mode="nearest")
-    return made
-
-
-class _Likeness:
-    """How likely two directions are under a shift; more is better."""
-
-    def __init__(self, first: Heights, second: Heights, counts: Mask) -> None:
-        self.first, self.second, self.counts = first, second, counts
-        self.cols = first.shape[1]
-        self.forms = basis(self.cols, 2)
-        reach = max(1, round(REACH * self.cols))
-        # The same pixels for every shift: what never leaves the line.
-        self.inside = slice(reach, max(self.cols - reach, reach + 8))
-
-    def __call__(self, coefficients: Curve) -> float:
-        shift = coefficients @ self.forms
-        moved = shifted(self.second, shift)[:, self.inside]
-        known = self.counts[:, self.inside] & ~shifted_mask(~self.counts, shift)[:, self.inside]
-        if not known.any():
-            return -np.inf
-        belief = believe(self.first[:, self.inside], moved, known, rounds=2, edges=False)
-        share = np.count_nonzero(known) / known.size
-        return belief.likelihood / share / ALIKE - 0.5 * float(
-            np.sum(np.square(coefficients / (np.array(USUAL) * self.cols)))
-        )
-
-
-def _tried(likeness: _Likeness) -> Curve:
-    """Best constant within reach, best bow, best constant again, in whole (coarse) pixels."""
-    reach = max(2, round(REACH * likeness.cols))
-    found = np.zeros(3)
-    for which, most in ((0, reach), (2, reach // 2), (0, 2)):
-        tries = [found + step * np.eye(3)[which] for step in range(-most, most + 1)]
-        found = max(tries, key=likeness)
-    return found
-
-
-def _followed(first: Heights, second: Heights, counts: Mask, found: Curve) -> tuple[Mask, Mask]:
-    """Where each direction certainly followed the surface: it fell more slowly than in free flight."""
-    from scipy.ndimage import gaussian_filter1d
-
-    shift = found @ basis(first.shape[1], 2)
-    known = _common(counts, counts, shift)
-    if not known.any():
-        return counts, counts
-    belief = believe(first, shifted(second, shift), known, rounds=4)
-    fall = belief.law.fall
-    if fall <= 0 or float(np.mean(belief.right[known])) > 1 - FEW_TAILS:
-        return counts, counts
-    drops = (-gaussian_filter1d(first, 1.0, axis=1, order=1), gaussian_filter1d(second, 1.0, axis=1, order=1))
-    slow = tuple(counts & (drop < SLOWER * fall) for drop in drops)
-    if float(np.mean(_common(slow[0], slow[1], shift))) < FEW_TAILS:
-        return counts, counts
-    return slow[0], slow[1]
-
-
-def _common(first: Mask, second: Mask, shift: Curve) -> Mask:
-    """Pixels of the first whose partner in the second is good, too."""
-    made: Mask = first & ~shifted_mask(~second, shift) & ~outside(shift)
-    return made
-
-
-def _step(
-    first: Heights, second: Heights, good: tuple[Mask, Mask], found: Curve, nothing: Shift
-) -> tuple[Curve, NDArray[np.float64]]:
-    """One Gauss-Newton step where both directions are right, and the error from the scatter of groups of lines."""
-    from scipy.ndimage import gaussian_filter1d
-
-    along = basis(first.shape[1], 2)
-    shift = found @ along
-    moved = shifted(second, shift)
-    known = _common(*good, shift)
-    prior = np.linalg.inv(nothing.covariance)
-    if not known.any():
-        return found, nothing.covariance
-    belief = believe(first, moved, known, rounds=2, edges=False)
-    weight = belief.right * known / belief.law.spread**2
-    rest = first - moved - belief.offset[:, None]
-    slope = gaussian_filter1d(0.5 * (first + moved), 1.0, axis=1, order=1, mode="nearest")
-    information = np.einsum("kx,x,lx->kl", along, np.sum(weight * slope * slope, axis=0), along)
-    pull = np.einsum("kx,ix->ik", along, weight * slope * rest)
-    # Pixels and lines are not independent: what groups of lines say differs by more than noise.
-    parts = np.stack([part.sum(axis=0) for part in np.array_split(pull, min(GROUPS, first.shape[0]))])
-    parts -= parts.mean(axis=0)
-    scatter = parts.T @ parts + information
-    prior = prior * max(1.0, float(np.trace(scatter) / np.trace(information)))
-    bread = np.linalg.inv(information + prior)
-    move = bread @ (pull.sum(axis=0) - prior @ found)
-    return found + np.clip(move, -2.0, 2.0), bread @ (scatter + prior) @ bread

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 
 from afmend.errors import StepError
-from afmend.fusion.steps import BothFly, TraceRetrace, both_fly, trace_retrace, why_not
+from afmend.fusion.steps import (
+    BothFly,
+    TraceRetrace,
+    both_fly,
+    fused_heights,
+    fused_marks,
+    of_field,
+    trace_retrace,
+    why_not,
+)
 from afmend.pipeline import Field, run_step
 from afmend.scan import ChannelKey, Scan
 from afmend.scan.arrays import Heights, Mask
@@ -45,8 +57,11 @@ def fuse(scan: Scan, channel: str | ChannelKey | None = None) -> Scan:
     reason = why_not(field)
     if reason:
         raise StepError(f"cannot fuse {key}: {reason}", now="Fuse a channel that has a trace and a retrace.")
-    marked = run_step(scan, both_fly.step, BothFly(), key)
-    return run_step(marked, trace_retrace.step, TraceRetrace(), key)
+    # What both steps would compute is computed once, inside the first.
+    pair = cache(lambda: of_field(field))
+    marking = replace(both_fly.step, kernel=lambda seen, _: fused_marks(seen, pair()))
+    fusing = replace(trace_retrace.step, kernel=lambda seen, _: fused_heights(seen, pair()))
+    return run_step(run_step(scan, marking, BothFly(), key), fusing, TraceRetrace(), key)
 
 
 def pair_of(scan: Scan, channel: str | ChannelKey | None = None) -> tuple[Heights, Heights, Mask, Mask]:

@@ -9,9 +9,11 @@ import numpy as np
 from afmend.errors import StepError
 from afmend.leveling import background
 from afmend.leveling.features import measure_ground, median
+from afmend.leveling.line_axis import find_line_axis
 from afmend.leveling.line_search import LineFit, find_lines
 from afmend.leveling.terraces import facet_polynomial
 from afmend.pipeline import Field, Knob, Leveled, Params, step
+from afmend.scan.arrays import Heights, Mask
 
 _TERRACE_GAIN = 0.15
 """Nats by which the height histogram must become sharper before the facets decide about the tilt."""
@@ -34,13 +36,17 @@ class Auto(Params):
         3.0, "Pixels farther from the ground than this are features.", unit="sigma", ge=1.5, le=10.0, step=0.1,
         recommended=(2.5, 5.0),
     )  # fmt: skip
+    line_axis: Literal["auto", "rows", "columns"] = Knob(
+        "auto", "Along which axis the scan lines run; auto: along the rows, unless the columns clearly hold the noise.",
+        advanced=True,
+    )  # fmt: skip
     reference: Literal["background", "mean", "none"] = Knob(
         "background", "Which height becomes zero: the background's median, the mean, or none (the mean is kept).",
         advanced=True,
     )  # fmt: skip
 
 
-@step("level.auto", Auto, version="2")
+@step("level.auto", Auto, version="4")
 def level_auto(field: Field, params: Auto) -> Leveled:
     """Subtract line offsets and a polynomial background, each as far as the evidence supports it.
 
@@ -52,27 +58,52 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     polynomial whose degree predicts left-out tiles best; on terraces it follows the terraces instead of the
     staircase.
 
-    ``facts`` hold the model chosen (``line_degree``: 0 offsets, 1 slopes, 2 and 3 bends), the line noise found and
-    the posterior standard deviation of every line.
+    What would take away structure of the sample that runs along the lines (edges, gratings), or spread the heights, is
+    not line noise; the lines then stay as they are, for no row offset can be told from such topography (see
+    `afmend.leveling.structure`).
 
-    When not to use it: edges that run exactly along the lines (within a few pixels over the image) look like line
-    jumps; level such a scan with ``line_model="none"``. A smooth drift in height without jitter from line to line
-    cannot be told from topography and is left. Scars must be masked before.
+    ``facts`` hold the axis of the lines, the model chosen (``line_degree``: 0 offsets, 1 slopes, 2 and 3 bends), the
+    line noise found and the posterior standard deviation of every line; ``line_doubt`` says why lines were left
+    ("edges_along_lines", "blurred_heights"): the deviation then is the size of the offsets that may be noise.
+
+    When not to use it: a single edge that runs exactly along the lines looks like a line jump; level such a scan with
+    ``line_model="none"``. A smooth drift in height without jitter from line to line cannot be told from topography and
+    is left. Scars must be masked before.
 
     Raises
     ------
     StepError
         If no pixel is usable.
     """
-    from afmend.leveling import line_kernels as kernels
-
     skip = field.excluded
     if skip.all():
         raise StepError("no usable pixel to level by", now="Shrink the masks.")
     rows, cols = field.shape
-    x = background.centered(cols)
     z = field.heights - median(field.heights[~skip])
     aspect = rows * field.pixel_nm[0] / (cols * field.pixel_nm[1])
+    axis: str = params.line_axis
+    if axis == "auto":
+        axis = "rows"
+        if params.line_model != "none":
+            axis = find_line_axis(z, skip, sigmas=params.feature_sigmas, aspect=aspect)
+    if axis == "rows":
+        heights, features, facts = _level(z, skip, params, aspect)
+    else:
+        turned = _level(np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T), params, 1.0 / aspect)
+        heights, features, facts = np.ascontiguousarray(turned[0].T), np.ascontiguousarray(turned[1].T), turned[2]
+    if params.reference == "none":
+        heights += float(np.mean(field.heights[~skip])) - float(np.mean(heights[~skip]))
+    suffix = "_nm" if field.unit == "nm" else ""
+    named = {name + suffix if name in _HEIGHTS else name: value for name, value in facts.items()}
+    return Leveled(heights, features, {"line_axis": axis, **named})
+
+
+def _level(z: Heights, skip: Mask, params: Auto, aspect: float) -> tuple[Heights, Mask, dict[str, Any]]:
+    """Level heights (changed in place) whose lines are rows; return them, the features and the facts."""
+    from afmend.leveling import line_kernels as kernels
+
+    rows, cols = z.shape
+    x = background.centered(cols)
     lines = find_lines(
         z, skip, model=params.line_model, shrink=params.shrink, sigmas=params.feature_sigmas, aspect=aspect
     )
@@ -94,16 +125,17 @@ def level_auto(field: Field, params: Auto) -> Leveled:
         z -= median(z[~(features | skip)])
     elif params.reference == "mean":
         z -= float(np.mean(z[~skip]))
-    else:
-        z += float(np.mean(field.heights[~skip])) - float(np.mean(z[~skip]))
-    facts = _line_facts(lines, "_nm" if field.unit == "nm" else "")
+    facts = _line_facts(lines)
     facts["background"] = "facets" if terraces else "polynomial"
     facts["degree"] = min(2, params.max_degree) if terraces else degree
     facts["feature_fraction"] = float(np.count_nonzero(features)) / features.size
-    return Leveled(z, features, facts)
+    return z, features, facts
 
 
-def _line_facts(lines: LineFit, suffix: str) -> dict[str, Any]:
+_HEIGHTS = ("line_noise", "line_sigma_median", "line_sigma_max", "line_sigma")
+
+
+def _line_facts(lines: LineFit) -> dict[str, Any]:
     model = ("offset" if lines.offsets.correction.any() else "none", "offset_slope", "offset_bend")[
         min(lines.degree, 2)
     ]
@@ -111,8 +143,9 @@ def _line_facts(lines: LineFit, suffix: str) -> dict[str, Any]:
         "line_model": model,
         "line_degree": lines.degree,
         "line_jumps": lines.offsets.jumps,
-        f"line_noise{suffix}": float(np.sqrt(lines.offsets.noise)),
-        f"line_sigma_median{suffix}": float(np.median(lines.sigma)),
-        f"line_sigma_max{suffix}": float(np.max(lines.sigma)),
-        f"line_sigma{suffix}": [float(f"{value:.4g}") for value in lines.sigma],
+        "line_doubt": str(lines.doubt),
+        "line_noise": float(np.sqrt(lines.offsets.noise)),
+        "line_sigma_median": float(np.median(lines.sigma)),
+        "line_sigma_max": float(np.max(lines.sigma)),
+        "line_sigma": [float(f"{value:.4g}") for value in lines.sigma],
     }

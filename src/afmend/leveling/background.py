@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,18 +54,27 @@ def monomials(degree: int) -> list[tuple[int, int]]:
 
 def collect(r: Heights, skip: Mask, degree: int) -> Sums:
     """Sum up the normal equations of all polynomials up to ``degree``, 3 at most."""
+    from afmend.compiled import by_halves
     from afmend.leveling import ground_kernels as kernels
 
     edges = mirror_edges(r.shape[1], _TILES)
-    weights, heights, squares = kernels.tile_moments(r, skip, centered(r.shape[1]), edges)
+    x = centered(r.shape[1])
+    weights, heights, squares = by_halves(
+        lambda first, stop: kernels.tile_moments(r[first:stop], skip[first:stop], x, edges), r.shape[0]
+    )
     return _lift(weights[..., : 2 * degree + 1], heights[..., : degree + 1], squares, tiles=_TILES)
 
 
 def collect_ground(z: Heights, skip: Mask, coefs: NDArray[np.float64], level: float, reach: float) -> Sums:
     """`collect` to degree 2, in one tile, the heights within ``reach`` of ``coefs`` (per line) plus ``level``."""
+    from afmend.compiled import by_halves
     from afmend.leveling import ground_kernels as kernels
 
-    weights, heights = kernels.ground_moments(z, skip, coefs, centered(z.shape[1]), level, reach)
+    x = centered(z.shape[1])
+    weights, heights = by_halves(
+        lambda first, stop: kernels.ground_moments(z[first:stop], skip[first:stop], coefs[first:stop], x, level, reach),
+        z.shape[0],
+    )
     return _lift(weights, heights, np.zeros(heights.shape[:2]), tiles=1)
 
 
@@ -73,22 +83,25 @@ def _lift(
 ) -> Sums:
     """Turn sums over pieces of lines into sums over tiles."""
     rows, degree = heights.shape[0], heights.shape[2] - 1
-    cuts = mirror_edges(rows, tiles)[:-1]
+    edges = mirror_edges(rows, tiles)
     powers = monomials(degree)
     lifted = centered(rows)[:, None] ** np.arange(2 * degree + 1)
 
-    def tiled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.add.reduceat(values, cuts, axis=0).reshape(-1, *values.shape[2:])
+    def tiled(values: NDArray[np.float64], highest: int) -> NDArray[np.float64]:
+        """Sum over the lines of each tile, times each power of y: (tiles, powers of x, powers of y)."""
+        flat = values.reshape(rows, -1)
+        sums = [flat[one:two].T @ lifted[one:two, : highest + 1] for one, two in pairwise(edges)]
+        return np.stack(sums).reshape(-1, *values.shape[2:], highest + 1)
 
-    normal = tiled(np.einsum("ipk,il->ipkl", weights, lifted))
-    right = tiled(np.einsum("ipk,il->ipkl", heights, lifted[:, : degree + 1]))
+    normal = tiled(weights, 2 * degree)
+    right = tiled(heights, degree)
     a = np.array([p[0] for p in powers])
     b = np.array([p[1] for p in powers])
     return Sums(
         powers,
         normal[:, a[:, None] + a, b[:, None] + b],
         right[:, a, b],
-        tiled(squares[..., None])[:, 0],
+        tiled(squares, 0)[:, 0],
         normal[:, 0, 0],
     )
 

@@ -8,6 +8,7 @@ neighbors, it is taken for topography and left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +54,19 @@ def nothing(count: int) -> Verdict:
 def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     """Subtract from each column its least-squares polynomial over the lines."""
     count = paths.shape[0]
-    at = np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
-    basis, _ = np.linalg.qr(np.polynomial.legendre.legvander(at, min(degree, count - 1)))
+    basis = _polynomials(count, min(degree, count - 1))
     flat = paths.reshape(count, -1)
     smooth: NDArray[np.float64] = np.einsum("ik,kp->ip", basis, np.einsum("ik,ip->kp", basis, flat))
     return (flat - smooth).reshape(paths.shape)
+
+
+@lru_cache(maxsize=16)
+def _polynomials(count: int, degree: int) -> NDArray[np.float64]:
+    """Orthonormal polynomials over ``count`` lines: (count, degree + 1)."""
+    at = np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
+    basis, _ = np.linalg.qr(np.polynomial.legendre.legvander(at, degree))
+    basis.flags.writeable = False
+    return basis
 
 
 def judge(

@@ -61,10 +61,11 @@ def _median_and_mad(values: NDArray[np.float64]) -> Ground:
 
 
 def median(values: NDArray[np.float64]) -> float:
-    """Median of finite numbers: `numpy.median` without its search for NaN."""
-    low, high = (values.size - 1) // 2, values.size // 2
-    ordered = np.partition(values, (low, high) if low < high else high)
-    return 0.5 * float(ordered[low] + ordered[high])
+    """Median of finite numbers: `numpy.median`, without its search for NaN and for two ranks at once, which is slow."""
+    middle = values.size // 2
+    ordered = np.partition(values, middle)
+    upper = float(ordered[middle])
+    return upper if values.size % 2 else 0.5 * (float(np.max(ordered[:middle])) + upper)
 
 
 def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,7 +1,8 @@
 """Compiled loops of the automatic leveler. Imported only when it runs.
 
-Every loop adds up in a fixed order, skips excluded pixels before it looks at their value, and knows a
-background only as polynomial coefficients per line: ``coefs[i, k]`` multiplies ``x**k`` in line ``i``.
+Every loop adds up in an order that is fixed when it is compiled (some of them several numbers at a time), skips
+excluded pixels before it looks at their value, and knows a background only as polynomial coefficients per line:
+``coefs[i, k]`` multiplies ``x**k`` in line ``i``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
 B = NDArray[np.bool_]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def residuals(z: F, coefs: F, x: F) -> F:
     """Return heights minus the polynomial, of degree 3 at most, of each line."""
     out = np.empty(z.shape)
@@ -35,7 +36,7 @@ def subtract(z: F, coefs: F, x: F, out: F) -> None:
             out[i, j] = z[i, j] - (((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
     count = 0
     for j in range(r.shape[1]):
@@ -46,7 +47,7 @@ def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _select(part: F, rank: int) -> float:
     """Return the value of this rank, reordering ``part`` so that no smaller one stands behind it."""
     low = 0
@@ -73,7 +74,7 @@ def _select(part: F, rank: int) -> float:
     return float(part[rank])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _median(part: F) -> float:
     n = part.size
     upper = _select(part, n // 2)
@@ -82,7 +83,7 @@ def _median(part: F) -> float:
     return 0.5 * (upper + np.max(part[: n // 2]))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
     """Return the median and the robust scale of the differences of each pair of lines.
 
@@ -104,7 +105,7 @@ def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
     return middle, scale
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def core_scales(r: F, skip: B, lines: I, pairs: I) -> F:
     """Return the scale of the densest quarter of each pair's differences, 1 for a unit Gaussian."""
     scale = np.zeros(pairs.size)
@@ -123,7 +124,7 @@ def core_scales(r: F, skip: B, lines: I, pairs: I) -> F:
     return scale
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float, int]:
     """Return center and count of the fullest window, ``gap`` from ``avoid``; of equals the one nearest to 0."""
     best = 0
@@ -144,7 +145,7 @@ def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float,
     return center, best
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _start(values: F, width: float) -> float:
     """Return the mode to start from: the fullest, unless a rival a quarter as full is nearer to 0."""
     ordered = np.sort(values)
@@ -155,7 +156,7 @@ def _start(values: F, width: float) -> float:
     return first
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 def _locate(values: F, start: float, kappa: float) -> float:
     """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
     center = start
@@ -164,8 +165,8 @@ def _locate(values: F, start: float, kappa: float) -> float:
         top = 0.0
         bottom = 0.0
         slope = 0.0
-        for value in values:
-            e = value - center
+        for k in range(values.size):
+            e = values[k] - center
             t = e * inverse
             a = 1.0 / (1.0 + t * t)
             w = a * a
@@ -181,7 +182,7 @@ def _locate(values: F, start: float, kappa: float) -> float:
     return center
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, float]:
     """Fit offset and slope over ``at`` by the same weights, a little wider at first."""
     offset = start
@@ -212,7 +213,7 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
     return offset, slope
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _modulated(values: F, where: I, tests: F, out: F) -> None:
     """Sum values times each test function, three at a time."""
     for m in range(0, tests.shape[0], 3):
@@ -228,7 +229,23 @@ def _modulated(values: F, where: I, tests: F, out: F) -> None:
         out[third] = c if third > second else out[second]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+def _weigh(rest: F, inverse: float) -> tuple[float, float]:
+    """Multiply residuals by their weights, in place; return the sum of the weights, and of their Newton slopes."""
+    bottom = 0.0
+    curvature = 0.0
+    for k in range(rest.size):
+        e = rest[k]
+        t = e * inverse
+        a = 1.0 / (1.0 + t * t)
+        w = a * a
+        bottom += w
+        curvature += w * a * (1.0 - 3.0 * t * t)
+        rest[k] = w * e
+    return bottom, curvature
+
+
+@njit(cache=True, nogil=True)
 def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
     """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
 
@@ -264,17 +281,9 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
             offset[i], slope[i] = _locate_line(part, at[:n], start, 2.0 * s)
         else:
             offset[i] = _locate(part, start, 2.0 * s)
-        bottom = 0.0
-        curvature = 0.0
-        inverse = 1.0 / (2.0 * s)
         for k in range(n):
-            e = part[k] - offset[i] - slope[i] * tests[0, where[k]]
-            t = e * inverse
-            a = 1.0 / (1.0 + t * t)
-            w = a * a
-            bottom += w
-            curvature += w * a * (1.0 - 3.0 * t * t)
-            at[k] = w * e
+            at[k] = part[k] - offset[i] - slope[i] * tests[0, where[k]]
+        bottom, curvature = _weigh(at[:n], 1.0 / (2.0 * s))
         _modulated(at[:n], where, tests, leak[i])
         curvature = max(curvature, 0.3 * bottom)
         for m in range(tests.shape[0]):
@@ -282,7 +291,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
     return offset, slope, leak
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
     """Return the mean of the usable pixels of each line, their sums modulated by the tests, and their number."""
     mean = np.zeros(lines.size)

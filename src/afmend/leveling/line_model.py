@@ -84,6 +84,9 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     lines = np.flatnonzero(counts >= fewest)
     if not skip[lines].any():
         return lines
+    shared = np.count_nonzero(~(skip[lines[1:]] | skip[lines[:-1]]), axis=1)
+    if (shared >= 0.5 * fewest).all():
+        return lines
     kept: list[int] = []
     for line in map(int, lines):
         while kept and _strangers(skip, kept[-1], line, 0.5 * fewest) and counts[kept[-1]] < counts[line]:
@@ -184,18 +187,32 @@ def follow(
     scales: Scales | None = None,
 ) -> Path:
     """Estimate the path of line offsets from residual heights; ``scales`` of the lines, if they are known."""
-    from afmend.leveling import line_kernels as kernels
-
     middle, scale, core = scales or _scales(r, skip, lines)
     coarse = _PER_QUANTUM * quantum(r, skip)
     scale = np.maximum(scale, coarse)
     widest = max(core, coarse) or _typical(scale) or np.inf
-    offset, slope, leak = kernels.pair_fit(r, skip, lines, middle, scale, widest, tests, with_slope)
+    offset, slope, leak = _pair_fit(r, skip, lines, (middle, scale, widest), tests, with_slope=with_slope)
     doubtful = _doubtful(offset, scale, widest)
     offset[doubtful] = np.median(offset)
     slope[doubtful] = 0.0
     leak[doubtful] = 0.0
     return Path(lines, integrate(offset), integrate(slope), scale, widest, leak, doubtful)
+
+
+def _pair_fit(
+    r: Heights, skip: Mask, lines: NDArray[np.int64], scales: Scales, tests: NDArray[np.float64], *, with_slope: bool
+) -> tuple[Vector, Vector, NDArray[np.float64]]:
+    """`line_kernels.pair_fit`, half of the pairs on either of two threads; ``scales`` begin with the guesses."""
+    from afmend.compiled import by_halves
+    from afmend.leveling import line_kernels as kernels
+
+    guess, scale, widest = scales
+
+    def half(i: int, j: int) -> tuple[Vector, Vector, NDArray[np.float64]]:
+        return kernels.pair_fit(r, skip, lines[i : j + 1], guess[i:j], scale[i:j], widest, tests, with_slope)
+
+    offset, slope, leak = by_halves(half, lines.size - 1)
+    return offset, slope, leak
 
 
 def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]:
@@ -234,13 +251,14 @@ def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
 
     Of long lines some hundred pixels are looked at, of many lines some hundred pairs.
     """
+    from afmend.compiled import by_halves
     from afmend.leveling import line_kernels as kernels
 
     cols, pairs = r.shape[1], lines.size - 1
     if cols >= 512:
         some = from_both_ends(cols, cols // 256)
         r, skip = np.ascontiguousarray(r[:, some]), np.ascontiguousarray(skip[:, some])
-    middle, scale = kernels.pair_scales(r, skip, lines)
+    middle, scale = by_halves(lambda first, stop: kernels.pair_scales(r, skip, lines[first : stop + 1]), pairs)
     core = kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 128)))
     return middle, scale, _typical(core)
 
@@ -253,8 +271,6 @@ def _typical(values: Vector) -> float:
 
 def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, with_slope: bool) -> Path:
     """Add what the differences of already aligned lines still show."""
-    from afmend.leveling import line_kernels as kernels
-
     guess = np.zeros(path.scale.size)
     scale, widest = path.scale, path.widest
     if with_slope:
@@ -262,7 +278,7 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
         coarse = _PER_QUANTUM * quantum(r, skip)
         scale = np.maximum(scale, coarse)
         widest = max(core, coarse) or widest
-    offset, slope, leak = kernels.pair_fit(r, skip, path.lines, guess, scale, widest, tests, with_slope)
+    offset, slope, leak = _pair_fit(r, skip, path.lines, (guess, scale, widest), tests, with_slope=with_slope)
     for found in (offset, slope, leak):
         found[path.doubtful] = 0.0
     return replace(
@@ -277,10 +293,8 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
 
 def modulations(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64]) -> NDArray[np.float64]:
     """How much of each test function a line has more than the one before, in aligned lines: (pairs, tests)."""
-    from afmend.leveling import line_kernels as kernels
-
     guess = np.zeros(path.scale.size)
-    _, _, found = kernels.pair_fit(r, skip, path.lines, guess, path.scale, path.widest, tests, False)
+    _, _, found = _pair_fit(r, skip, path.lines, (guess, path.scale, path.widest), tests, with_slope=False)
     found[path.doubtful] = 0.0
     return found
 

@@ -6,7 +6,7 @@ that is why a leveled scan is left as it is when it is leveled again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from afmend.leveling.evidence import Verdict, judge, nothing
 from afmend.leveling.features import ground_of, measure_ground, thinned
 from afmend.leveling.line_bends import find_bends
 from afmend.leveling.line_model import GAUGE_DEGREE, Path
+from afmend.leveling.structure import Doubt, doubt_about
 from afmend.scan.arrays import Heights, Mask
 
 _SETTLING = 4
@@ -36,6 +37,8 @@ class LineFit:
     offsets : Verdict
     degree : int
         Highest degree of the polynomials that were fitted to single lines.
+    doubt : Doubt
+        Why nothing is subtracted although the lines differ; ``sigma`` then is the size of what may be line noise.
     """
 
     coefs: NDArray[np.float64]
@@ -43,6 +46,7 @@ class LineFit:
     sigma: NDArray[np.float64]
     offsets: Verdict
     degree: int
+    doubt: Doubt = field(default_factory=Doubt)
 
 
 def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: float, aspect: float) -> LineFit:
@@ -61,15 +65,52 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
     aspect : float
         Length of the slow axis over that of the fast axis.
     """
-    from afmend.leveling import line_kernels as kernels
-
-    rows, cols = z.shape
-    x = background.centered(cols)
-    tests = line_model.test_functions(x)
+    tests = line_model.test_functions(background.centered(z.shape[1]))
     lines = line_model.usable_lines(skip)
     if model == "none" or tests.shape[0] < 2 or lines.size < 3:
-        ground, _ = settle(z, skip, x, sigmas)
-        return LineFit(np.zeros((rows, 2)), ground, np.zeros(rows), nothing(rows), 0)
+        return _nothing(z, skip, sigmas, 0.0, Doubt())
+    fit = _estimate(z, skip, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
+    if model != "auto" or not shrink or not fit.coefs.any():
+        return fit
+    ground, above = settle(z, skip, background.centered(z.shape[1]), sigmas)
+    doubt = _doubt(z, skip, above, fit.coefs, sigmas)
+    if str(doubt) == "blurred_heights":
+        # Something large led the chain astray: try on the ground alone.
+        lines = line_model.usable_lines(~ground)
+        if lines.size >= 3:
+            fit = _estimate(z, ~ground, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
+            doubt = _doubt(z, skip, above, fit.coefs, sigmas)
+    return _nothing(z, skip, sigmas, float(np.std(fit.coefs[:, 0])), doubt) if doubt else fit
+
+
+def _nothing(z: Heights, skip: Mask, sigmas: float, sigma: float, doubt: Doubt) -> LineFit:
+    rows, cols = z.shape
+    ground, _ = settle(z, skip, background.centered(cols), sigmas)
+    return LineFit(np.zeros((rows, 2)), ground, np.full(rows, sigma), nothing(rows), 0, doubt)
+
+
+def _doubt(z: Heights, skip: Mask, above: Heights, coefs: NDArray[np.float64], sigmas: float) -> Doubt:
+    from afmend.leveling import line_kernels as kernels
+
+    x = background.centered(z.shape[1])
+    return doubt_about(above, settle(kernels.residuals(z, coefs, x), skip, x, sigmas)[1], skip)
+
+
+def _estimate(
+    z: Heights,
+    skip: Mask,
+    lines: NDArray[np.int64],
+    tests: NDArray[np.float64],
+    *,
+    model: str,
+    shrink: bool,
+    sigmas: float,
+    aspect: float,
+) -> LineFit:
+    """Estimate what line noise there is, whatever else could look like it."""
+    from afmend.leveling import line_kernels as kernels
+
+    rows, x = z.shape[0], background.centered(z.shape[1])
     flat = without_polynomial(z, skip, x)
     lines, scales = line_model.without_broken(flat, skip, lines)
     path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope", scales=scales)

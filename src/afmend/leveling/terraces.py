@@ -62,7 +62,7 @@ def facet_polynomial(r: Heights, skip: Mask, degree: int, start: Vector) -> tupl
     width = float(np.ptp(np.quantile(before[alive], (0.01, 0.99)))) / _BINS
     if width <= 0.0:
         return start, -np.inf
-    return out, _entropy(before[alive], width) - _entropy(after[alive], width)
+    return out, entropy(before[alive], width) - entropy(after[alive], width)
 
 
 def _surface(coefficients: Vector, x: Vector, y: Vector) -> NDArray[np.float64]:
@@ -120,7 +120,7 @@ def _turn(slopes: Slopes, fit: Vector, kappas: list[float], *, redescend: bool) 
     return fit + move, moved
 
 
-def _entropy(values: Vector, width: float) -> float:
+def entropy(values: Vector, width: float) -> float:
     """Entropy of a histogram, averaged over two positions of its bins, in nats."""
     total = 0.0
     middle = float(np.median(values))

@@ -10,6 +10,9 @@ from afmend.catalogue import find_step
 from afmend.errors import BadRecipeError
 from afmend.pipeline import Recipe
 
+ERROR_BARS = "error_bars"
+"""Name of the parameter of steps that can do without."""
+
 
 def built_in_recipes() -> tuple[str, ...]:
     """Names of the recipes that come with afmend."""
@@ -50,3 +53,22 @@ def check_recipe(recipe: Recipe) -> None:
         except BadRecipeError as error:
             raise error.at(where) from error
         found.params.parse(use.params, where)
+
+
+def without_error_bars(recipe: Recipe) -> Recipe:
+    """Return a recipe whose steps with a parameter ``error_bars`` have it off: faster, no error bar on filled pixels.
+
+    Raises
+    ------
+    BadRecipeError
+        If no step has that parameter.
+    """
+    chosen = [ERROR_BARS in find_step(use.step).params.model_fields for use in recipe.steps]
+    if not any(chosen):
+        raise BadRecipeError("no step has error bars to leave out", where=recipe.name,
+                             now="Run it as it is: none of its steps would be faster.")  # fmt: skip
+    steps = (
+        use.model_copy(update={"params": {**use.params, ERROR_BARS: False}}) if has else use
+        for has, use in zip(chosen, recipe.steps, strict=True)
+    )
+    return recipe.model_copy(update={"steps": tuple(steps)})

@@ -10,7 +10,7 @@ from afmend.errors import ReplayError
 from afmend.pipeline import Recipe, StepCache, run_recipe, run_step
 from afmend.pipeline import replay as replay_history
 from afmend.pipeline.run import Watch
-from afmend.recipes.library import check_recipe, load_recipe
+from afmend.recipes.library import check_recipe, load_recipe, without_error_bars
 from afmend.scan import Channel, ChannelKey, Scan
 from afmend.scan.arrays import digest
 
@@ -22,6 +22,7 @@ def repair(
     recipe: str | Path | Recipe = "auto",
     channel: str | ChannelKey | None = None,
     *,
+    error_bars: bool = True,
     watch: Watch | None = None,
     cache: StepCache | None = None,
 ) -> Scan:
@@ -35,6 +36,8 @@ def repair(
         Name of a built-in recipe, path of a YAML file, or a `Recipe`.
     channel : str or ChannelKey, optional
         "height/trace", "phase", a vendor's channel name ...; the topography if not given.
+    error_bars : bool
+        False: leave them out where a step can, which is faster (see `without_error_bars`).
     watch : callable, optional
         Called before each step with (index, count, step id).
     cache : StepCache, optional
@@ -49,7 +52,8 @@ def repair(
     ------
     MissingChannelError, BadRecipeError, BadParameterError, StepError
     """
-    return run_recipe(scan, _recipe(recipe), find_step, channel=channel, watch=watch, cache=cache)
+    chosen = _recipe(recipe) if error_bars else without_error_bars(_recipe(recipe))
+    return run_recipe(scan, chosen, find_step, channel=channel, watch=watch, cache=cache)
 
 
 def mark(scan: Scan, recipe: str | Path | Recipe = "auto", channel: str | ChannelKey | None = None) -> Scan:

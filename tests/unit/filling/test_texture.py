@@ -8,7 +8,7 @@ from afmend.filling.holes import find_holes
 from afmend.filling.mixture import join, learn_shares
 from afmend.filling.noise import noise_variance
 from afmend.filling.texture import DIRECTED, EVERYONE, Guesses, Texture, Tiles, covariance, simulate
-from afmend.filling.texture_kernels import between, factor, reach_data
+from afmend.filling.texture_kernels import ROW, factor
 from afmend.filling.variogram import Variogram
 from afmend.pipeline import Field
 from support import assert_heights_close, rough
@@ -66,19 +66,13 @@ def test_tiles_cover_the_holes_and_mirror():
     assert small.starts.tolist() == [0, 1]
 
 
-def test_reach_is_the_distance_to_data():
-    holes = some_holes((67, 95))
+def test_windows_reach_beyond_the_nearest_data():
+    holes = np.zeros((40, 56), dtype=bool)
+    holes[17:22, 26:30] = True
     rows, cols = np.nonzero(holes)
-    assert reach_data(~holes, rows, cols, np.array([0, 150, rows.size])).tolist() == [2, 6]
-
-
-def test_between_interpolates_across_the_lines():
-    z = np.arange(12.0)[:, None] * np.array([1.0, 2.0, 3.0])
-    known = np.ones(z.shape, dtype=bool)
-    known[3:6, 0] = known[:2, 1] = known[8:, 1] = known[:, 2] = False
-    rows, cols = np.array([4, 0, 11, 5]), np.array([0, 1, 1, 2])
-    assert_heights_close(between(z, known, rows, cols)[:3], np.array([4.0, 4.0, 14.0]), atol_nm=1e-12)
-    assert np.isnan(between(z, known, rows, cols)[3])
+    tiles = Tiles.of(~holes, rows, cols, 9)
+    assert tiles.boxes.tolist() == [[17 - 2 - 7, 26 - 2 - 7, 22 + 2 + 7, 30 + 2 + 7]]
+    assert Tiles.of(~holes, rows, cols, 1).boxes.tolist() == [[17 - 1 - 7, 26 - 1 - 7, 22 + 1 + 7, 30 + 1 + 7]]
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 18, 31])
@@ -86,22 +80,52 @@ def test_factor_divides_the_root_of_a_matrix_off_the_right_sides(size):
     rng = np.random.default_rng(size)
     a = rng.standard_normal((size, size))
     a, b = a @ a.T + np.eye(size), rng.standard_normal((size, 3))
-    u, right = np.triu(a).copy(), b.copy()
-    assert factor(u, right)
-    assert_heights_close(right, np.linalg.solve(np.linalg.cholesky(a), b), atol_nm=1e-9)
-    assert not factor(-np.eye(size), b.copy())
+    system = np.full((size, ROW), np.nan)
+    system[:, :size], system[:, size : size + 3] = a, b
+    assert factor(system.reshape(-1), size, size + 3)
+    assert_heights_close(system[:, size : size + 3], np.linalg.solve(np.linalg.cholesky(a), b), atol_nm=1e-9)
+    system[:, :size] = -np.eye(size)
+    assert not factor(system.reshape(-1), size, size + 3)
 
 
-def test_prediction_is_that_of_ordinary_kriging():
+@pytest.mark.parametrize("number", range(DIRECTED))
+def test_prediction_is_that_of_ordinary_kriging(number):
+    z = rough((40, 56), smooth_px=2)
+    bad = np.zeros(z.shape, dtype=bool)
+    bad[17:22, 26:30] = bad[14, 20] = bad[25, 31:] = True
+    holes = holes_of(z, bad)
+    rows, cols = np.nonzero(bad[17:22, 26:30])
+    rows, cols = rows + 17, cols + 26
+    # So many neighbors that everything in the window of the tile is one.
+    texture = Texture.of(holes, Variogram(0.01, 0.1, 1.5), 1.5, 40_000)
+    found = texture.predict(z, holes.known, rows, cols, (number,))
+    top, left, bottom, right = Tiles.of(holes.known, rows, cols, texture.farthest_px).boxes[0]
+    py, px = np.nonzero(holes.known[top:bottom, left:right])
+    py, px = py + top, px + left
+    table, middle = texture.tables[number], texture.tables.shape[1] // 2
+
+    def between(y, x, v, u):
+        return table[y[:, None] - v + middle, x[:, None] - u + middle]
+
+    n = py.size
+    system = np.ones((n + 1, n + 1))
+    system[:n, :n] = between(py, px, py, px) + texture.nugget * np.eye(n)
+    system[n, n] = 0.0
+    right_sides = np.ones((n + 1, rows.size))
+    right_sides[:n] = between(py, px, rows, cols)
+    weights = np.linalg.solve(system, right_sides)
+    variance = table[middle, middle] - np.sum(weights * right_sides, axis=0)
+    assert_heights_close(found.mean[0], z[py, px] @ weights[:n], atol_nm=1e-9)
+    assert_heights_close(found.variance[0], variance, atol_nm=1e-9)
+
+
+def test_predictions_do_not_depend_on_the_level_nor_on_who_else_takes_part():
     z = rough((67, 95), smooth_px=2)
     holes = holes_of(z, some_holes(z.shape))
     rows, cols = np.nonzero(holes.wanted)
     texture = Texture.of(holes, Variogram(0.01, 0.1, 1.5), 1.0, 80)
     guesses = texture.predict(z, holes.known, rows, cols)
     assert guesses.mean.shape == (len(EVERYONE), rows.size)
-    assert (guesses.variance >= 0).all()
-    error = guesses.mean[0] - z[rows, cols]
-    assert error.std() < 0.5 * z.std()
     shifted = texture.predict(z + 1000.0, holes.known, rows, cols, (0,))
     assert_heights_close(shifted.mean[0] - 1000.0, guesses.mean[0], atol_nm=1e-9)
     alone = texture.predict(z, holes.known, rows, cols, (DIRECTED,))
@@ -145,7 +169,9 @@ def test_shares_go_to_what_predicts():
     joined = join(guesses_of(good, bad), np.array([0.5, 0.5]))
     assert_heights_close(joined.mean, 0.5 * (good + bad), atol_nm=1e-12)
     assert_heights_close(joined.variance, 0.04 + 0.25 * (good - bad) ** 2, atol_nm=1e-12)
-    assert join(guesses_of(good), np.ones(1)).mean is not None
+    alone = join(guesses_of(good), np.ones(1))
+    assert_heights_close(alone.mean, good, atol_nm=0.0)
+    assert_heights_close(alone.variance, np.full(2000, 0.04), atol_nm=0.0)
 
 
 def test_bars_learn_that_activity_and_doubt_widen_errors():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from afmend.errors import StepError
-from afmend.fusion.agreement import _warnings, agreement, cross_spectrum, level_alike
+from afmend.fusion.agreement import _warnings, agreement, cross_spectrum, drawn_again, level_alike
 from afmend.scan import Masks
 from support import assert_heights_close, rough, scan_of
 
@@ -52,8 +52,11 @@ def test_nothing_in_common_is_said() -> None:
     trace, retrace = pair(0.1)
     good = np.ones(SHAPE, dtype=bool)
     assert "nothing in common" in _warnings(trace, retrace, good, np.zeros(SHAPE[1]), (0.0, 0.1))[0]
-    found = agreement(scan_of(trace, opposite=0.3 * retrace - trace), line_degree=None)
-    assert found.sq is None or found.sq < 0.7
+    z = rough(SHAPE, 4, 1.0, 15.0)  # wider than the shifts that are looked for
+    found = agreement(scan_of(z, opposite=-0.5 * z), line_degree=None)
+    assert found.sq is None
+    assert found.interval is None
+    assert "nothing in common" in found.warnings[0]
 
 
 def test_the_cross_spectrum_has_the_power_of_the_surface() -> None:
@@ -76,6 +79,27 @@ def test_leveling_alike_is_a_projection() -> None:
     good[3] = False
     once = level_alike(z, good, 1, 1)
     assert_heights_close(level_alike(once, good, 1, 1)[good.any(axis=1)], once[good.any(axis=1)], atol_nm=1e-9)
+
+
+def test_a_line_with_too_few_pixels_for_its_polynomial_loses_their_mean() -> None:
+    z = rough((20, 50)) + 7.0
+    good = np.ones(z.shape, dtype=bool)
+    good[3], good[3, [10, 30]] = False, True
+    made = level_alike(z, good, 0, 2)
+    assert_heights_close(made[[3]][:, good[3]].mean(axis=1), np.zeros(1), atol_nm=1e-9)
+    away = z[3] - made[3]
+    assert_heights_close(away, np.full(50, away[0]), atol_nm=1e-9)
+    terms = np.vander(np.linspace(-1, 1, 50), 3)
+    exact = z[0] - terms @ np.linalg.lstsq(terms, z[0], rcond=None)[0]
+    assert_heights_close(made[0], exact, atol_nm=1e-9)
+
+
+def test_blocks_of_lines_are_drawn_again_as_a_whole() -> None:
+    sums = np.repeat(np.array([[1.0, 10.0], [100.0, 1000.0]]), 6, axis=0)
+    drawn = drawn_again(sums, 2, 200)
+    assert drawn.shape == (200, 2)
+    assert set(drawn[:, 0]) == {12.0, 606.0, 1200.0}
+    assert_heights_close(drawn[:, 1], 10 * drawn[:, 0], atol_nm=1e-9)
 
 
 def test_too_little_is_an_error() -> None:

@@ -35,12 +35,11 @@ def test_the_width_is_nearly_the_best_one(alpha: float) -> None:
 
 
 def test_signal_is_not_removed() -> None:
-    z, trace, retrace = pair(1.2, 0.6, 0.0, 5)
+    _, trace, retrace = pair(1.2, 0.6, 0.0, 5)
     found = denoised(Field(trace, opposite=retrace, direction="trace"), Denoised())
     assert found.facts["least_transfer"] >= 0.9
     assert found.facts["refused"]
     assert found.facts["width_px"] < found.facts["wanted_width_px"]
-    del z
 
 
 def test_a_retrace_is_a_mirrored_trace() -> None:

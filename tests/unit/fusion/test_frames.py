@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 from afmend.errors import BadScanError, StepError
+from afmend.fusion import fuse
 from afmend.fusion.frames import average_frames, fuse_scans
 from afmend.fusion.motion import Motion, register_frame, warped
 from afmend.scan import Scan
@@ -25,10 +27,6 @@ def moved_frames(count: int, noise_nm: float, seed: int = 0) -> tuple[list[np.nd
         away = n - count // 2
         motion = Motion(np.array([1.3 * away, 0.6 * away, 0.1 * away]), np.array([-0.9 * away, 0.4 * away, 0.0]))
         rows, cols = motion.places(SHAPE)
-        full = Motion(np.zeros(3), np.zeros(3)).places(wide.shape)
-        del full
-        from scipy.ndimage import map_coordinates
-
         z = map_coordinates(wide, [rows + 30, cols + 30], order=3)
         noisy = z + noise_nm * rng.standard_normal(SHAPE) + rng.standard_normal((SHAPE[0], 1))
         frames.append(noisy + np.linspace(0, 3, SHAPE[1]))
@@ -114,9 +112,13 @@ def test_crossed_scans_keep_what_line_leveling_takes() -> None:
 
 def test_scans_become_one_scan() -> None:
     frames, _, _ = moved_frames(4, 0.1)
-    fused = fuse_scans([scan_of(frame) for frame in frames])
-    assert fused.history[0].step == "fuse.frames"
-    assert fused.history[0].facts["noise_after"] < fused.history[0].facts["noise_before"]
+    scans = [fuse(scan_of(frame, opposite=frame + 0.01)) for frame in frames]
+    fused = fuse_scans(scans)
+    assert fused.history[:-1] == scans[2].history
+    assert [record.step for record in fused.history] == ["mark.both_fly", "fuse.trace_retrace", "fuse.frames"]
+    facts = fused.history[-1].facts
+    assert facts["reference"] == 2
+    assert facts["noise_after"] < facts["noise_before"]
     assert fused.main.kind == "height"
 
 

@@ -92,15 +92,46 @@ def test_a_noisier_direction_counts_less() -> None:
     assert fused.facts["noise_trace"] < 0.5 * fused.facts["noise_retrace"]
 
 
-def test_a_narrow_trench_is_marked_where_both_fly() -> None:
+def trench() -> np.ndarray:
     z = rough(SHAPE, 2, 0.1, 5) + 10
     z[:, 50:80] -= 10
+    return z
+
+
+def test_a_narrow_trench_is_marked_where_both_fly() -> None:
+    z = trench()
     trace, retrace = measured(z, noise_nm=0.02)
     fused = fuse_pair(trace, retrace)
     wrong = (follow(z) - z > 0.5) & ((follow(z[:, ::-1])[:, ::-1]) - z > 0.5)
     assert float(np.mean(fused.both_wrong[wrong])) > 0.7
     assert float(np.mean(fused.both_wrong[~wrong])) < 0.02
     assert fused.facts["both_wrong_share"] > 0.04
+
+
+@pytest.mark.parametrize("way", ["trace", "retrace"])
+def test_marks_of_both_flying_do_not_choose_a_direction(way: str) -> None:
+    trace, retrace = measured(trench(), noise_nm=0.02)
+    scan = scan_of(trace, opposite=retrace)
+    fused = fuse(scan, f"height/{way}")
+    mirror = np.s_[:, ::-1] if way == "retrace" else np.s_[:, :]
+    pair = (trace, retrace) if way == "trace" else (retrace[:, ::-1], trace[:, ::-1])
+    channel = fused.channel(f"height/{way}")
+    assert_heights_close(np.array(channel.values)[mirror], fuse_pair(*pair).heights, atol_nm=1e-9)
+    assert fused.history[-1].facts["both_wrong_share"] > 0.04
+    assert channel.masks.artifact["parachute"].mean() == pytest.approx(
+        fused.history[-1].facts["both_wrong_share"], abs=1e-5
+    )
+    assert replay(fused, scan, find_step).channel(f"height/{way}") == channel
+
+
+def test_other_marks_leave_the_choice_to_the_other_direction() -> None:
+    z = surface()
+    trace, retrace = measured(z)
+    scar = np.zeros(SHAPE, dtype=bool)
+    scar[20, 40:90] = True
+    trace[scar] += 9.0
+    fused = fuse(scan_of(trace, opposite=retrace, masks=Masks(artifact={"scar": scar})))
+    assert error(np.array(fused.channel("height/trace").values), z) < 0.2
 
 
 def test_equal_directions_stay_as_they_are() -> None:
@@ -117,7 +148,8 @@ def test_lines_without_a_common_pixel_take_the_usual_offset() -> None:
     assert error(fused.heights[[20]], z[[20]]) < 2.5
     known = np.ones(SHAPE, dtype=bool)
     known[3, ::2] = False
-    assert np.isfinite(believe(trace, retrace, known).likelihood)
+    belief = believe(trace, retrace, known)
+    assert np.isfinite(belief.right).all()
 
 
 def test_nothing_in_common_is_an_error() -> None:

@@ -25,7 +25,7 @@ def bowed(shape: tuple[int, int]) -> np.ndarray:
 def pair(noise_nm: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A surface, and the same read at x - s approximately: known shift, known noise."""
     rng = np.random.default_rng(seed)
-    wide = rough((SHAPE[0], SHAPE[1] * 8), seed, 1.0, 24.0)[:, ::1]
+    wide = rough((SHAPE[0], SHAPE[1] * 8), seed, 1.0, 24.0)
     x = np.arange(SHAPE[1])
     s = bowed(SHAPE)
     base = 40 + np.arange(SHAPE[1]) * 7.0

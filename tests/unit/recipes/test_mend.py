@@ -29,6 +29,18 @@ def test_mark_invents_nothing_and_repair_fills_it():
     assert scan.history == ()
 
 
+def test_without_error_bars_the_same_pixels_are_filled_and_have_none():
+    scan = damaged()
+    mended, bare = afmend.repair(scan), afmend.repair(scan, error_bars=False)
+    assert (bare.main.invented == mended.main.invented).all()
+    assert np.isinf(bare.main.uncertainty[bare.main.invented]).all()
+    assert np.isfinite(mended.main.uncertainty[mended.main.invented]).all()
+    assert bare.history[-1].params["error_bars"] is False
+    assert_heights_close(bare.main.values, mended.main.values, atol_nm=0.5)
+    with pytest.raises(BadRecipeError, match="no step has error bars"):
+        afmend.repair(scan, "gwyddion", error_bars=False)
+
+
 def test_level_and_apply_step():
     scan = damaged()
     flat = afmend.level(scan, "plane").main.values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from afmend.apps.batch.journal import fingerprint
 from afmend.catalogue import find_step
 from afmend.errors import AfmendError, StepError
 from afmend.pipeline import Recipe, StepUse, run_recipe
+from afmend.recipes import align_frames, is_movie
 from afmend.scan import ChannelKey, Scan
 
 UNEXPECTED_NOW = "This is a bug in afmend: please report it with this file."
@@ -37,16 +39,39 @@ def do_job(job: Job) -> JobResult:
     except Exception as error:  # noqa: BLE001 (a batch never loses: one file's bug must not take the others along)
         return JobResult(job.path, error=describe(error), seconds=time.perf_counter() - started, fingerprint=mark)
     results = []
+    leveled = _level_movie(job, scans)
     for index, scan in enumerate(scans):
         suffix = f"{FRAME_SIGN}{index:04d}" if len(scans) > 1 else ""
         try:
-            results.append(_do_scan(job, scan, suffix))
+            results.append(_do_scan(job, scan, suffix, leveled.pop(index, None)))
         except Exception as error:  # noqa: BLE001 (as above, for one image of a file)
             results.append(ScanResult(_identity(job, scan), error=describe(error)))
     return JobResult(job.path, tuple(results), seconds=time.perf_counter() - started, fingerprint=mark)
 
 
-def _do_scan(job: Job, scan: Scan, suffix: str) -> ScanResult:
+def _level_movie(job: Job, scans: Sequence[Scan]) -> dict[int, Scan]:
+    """Level the frames of a movie up to their first fill and bring them to one level; nothing for other files.
+
+    A frame that cannot be leveled is missing; doing it by itself will say why.
+    """
+    if job.mode == "convert" or not is_movie(scans):
+        return {}
+    uses, _ = _parts(job)
+    if not any(use.step.startswith("level.") for use in uses.steps):
+        return {}
+    done: dict[int, Scan] = {}
+    for index, scan in enumerate(scans):
+        try:
+            done[index] = run_recipe(scan, uses, find_step, channel=scan.find(job.channel))
+        except Exception:  # noqa: BLE001, S112 (the same error comes again, and is reported, when the frame is done)
+            continue
+    keys = {scan.find(job.channel) for scan in done.values()}
+    if len(keys) != 1 or len({scan.channels[key].unit for scan in done.values() for key in keys}) != 1:
+        return done
+    return dict(zip(done, align_frames(tuple(done.values()), *keys), strict=True))
+
+
+def _do_scan(job: Job, scan: Scan, suffix: str, ready: Scan | None) -> ScanResult:
     from afmend.evaluation.outputs import write
 
     if job.mode == "convert":
@@ -57,7 +82,7 @@ def _do_scan(job: Job, scan: Scan, suffix: str) -> ScanResult:
             mended = Scan(scan.grid, {key: scan.channels[key]}, history, scan.acquisition, scan.header, scan.source)
     else:
         key = scan.find(job.channel)
-        leveled, mended = _mend(job, scan, key)
+        leveled, mended = _mend(job, scan, key, ready)
     outputs = [str(write(mended, Path(f"{job.stem}{suffix}.{ending}"))) for ending in job.write]
     row = {**_identity(job, scan), "channel": str(key), **(_numbers(scan, mended, key) if leveled else {})}
     card = None
@@ -66,16 +91,22 @@ def _do_scan(job: Job, scan: Scan, suffix: str) -> ScanResult:
     return ScanResult(row, tuple(outputs), card)
 
 
-def _mend(job: Job, scan: Scan, key: ChannelKey) -> tuple[Scan, Scan]:
-    """Return the scan just before its first fill, and the mended one."""
-    recipe = Recipe.from_yaml(job.recipe)
-    uses = [*(StepUse.model_validate(use) for use in job.before), *recipe.steps]
-    first_fill = next((i for i, use in enumerate(uses) if find_step(use.step).kind == "repair"), len(uses))
-    leveled = run_recipe(scan, recipe.model_copy(update={"steps": tuple(uses[:first_fill])}), find_step, channel=key)
+def _mend(job: Job, scan: Scan, key: ChannelKey, ready: Scan | None) -> tuple[Scan, Scan]:
+    """Return the scan just before its first fill (``ready``, if it is known), and the mended one."""
+    first, rest = _parts(job)
+    leveled = run_recipe(scan, first, find_step, channel=key) if ready is None else ready
     if job.mode == "mark":
         return leveled, leveled
-    rest = recipe.model_copy(update={"steps": tuple(uses[first_fill:])})
     return leveled, run_recipe(leveled, rest, find_step, channel=key)
+
+
+def _parts(job: Job) -> tuple[Recipe, Recipe]:
+    """Cut the recipe, the user's exclusions in front, before its first fill."""
+    recipe = Recipe.from_yaml(job.recipe)
+    uses = [*(StepUse.model_validate(use) for use in job.before), *recipe.steps]
+    cut = next((i for i, use in enumerate(uses) if find_step(use.step).kind == "repair"), len(uses))
+    first, rest = (recipe.model_copy(update={"steps": tuple(part)}) for part in (uses[:cut], uses[cut:]))
+    return first, rest
 
 
 def _identity(job: Job, scan: Scan) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from afmend.apps.cli.flags import changed, override
 from afmend.catalogue import find_step
 from afmend.errors import BadParameterError, WriteError
 from afmend.pipeline import Recipe, StepUse
-from afmend.recipes import check_recipe, load_recipe
+from afmend.recipes import check_recipe, load_recipe, without_error_bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,12 @@ def _check_endings(endings: Sequence[str]) -> None:
         raise WriteError("nothing to write", now=f"There are: {', '.join(sorted(known))}.")
 
 
-def repair_files(wish: Wish, recipe: str, settings: Sequence[str], exclude: Path | None, *, report: bool) -> int:
+def repair_files(
+    wish: Wish, recipe: str, settings: Sequence[str], exclude: Path | None, *, report: bool, error_bars: bool
+) -> int:
     """Run a recipe; return the exit code."""
-    chosen = _with_settings(load_recipe(recipe), settings)
+    chosen = load_recipe(recipe) if error_bars else without_error_bars(load_recipe(recipe))
+    chosen = _with_settings(chosen, settings)
     order = wish.order(chosen.to_yaml(), before=_exclusions(exclude), report=report)
     return _run(wish, order, f"Mending ({chosen.name})")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -95,13 +95,14 @@ def repair(
     resume: Resume = False,
     timeout: Timeout = 600.0,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    error_bars: Annotated[bool, typer.Option(help="Error bars of filled pixels; without them it is faster.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Level scans, mark their artifacts, fill them with error bars, and write results and a report."""
     from afmend.apps.cli.batch import Wish, repair_files
 
     wish = Wish(inputs, out, channel, write, workers, resume, timeout, as_json)
-    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report))
+    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report, error_bars=error_bars))
 
 
 @app.command()
@@ -151,6 +152,26 @@ def fuse(
     from afmend.apps.cli.fuse import fuse_files
 
     raise typer.Exit(fuse_files(files, out, channel, directions=directions, as_json=as_json))
+
+
+@app.command()
+def roughness(
+    files: Annotated[list[Path], typer.Argument(help="Scan files; raw, or mended (.h5).", show_default=False)],
+    *,
+    channel: Channel = None,
+    lines: Annotated[
+        Literal["none", "offsets", "slopes", "bends"] | None,
+        typer.Option(help="What is taken from each line (default: as the history says, offsets for a raw file)."),
+    ] = None,
+    degree: Annotated[
+        int | None, typer.Option(min=0, max=3, help="Degree of the background (default: as the history says, or 1).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure Sq, Sa and correlation length, corrected for what leveling removed, with intervals."""
+    from afmend.apps.cli.roughness import show_roughness
+
+    raise typer.Exit(show_roughness(files, channel, lines, degree, as_json=as_json))
 
 
 @app.command()

@@ -162,7 +162,7 @@ def bilinear(heights: Heights, holes: Mask, pixel_nm: tuple[float, float]) -> He
 
 
 FILLS: tuple[Method, ...] = (
-    _fill(AUTO, "afmend's default: the texture of the image itself, region by region", "fill.auto"),
+    _fill(AUTO, "afmend's default: the texture of the image itself, tile by tile", "fill.auto"),
     _fill("kriging", "local ordinary kriging with the image's own variogram", "fill.kriging"),
     Method("bilinear", "linear in the triangles of the pixels around the hole (scipy's griddata)", bilinear),
     _fill("linear across lines", "linear between the lines above and below", "fill.linear"),

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from afmend.errors import BadParameterError
 from afmend.evaluation.metrics.arguments import as_heights, finite, ratio
 from afmend.evaluation.metrics.gauge import without_background
-from afmend.evaluation.spectra import hann, row_psdf
+from afmend.evaluation.spectra import row_psdf
+from afmend.fusion.tapers import hann
 from afmend.scan.arrays import Heights
 
 Bands: TypeAlias = tuple[float, float, float, float]

@@ -1,0 +1,209 @@
+"""Whether what would be subtracted from the lines is the sample: structure along the lines, or something large.
+
+A ridge, a terrace edge or a grating within a degree of the fast axis looks like line offsets: it lies in the mean of
+each line. Two things tell them apart. Structure that is not exactly parallel to the lines moves from line to line along
+them, at its own angle, while line noise stays in its line; and gratings repeat, while noise does not. Large objects
+lead the chain of lines astray; then the correction spreads the heights, while the removal of noise never does.
+What none of this explains is left to `afmend.leveling.evidence`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.leveling.background import mirror_edges
+from afmend.leveling.features import thinned
+from afmend.leveling.terraces import entropy
+from afmend.scan.arrays import Heights, Mask
+
+Vector = NDArray[np.float64]
+Table = NDArray[np.float64]
+
+_BLOCKS = 9
+FEWEST_LINES = 16
+_SHEARS = np.geomspace(0.6, 24.0, 16)
+"""Rows by which structure may move over the whole width. Noise that drifts during a line moves by up to half a row."""
+_LEAST_SHARE = 0.25
+"""Of the correction, so much at least must be something else than structure along the lines."""
+_CLEARLY = 0.5
+_EVIDENT = 0.4
+_LARGEST = 2
+_EVENT = 2
+_BINS = 96
+_BLUR = 0.005
+"""Nats by which the entropy of the heights may rise by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What speaks against a correction of lines.
+
+    Attributes
+    ----------
+    sheared : bool
+        The heights move along the lines at an angle, and the correction would take that away.
+    repeating : bool
+        The heights repeat from line to line, and so does the correction, or it would disturb the repetition.
+    blurred : bool
+        The correction would spread the heights.
+    """
+
+    sheared: bool = False
+    repeating: bool = False
+    blurred: bool = False
+
+    def __bool__(self) -> bool:
+        return self.sheared or self.repeating or self.blurred
+
+    def __str__(self) -> str:
+        if self.sheared or self.repeating:
+            return "edges_along_lines"
+        return "blurred_heights" if self.blurred else ""
+
+
+def doubt_about(before: Heights, after: Heights, skip: Mask) -> Doubt:
+    """Judge a correction of lines by what the heights look like before and after it.
+
+    Parameters
+    ----------
+    before, after : (rows, cols)
+        Heights above their background, without and with the correction.
+    skip : (rows, cols) bool
+        Pixels that must not be looked at.
+
+    Notes
+    -----
+    All is said about the steps of block means (9 blocks of columns) from line to line. *Sheared*: the energy that a
+    common profile, moved by so many rows from the first to the last block, leaves unexplained at the best shear is
+    compared before and after. Line noise is unexplained but for a known part, so that removing it lowers that energy
+    by its own; removing structure does not. *Repeating*: the same with the best period instead of the best shear, or
+    a correction that repeats by itself. Single events make neither: the two largest never count.
+    *Blurred*: the entropy of the histogram of heights rises.
+    """
+    one, other = steps_of_blocks(before, skip), steps_of_blocks(after, skip)
+    change = one - other
+    energy = float(np.sum(change**2))
+    if one.shape[0] < FEWEST_LINES or one.shape[1] < 3 or not energy > 1e-12 * float(np.sum(one**2)):
+        return Doubt()
+    blurred = _is_blurred(before, after, skip)
+    return Doubt(_is_sheared(one, other, change), _is_repeating(one, other, change), blurred)
+
+
+def _is_blurred(before: Heights, after: Heights, skip: Mask) -> bool:
+    rows, cols = thinned(*before.shape)
+    used = ~skip[rows][:, cols]
+    one, other = before[rows][:, cols][used], after[rows][:, cols][used]
+    if one.size == 0:
+        return False
+    width = float(np.ptp(np.quantile(one, (0.01, 0.99)))) / _BINS
+    return width > 0.0 and entropy(other, width) - entropy(one, width) > _BLUR
+
+
+def steps_of_blocks(r: Heights, skip: Mask) -> Table:
+    """Return the steps of block means from line to line, (rows - 1, blocks); 0 where a block is mostly masked."""
+    from afmend.leveling import ground_kernels as kernels
+
+    edges = mirror_edges(r.shape[1], _BLOCKS)
+    mean, count = kernels.block_means(r, skip, np.arange(r.shape[0] + 1, dtype=np.int64), edges)
+    known = count >= 0.5 * np.diff(edges)
+    both = known[1:] & known[:-1]
+    return np.where(both, np.diff(np.where(known, mean, 0.0), axis=0), 0.0)
+
+
+def _is_sheared(before: Table, after: Table, change: Table) -> bool:
+    usual = _usual(change)
+    before, after, change = (np.where(usual[:, None], steps, 0.0) for steps in (before, after, change))
+    if not change.any():
+        return False
+    total, first = _explained(before)
+    total_after, last = _explained(after)
+    energy, alike = _explained(change)
+    best = int(np.argmax(first))
+    if first[best] < _EVIDENT * total:
+        return False
+    lowered = (total - first[best]) - (total_after - float(np.max(last)))
+    return bool(lowered < _LEAST_SHARE * max(energy - float(alike[best]), 0.0))
+
+
+def _usual(change: Table) -> NDArray[np.bool_]:
+    """Tell which steps do not belong to the two largest events: a jump in mid-line looks like an edge at an angle."""
+    size = np.sum(change**2, axis=1)
+    usual = np.ones(size.size, dtype=np.bool_)
+    for _ in range(_LARGEST):
+        at = int(np.argmax(np.where(usual, size, -1.0)))
+        usual[max(at - _EVENT, 0) : at + _EVENT + 1] = False
+    return usual
+
+
+@lru_cache(maxsize=2)
+def _turns(count: int, blocks: int) -> NDArray[np.complex128]:
+    """Return what moves blocks back by each shear, over their number: (shears, frequencies, blocks)."""
+    at = (np.arange(blocks) - 0.5 * (blocks - 1)) / blocks
+    shears = np.concatenate([-_SHEARS[::-1], _SHEARS])
+    angles = np.pi / count * shears[:, None, None] * np.arange(count + 1)[:, None] * at
+    turns: NDArray[np.complex128] = np.empty(angles.shape, dtype=np.complex128)
+    turns.real, turns.imag = np.cos(angles) / blocks, np.sin(angles) / blocks
+    return turns
+
+
+def _explained(steps: Table) -> tuple[float, Vector]:
+    """Energy of the steps, and how much of it a common profile explains at each shear."""
+    from scipy.fft import rfft
+
+    count, blocks = steps.shape
+    size = 2 * count
+    spectrum = rfft(steps, size, axis=0)
+    weight = np.full(count + 1, 2.0)
+    weight[[0, -1]] = 1.0
+    means = np.einsum("sqk,qk->sq", _turns(count, blocks), spectrum)
+    power = blocks * np.sum(weight * np.abs(means) ** 2, axis=1)
+    return float(np.sum(weight[:, None] * np.abs(spectrum) ** 2)), power
+
+
+def _is_repeating(before: Table, after: Table, change: Table) -> bool:
+    one, other, moved = (steps.mean(axis=1) for steps in (before, after, change))
+    repeats, lag = _repetition(one)
+    if repeats < _CLEARLY:
+        return False
+    if _repetition(moved)[0] > _CLEARLY:
+        return True
+    energy = float(np.sum(moved**2)) * (moved.size - lag) / moved.size
+    if energy * change.shape[1] < 0.1 * float(np.sum(change**2)):
+        return False
+    lowered = _unlike(one, lag) - _unlike(other, lag)
+    return bool(lowered < _LEAST_SHARE * energy)
+
+
+def _unlike(steps: Vector, lag: int) -> float:
+    return 0.5 * float(np.sum((steps[lag:] - steps[:-lag]) ** 2))
+
+
+def _repetition(steps: Vector) -> tuple[float, int]:
+    """Correlation of steps with themselves at the best period, without the two largest products, and that period.
+
+    A period is longer than the first stretch of likeness, and short enough that a third of the lines takes part.
+    """
+    count = steps.size
+    steps = steps - np.mean(steps)
+    power = np.abs(np.fft.rfft(steps, 2 * count)) ** 2
+    likeness = np.fft.irfft(power)[:count]
+    first, last = int(np.argmax(likeness <= 0.0)), 2 * count // 3
+    if not likeness[0] > 0.0 or not 0 < first < last:
+        return 0.0, 1
+    per_pair = likeness[first:last] / (count - np.arange(first, last))
+    found = [(_without_largest(steps, int(lag) + first), int(lag) + first) for lag in np.argsort(-per_pair)[:3]]
+    return max(found)
+
+
+def _without_largest(steps: Vector, lag: int) -> float:
+    products = steps[lag:] * steps[:-lag]
+    sizes = 0.5 * (steps[lag:] ** 2 + steps[:-lag] ** 2)
+    kept = np.argsort(np.abs(products))[: max(products.size - _LARGEST, 0)]
+    # Where a period leaves out the strongest steps, what is left must not count for all.
+    least = 0.25 * float(np.sum(steps**2)) * products.size / steps.size
+    energy = max(float(np.sum(sizes[kept])), least)
+    return float(np.sum(products[kept])) / energy if energy > 0.0 else 0.0
