@@ -96,13 +96,20 @@ def repair(
     timeout: Timeout = 600.0,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     error_bars: Annotated[bool, typer.Option(help="Error bars of filled pixels; without them it is faster.")] = True,
+    gate: Annotated[
+        bool, typer.Option(help="Ask the gate first: in good and in hopeless scans nothing is filled; all are judged.")
+    ] = True,
+    gate_model: Annotated[str, typer.Option(help="The gate that comes with afmend, or a card (.json).")] = "gate",
     as_json: AsJson = False,
 ) -> None:
     """Level scans, mark their artifacts, fill them with error bars, and write results and a report."""
     from afmend.apps.cli.batch import Wish, repair_files
 
     wish = Wish(inputs, out, channel, write, workers, resume, timeout, as_json)
-    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report, error_bars=error_bars))
+    asked = gate_model if gate else None
+    raise typer.Exit(
+        repair_files(wish, recipe, set_ or [], exclude, report=report, error_bars=error_bars, gate=asked)
+    )
 
 
 @app.command()
