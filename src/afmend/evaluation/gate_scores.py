@@ -24,7 +24,9 @@ def proportion(hits: int, count: int, z: float = 1.959964) -> list[float]:
     p = hits / count
     middle, width = p + z * z / (2 * count), z * np.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
-    return [round(x, 4) for x in (p, max(0.0, float((middle - width) / scale)), min(1.0, float((middle + width) / scale)))]
+    return [
+        round(x, 4) for x in (p, max(0.0, float((middle - width) / scale)), min(1.0, float((middle + width) / scale)))
+    ]
 
 
 def confusion(said: NDArray[np.int64], true: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -56,7 +58,7 @@ def weighted_f1(said: NDArray[np.int64], true: NDArray[np.int64], classes: int) 
 
 
 def calibration_error(probabilities: Numbers, true: NDArray[np.int64]) -> float:
-    """Expected calibration error of the most probable class: 15 bins of equal counts."""
+    """Return the expected calibration error of the most probable class: 15 bins of equal counts."""
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == true
     parts = np.array_split(np.argsort(sure, kind="stable"), min(BINS, max(1, sure.size // 10)))
     return float(sum(abs(sure[p].mean() - right[p].mean()) * p.size for p in parts if p.size) / sure.size)

@@ -96,4 +96,9 @@ def _report(order: Order, results: Sequence[JobResult]) -> None:
         paths = [Path(scan.card) for scan in result.scans if scan.card]
         cards += [Card.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
     now = dt.datetime.now(tz=dt.UTC).astimezone().isoformat(timespec="seconds")
-    write_report(order.out / "report.html", by_verdict(cards), failures, RunFacts(recipe=Recipe.from_yaml(order.recipe), date=now))
+    write_report(
+        order.out / "report.html",
+        by_verdict(cards),
+        failures,
+        RunFacts(recipe=Recipe.from_yaml(order.recipe), date=now),
+    )

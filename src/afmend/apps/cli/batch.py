@@ -52,7 +52,7 @@ def _check_endings(endings: Sequence[str]) -> None:
         raise WriteError("nothing to write", now=f"There are: {', '.join(sorted(known))}.")
 
 
-def repair_files(  # noqa: PLR0913
+def repair_files(
     wish: Wish, recipe: str, settings: Sequence[str], exclude: Path | None, *, report: bool, error_bars: bool,
     gate: str | None = None,
 ) -> int:  # fmt: skip

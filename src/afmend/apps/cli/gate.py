@@ -90,9 +90,7 @@ def _save(target: Path, heights: NDArray[np.floating], where: NDArray[np.floatin
         raise WriteError(f"cannot be written ({error.strerror or error})", where=str(target)) from error
 
 
-def classify_files(
-    files: Sequence[Path], model: str, channel: str | None, cam: Path | None, *, as_json: bool
-) -> int:
+def classify_files(files: Sequence[Path], model: str, channel: str | None, cam: Path | None, *, as_json: bool) -> int:
     """Say of every image of every file to which of a user's classes it belongs; return the exit code."""
     from afmend.artifacts.classes import classified, heights_of, load_classes
 

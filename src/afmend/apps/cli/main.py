@@ -107,16 +107,16 @@ def repair(
 
     wish = Wish(inputs, out, channel, write, workers, resume, timeout, as_json)
     asked = gate_model if gate else None
-    raise typer.Exit(
-        repair_files(wish, recipe, set_ or [], exclude, report=report, error_bars=error_bars, gate=asked)
-    )
+    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report, error_bars=error_bars, gate=asked))
 
 
 @app.command()
 def gate(
     files: Inputs,
     *,
-    model: Annotated[str, typer.Option(help="The gate that comes with afmend, or a card (.json) of your own.")] = "gate",
+    model: Annotated[
+        str, typer.Option(help="The gate that comes with afmend, or a card (.json) of your own.")
+    ] = "gate",
     channel: Channel = None,
     running: Annotated[
         bool, typer.Option("--running", help="Judge by the first tenth of the lines, as of a scan that still runs.")
@@ -135,7 +135,9 @@ def gate(
 def classify(
     files: Inputs,
     *,
-    model: Annotated[str, typer.Option(help="The card (.json) that `afmend train classify` wrote.", show_default=False)],
+    model: Annotated[
+        str, typer.Option(help="The card (.json) that `afmend train classify` wrote.", show_default=False)
+    ],
     channel: Channel = None,
     cam: Annotated[Path | None, typer.Option(help="Folder for pictures of where the network looks.")] = None,
     as_json: AsJson = False,

@@ -70,7 +70,9 @@ def gate(
     """Train the gate (`afmend gate`), or for comparison the seed's classifier, on simulated scans."""
     from afmend.apps.cli.train_gate import GateTrainingWish, train_gate
 
-    wish = GateTrainingWish(out, data, scans, tested, minutes, resume, steps, seed, workers, name, recipe, weights, epochs)
+    wish = GateTrainingWish(
+        out, data, scans, tested, minutes, resume, steps, seed, workers, name, recipe, weights, epochs
+    )
     raise typer.Exit(train_gate(wish))
 
 

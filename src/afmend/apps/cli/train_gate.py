@@ -76,7 +76,14 @@ def train_gate(wish: GateTrainingWish) -> int:
         made = make(table, source, wish.out, config, minutes=wish.minutes, resume=wish.resume, watch=told(bar))
     command = f"afmend train gate --scans {wish.scans} --tested {wish.tested} --seed {wish.seed}"
     card = finish(
-        made, wish.out / "model", learned=table, source=source, name=wish.name, command=command, config=config, test=test
+        made,
+        wish.out / "model",
+        learned=table,
+        source=source,
+        name=wish.name,
+        command=command,
+        config=config,
+        test=test,
     )
     say.out().print(f"{card}: use it with `afmend gate --model {card}`", markup=False)
     return 0
@@ -145,11 +152,12 @@ def train_classes(wish: ClassWish) -> int:
         )
     scores = json.loads(card.read_text(encoding="utf-8"))["scores"]["cross-validation"]
     if wish.as_json:
-        say.emit({"card": str(card), "classes": list(found.classes), **scores})
+        say.emit({"card": str(card), "names": list(found.classes), **scores})
         return 0
     accuracy, low, high = scores["accuracy"]
     say.out().print(
-        f"Cross-validated accuracy {accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}), macro-F1 {scores['macro_f1']:.3f}: "
+        f"Cross-validated accuracy {accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}), "
+        f"macro-F1 {scores['macro_f1']:.3f}: "
         f"{scores['scans']} scans of {groups} places, {scores['folds']} folds.",
         markup=False,
     )

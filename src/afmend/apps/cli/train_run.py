@@ -68,6 +68,7 @@ def train_masks(wish: Wish) -> int:
 
 
 def told(bar: Callable[[int, int], None] | None) -> Callable[[int, int, Mapping[str, float]], None] | None:
+    """Turn a bar into what the training loop calls."""
     return None if bar is None else lambda done, of, _numbers: bar(done, of)
 
 

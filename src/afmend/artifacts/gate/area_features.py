@@ -90,7 +90,8 @@ def pair_features(view: View) -> dict[str, float]:
     slopes = [sampled(m[:, 3:] - m[:, :-3]) for m in (z, other)]
     patches = _patches(np.abs(away))
     values = (
-        float(np.mean(rows)), _log(float(np.sqrt(np.mean(np.square(some))))), _log(float(np.quantile(np.abs(some), 0.99))),
+        float(np.mean(rows)), _log(float(np.sqrt(np.mean(np.square(some))))),
+        _log(float(np.quantile(np.abs(some), 0.99))),
         _log(1e-4 + float(np.mean(np.abs(some) > 5))), _skew(away), float(np.mean(rows < 0.5)),
         float(np.quantile(rows, 0.05)), _correlation(slopes[0], slopes[1]), abs(shift) / 8,
         float(np.mean(patches > 4 * np.median(patches))),
@@ -127,7 +128,7 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 def error_features(view: View) -> dict[str, float]:
-    """What the error signal says; zeros without one."""
+    """Measure what the error signal says; zeros without one."""
     names = ("error p99", "error p99.9", "error stuck", "error slope", "error skew", "error patches", "error rough")
     if view.measured.error is None:
         return {"error there": 0.0, **dict.fromkeys(names, 0.0)}

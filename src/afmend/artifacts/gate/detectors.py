@@ -16,7 +16,7 @@ from afmend.artifacts.saturated import Saturated, saturated
 from afmend.artifacts.scars import Scars, scars
 from afmend.artifacts.spikes import Spikes, spikes
 from afmend.artifacts.unfinished import Unfinished, unfinished
-from afmend.pipeline import Field
+from afmend.pipeline import Field, Found, Params
 from afmend.scan.arrays import Mask
 
 NAMES = ("bad_line", "scar", "spike", "parachute", "saturated", "jump")
@@ -46,22 +46,27 @@ def detect(measured: Measured) -> Detected:
     heights = np.asarray(measured.heights, np.float64)
     opposite = None if measured.opposite is None else np.asarray(measured.opposite, np.float64)
     first = Field(heights, measured.missing)
-    missing = unfinished.step.kernel(first, Unfinished()).mask
+    missing = _found(unfinished, first, Unfinished()).mask
     excluded = missing | measured.missing
     masks: dict[str, Mask] = {}
     facts: dict[str, Mapping[str, Any]] = {}
-    steps = {
-        "bad_line": (lines, Lines()), "scar": (scars, Scars()), "spike": (spikes, Spikes()),
-        "parachute": (parachuting, Parachuting()), "saturated": (saturated, Saturated()), "jump": (jumps, Jumps()),
-    }  # fmt: skip
-    for name, (step, params) in steps.items():
+    steps: tuple[tuple[str, Any, Params], ...] = (
+        ("bad_line", lines, Lines()), ("scar", scars, Scars()), ("spike", spikes, Spikes()),
+        ("parachute", parachuting, Parachuting()), ("saturated", saturated, Saturated()), ("jump", jumps, Jumps()),
+    )  # fmt: skip
+    for name, step, params in steps:
         field = Field(
             heights, excluded, direction="trace", opposite=opposite, opposite_excluded=measured.opposite_missing,  # type: ignore[arg-type]
         )  # fmt: skip
-        found = step.step.kernel(field, params)
+        found = _found(step, field, params)
         masks[name], facts[name] = found.mask & ~excluded, found.facts
         excluded = excluded | found.mask
     return Detected(masks, missing | measured.missing, facts)
+
+
+def _found(step: Any, field: Field, params: Params) -> Found:
+    found: Found = step.step.kernel(field, params)
+    return found
 
 
 def detector_features(found: Detected) -> dict[str, float]:
@@ -71,7 +76,7 @@ def detector_features(found: Detected) -> dict[str, float]:
     values["jumps"] = float(np.log1p(len(found.facts["jump"]["jumps"])))
     there = np.flatnonzero(~found.missing.all(axis=1))
     part = slice(there[0], there[-1] + 1) if there.size else slice(0, 0)
-    values["unscanned"] = 1 - (part.stop - part.start) / found.missing.shape[0]
+    values["unscanned"] = 1 - float(part.stop - part.start) / found.missing.shape[0]
     values["missing"] = _log(np.count_nonzero(found.missing[part]) / found.missing.size)
     return values
 

@@ -88,7 +88,8 @@ def reasons(verdict: str, facts: Mapping[str, Any], importance: Mapping[str, flo
     out = list(_found(facts))
     pair = facts.get("trace_retrace_correlation")
     if pair is not None and (verdict != GOOD or pair > 0.9):
-        text = f"trace and retrace correlate to {pair:.2f} and differ by {facts['trace_retrace_over_noise']:.2g} times the noise"
+        differ = f"{facts['trace_retrace_over_noise']:.2g} times the noise"
+        text = f"trace and retrace correlate to {pair:.2f} and differ by {differ}"
         worst = facts["lines_that_disagree"]
         out.append(text + (f"; not at all alike in lines {line_list(worst)}" if worst and verdict != GOOD else ""))
     if verdict == NOT_TRACKING:
@@ -119,7 +120,8 @@ def _found(facts: Mapping[str, Any]) -> Iterable[str]:
 
 def _untracked(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["still_patches_percent"] > 3:
-        yield f"{facts['still_patches_percent']:.0f} % of the area is much smoother than the rest: nothing was followed there"
+        share = f"{facts['still_patches_percent']:.0f} % of the area"
+        yield f"{share} is much smoother than the rest: nothing was followed there"
     if facts["falls_at_one_rate"] > 0.85:
         yield f"{100 * facts['falls_at_one_rate']:.0f} % of the steep falls have one slope, as of a tip that flies"
     if facts.get("error_stuck_percent", 0) > 1:

@@ -30,7 +30,7 @@ def features(view: View, found: Detected) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Always the same names in the same order; what cannot be measured is 0, with a feature "... there" that is 0, too.
+        Always the same names in the same order; what cannot be measured is 0, and so is its feature "... there".
     """
     out = detector_features(found)
     for group in GROUPS:

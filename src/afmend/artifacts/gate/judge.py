@@ -140,7 +140,7 @@ def measured_of(scan: Scan, key: ChannelKey, lines: int | None = None) -> Measur
     missing = channel.missing[part]
     if missing.shape[0] < SMALLEST[0] or missing.shape[1] < SMALLEST[1] or missing.all():
         raise StepError(
-            f"{missing.shape[0]} x {missing.shape[1]} pixels, {missing.mean():.0%} of them missing, are too little to judge",
+            f"{missing.shape[0]} x {missing.shape[1]} pixels, {missing.mean():.0%} missing, are too little to judge",
             now=f"The gate needs at least {SMALLEST[0]} lines of {SMALLEST[1]} pixels.",
         )
     return Measured(

@@ -51,10 +51,12 @@ def _blurred(values: Map, pixels: int = 9) -> Map:
 
 def spectral_features(view: View) -> dict[str, float]:
     """Structure functions along and across the lines, against that over 16 pixels, and how heavy their tails are."""
-    z, found = view.flat, {}
+    z = view.flat
+    found: dict[str, float] = {}
     last: dict[str, float] = {}
     for lag in LAGS[::-1]:
         if min(z.shape) <= lag:
+            found |= {f"{name} {lag}{tail}": 0.0 for name in ("along", "across") for tail in ("", " tail")}
             continue
         for name, away in (("along", z[:, lag:] - z[:, :-lag]), ("across", z[lag:] - z[:-lag])):
             some = sampled(away)
@@ -84,7 +86,7 @@ def wave_features(view: View) -> dict[str, float]:
 
 
 def change_features(view: View) -> dict[str, float]:
-    """What changes for good at one line: sharpness, slopes, form of bumps (a changed tip)."""
+    """Measure what changes for good at one line: sharpness, slopes, form of bumps (a changed tip)."""
     slope = np.abs(view.flat[:, 2:] - view.flat[:, :-2])
     signs = view.curl
     series = {

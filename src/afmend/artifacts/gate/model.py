@@ -1,4 +1,4 @@
-"""The gate's model: from features to calibrated probabilities, a set of plausible verdicts, and how strange a scan is."""
+"""The gate's model: calibrated probabilities, a set of plausible verdicts, and how strange a scan is."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def load_gate(name: str = TASK) -> Model:
     return model
 
 
-def opinion(
-    model: Model, vector: NDArray[np.float32], maps: NDArray[np.float32], names: tuple[str, ...]
-) -> Opinion:
+def opinion(model: Model, vector: NDArray[np.float32], maps: NDArray[np.float32], names: tuple[str, ...]) -> Opinion:
     """Ask the model.
 
     Parameters

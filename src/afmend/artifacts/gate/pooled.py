@@ -32,9 +32,9 @@ def pooled_maps(view: View) -> Map:
     across[1:] = z[1:] - z[:-1]
     size = np.float32(spread(view.curl) / np.sqrt(1.5) + 1e-12)
     stretches = np.float32(spread(stretch) + 1e-12)
-    over = z - cv2.blur(z, (33, 33))
-    none = np.zeros(((rows // POOL) or 1, (cols // POOL) or 1), np.float32)
-    maps = [
+    over = np.asarray(z - cv2.blur(z, (33, 33)), np.float32)
+    none = np.zeros((rows // POOL, cols // POOL), np.float32)
+    maps: list[Map] = [
         _mean(z) / np.float32(view.relief), _mean(over) / np.float32(view.relief), _mean(along) / size,
         _mean(across) / noise, _log(_mean(bend) / noise), _log(_most(bend) / noise), _log(_most(stretch) / stretches),
         _log(_mean(curl) / size), _log(_most(curl) / size),
@@ -52,10 +52,9 @@ def pooled_maps(view: View) -> Map:
         maps += [_log(_mean(error) / scale), _log(_most(error) / scale)]
     else:
         maps += [none, none]
-    maps.append(_mean(1.0 - view.measured.missing.astype(np.float32)))
+    maps.append(_mean(np.asarray(~view.measured.missing, np.float32)))
     out = np.stack(maps)
-    squeezed: Map = out / (1 + np.abs(out) / 8)
-    return squeezed
+    return np.asarray(out / (1 + np.abs(out) / 8), np.float32)
 
 
 def _mean(values: Map) -> Map:

@@ -90,7 +90,7 @@ def form_features(view: View) -> dict[str, float]:
         bend = _smooth(view.flat, side) - _smooth(view.flat, 2 * side + 1)
         low, high = np.quantile(sampled(bend), (0.01, 0.99))
         found[f"domes {side}"] = float(np.log10((high + 1e-3 * view.noise) / (-low + 1e-3 * view.noise)))
-        found[f"domes tail {side}"] = float(np.log10((high - low) / (2.3263 * 2 * bend.std() + 1e-12)))
+        found[f"domes tail {side}"] = float(np.log10((high - low + 1e-12) / (2.3263 * 2 * bend.std() + 1e-12)))
     return found
 
 

@@ -53,10 +53,16 @@ def collect(folder: Path, channel: str | None = None) -> Collection:
     BadParameterError
         If there are not at least two classes of eight scans each, or the channel's unit differs between scans.
     """
-    classes = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))) if folder.is_dir() else ()
+    classes = (
+        tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")))
+        if folder.is_dir()
+        else ()
+    )
     if len(classes) < 2:
         raise BadParameterError(
-            "needs a folder with one subfolder of scans per class, at least two", where=str(folder), now="Sort the scans."
+            "needs a folder with one subfolder of scans per class, at least two",
+            where=str(folder),
+            now="Sort the scans.",
         )
     heights, labels, files, units, skipped = [], [], [], [], []
     for number, name in enumerate(classes):
@@ -81,7 +87,9 @@ def collect(folder: Path, channel: str | None = None) -> Collection:
         )  # fmt: skip
     if len(set(units)) > 1:
         raise BadParameterError(
-            f"the scans have different units ({', '.join(sorted(set(units)))})", where=str(folder), now="Name a --channel."
+            f"the scans have different units ({', '.join(sorted(set(units)))})",
+            where=str(folder),
+            now="Name a --channel.",
         )
     stack = np.stack(heights)
     return Collection(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -125,12 +125,12 @@ def _varied(heights: Map, rng: np.random.Generator, scale: float) -> Map:
     import cv2
 
     side = heights.shape[0]
-    z = np.rot90(heights, int(rng.integers(4)))
+    z: Map = np.rot90(heights, int(rng.integers(4)))
     if rng.random() < 0.5:
         z = z[:, ::-1]
     kept = int(side * rng.uniform(0.75, 1.0))
     top, left = (int(rng.integers(side - kept + 1)) for _ in range(2))
-    z = cv2.resize(np.ascontiguousarray(z[top : top + kept, left : left + kept]), (side, side))
+    z = np.asarray(cv2.resize(np.ascontiguousarray(z[top : top + kept, left : left + kept]), (side, side)), np.float32)
     noise = rng.standard_normal(z.shape).astype(np.float32) * np.float32(0.05 * scale * rng.random())
     return np.asarray(z * np.float32(rng.uniform(0.9, 1.1)) + noise, np.float32)
 
@@ -141,7 +141,9 @@ def logits_of(network: nn.Module, heights: Map, scale: float) -> NDArray[np.floa
     network.eval()
     device = next(network.parameters()).device
     parts = [
-        network(torch.from_numpy(np.stack([class_inputs(z, scale) for z in heights[k : k + 64]])).to(device)).double().cpu()
+        network(torch.from_numpy(np.stack([class_inputs(z, scale) for z in heights[k : k + 64]])).to(device))
+        .double()
+        .cpu()
         for k in range(0, len(heights), 64)
     ]
     return torch.cat(parts).numpy()
@@ -250,6 +252,3 @@ def _made_with(found: Collection, config: ClassTraining, command: str) -> dict[s
         "python": platform.python_version(), "scans": dict(zip(found.classes, counts, strict=True)),
         "config": config.to_json(),
     }  # fmt: skip
-
-
-_Names = Sequence[str]

@@ -27,7 +27,8 @@ def picture_of(heights: NDArray[np.floating], side: int = SIDE) -> Picture:
     low, high = np.percentile(z, (0.5, 99.5))
     gray = np.clip((z - low) / max(high - low, 1e-12) * 255, 0, 255).astype(np.uint8)
     small = cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(np.moveaxis(colormap("afm")[small][..., :3], -1, 0), np.float32) / 255
+    colors = np.moveaxis(colormap("afm")[small][..., :3], -1, 0)
+    return np.ascontiguousarray(colors, np.float32) / np.float32(255)
 
 
 def jittered(pictures: Tensor, rng: np.random.Generator) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from afmend.evaluation.gate_scores import confusion, macro_f1, precision_recall_f1, proportion, weighted_f1
 from afmend.pipeline.params import Knob, Params
@@ -120,7 +120,9 @@ def train_seed(
         for _ in range(config.epochs):
             freeze(network, stage)
             _epoch(result, optimizer, pictures[learn], labels[learn], balance, config, done)
-            accuracy = float(np.mean(result.say(pictures[part == 1]) == labels[part == 1])) if (part == 1).any() else 0.0
+            accuracy = (
+                float(np.mean(result.say(pictures[part == 1]) == labels[part == 1])) if (part == 1).any() else 0.0
+            )
             schedule.step(accuracy)
             if accuracy > best:
                 best, state = accuracy, {key: value.clone() for key, value in network.state_dict().items()}
@@ -137,7 +139,7 @@ def train_seed(
     return SeedResult(network, mean, deviation, scores)
 
 
-def _epoch(  # noqa: PLR0913
+def _epoch(
     result: SeedResult, optimizer: torch.optim.Optimizer, pictures: NDArray[np.float32], labels: NDArray[np.int64],
     balance: Tensor, config: SeedRecipe, number: int,
 ) -> None:  # fmt: skip
@@ -148,12 +150,12 @@ def _epoch(  # noqa: PLR0913
         )
         loss = focal_loss(result.network(seen), torch.from_numpy(labels[some]), balance, config.gamma)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 
 def scores_of(said: NDArray[np.int64], true: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
-    """Return accuracy with its 95 % interval, precision, recall, F1 per class, macro and weighted F1, confusion matrix."""
+    """Return accuracy with its 95 % interval, precision, recall, F1 per class, macro, weighted, and confusions."""
     count = len(names)
     table = precision_recall_f1(confusion(said, true, count))
     return {
@@ -175,13 +177,15 @@ def radar_svg(parts: Mapping[str, Mapping[str, Any]], names: Sequence[str], side
             for v, a in zip(values, angles, strict=True)
         )
 
-    rings = "".join(f'<polygon points="{polygon([r] * len(names))}" fill="none" stroke="#bbb"/>' for r in (0.25, 0.5, 0.75, 1))
-    colors = ("#1b7837", "#e08214", "#542788")
-    shapes = "".join(
-        f'<polygon points="{polygon([part["classes"][n][2] for n in names])}" fill="{c}" fill-opacity="0.12" stroke="{c}" stroke-width="2"/>'
-        f'<text x="8" y="{16 + 16 * k}" fill="{c}">{name}</text>'
-        for k, ((name, part), c) in enumerate(zip(parts.items(), colors, strict=False))
+    rings = "".join(
+        f'<polygon points="{polygon([r] * len(names))}" fill="none" stroke="#bbb"/>' for r in (0.25, 0.5, 0.75, 1)
     )
+    colors = ("#1b7837", "#e08214", "#542788")
+    shapes = ""
+    for k, ((name, part), color) in enumerate(zip(parts.items(), colors, strict=False)):
+        corners = polygon([part["classes"][n][2] for n in names])
+        shapes += f'<polygon points="{corners}" fill="{color}" fill-opacity="0.12" stroke="{color}" stroke-width="2"/>'
+        shapes += f'<text x="8" y="{16 + 16 * k}" fill="{color}">{name}</text>'
     words = "".join(
         f'<text x="{middle + 1.15 * radius * np.cos(a):.0f}" y="{middle + 1.15 * radius * np.sin(a) + 4:.0f}" '
         f'text-anchor="middle">{name}</text>'
@@ -191,6 +195,3 @@ def radar_svg(parts: Mapping[str, Mapping[str, Any]], names: Sequence[str], side
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" font-family="sans-serif" font-size="12">'
         f"{rings}{shapes}{words}</svg>\n"
     )
-
-
-_ = nn

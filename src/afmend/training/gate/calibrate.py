@@ -32,9 +32,7 @@ def temperature(logits: Numbers, labels: NDArray[np.int64]) -> float:
     return float(grid[int(np.argmin(losses))])
 
 
-def two_temperatures(
-    first: Numbers, second: Numbers, labels: NDArray[np.int64], grid: int = 25
-) -> tuple[float, float]:
+def two_temperatures(first: Numbers, second: Numbers, labels: NDArray[np.int64], grid: int = 25) -> tuple[float, float]:
     """Return the factors of two sets of logits with the least negative log-likelihood of their sum."""
     factors = np.concatenate(([0.0], np.exp(np.linspace(np.log(0.1), np.log(4), grid))))
     rows = np.arange(labels.size)

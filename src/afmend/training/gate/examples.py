@@ -117,8 +117,8 @@ def effects_of(
     dict of str to float
         ``KIND`` and ``KIND R``: share of the pixels that are visibly wrong, and wrong by more than R times the relief
         (half of the height range of the surface); ``missing`` share, the unscanned end of the scan not counted;
-        ``unscanned`` share; ``noise`` (scatter), ``hum`` and ``fringes`` (amplitudes) over the relief, and ``hum white``
-        and ``fringes white`` over the white noise; what `_tip_effects` says.
+        ``unscanned`` share; ``noise`` (scatter), ``hum`` and ``fringes`` (amplitudes) over the relief, and
+        ``hum white`` and ``fringes white`` over the white noise; what `_tip_effects` says.
     """
     channel = scan.channels[scan.find(f"height/{way}")]
     heights, missing, ideal = channel.values, channel.missing, ideal_of(scan, way).values
@@ -144,7 +144,12 @@ def effects_of(
     white = twin.electronics.white_nm + 1e-12
     hum = float(np.sqrt(sum(h.amplitude_nm**2 for h in twin.electronics.hum)))
     fringes = sum(m.height_nm for m in twin.mishaps if m.kind == "fringes")
-    found |= {"hum": hum / relief, "hum white": hum / white, "fringes": fringes / relief, "fringes white": fringes / white}
+    found |= {
+        "hum": hum / relief,
+        "hum white": hum / white,
+        "fringes": fringes / relief,
+        "fringes white": fringes / white,
+    }
     if clean is not None:
         found |= _tip_effects(ideal, clean, relief, max(3 * _sigma(heights), 0.05 * relief), twin, lines)
     return found
@@ -172,12 +177,13 @@ def _tip_effects(
     change = ideal - clean
     change = change - np.median(change, axis=1, keepdims=True)
     found = {
-        "tip": float(np.mean(np.abs(change[:lines]) > limit)), "tip rms": float(np.sqrt(np.mean(np.square(change)))) / relief,
+        "tip": float(np.mean(np.abs(change[:lines]) > limit)),
+        "tip rms": float(np.sqrt(np.mean(np.square(change)))) / relief,
         "ghost": max(float((_doubles(ideal, side) - _doubles(clean, side)).max()) for side in (9, 25)), "break": 0.0,
     }  # fmt: skip
     for event in twin.tip_changes:
         if 8 <= event.row <= (lines or ideal.shape[0]) - 8:
-            after, before = (_sharpness(ideal, event.row, limit) - _sharpness(clean, event.row, limit))
+            after, before = _sharpness(ideal, event.row, limit) - _sharpness(clean, event.row, limit)
             found["break"] = max(found["break"], abs(float(after - before)))
     return found
 
@@ -207,7 +213,7 @@ def _sigma(heights: Heights) -> float:
     """Scatter of lines about the mean of their neighbors, as that of one line."""
     bend = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
     bend = bend - np.median(bend, axis=1, keepdims=True)
-    return 1.4826 * float(np.median(np.abs(bend))) / np.sqrt(1.5) + 1e-12
+    return float(1.4826 * np.median(np.abs(bend)) / np.sqrt(1.5)) + 1e-12
 
 
 def _leveled(heights: Heights) -> Heights:
@@ -252,7 +258,9 @@ def _prepare_one(order: tuple[str, str, int]) -> None:
     one = make_example(box, seed)
     path = path_of(Path(folder), box, seed)
     partial = path.with_name(f".{os.getpid()}-{path.name}")
-    facts = json.dumps({"effects": dict(one.effects), "early": dict(one.early), "family": one.family, "mix": one.mix, "seed": one.seed})
+    facts = json.dumps(
+        {"effects": dict(one.effects), "early": dict(one.early), "family": one.family, "mix": one.mix, "seed": one.seed}
+    )
     np.savez(
         partial, heights=one.heights, opposite=one.opposite, error=one.error, missing=np.packbits(one.missing),
         facts=facts,
@@ -266,7 +274,7 @@ def load_example(folder: Path, box: str, seed: int) -> Example:
         heights, facts = kept["heights"], json.loads(str(kept["facts"]))
         missing = np.unpackbits(kept["missing"], count=heights.size).reshape(heights.shape).astype(np.bool_)
         return Example(
-            heights, kept["opposite"], kept["error"], missing, facts["effects"], facts["early"], facts["family"], facts["mix"],
+            heights, kept["opposite"], kept["error"], missing, facts["effects"], facts["early"],
+            facts["family"], facts["mix"],
             facts["seed"],
         )  # fmt: skip
-

@@ -74,14 +74,16 @@ class Head(nn.Module):
     def scaled(self, features: Tensor) -> Tensor:
         """Return features as squeezed robust deviations."""
         away = (features - self.middle) / self.size
-        return away / (1 + torch.abs(away) / FAR)
+        out: Tensor = away / (1 + torch.abs(away) / FAR)
+        return out
 
     def each(self, features: Tensor) -> Tensor:
         """Return the logits of every member, (members, scans, classes)."""
         seen = self.scaled(features)[None].expand(self.first.shape[0], -1, -1)
         seen = self.forget(seen)
         hidden = self.dropout(torch.relu(seen @ self.first + self.first_bias))
-        return hidden @ self.second + seen @ self.direct + self.second_bias
+        out: Tensor = hidden @ self.second + seen @ self.direct + self.second_bias
+        return out
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the mean logits, (scans, classes)."""
@@ -114,7 +116,7 @@ def fit(
                 each.reshape(-1, classes), wanted, weight=weights, label_smoothing=config.smooth
             )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     return head.eval()
@@ -123,7 +125,8 @@ def fit(
 @torch.no_grad()
 def logits_of(head: Head, features: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return logits of many scans."""
-    return head(torch.from_numpy(features)).double().numpy()
+    out: NDArray[np.float64] = head(torch.from_numpy(features)).double().numpy()
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
 
 REPAIRABLE = (
-    "scar", "streak", "bad_line", "spike", "dropout", "chatter", "burst", "stuck_line", "dragging", "lost_tracking", "saturation", "line_jump", "line_shift", "unfinished",
+    "scar", "streak", "bad_line", "spike", "dropout", "chatter", "burst", "stuck_line", "dragging",
+    "lost_tracking", "saturation", "line_jump", "line_shift", "unfinished",
 )  # fmt: skip
 """Kinds of the twin that are imaging artifacts. Offsets of whole lines are not: leveling cures them."""
 
@@ -55,9 +56,7 @@ def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str 
     astray = out + sum(size(f"{kind} 0.25", 0.0) for kind in ("lag", "parachute"))
     loop = sum(size(f"{kind} 0.1", 0.0) for kind in ("lag", "parachute", "ringing"))
     wrong = sum(size(kind, 0.0) for kind in REPAIRABLE) + effects["missing"]
-    wave = max(
-        size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes")
-    )
+    wave = max(size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes"))
     changed = _most((size("tip", 0.0), at.tip))
     shown = _most((size("ghost", 0.0), at.ghost), (size("break", 0.0), at.tip_break))
     questions = (

@@ -59,7 +59,8 @@ _WORSE: Mapping[str, Any] = {
                     "each": {
                         "shape": _CONE, "drop_nm": {"log": [0.02, 0.55], "times": "height"},
                         "offset_nm": [
-                            {"sign": {"log": [1, 18]}, "times": "pixel_slow"}, {"sign": {"log": [4, 30]}, "times": "pixel"}
+                            {"sign": {"log": [1, 18]}, "times": "pixel_slow"},
+                            {"sign": {"log": [4, 30]}, "times": "pixel"}
                         ],
                     },
                 },

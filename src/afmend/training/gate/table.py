@@ -17,7 +17,6 @@ from afmend.artifacts.gate.features import VERSION, as_vector, features
 from afmend.artifacts.gate.pooled import MAPS, pooled_maps
 from afmend.artifacts.gate.verdicts import VERDICTS
 from afmend.artifacts.gate.view import Measured, View
-from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.training.gate.examples import Example, early_lines, load_example, path_of, prepare
 from afmend.training.gate.labels import label_of
 
@@ -119,7 +118,9 @@ def make_table(
 ) -> Table:
     """Simulate what is missing, measure it, and label it."""
     seeds = list(seeds)
-    prepare(folder, box, [seed for seed in seeds if not _path(folder, box, seed).exists()], workers=workers, watch=watch)
+    prepare(
+        folder, box, [seed for seed in seeds if not _path(folder, box, seed).exists()], workers=workers, watch=watch
+    )
     rows, labels, kinds, kept_seeds, mixes, families = [], [], [], [], [], []
     names: tuple[str, ...] = ()
     for seed in seeds:
