@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import rough, scan_of
 
 import afmend
 from afmend.artifacts.gate.advice import advice
@@ -19,6 +18,7 @@ from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VER
 from afmend.artifacts.gate.view import Measured, View
 from afmend.errors import ModelError, StepError
 from afmend.scan import Channel, ChannelKey, Grid, Scan
+from support import rough, scan_of
 
 SHAPE = (96, 130)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support import rough, scan_of
 from typer.testing import CliRunner
 
 import afmend
@@ -22,6 +21,7 @@ from afmend.training.classify.pictures import jittered, picture_of
 from afmend.training.classify.seed_recipe import SeedRecipe, focal_loss, radar_svg, split_of, train_seed
 from afmend.training.gate import scenes
 from afmend.training.resnet import ResNet18, freeze, load_weights
+from support import rough, scan_of
 
 runner = CliRunner()
 SHAPE = (40, 52)

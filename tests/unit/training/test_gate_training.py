@@ -57,7 +57,8 @@ def test_an_example_measures_what_is_wrong_with_it() -> None:
     assert any(any(e.get(kind, 0) > 0.05 for kind in ("lost_tracking", "lag", "parachute", "ringing")) for e in lost)
 
 
-def test_examples_are_kept_and_read_back(small: None, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small")
+def test_examples_are_kept_and_read_back(tmp_path: Path) -> None:
     prepare(tmp_path, "train", range(20, 23))
     prepare(tmp_path, "train", range(20, 23))
     again = load_example(tmp_path, "train", 21)
@@ -139,7 +140,8 @@ def test_a_head_learns() -> None:
     assert np.mean(logits_of(head, seen).argmax(axis=1) == labels) > 0.95
 
 
-def test_a_gate_is_trained_exported_and_scored(small: None, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small")
+def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     done = runner.invoke(
         app, ["train", "gate", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--scans", "60",
               "--tested", "10", "--steps", "4", "--workers", "1"],
@@ -163,9 +165,8 @@ def test_a_gate_is_trained_exported_and_scored(small: None, tmp_path: Path) -> N
     assert "--resume" in str(again.exception)
 
 
-def test_an_export_that_says_something_else_is_refused(
-    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("small")
+def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table, source = make_table(tmp_path, "train", range(10_000, 10_060)), Source(tmp_path, "train")
     config = GateTraining(epochs=2, members=1, width=4, map_steps=1)
     made = finishing.make(table, source, tmp_path / "run", config)

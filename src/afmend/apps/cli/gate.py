@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,10 @@ def _images(inputs: Sequence[Path]) -> Iterator[tuple[Path, Scan | AfmendError, 
     from afmend.apps.batch.plan import find_files
     from afmend.formats import read_all
 
-    for path, _ in find_files(inputs, Path("\0")) if any(p.is_dir() for p in inputs) else [(p, "") for p in inputs]:
+    files = [(path, "") for path in inputs]
+    if any(path.is_dir() for path in inputs):
+        files = find_files(inputs, Path(os.devnull))
+    for path, _ in files:
         try:
             scans = read_all(path)
         except AfmendError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.errors import BadParameterError
+from afmend.errors import BadParameterError, BadScanError
 from afmend.evaluation.metrics.visible import visible
 from afmend.scan import Scan
 from afmend.scan.arrays import Heights, Mask
@@ -77,7 +77,7 @@ def make_example(box: str, seed: int, shape: tuple[int, int] | None = None, mix:
             if set(twin.artifacts) & set(TIP):
                 clean = ideal_of(simulate(without_tip(chance, twin, drawn))).values
             break
-        except BadParameterError:  # a tip that would not fit on the canvas: another draw, always the same one
+        except (BadParameterError, BadScanError):  # too large a tip, too slow a loop: another draw, always the same one
             drawn += ANOTHER
     arrays = [
         np.asarray(scan.channels[scan.find(name)].values, np.float32)
