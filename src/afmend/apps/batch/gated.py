@@ -1,4 +1,4 @@
-"""What the gate changes in a batch: nothing is filled in good and hopeless scans, every scan gets its verdict."""
+"""What the gate changes in a batch: nothing is filled in good scans, every scan gets its verdict."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def judged_by(model: str | None, scan: Scan, key: ChannelKey) -> Judgment | None
 
 
 def levels_only(judged: Judgment) -> bool:
-    """Whether nothing may be filled: the scan is good, or hopeless."""
-    from afmend.artifacts.gate.judge import EXPORT, RESCAN
+    """Whether nothing may be filled: the scan is good."""
+    from afmend.artifacts.gate.judge import EXPORT
 
-    return judged.action in {EXPORT, RESCAN}
+    return judged.action == EXPORT
 
 
 def row_of(judged: Judgment) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def repair(
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     error_bars: Annotated[bool, typer.Option(help="Error bars of filled pixels; without them it is faster.")] = True,
     gate: Annotated[
-        bool, typer.Option(help="Ask the gate first: in good and in hopeless scans nothing is filled; all are judged.")
+        bool, typer.Option(help="Ask the gate first: in good scans nothing is filled; hopeless ones are flagged.")
     ] = True,
     gate_model: Annotated[str, typer.Option(help="The gate that comes with afmend, or a card (.json).")] = "gate",
     as_json: AsJson = False,
