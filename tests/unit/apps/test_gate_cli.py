@@ -24,8 +24,9 @@ SHAPE = (64, 90)
 
 def write(path: Path, seed: int = 0, shape: tuple[int, int] = SHAPE) -> Path:
     z = rough(shape, seed, 2.0, 4.0) + 0.03 * np.random.default_rng(seed).standard_normal(shape)
+    back = z + 0.01
     z[20, 10:80] += 9
-    afmend.write(scan_of(z, opposite=z + 0.01), path)
+    afmend.write(scan_of(z, opposite=back), path)
     return path
 
 
