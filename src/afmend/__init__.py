@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from afmend.artifacts.classes import classify
+    from afmend.artifacts.gate.judge import gate
     from afmend.errors import AfmendError
     from afmend.evaluation.outputs import write
     from afmend.evaluation.statistics import statistics
@@ -32,6 +34,8 @@ _HOMES = {
     "Recipe": "afmend.pipeline",
     "Scan": "afmend.scan",
     "apply_step": "afmend.recipes",
+    "classify": "afmend.artifacts.classes",
+    "gate": "afmend.artifacts.gate.judge",
     "load_recipe": "afmend.recipes",
     "level": "afmend.recipes",
     "mark": "afmend.recipes",
@@ -52,6 +56,8 @@ __all__ = [
     "Scan",
     "__version__",
     "apply_step",
+    "classify",
+    "gate",
     "level",
     "load_recipe",
     "mark",

@@ -13,7 +13,7 @@ from afmend import __version__
 from afmend.errors import AfmendError
 from afmend.pipeline import Recipe
 
-CARD_VERSION = 3
+CARD_VERSION = 4
 """Raised whenever cards kept on disk by an older afmend must not be reused."""
 
 
@@ -39,6 +39,8 @@ class Card:
     warnings : tuple of str
     html : str
         The card itself; every string from the file is escaped in it.
+    verdict, action : str
+        Of the gate; empty where it was not asked.
     version : int
         `CARD_VERSION` of the afmend that made it.
     """
@@ -55,6 +57,8 @@ class Card:
     artifacts: Mapping[str, int]
     warnings: tuple[str, ...]
     html: str
+    verdict: str = ""
+    action: str = ""
     version: int = CARD_VERSION
 
     @property

@@ -14,7 +14,9 @@ from afmend.formats.register import replacing
 from afmend.pictures.numerals import plain, quantity
 from afmend.pipeline.recipe import StepUse
 
-COLUMNS = ("file", "channel", "status", "invented", "Sq before", "Sq after", "artifacts marked (px)", "warnings")
+COLUMNS = (
+    "file", "channel", "verdict", "status", "invented", "Sq before", "Sq after", "artifacts marked (px)", "warnings",
+)  # fmt: skip
 LONG_MOVIE, FIRST_FRAMES = 8, 4
 """Of a file with more than so many frames only the first ones' cards stand open."""
 _NUMERIC = ("invented", "Sq before", "Sq after")
@@ -122,6 +124,7 @@ def _summary_row(number: int, card: Card) -> str:
     cells = [
         f'<th scope="row"><a href="#scan-{number}"><bdi>{safe(card.title)}</bdi></a></th>',
         f"<td>{safe(card.channel)}</td>",
+        f"<td>{safe(f'{card.verdict}: {card.action}' if card.verdict else '–')}</td>",
         f"<td>{safe(card.status)}</td>",
         f'<td class="n" data-sort="{card.invented:.9g}">{100 * card.invented:.2f} %</td>',
         *(_sq_cell(value, card.unit, like, doubt) for value in (card.sq_before, card.sq_after)),
@@ -140,8 +143,8 @@ def _sq_cell(value: float | None, unit: str, like: float, doubt: str) -> str:
 def _failure_row(number: int, failure: Failure) -> str:
     return (
         f'<tr data-status="failed" data-warned="1"><th scope="row"><a href="#failure-{number}"><bdi>'
-        f'{safe(failure.file)}</bdi></a></th><td></td><td class="bad">failed</td><td class="n" data-sort="">–</td>'
-        f'<td class="n" data-sort="">–</td><td class="n" data-sort="">–</td><td></td>'
+        f'{safe(failure.file)}</bdi></a></th><td></td><td>–</td><td class="bad">failed</td>'
+        f'<td class="n" data-sort="">–</td><td class="n" data-sort="">–</td><td class="n" data-sort="">–</td><td></td>'
         f'<td class="bad">{safe(failure.kind)}</td></tr>'
     )
 

@@ -35,6 +35,7 @@ class Card(Params):
     inputs_version: int = Knob(..., "Version of the code that makes the inputs.")
     outputs: tuple[str, ...] = Knob(..., "What it tells apart, in order.")
     thresholds: dict[str, float] = Knob({}, "Calibrated probability from which an output counts, per output.")
+    calibration: dict[str, Any] = Knob({}, "Other numbers found on held-out scans, which its answers need.")
     parameters: int = Knob(..., "How many numbers were learned.", ge=0)
     made_with: dict[str, Any] = Knob(..., "Command, versions, seeds, time, configuration.")
     scores: dict[str, Any] = Knob({}, "Figures with 95 % intervals, and what was scored.")

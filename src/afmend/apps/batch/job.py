@@ -31,6 +31,8 @@ class Job:
         Steps to run first (the user's drawn exclusions): {"step": ..., "params": ...}.
     card : str or None
         Where the report's card goes; None = no report.
+    gate : str or None
+        The model that decides what happens to each image; None = the whole recipe for all.
     """
 
     path: str
@@ -41,6 +43,7 @@ class Job:
     mode: Mode = "mend"
     before: tuple[Mapping[str, Any], ...] = ()
     card: str | None = None
+    gate: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""

@@ -6,8 +6,9 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from afmend.apps.batch.gated import judged_by, levels_only, row_of, with_verdict
 from afmend.apps.batch.job import FRAME_SIGN, Job, JobResult, ScanResult
 from afmend.apps.batch.journal import fingerprint
 from afmend.catalogue import find_step
@@ -15,6 +16,9 @@ from afmend.errors import AfmendError, StepError
 from afmend.pipeline import Recipe, StepUse, run_recipe
 from afmend.recipes import align_frames, is_movie
 from afmend.scan import ChannelKey, Scan
+
+if TYPE_CHECKING:
+    from afmend.evaluation.report import Card
 
 UNEXPECTED_NOW = "This is a bug in afmend: please report it with this file."
 
@@ -74,6 +78,7 @@ def _level_movie(job: Job, scans: Sequence[Scan]) -> dict[int, Scan]:
 def _do_scan(job: Job, scan: Scan, suffix: str, ready: Scan | None) -> ScanResult:
     from afmend.evaluation.outputs import write
 
+    judged = None
     if job.mode == "convert":
         mended, leveled, key = scan, None, scan.main.key
         if job.channel is not None:
@@ -82,20 +87,24 @@ def _do_scan(job: Job, scan: Scan, suffix: str, ready: Scan | None) -> ScanResul
             mended = Scan(scan.grid, {key: scan.channels[key]}, history, scan.acquisition, scan.header, scan.source)
     else:
         key = scan.find(job.channel)
-        leveled, mended = _mend(job, scan, key, ready)
+        judged = judged_by(job.gate, scan, key) if job.mode == "mend" else None
+        leveled, mended = _mend(job, scan, key, ready, fill=judged is None or not levels_only(judged))
     outputs = [str(write(mended, Path(f"{job.stem}{suffix}.{ending}"))) for ending in job.write]
     row = {**_identity(job, scan), "channel": str(key), **(_numbers(scan, mended, key) if leveled else {})}
+    row |= row_of(judged) if judged is not None else {}
     card = None
     if job.card is not None and leveled is not None:
-        card = _card(Path(job.card), suffix, scan, leveled, mended, key)
+        from afmend.evaluation.report import card as report_card
+
+        card = _card(Path(job.card), suffix, with_verdict(report_card(scan, leveled, mended, key), judged))
     return ScanResult(row, tuple(outputs), card)
 
 
-def _mend(job: Job, scan: Scan, key: ChannelKey, ready: Scan | None) -> tuple[Scan, Scan]:
+def _mend(job: Job, scan: Scan, key: ChannelKey, ready: Scan | None, *, fill: bool) -> tuple[Scan, Scan]:
     """Return the scan just before its first fill (``ready``, if it is known), and the mended one."""
     first, rest = _parts(job)
     leveled = run_recipe(scan, first, find_step, channel=key) if ready is None else ready
-    if job.mode == "mark":
+    if job.mode == "mark" or not fill:
         return leveled, leveled
     return leveled, run_recipe(leveled, rest, find_step, channel=key)
 
@@ -145,12 +154,10 @@ def _numbers(scan: Scan, mended: Scan, key: ChannelKey) -> dict[str, Any]:
     return row
 
 
-def _card(path: Path, suffix: str, scan: Scan, leveled: Scan, mended: Scan, key: ChannelKey) -> str:
-    from afmend.evaluation.report import card
+def _card(path: Path, suffix: str, card: Card) -> str:
     from afmend.formats.register import replacing
 
     target = path.with_name(f"{path.stem}{suffix}.json")
-    data = card(scan, leveled, mended, key).to_json()
     with replacing(target) as temporary:
-        temporary.write_text(json.dumps(data), encoding="utf-8")
+        temporary.write_text(json.dumps(card.to_json()), encoding="utf-8")
     return str(target)

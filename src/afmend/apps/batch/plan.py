@@ -20,7 +20,8 @@ PRIVATE = ".afmend"
 class Order:
     """What the user wants done with all files.
 
-    ``recipe`` is YAML text, so that the workers need no file; ``report`` asks for report.html.
+    ``recipe`` is YAML text, so that the workers need no file; ``report`` asks for report.html; ``gate`` names the model
+    that decides what happens to each image.
     """
 
     out: Path
@@ -33,6 +34,7 @@ class Order:
     workers: int = 1
     resume: bool = False
     timeout_s: float = 600.0
+    gate: str | None = None
 
 
 def plan(inputs: Iterable[Path], order: Order) -> list[Job]:
@@ -47,7 +49,8 @@ def plan(inputs: Iterable[Path], order: Order) -> list[Job]:
         stem = _free(_printable(relative), taken)
         card = str(order.out / PRIVATE / "cards" / f"{stem}.json") if order.report else None
         target = str(order.out / stem)
-        jobs.append(Job(str(path), target, order.recipe, order.channel, order.write, order.mode, order.before, card))
+        how = (order.recipe, order.channel, order.write, order.mode, order.before, card, order.gate)
+        jobs.append(Job(str(path), target, *how))
     return jobs
 
 

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afmend import __version__
 from afmend.apps.batch.job import JobResult
@@ -17,7 +17,10 @@ from afmend.evaluation.tables import cell
 from afmend.formats.register import replacing
 from afmend.pipeline import Recipe
 
-LEADING = ("file", "image", "status", "error", "format", "channel", "rows", "cols", "calibrated")
+if TYPE_CHECKING:
+    from afmend.evaluation.report import Card
+
+LEADING = ("file", "image", "status", "verdict", "action", "error", "format", "channel", "rows", "cols", "calibrated")
 
 
 def rows_of(results: Sequence[JobResult]) -> list[dict[str, Any]]:
@@ -72,6 +75,17 @@ def finite(value: Any) -> Any:
     return [finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def by_verdict(cards: list[Card]) -> list[Card]:
+    """Sort by verdict, the worst first; the images of one file stay together, by the worst of them."""
+    from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
+
+    order = (NOT_TRACKING, TIP, IMAGING, GOOD, "")
+    worst: dict[str, int] = {}
+    for card in cards:
+        worst[card.file] = min(worst.get(card.file, len(order)), order.index(card.verdict))
+    return sorted(cards, key=lambda card: worst[card.file])
+
+
 def _report(order: Order, results: Sequence[JobResult]) -> None:
     from afmend.evaluation.report import Card, Failure, RunFacts, write_report
 
@@ -82,4 +96,9 @@ def _report(order: Order, results: Sequence[JobResult]) -> None:
         paths = [Path(scan.card) for scan in result.scans if scan.card]
         cards += [Card.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
     now = dt.datetime.now(tz=dt.UTC).astimezone().isoformat(timespec="seconds")
-    write_report(order.out / "report.html", cards, failures, RunFacts(recipe=Recipe.from_yaml(order.recipe), date=now))
+    write_report(
+        order.out / "report.html",
+        by_verdict(cards),
+        failures,
+        RunFacts(recipe=Recipe.from_yaml(order.recipe), date=now),
+    )

@@ -53,12 +53,17 @@ def _check_endings(endings: Sequence[str]) -> None:
 
 
 def repair_files(
-    wish: Wish, recipe: str, settings: Sequence[str], exclude: Path | None, *, report: bool, error_bars: bool
-) -> int:
-    """Run a recipe; return the exit code."""
+    wish: Wish, recipe: str, settings: Sequence[str], exclude: Path | None, *, report: bool, error_bars: bool,
+    gate: str | None = None,
+) -> int:  # fmt: skip
+    """Run a recipe, on each scan as far as the gate says; return the exit code."""
+    if gate is not None:
+        from afmend.artifacts.gate.model import load_gate
+
+        load_gate(gate)  # a missing model is one error, not one per file
     chosen = load_recipe(recipe) if error_bars else without_error_bars(load_recipe(recipe))
     chosen = _with_settings(chosen, settings)
-    order = wish.order(chosen.to_yaml(), before=_exclusions(exclude), report=report)
+    order = wish.order(chosen.to_yaml(), before=_exclusions(exclude), report=report, gate=gate)
     return _run(wish, order, f"Mending ({chosen.name})")
 
 

@@ -96,13 +96,56 @@ def repair(
     timeout: Timeout = 600.0,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     error_bars: Annotated[bool, typer.Option(help="Error bars of filled pixels; without them it is faster.")] = True,
+    gate: Annotated[
+        bool, typer.Option(help="Ask the gate first: in good scans nothing is filled; hopeless ones are flagged.")
+    ] = False,
+    gate_model: Annotated[str, typer.Option(help="The gate that comes with afmend, or a card (.json).")] = "gate",
     as_json: AsJson = False,
 ) -> None:
     """Level scans, mark their artifacts, fill them with error bars, and write results and a report."""
     from afmend.apps.cli.batch import Wish, repair_files
 
     wish = Wish(inputs, out, channel, write, workers, resume, timeout, as_json)
-    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report, error_bars=error_bars))
+    asked = gate_model if gate else None
+    raise typer.Exit(repair_files(wish, recipe, set_ or [], exclude, report=report, error_bars=error_bars, gate=asked))
+
+
+@app.command()
+def gate(
+    files: Inputs,
+    *,
+    model: Annotated[
+        str, typer.Option(help="The gate that comes with afmend, or a card (.json) of your own.")
+    ] = "gate",
+    channel: Channel = None,
+    running: Annotated[
+        bool, typer.Option("--running", help="Judge by the first tenth of the lines, as of a scan that still runs.")
+    ] = False,
+    lines: Annotated[int | None, typer.Option(min=8, help="Judge by so many of the first lines.")] = None,
+    cam: Annotated[Path | None, typer.Option(help="Folder for pictures of where the network looks.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether scans are good, what is wrong with them, what to do, and what to change at the instrument."""
+    from afmend.apps.cli.gate import GateWish, gate_files
+
+    raise typer.Exit(gate_files(GateWish(files, model, channel, running, lines, cam, as_json)))
+
+
+@app.command()
+def classify(
+    files: Inputs,
+    *,
+    model: Annotated[
+        str, typer.Option(help="The card (.json) that `afmend train classify` wrote.", show_default=False)
+    ],
+    channel: Channel = None,
+    cam: Annotated[Path | None, typer.Option(help="Folder for pictures of where the network looks.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say to which of your own classes scans belong, with a model that you trained."""
+    from afmend.apps.cli.gate import classify_files
+
+    raise typer.Exit(classify_files(files, model, channel, cam, as_json=as_json))
 
 
 @app.command()

@@ -46,3 +46,54 @@ def masks(
 
     wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name, own)
     raise typer.Exit(train_masks(wish))
+
+
+@train_app.command()
+def gate(
+    *,
+    out: Out = Path("checkpoints/gate"),
+    data: Annotated[Path, typer.Option(help="Folder for simulated scans; what is there is used again.")] = Path(
+        "checkpoints/gate-scans"
+    ),
+    scans: Annotated[int, typer.Option(min=50, help="Simulated scans of the box train: four fifths teach.")] = 3000,
+    tested: Annotated[int, typer.Option(min=0, help="Scans of the box shifted to score by; 0 = none.")] = 0,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    steps: Steps = None,
+    seed: Seed = 0,
+    workers: Workers = CORES,
+    name: Annotated[str, typer.Option(help="What the model is called.")] = "gate",
+    recipe: Annotated[str, typer.Option(help="afmend, or seed: the ResNet-18 of the paper that afmend grew from.")] = (
+        "afmend"
+    ),
+    weights: Annotated[
+        Path | None, typer.Option(help="With --recipe seed: a file of ImageNet weights of a ResNet-18.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="With --recipe seed: epochs of each of the two stages.")] = 20,
+) -> None:
+    """Train the gate (`afmend gate`), or for comparison the seed's classifier, on simulated scans."""
+    from afmend.apps.cli.train_gate import GateTrainingWish, train_gate
+
+    wish = GateTrainingWish(
+        out, data, scans, tested, minutes, resume, steps, seed, workers, name, recipe, weights, epochs
+    )
+    raise typer.Exit(train_gate(wish))
+
+
+@train_app.command()
+def classify(
+    folder: Annotated[Path, typer.Argument(help="One subfolder of scans per class.", show_default=False)],
+    *,
+    out: Out = Path("checkpoints/classes"),
+    channel: Annotated[str | None, typer.Option(help="Channel (default: the topography).")] = None,
+    folds: Annotated[int, typer.Option(min=2, max=50, help="Parts of the cross-validation.")] = 5,
+    minutes: Minutes = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    name: Annotated[str, typer.Option(help="What the model is called.")] = "classes",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Train a classifier of your own classes from about 50 scans per class, judged by cross-validation."""
+    from afmend.apps.cli.train_gate import ClassWish, train_classes
+
+    raise typer.Exit(train_classes(ClassWish(folder, out, channel, folds, minutes, steps, seed, name, as_json)))

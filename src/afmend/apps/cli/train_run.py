@@ -59,10 +59,10 @@ def train_masks(wish: Wish) -> int:
     own = () if wish.own is None else own_examples(wish.own)
     task = MaskTask(wish.data, range(HELD_OUT.stop, HELD_OUT.stop + wish.scans), held_out, own=own)
     for seeds in (task.held_out, task.seeds):
-        with _bar("Simulating") as watch:
+        with shown_bar("Simulating") as watch:
             prepare(wish.data, seeds, workers=wish.workers, watch=watch)
-    with _bar("Training") as bar:
-        run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, watch=_told(bar))
+    with shown_bar("Training") as bar:
+        run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, watch=told(bar))
     command = f"afmend train masks --scans {wish.scans} --steps {config.steps} --seed {wish.seed}"
     command += "" if wish.own is None else f" --from {wish.own.name}"
     card = finish(task, run, config, wish.out / "model", name=wish.name, command=command)
@@ -71,12 +71,13 @@ def train_masks(wish: Wish) -> int:
     return 0
 
 
-def _told(bar: Callable[[int, int], None] | None) -> Callable[[int, int, Mapping[str, float]], None] | None:
+def told(bar: Callable[[int, int], None] | None) -> Callable[[int, int, Mapping[str, float]], None] | None:
+    """Turn a bar into what the training loop calls."""
     return None if bar is None else lambda done, of, _numbers: bar(done, of)
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
+def shown_bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
     """Show a bar on a terminal."""
     if not sys.stderr.isatty():
         yield None

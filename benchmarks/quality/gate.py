@@ -1,0 +1,218 @@
+"""What the gate must show: on scans of the twin's box shifted, and as a contact sheet of real scans.
+
+    python benchmarks/quality/gate.py --count 2000 --data checkpoints/gate-scans
+    python benchmarks/quality/gate.py --count 0 --sheet sheet.png --labels verdicts.csv FOLDER
+
+The first simulates what is missing in the folder (about 0.4 s each), and prints every figure with its 95 % interval.
+Never tune on its output. The second judges every image in a folder; ``verdicts.csv`` has the columns path,
+channel and label, and is only compared with. Needs ``afmend[train]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from afmend.artifacts.gate.judge import EXPORT, Judgment, action_for, gate, judge
+from afmend.artifacts.gate.model import load_gate, opinion
+from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
+from afmend.artifacts.gate.view import Measured, View
+from afmend.errors import AfmendError
+from afmend.evaluation.gate_scores import proportion, score
+from afmend.formats import read_all
+from afmend.scan import ChannelKey, Scan
+from afmend.simulation.box import load_box
+from afmend.simulation.drawing import draw
+from afmend.simulation.twin import simulate
+
+CLAIMS = (
+    ("accuracy", "accuracy, four classes", "0.95", "0.98", "0.914 (n = 35)"),
+    ("macro_f1", "macro-F1", "0.94", "0.97", "0.8825"),
+    ("exported", "artifacts exported as Good", "<= 0.02 (upper)", "<= 0.01", "1 of 23"),
+    ("abstention", "abstention", "<= 0.10", "<= 0.05", "none"),
+    ("calibration_error", "calibration error", "<= 0.03", "<= 0.015", "none"),
+)
+TILE, ACROSS = 260, 6
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="*", type=Path, help="Real scans for the contact sheet.")
+    parser.add_argument("--model", default="gate")
+    parser.add_argument("--count", type=int, default=2000, help="Scans of the box shifted; 0 = none.")
+    parser.add_argument("--data", type=Path, default=Path("checkpoints/gate-scans"))
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--sheet", type=Path, help="Contact sheet to write (PNG).")
+    parser.add_argument("--labels", type=Path, help="CSV of verdicts to compare with.")
+    parser.add_argument("--json", type=Path, help="Write all figures.")
+    given = parser.parse_args(arguments)
+    if given.count:
+        figures = on_the_twin(given.model, given.data, given.count, given.workers)
+        if given.json:
+            given.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    if given.folder:
+        on_real_scans(given.model, given.folder, given.sheet, given.labels)
+    return 0
+
+
+def on_the_twin(model: str, data: Path, count: int, workers: int) -> dict[str, object]:
+    """Print the table of claims."""
+    from afmend.training.gate.maps_task import Source
+    from afmend.training.gate.table import UNSURE, make_table
+
+    table, source, loaded = (
+        make_table(data, "shifted", range(count), workers=workers),
+        Source(data, "shifted"),
+        load_gate(model),
+    )
+    said = [opinion(loaded, table.features[k], source.maps(table, k), table.names) for k in range(table.labels.size)]
+    figures: dict[str, object] = {}
+    whole = table.kinds == "full"
+    groups = {
+        "both directions and error": whole, "one direction": table.kinds == "alone",
+        "first lines": table.kinds == "early",
+        "natural draws of the box": whole & (table.mixes == "box"), "drawn by problem": whole & (table.mixes != "box"),
+    }  # fmt: skip
+    for name, rows in groups.items():
+        some = np.flatnonzero(rows & (table.labels != UNSURE))
+        found = score([said[k] for k in some], [VERDICTS[table.labels[k]] for k in some])
+        figures[name] = found
+        out(
+            f"\n{name}: {found['scans']} scans with a verdict, "
+            f"{np.count_nonzero(rows & (table.labels == UNSURE))} without"
+        )
+        for key, what, must, aim, seed in CLAIMS:
+            value, low, high = found[key]
+            out(f"  {what:28s} {value:6.3f} ({low:.3f} to {high:.3f})   must {must}, aim {aim}, seed {seed}")
+        for key in ("good_exported", "covered", "strange"):
+            value, low, high = found[key]
+            out(f"  {key:28s} {value:6.3f} ({low:.3f} to {high:.3f})")
+        for verdict, (precision, recall, f1, number) in found["classes"].items():
+            out(f"  {verdict:20s} precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}, {number} scans")
+    unsure = np.flatnonzero(whole & (table.labels == UNSURE))
+    shares = [proportion(sum(said[k].verdict == v for k in unsure), unsure.size)[0] for v in VERDICTS]
+    out("\nscans that nobody could judge: " + ", ".join(f"{v} {s:.2f}" for v, s in zip(VERDICTS, shares, strict=True)))
+    out(f"  exported unchanged: {proportion(sum(action_for(said[k]) == EXPORT for k in unsure), unsure.size)}")
+    out(speeds(model))
+    return figures
+
+
+def speeds(model: str) -> str:
+    """Time the network and the whole gate on 512 x 512 pixels."""
+    loaded = load_gate(model)
+    scan = simulate(draw(load_box("train"), 1003, shape=(512, 512)))
+    maps = np.zeros((1, 14, 128, 128), np.float32)
+    vector = np.zeros((1, len(loaded.card.inputs)), np.float32)
+    channels = [scan.channels[scan.find(name)] for name in ("height/trace", "height/retrace", "error/trace")]
+    seen = Measured(
+        channels[0].values, channels[0].missing, channels[1].values, channels[1].missing, channels[2].values
+    )
+    network = _best(lambda: loaded.run({"features": vector, "maps": maps}))
+    whole = _best(lambda: judge(seen, loaded))
+    size = sum(file.size_bytes for file in loaded.card.files.values())
+    return f"\nnetwork: {size / 1e6:.2f} MB, {network:.1f} ms at 512 x 512; with detectors and features {whole:.0f} ms"
+
+
+def _best(call: object) -> float:
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        call()  # type: ignore[operator]
+        times.append(time.perf_counter() - start)
+    return 1e3 * min(times)
+
+
+def on_real_scans(model: str, folders: Sequence[Path], sheet: Path | None, labels: Path | None) -> None:
+    """Judge every image, print one line each, and draw the contact sheet."""
+    known = _known(labels)
+    tiles, right, told = [], 0, 0
+    for path, scan, key in _images(folders):
+        try:
+            found = gate(scan, key, model=model)
+        except AfmendError as error:
+            out(f"{path.name:34s} {key!s:22s} not judged: {error.what}")
+            continue
+        label = known.get((f"{path.parent.name}/{path.name}", scan.channels[key].name), "")
+        told += bool(label)
+        right += bool(label) and label == found.verdict
+        note = f" [observer: {label}]" if label else ""
+        strange = " STRANGE" if found.is_strange else ""
+        out(
+            f"{path.name:34s} {key!s:22s} {found.verdict} {found.probabilities[found.verdict]:.2f} "
+            f"-> {found.action}{strange}{note}"
+        )
+        for reason in found.reasons[:3]:
+            out(f"    - {reason}")
+        tiles.append(_tile(scan, key, found, path.name, label))
+    if told:
+        out(f"\nverdicts of the observer met: {right} of {told} channels, {proportion(right, told)}")
+    if sheet is not None and tiles:
+        _write(sheet, tiles)
+        out(str(sheet))
+
+
+def _known(labels: Path | None) -> dict[tuple[str, str], str]:
+    if labels is None:
+        return {}
+    with labels.open(encoding="utf-8") as file:
+        return {(row["path"], row["channel"]): row["label"] for row in csv.DictReader(file)}
+
+
+def _images(folders: Sequence[Path]) -> Iterator[tuple[Path, Scan, ChannelKey]]:
+    """Every height channel; of movies the first image."""
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            try:
+                scan = read_all(path)[0]
+            except AfmendError:
+                continue
+            keys = [key for key in scan.channels if "height" in key.kind and "error" not in key.kind]
+            for key in keys or [scan.main.key]:
+                yield path, scan, key
+
+
+def _tile(scan: Scan, key: ChannelKey, found: Judgment, name: str, label: str) -> np.ndarray:
+    import cv2
+
+    channel = scan.channels[key]
+    flat = View(Measured(channel.values, channel.missing)).flat
+    low, high = np.percentile(flat, (1, 99))
+    gray = (np.clip((flat - low) / max(float(high - low), 1e-12), 0, 1) * 255).astype(np.uint8)
+    picture = np.full((TILE + 64, TILE, 3), 255, np.uint8)
+    picture[:TILE] = cv2.cvtColor(cv2.resize(gray, (TILE, TILE), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
+    color = (0, 110, 0) if found.verdict == GOOD else (0, 0, 190)
+    strange = " (strange)" if found.is_strange else ""
+    lines = (
+        f"{name[:26]} {key.direction}",
+        f"{found.verdict} {found.probabilities[found.verdict]:.2f} -> {found.action}{strange}",
+        (f"observer: {label}. " if label else "") + "; ".join(found.reasons)[:44], "; ".join(found.reasons)[44:92],
+    )  # fmt: skip
+    for number, text in enumerate(lines):
+        shade = color if number == 1 else (40, 40, 40)
+        cv2.putText(picture, text, (3, TILE + 13 + 15 * number), cv2.FONT_HERSHEY_PLAIN, 0.72, shade, 1, cv2.LINE_AA)
+    return picture
+
+
+def _write(path: Path, tiles: list[np.ndarray]) -> None:
+    import cv2
+
+    while len(tiles) % ACROSS:
+        tiles.append(np.full_like(tiles[0], 255))
+    cv2.imwrite(str(path), np.vstack([np.hstack(tiles[k : k + ACROSS]) for k in range(0, len(tiles), ACROSS)]))
+
+
+def out(text: str) -> None:
+    """Print a line."""
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,135 @@
+"""The physical evidence behind a verdict, in numbers and in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from afmend.artifacts.gate.area_features import line_correlation
+from afmend.artifacts.gate.detectors import NAMES, Detected
+from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
+from afmend.artifacts.gate.view import View
+
+Numbers = Mapping[str, float]
+WORDS = {
+    "bad_line": ("bad lines", "mark.lines"), "scar": ("scars", "mark.scars"), "spike": ("spikes", "mark.spikes"),
+    "parachute": ("parachuting tails", "mark.parachuting"), "saturated": ("saturated plateaux", "mark.saturated"),
+    "jump": ("jumps within a line", "mark.jumps"),
+}  # fmt: skip
+MOST_LINES = 6
+
+
+def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
+    """Gather what was measured, as JSON types: shares in percent, lines counted from 0."""
+    facts: dict[str, Any] = {
+        "relief_over_noise": _power(numbers["relief/noise"]),
+        "line_steps_over_noise": _power(numbers["steps/noise"]),
+        "missing_percent": round(100 * float(np.mean(found.missing)), 3),
+        "detectors": {
+            name: {
+                "percent": round(100 * float(np.mean(found.masks[name])), 4),
+                "lines": np.flatnonzero(found.masks[name].any(axis=1)).tolist(),
+            }
+            for name in NAMES
+            if found.masks[name].any()
+        },
+        "jumps": [int(jump["row"]) for jump in found.facts["jump"]["jumps"]],
+        "still_patches_percent": round(100 * numbers["patches texture still"], 1),
+        "ghost": round(numbers["ghost bumps narrow"], 3),
+        "change_of_sharpness": round(float(np.expm1(numbers["change texture"])), 1),
+        "falls_at_one_rate": round(numbers["fall one rate"], 3),
+        "wave": _power(numbers["wave peak"]),
+    }
+    if view.other is not None:
+        rows = line_correlation(view.raw, view.other)
+        facts["trace_retrace_correlation"] = round(float(np.mean(rows)), 3)
+        facts["trace_retrace_over_noise"] = _power(numbers["pair rms"])
+        facts["lines_that_disagree"] = np.flatnonzero(rows < 0.5).tolist()
+    if view.measured.error is not None:
+        facts["error_stuck_percent"] = round(100 * numbers["error stuck"], 2)
+    return facts
+
+
+def _power(exponent: float) -> float:
+    return float(f"{10.0**exponent:.3g}")
+
+
+def line_list(rows: Iterable[int]) -> str:
+    """Write line numbers as ranges: ``"12, 40-44, 71"``; long lists end in ``"..."``.
+
+    Examples
+    --------
+    >>> line_list([3, 4, 5, 9])
+    '3-5, 9'
+    """
+    spans: list[list[int]] = []
+    for row in rows:
+        if spans and row == spans[-1][1] + 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    words = [f"{a}" if a == b else f"{a}-{b}" for a, b in spans]
+    return ", ".join(words[:MOST_LINES]) + (" ..." if len(words) > MOST_LINES else "")
+
+
+def reasons(verdict: str, facts: Mapping[str, Any], importance: Mapping[str, float]) -> tuple[str, ...]:
+    """Say in plain words why: first what detectors found and where, then figures.
+
+    Parameters
+    ----------
+    verdict : str
+    facts : mapping
+        From `evidence`.
+    importance : mapping of str to float
+        What else moved the model, by feature (see `judge.importance`): told where nothing plainer speaks.
+    """
+    out = list(_found(facts))
+    pair = facts.get("trace_retrace_correlation")
+    if pair is not None and (verdict != GOOD or pair > 0.9):
+        differ = f"{facts['trace_retrace_over_noise']:.2g} times the noise"
+        text = f"trace and retrace correlate to {pair:.2f} and differ by {differ}"
+        worst = facts["lines_that_disagree"]
+        out.append(text + (f"; not at all alike in lines {line_list(worst)}" if worst and verdict != GOOD else ""))
+    if verdict == NOT_TRACKING:
+        out += _untracked(facts)
+    elif verdict == TIP:
+        out += _tip(facts)
+    elif verdict == IMAGING and facts["relief_over_noise"] < 4:
+        out.append(f"the relief is only {facts['relief_over_noise']:.2g} times the noise")
+    elif verdict == GOOD:
+        if not facts["detectors"]:
+            out.append("no detector finds an artifact")
+        out.append(f"the relief is {facts['relief_over_noise']:.2g} times the noise")
+    if len(out) < 2 and importance:
+        named = ", ".join(f"{name} ({value:+.1f})" for name, value in importance.items())
+        out.append(f"what counted most, in usual deviations: {named}")
+    return tuple(out)
+
+
+def _found(facts: Mapping[str, Any]) -> Iterable[str]:
+    if facts["missing_percent"] > 0:
+        yield f"{facts['missing_percent']:.2g} % of the pixels were never measured"
+    for name, found in facts["detectors"].items():
+        words, step = WORDS[name]
+        yield f"{words} in lines {line_list(found['lines'])} ({found['percent']:.2g} % of the pixels, {step})"
+    if facts["jumps"]:
+        yield f"the image jumps at lines {line_list(facts['jumps'])} (mark.jumps)"
+
+
+def _untracked(facts: Mapping[str, Any]) -> Iterable[str]:
+    if facts["still_patches_percent"] > 3:
+        share = f"{facts['still_patches_percent']:.0f} % of the area"
+        yield f"{share} is much smoother than the rest: nothing was followed there"
+    if facts["falls_at_one_rate"] > 0.85:
+        yield f"{100 * facts['falls_at_one_rate']:.0f} % of the steep falls have one slope, as of a tip that flies"
+    if facts.get("error_stuck_percent", 0) > 1:
+        yield f"the error signal stands at its end for {facts['error_stuck_percent']:.1f} % of the time"
+
+
+def _tip(facts: Mapping[str, Any]) -> Iterable[str]:
+    if facts["ghost"] > 0.05:
+        yield f"the same shapes return aside (autocorrelation {facts['ghost']:.2f} over its surroundings)"
+    if facts["change_of_sharpness"] > 8:
+        yield "the sharpness of the image changes for good within the scan"

@@ -1,0 +1,132 @@
+"""The gate's model: calibrated probabilities, a set of plausible verdicts, and how strange a scan is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.artifacts.gate.features import VERSION
+from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
+from afmend.errors import ModelError
+from afmend.inference.model import Model, load_model
+
+TASK = "gate"
+STRANGE = 0.01
+"""A scan is unlike what the gate was calibrated on if so few of the calibration scans were as far out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What the model says of one scan.
+
+    Attributes
+    ----------
+    probabilities : mapping of str to float
+        Calibrated; sum 1.
+    plausible : tuple of str
+        The conformal set: every verdict that cannot be excluded, best first; may be empty.
+    familiarity : float
+        Conformal p-value: share of the calibration scans that were at least as far from the usual.
+    activation : (verdicts, rows, cols) float32
+        Class activation maps of the network on maps, on patches of 16 x 16 pixels: where each verdict gets its
+        evidence from.
+    """
+
+    probabilities: dict[str, float]
+    plausible: tuple[str, ...]
+    familiarity: float
+    activation: NDArray[np.float32] = field(default_factory=lambda: np.zeros((len(VERDICTS), 1, 1), np.float32))
+
+    @property
+    def verdict(self) -> str:
+        """The most probable one."""
+        return max(self.probabilities, key=lambda name: self.probabilities[name])
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether the scan is unlike what the gate was calibrated on."""
+        return self.familiarity < STRANGE
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether one verdict alone is plausible, for a scan of a kind that the gate knows."""
+        return len(self.plausible) == 1 and not self.is_strange
+
+
+def load_gate(name: str = TASK) -> Model:
+    """Load a gate by name or by the path of its card.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, for another task, or made for other features than this afmend measures.
+    """
+    model = load_model(name, TASK, precision="fp32")
+    if model.card.outputs != VERDICTS or model.card.inputs_version != VERSION:
+        raise ModelError(
+            "the model was made for other features than this afmend measures", where=model.card.name,
+            now="Train it again: `afmend train gate`.",
+        )  # fmt: skip
+    return model
+
+
+def opinion(model: Model, vector: NDArray[np.float32], maps: NDArray[np.float32], names: tuple[str, ...]) -> Opinion:
+    """Ask the model.
+
+    Parameters
+    ----------
+    model : Model
+        From `load_gate`.
+    vector : (features,) float32
+    maps : (14, rows, cols) float32
+        From `pooled.pooled_maps`.
+    names : tuple of str
+        What the numbers are.
+
+    Raises
+    ------
+    ModelError
+        If the model expects other features.
+    """
+    if model.card.inputs != names:
+        raise ModelError(
+            "the model was made for other features than this afmend measures", where=model.card.name,
+            now="Train it again: `afmend train gate`.",
+        )  # fmt: skip
+    answer = model.run({"features": vector[None], "maps": maps[None]})
+    shown = [float(p) for p in answer["probability"][0]]
+    said = conclude(shown, float(answer["strangeness"][0]), model.card.calibration)
+    return replace(said, activation=answer["activation"][0])
+
+
+def conclude(probabilities: list[float], strangeness: float, calibration: dict[str, Any]) -> Opinion:
+    """Turn calibrated probabilities into a set of plausible verdicts, and a distance into a p-value.
+
+    Parameters
+    ----------
+    probabilities : list of float
+        In the order of `VERDICTS`.
+    strangeness : float
+    calibration : dict
+        ``limits``: probability per verdict that keeps 95 % of its scans in the set (class-conditional split conformal
+        prediction, Vovk 2012, arXiv:1209.2673); ``good``: probability above which at most 1 % of the scans with
+        artifacts lie; ``strangeness``: sorted quantiles of the calibration scans.
+    """
+    named = dict(zip(VERDICTS, probabilities, strict=True))
+    limits = {**calibration["limits"]}
+    limits[GOOD] = min(limits[GOOD], calibration["good"])
+    kept = [name for name in VERDICTS if named[name] >= limits[name]]
+    if kept == [GOOD] and named[GOOD] < calibration["good"]:
+        # A scan with artifacts must not pass for good: its next best reading stays plausible.
+        kept.append(max((name for name in VERDICTS if name != GOOD), key=lambda name: named[name]))
+    known = calibration["strangeness"]
+    farther = len(known) - int(np.searchsorted(known, strangeness, side="left"))
+    count = calibration["scans"]
+    familiarity = (1 + farther / max(len(known), 1) * count) / (count + 1)
+    return Opinion(
+        named, tuple(sorted(kept, key=lambda name: -named[name])), familiarity if math.isfinite(strangeness) else 0.0
+    )

@@ -1,0 +1,141 @@
+"""What the gate looks at: one channel in the order of time, leveled, with its units taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.artifacts.scar_score import filled_from_lines
+from afmend.scan.arrays import Mask
+
+Map = NDArray[np.float32]
+Floats = NDArray[np.floating]
+SMALLEST = (8, 16)
+"""Lines and pixels that a scan must have to be judged."""
+SAMPLE = 32_768
+"""So many values tell the distribution of a map well enough."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One channel as measured; time runs from left to right (turn a retrace around first).
+
+    Attributes
+    ----------
+    heights : (rows, cols) float
+    missing : (rows, cols) bool
+    opposite : (rows, cols) float or None
+        The other scan direction, same column = same place.
+    opposite_missing : (rows, cols) bool or None
+    error : (rows, cols) float or None
+        The loop's error signal of the same direction.
+    """
+
+    heights: Floats
+    missing: Mask
+    opposite: Floats | None = None
+    opposite_missing: Mask | None = None
+    error: Floats | None = None
+
+
+class View:
+    """The maps that all features share, each made once.
+
+    Parameters
+    ----------
+    measured : Measured
+    """
+
+    def __init__(self, measured: Measured) -> None:
+        self.measured = measured
+
+    @cached_property
+    def raw(self) -> Map:
+        """Heights without tilt, holes filled."""
+        return _tilted_back(_filled(self.measured.heights, self.measured.missing))
+
+    @cached_property
+    def steps(self) -> Map:
+        """(rows - 1,) median step from each line to the next."""
+        return median_along(self.raw[1:] - self.raw[:-1])
+
+    @cached_property
+    def flat(self) -> Map:
+        """Heights without tilt and without offsets of lines that last a few lines only."""
+        offsets = np.concatenate(([0.0], np.cumsum(self.steps)))
+        slow = np.convolve(np.pad(offsets, 8, mode="edge"), np.ones(17) / 17, mode="valid")
+        return self.raw - (offsets - slow).astype(np.float32)[:, None]
+
+    @cached_property
+    def bend(self) -> Map:
+        """(rows - 2, cols) each line over the mean of its neighbors, without offset."""
+        bend = self.raw[1:-1] - 0.5 * (self.raw[:-2] + self.raw[2:])
+        return bend - median_along(bend)[:, None]
+
+    @cached_property
+    def curl(self) -> Map:
+        """(rows, cols - 2) each pixel over the mean of its neighbors in the line."""
+        z = self.raw
+        return z[:, 1:-1] - 0.5 * (z[:, :-2] + z[:, 2:])
+
+    @cached_property
+    def noise(self) -> float:
+        """Scatter of pixels between neighboring lines."""
+        return max(spread(self.bend) / float(np.sqrt(1.5)), 1e-5 * self.relief, 1e-12)
+
+    @cached_property
+    def relief(self) -> float:
+        """Half of the range that holds 90 % of the heights, over 1.645."""
+        low, high = np.percentile(sampled(self.flat), (5, 95))
+        return max(float(high - low) / 3.29, 1e-12)
+
+    @cached_property
+    def other(self) -> Map | None:
+        """The other direction, leveled alike and moved along the line onto this one; None if not recorded."""
+        if self.measured.opposite is None:
+            return None
+        missing = self.measured.opposite_missing
+        there = np.zeros(self.raw.shape, np.bool_) if missing is None else missing
+        return _tilted_back(_filled(self.measured.opposite, there))
+
+
+def sampled(values: Floats) -> Floats:
+    """Take at most about `SAMPLE` values, evenly."""
+    flat = values.reshape(-1)
+    # A stride that shares no factor with common line lengths, so that every column is seen.
+    return flat[:: max(1, flat.size // SAMPLE) | 1]
+
+
+def spread(values: Floats) -> float:
+    """Robust standard deviation about zero."""
+    return 1.4826 * float(np.median(np.abs(sampled(values))))
+
+
+def median_along(values: Map) -> Map:
+    """Median of each line, from up to 128 of its pixels."""
+    return np.asarray(np.median(values[:, :: max(1, values.shape[1] // 128)], axis=1), np.float32)
+
+
+def _filled(heights: Floats, missing: Mask) -> Map:
+    z = np.asarray(heights, np.float64)
+    if missing.all():
+        return np.zeros(z.shape, np.float32)
+    if missing.any():
+        z = np.asarray(filled_from_lines(z, missing), np.float64)
+    return np.asarray(z - np.median(sampled(z)), np.float32)
+
+
+def _tilted_back(z: Map) -> Map:
+    """Remove the usual slope along both axes."""
+    rows, cols = z.shape
+    along = np.median(sampled(z[:, 8:] - z[:, :-8])) / 8 if cols > 8 else np.float32(0)
+    ramp = np.arange(cols, dtype=np.float32) * along
+    z = z - ramp
+    y = np.arange(rows, dtype=np.float32) - np.float32((rows - 1) / 2)
+    middle = median_along(z)
+    slope = np.float32(np.mean(middle * y) / max(float(np.mean(y * y)), 1e-12))
+    out: Map = z - (y * slope + np.float32(np.median(middle)))[:, None]
+    return out

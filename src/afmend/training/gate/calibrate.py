@@ -1,0 +1,85 @@
+"""Calibration of the gate on scans that it did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
+
+Numbers = NDArray[np.float64]
+COVERAGE = 0.95
+"""Share of the scans of each verdict whose set holds it."""
+PASSED = 0.01
+"""Largest share of the scans with artifacts that may be exported as good."""
+QUANTILES = 400
+
+
+def softmax(logits: Numbers) -> Numbers:
+    """Return probabilities."""
+    power = np.exp(logits - logits.max(axis=1, keepdims=True))
+    out: Numbers = power / power.sum(axis=1, keepdims=True)
+    return out
+
+
+def temperature(logits: Numbers, labels: NDArray[np.int64]) -> float:
+    """Return the temperature with the least negative log-likelihood (Guo 2017, arXiv:1706.04599)."""
+    grid = np.exp(np.linspace(np.log(0.2), np.log(5), 161))
+    losses = [-float(np.mean(np.log(softmax(logits / t)[np.arange(labels.size), labels] + 1e-12))) for t in grid]
+    return float(grid[int(np.argmin(losses))])
+
+
+def two_temperatures(first: Numbers, second: Numbers, labels: NDArray[np.int64], grid: int = 25) -> tuple[float, float]:
+    """Return the factors of two sets of logits with the least negative log-likelihood of their sum."""
+    factors = np.concatenate(([0.0], np.exp(np.linspace(np.log(0.1), np.log(4), grid))))
+    rows = np.arange(labels.size)
+    best = (np.inf, 1.0, 1.0)
+    for a in factors:
+        for b in factors:
+            loss = -float(np.mean(np.log(softmax(a * first + b * second)[rows, labels] + 1e-12)))
+            best = min(best, (loss, float(a), float(b)))
+    return best[1], best[2]
+
+
+def limits(probabilities: Numbers, labels: NDArray[np.int64], coverage: float = COVERAGE) -> dict[str, float]:
+    """Return per verdict the probability that a share of its scans reach: class-conditional split conformal sets.
+
+    With n scans of a verdict the k-th smallest probability is taken, k = floor((n + 1) (1 - coverage)): a new scan of
+    that verdict lies at or above it with at least the probability asked for. With too few scans, 0: always in the set.
+    """
+    found = {}
+    for k, name in enumerate(VERDICTS):
+        mine = np.sort(probabilities[labels == k, k])
+        rank = int(np.floor((mine.size + 1) * (1 - coverage) + 1e-9))
+        found[name] = float(mine[rank - 1]) if rank >= 1 else 0.0
+    return found
+
+
+def good_from(probabilities: Numbers, labels: NDArray[np.int64], passed: float = PASSED) -> float:
+    """Return the probability of Good at and above which at most a share ``passed`` of other scans lies.
+
+    One-sided split conformal: the smallest t with (number of other scans with p >= t, plus 1) / (n + 1) <= passed;
+    2 (never) where there are too few scans to promise it.
+    """
+    good = VERDICTS.index(GOOD)
+    others = np.sort(probabilities[labels != good, good])[::-1]
+    allowed = int(np.floor(passed * (others.size + 1) + 1e-9)) - 1
+    if allowed < 0:
+        return 2.0
+    return float(np.nextafter(others[allowed], 2.0)) if allowed < others.size else 0.0
+
+
+def calibration_of(
+    probabilities: Numbers, labels: NDArray[np.int64], strangeness: Numbers, heat: tuple[float, float]
+) -> Mapping[str, Any]:
+    """Gather what `afmend.artifacts.gate.model.conclude` needs."""
+    known = np.quantile(strangeness, np.linspace(0, 1, min(QUANTILES, strangeness.size)), method="nearest")
+    return {
+        "factors": list(heat), "limits": limits(probabilities, labels), "good": good_from(probabilities, labels),
+        "coverage": COVERAGE, "passed": PASSED, "scans": int(labels.size),
+        "scans_with_artifacts": int(np.count_nonzero(labels != VERDICTS.index(GOOD))),
+        "strangeness": [round(float(x), 5) for x in np.sort(known)],
+    }  # fmt: skip

@@ -1,0 +1,148 @@
+"""What scans the gate learns from and is judged on: one problem at a time, several, none, or as a box says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from afmend.simulation.box import Box
+from afmend.simulation.drawing import draw
+from afmend.simulation.params import Twin
+
+TIP = ("double_tip", "contaminated_tip", "tip_change", "ghost", "cluster", "breaking_tip")
+"""Artifacts of the tip that show; a blunt tip alone looks like another sample."""
+TRACKING = ("slow_loop", "lost_tracking", "out_of_range", "lost_area", "asleep")
+HARMLESS = {
+    "line_noise": 0.25, "drift": 0.15, "plane_leveled": 0.3, "line_flattened": 0.15, "quantized": 0.05, "hum": 0.12,
+    "blunt_tip": 0.1, "line_offset": 0.1, "telegraph": 0.05,
+}  # fmt: skip
+"""What ordinary scans have, and how often."""
+MIXES = ("good", "tracking", "tip", "imaging", "box")
+"""Scan number n is of mix n modulo 5."""
+SHAPES = ((256, 256), (256, 256), (192, 320), (256, 256), (320, 192), (224, 288), (256, 256))
+SPARSE = ["particles", "fibers", "dna", "porous", "cells", "mixed"]
+"""Surfaces with features that stand alone, whose doubles can be seen as such."""
+_CONE: Mapping[str, Any] = {
+    "kind": "sphere_cone", "radius_nm": {"log": [0.5, 3], "times": "pixel"}, "half_angle_deg": 18,
+}  # fmt: skip
+_WORSE: Mapping[str, Any] = {
+    "lost_area": {
+        "set": {
+            "loop": {
+                "patches": {
+                    "repeat": {"log_int": [1, 4]},
+                    "each": {
+                        "row": {"int": [0, "rows"]}, "rows": {"log_int": [25, "rows"]},
+                        "col": {"int": [0, "cols"]}, "cols": {"log_int": [60, "cols"]},
+                        "ragged_px": {"log": [1, 25]}, "seed": {"int": [0, 2147483647]}, "gain": {"log": [0.001, 0.03]},
+                    },
+                }
+            }
+        }
+    },
+    "asleep": {
+        "set": {
+            "loop": {"integral_hz": {"log": [0.004, 0.12], "times": "pixel_rate"},
+                     "response_s": {"expr": "0.15 / pixel_rate"}}
+        }
+    },
+    "ghost": {
+        "surfaces": SPARSE,
+        "set": {
+            "tip": {
+                "kind": "multiple", "first": _CONE,
+                "others": {
+                    "repeat": {"weighted": {1: 4, 2: 1}},
+                    "each": {
+                        "shape": _CONE, "drop_nm": {"log": [0.02, 0.55], "times": "height"},
+                        "offset_nm": [
+                            {"sign": {"log": [1, 18]}, "times": "pixel_slow"},
+                            {"sign": {"log": [4, 30]}, "times": "pixel"}
+                        ],
+                    },
+                },
+            }
+        },
+    },
+    "cluster": {
+        "surfaces": SPARSE,
+        "set": {
+            "tip": {
+                "kind": "contaminated", "seed": {"int": [0, 2147483647]}, "base": _CONE, "count": {"int": [2, 7]},
+                "blob_nm": {"log": [0.7, 4], "times": "pixel"}, "reach_nm": {"log": [6, 24], "times": "pixel"},
+            }
+        },
+    },
+    "breaking_tip": {
+        "set": {
+            "tip_changes": [{
+                "row": {"int": [{"expr": "rows / 8"}, {"expr": "rows * 7 / 8"}]}, "col": {"int": [0, "cols"]},
+                "offset_nm": {"sign": {"log": [0.3, 6]}, "times": "wander"},
+                "tip": {"choice": [
+                    {"kind": "sphere_cone", "radius_nm": {"log": [8, 40], "times": "pixel"}, "half_angle_deg": 35},
+                    {"kind": "contaminated", "seed": {"int": [0, 2147483647]}, "base": _CONE, "count": {"int": [1, 6]},
+                     "blob_nm": {"log": [0.7, 4], "times": "pixel"}, "reach_nm": {"log": [5, 20], "times": "pixel"}},
+                ]},
+            }]
+        },
+    },
+}  # fmt: skip
+"""Worse than the boxes know: losing the surface over areas and everywhere; tips whose shape shows."""
+
+
+def mix_of(seed: int) -> str:
+    """Name the mix of a scan."""
+    return MIXES[seed % len(MIXES)]
+
+
+def shape_of(seed: int) -> tuple[int, int]:
+    """Lines and pixels of a scan."""
+    return SHAPES[seed % len(SHAPES)]
+
+
+def scene(box: Box, seed: int, shape: tuple[int, int] | None = None, mix: str | None = None) -> Twin:
+    """Choose every number of one scan of the mix that its seed says, or of another."""
+    shape = shape or shape_of(seed)
+    mix = mix or mix_of(seed)
+    if mix == "box":
+        return draw(box, seed, shape=shape)
+    box = _with_worse(box)
+    rng = np.random.default_rng([seed, MIXES.index(mix)])
+    # As often among good scans as among those with a bad tip, so that the sample does not tell.
+    surface = str(rng.choice(SPARSE)) if mix in ("tip", "good") and rng.random() < 0.6 else None
+    kind = draw(box, seed, shape=shape, artifacts=[], surface=surface).surface.kind
+    possible = {name for name, entry in box.artifacts.items() if kind in entry.get("surfaces", [kind])}
+    chosen = _chosen(box, mix, possible, rng)
+    return draw(box, seed, shape=shape, surface=surface, artifacts=[name for name in box.artifacts if name in chosen])
+
+
+def without_tip(box: Box, twin: Twin, seed: int) -> Twin:
+    """Return the same scan with a tip that nothing happened to."""
+    kept = [name for name in twin.artifacts if name not in TIP]
+    return draw(_with_worse(box), seed, shape=twin.shape, surface=twin.surface.kind, artifacts=kept)
+
+
+def _with_worse(box: Box) -> Box:
+    return replace(box, artifacts={**box.artifacts, **_WORSE})
+
+
+def _chosen(box: Box, mix: str, possible: set[str], rng: np.random.Generator) -> set[str]:
+    chosen = {name for name, p in HARMLESS.items() if rng.random() < p}
+    others = {
+        name: float(entry.get("p", 0)) for name, entry in box.artifacts.items()
+        if name not in HARMLESS and name not in TIP and name not in TRACKING
+    }  # fmt: skip
+    lots = {name: rng.random() for name in others}
+    if mix == "tracking":
+        chosen.add(str(rng.choice(sorted(possible & set(TRACKING)))))
+    elif mix == "tip":
+        shown = {"ghost", "cluster", "breaking_tip"} if rng.random() < 0.8 else set(TIP)
+        chosen.add(str(rng.choice(sorted(possible & shown))))
+    elif mix == "imaging":
+        chosen.add(str(rng.choice(sorted(possible & set(others)))))
+    scale = {"good": 0.0, "tracking": 0.25, "tip": 0.15, "imaging": 0.6}[mix]
+    chosen |= {name for name, p in others.items() if lots[name] < scale * p}
+    return chosen & possible

@@ -1,0 +1,185 @@
+"""Training the gate: scans, labels, calibration, export, command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from afmend.apps.cli.main import app
+from afmend.artifacts.gate.model import load_gate
+from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
+from afmend.errors import ModelError
+from afmend.evaluation.gate_scores import calibration_error, macro_f1, proportion, weighted_f1
+from afmend.simulation.box import load_box
+from afmend.training.gate import finish as finishing
+from afmend.training.gate import scenes
+from afmend.training.gate.calibrate import good_from, limits, softmax, temperature, two_temperatures
+from afmend.training.gate.examples import load_example, make_example, prepare
+from afmend.training.gate.head import GateTraining, fit, logits_of
+from afmend.training.gate.labels import label_of
+from afmend.training.gate.maps_task import Source
+from afmend.training.gate.scenes import MIXES, TRACKING, mix_of, scene
+from afmend.training.gate.table import KINDS, make_table, maps_of
+
+runner = CliRunner()
+SMALL = (64, 80)
+CLEAN = {"missing": 0.0, "unscanned": 0.0, "noise": 0.02, "hum": 0.0, "fringes": 0.0}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes, "SHAPES", (SMALL, (72, 64)))
+
+
+def test_scenes_hold_what_their_mix_says() -> None:
+    box = load_box("train")
+    chosen = {seed: set(scene(box, seed, SMALL).artifacts) for seed in range(40)}
+    for seed, names in chosen.items():
+        mix = mix_of(seed)
+        assert (mix == "tip") <= bool(names & set(scenes.TIP))
+        assert (mix == "tracking") <= bool(names & set(TRACKING))
+        assert (mix == "good") <= (names <= set(scenes.HARMLESS))
+    assert {mix_of(seed) for seed in range(5)} == set(MIXES)
+
+
+def test_an_example_measures_what_is_wrong_with_it() -> None:
+    good = make_example("train", 10, SMALL, "good")
+    assert good.heights.shape == good.opposite.shape == good.error.shape == SMALL
+    assert "tip" not in good.effects
+    tip = next(make_example("train", seed, SMALL, "tip") for seed in (2,))
+    assert 0 <= tip.effects["tip"] <= 1
+    assert {"tip", "tip rms", "ghost", "break"} <= set(tip.effects)
+    lost = [make_example("train", seed, SMALL, "tracking").effects for seed in (1, 6, 11)]
+    assert any(any(e.get(kind, 0) > 0.05 for kind in ("lost_tracking", "lag", "parachute", "ringing")) for e in lost)
+
+
+@pytest.mark.usefixtures("small")
+def test_examples_are_kept_and_read_back(tmp_path: Path) -> None:
+    prepare(tmp_path, "train", range(20, 23))
+    prepare(tmp_path, "train", range(20, 23))
+    again = load_example(tmp_path, "train", 21)
+    fresh = make_example("train", 21)
+    assert again.effects == fresh.effects
+    assert again.early == fresh.early
+    assert np.array_equal(again.heights, fresh.heights)
+    assert np.array_equal(again.missing, fresh.missing)
+
+
+@pytest.mark.parametrize(
+    ("effects", "verdict"),
+    [
+        ({}, GOOD),
+        ({"offset": 0.3}, GOOD),
+        ({"scar": 0.01}, IMAGING),
+        ({"scar": 0.001}, None),
+        ({"missing": 0.01}, IMAGING),
+        ({"noise": 0.9}, IMAGING),
+        ({"hum": 0.1, "hum white": 9.0}, IMAGING),
+        ({"hum": 0.1, "hum white": 0.1}, GOOD),
+        ({"lost_tracking": 0.2, "scar": 0.1}, NOT_TRACKING),
+        ({"lag": 0.5, "lag 0.25": 0.3}, NOT_TRACKING),
+        ({"lag": 0.5, "lag 0.25": 0.05}, None),
+        ({"tip": 0.2, "ghost": 0.3, "scar": 0.1}, TIP),
+        ({"tip": 0.2, "ghost": 0.01}, None),
+        ({"tip": 0.0005, "ghost": 0.3}, GOOD),
+        ({"tip": 0.2, "break": 0.5}, TIP),
+    ],
+)
+def test_labels_follow_what_a_user_would_have_to_do(effects: dict[str, float], verdict: str | None) -> None:
+    assert label_of({**CLEAN, **effects}) == verdict
+
+
+def test_conformal_limits_keep_their_promise() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 4000)
+    logits = rng.standard_normal((4000, 4)) + 2.0 * np.eye(4)[labels]
+    shown = softmax(logits)
+    learned, new = slice(0, 2000), slice(2000, None)
+    kept = limits(shown[learned], labels[learned])
+    for k, name in enumerate(VERDICTS):
+        mine = labels[new] == k
+        assert 0.925 < np.mean(shown[new][mine, k] >= kept[name]) < 0.975
+    line = good_from(shown[learned], labels[learned])
+    assert np.mean(shown[new][labels[new] != 0, 0] >= line) < 0.02
+    assert good_from(shown[:20], labels[:20]) == 2.0
+    assert limits(shown[:3], labels[:3])[GOOD] == 0.0
+
+
+def test_temperatures_undo_what_was_done() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 4, 3000)
+    logits = rng.standard_normal((3000, 4)) + 1.5 * np.eye(4)[labels]
+    honest = temperature(1.5 * logits, labels)
+    assert abs(temperature(4.5 * logits, labels) / honest - 3) < 0.1
+    first, second = two_temperatures(1.5 * logits, rng.standard_normal((3000, 4)), labels)
+    assert first > 0.5
+    assert second < 0.2
+
+
+def test_scores_are_those_of_the_textbook() -> None:
+    said, true = np.array([0, 0, 1, 1, 1, 0]), np.array([0, 0, 0, 1, 1, 1])
+    assert macro_f1(said, true, 2) == pytest.approx(2 / 3, abs=1e-9)
+    assert weighted_f1(said, true, 3) == pytest.approx(2 / 3, abs=1e-9)
+    assert proportion(32, 35) == [0.9143, 0.7762, 0.9704]
+    assert proportion(0, 0)[1:] == [0.0, 1.0]
+    sure = np.tile([0.8, 0.2], (100, 1))
+    assert calibration_error(sure, np.repeat([0, 1], [80, 20])[np.random.default_rng(0).permutation(100)]) < 0.25
+    assert calibration_error(sure, np.ones(100, int)) == pytest.approx(0.8, abs=1e-9)
+
+
+def test_a_head_learns() -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, 300)
+    seen = rng.standard_normal((300, 12)).astype(np.float32) * 100
+    seen[:, 4] += 400 * labels.astype(np.float32)
+    head = fit(seen, labels, 3, GateTraining(epochs=60, members=2, width=16, rate=0.02))
+    assert np.mean(logits_of(head, seen).argmax(axis=1) == labels) > 0.95
+
+
+@pytest.mark.usefixtures("small")
+def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
+    done = runner.invoke(
+        app, ["train", "gate", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--scans", "60",
+              "--tested", "10", "--steps", "4", "--workers", "1"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    card = tmp_path / "run" / "model" / "gate.json"
+    facts = json.loads(card.read_text())
+    assert set(facts["scores"]["test"]) == {"box", *KINDS}
+    assert facts["scores"]["test"]["full"]["scans"] <= 10
+    assert facts["calibration"]["scans"] > 0
+    assert facts["known_failures"]
+    model = load_gate(str(card))
+    table, source = make_table(tmp_path / "data", "train", range(10_000, 10_010)), Source(tmp_path / "data", "train")
+    some = {"features": table.features[:1], "maps": source.maps(table, 0)[None]}
+    assert model.run(some)["probability"].sum() == pytest.approx(1, abs=1e-5)
+    assert not maps_of(tmp_path / "data", "train", 10_000, "alone")[9:13].any()
+    again = runner.invoke(
+        app, ["train", "gate", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--scans", "60",
+              "--steps", "4", "--workers", "1"],
+    )  # fmt: skip
+    assert "--resume" in str(again.exception)
+
+
+@pytest.mark.usefixtures("small")
+def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, source = make_table(tmp_path, "train", range(10_000, 10_060)), Source(tmp_path, "train")
+    config = GateTraining(epochs=2, members=1, width=4, map_steps=1)
+    made = finishing.make(table, source, tmp_path / "run", config)
+
+    class Liar:
+        def run(self, _inputs: object) -> dict[str, np.ndarray]:
+            return {"probability": np.full((1, 4), 0.25, np.float32)}
+
+    monkeypatch.setattr(finishing, "load_gate", lambda _name: Liar())
+    with pytest.raises(ModelError, match="differs from torch"):
+        finishing.finish(made, tmp_path / "model", learned=table, source=source, config=config)
+
+
+def test_there_are_two_recipes_only(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["train", "gate", "--recipe", "other", "--out", str(tmp_path)])
+    assert "afmend, seed" in str(done.exception)
