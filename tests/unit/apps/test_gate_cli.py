@@ -71,10 +71,14 @@ def test_what_is_too_small_to_judge_is_mended_all_the_same(tmp_path: Path) -> No
     assert gated.judged_by("gate", scan, scan.main.key) is None
     assert gated.judged_by(None, scan, scan.main.key) is None
     out = tmp_path / "out"
-    done = runner.invoke(app, ["repair", str(write(tmp_path / "a.h5")), "-o", str(out), "--write", "h5", "--no-gate"])
+    done = runner.invoke(app, ["repair", str(write(tmp_path / "a.h5")), "-o", str(out), "--write", "h5"])
     assert done.exit_code == 0, done.output
     with (out / "summary.csv").open() as file:
         assert next(csv.DictReader(file))["verdict"] == ""
+    asked = ["repair", str(tmp_path / "a.h5"), "-o", str(tmp_path / "asked"), "--write", "h5", "--gate"]
+    assert runner.invoke(app, asked).exit_code == 0
+    with (tmp_path / "asked" / "summary.csv").open() as file:
+        assert next(csv.DictReader(file))["verdict"] != ""
 
 
 def test_cards_are_sorted_by_verdict_and_movies_stay_together() -> None:
