@@ -65,13 +65,20 @@ def _own_folder(home: Path) -> Path:
     return folder if mine else Path(tempfile.mkdtemp(prefix="afmend-numba-", dir=home))
 
 
+def _threads() -> int:
+    """Count the cores that this process may use; workers of a batch, one per core, are told to use one thread."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(free, int(asked)) if asked.isdecimal() else free
+
+
 def side_by_side(work: Callable[[int, int], object]) -> None:
-    """Call ``work(part, parts)`` for every part, on two threads where there are two cores.
+    """Call ``work(part, parts)`` for every part, on two threads where there are two cores and OMP_NUM_THREADS allows.
 
     For kernels that release the interpreter's lock and write each part into places of its own, so that the result
     does not depend on the number of parts. Not for less than a millisecond: starting a thread takes a tenth of it.
     """
-    if (os.cpu_count() or 1) < 2:
+    if _threads() < 2:
         work(0, 1)
         return
     with ThreadPoolExecutor(1) as helper:

@@ -102,7 +102,8 @@ def test_the_users_cache_is_where_numba_has_it(monkeypatch, platform, name, valu
 
 @pytest.mark.parametrize("cores", [1, 2, None])
 def test_every_part_is_done_once_however_many_cores(monkeypatch, cores):
-    monkeypatch.setattr(compiled.os, "cpu_count", lambda: cores)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
+    monkeypatch.setattr(compiled.os, "sched_getaffinity", lambda _process: {0, 1}, raising=False)
     done = np.zeros(7)
 
     def work(part, parts):
@@ -113,7 +114,8 @@ def test_every_part_is_done_once_however_many_cores(monkeypatch, cores):
 
 
 def test_what_goes_wrong_beside_is_told(monkeypatch):
-    monkeypatch.setattr(compiled.os, "cpu_count", lambda: 2)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(compiled.os, "sched_getaffinity", lambda _process: {0, 1}, raising=False)
 
     def work(part, parts):
         if part == 1:
@@ -126,7 +128,8 @@ def test_what_goes_wrong_beside_is_told(monkeypatch):
 @pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize("count", [3, 301])
 def test_halves_are_joined_in_order(monkeypatch, cores, count):
-    monkeypatch.setattr(compiled.os, "cpu_count", lambda: cores)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
+    monkeypatch.setattr(compiled.os, "sched_getaffinity", lambda _process: {0, 1}, raising=False)
     whole = np.arange(2.0 * count).reshape(count, 2)
     rows, lengths = compiled.by_halves(lambda first, stop: (whole[first:stop], whole[first:stop].sum(axis=1)), count)
     assert (rows == whole).all()

@@ -46,6 +46,14 @@ def test_a_mended_file_knows_what_was_removed(tmp_path: Path) -> None:
     assert "Warning: more was removed" in run(write(apply_step(scan_of(z), "filter.mean"), tmp_path / "blurred.h5"))[1]
 
 
+@pytest.mark.parametrize("degree", range(4))
+def test_every_degree_that_can_be_corrected_has_a_name(degree: int, tmp_path: Path) -> None:
+    lines = apply_step(scan_of(rough(SHAPE, seed=2)), "level.rows", method="polynomial", degree=degree)
+    code, text = run(write(lines, tmp_path / "lines.h5"))
+    assert code == 0, text
+    assert "Warning: more was removed" not in text
+
+
 def test_bad_files_are_named(tmp_path: Path) -> None:
     bad = tmp_path / "bad.gwy"
     bad.write_bytes(b"GWYP nothing")

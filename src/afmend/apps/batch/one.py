@@ -40,10 +40,10 @@ def do_job(job: Job) -> JobResult:
     try:
         mark = fingerprint(job)  # before reading: whatever changes the file later must not pass for mended
         scans = read_all(job.path)
+        leveled = _level_movie(job, scans)
     except Exception as error:  # noqa: BLE001 (a batch never loses: one file's bug must not take the others along)
         return JobResult(job.path, error=describe(error), seconds=time.perf_counter() - started, fingerprint=mark)
     results = []
-    leveled = _level_movie(job, scans)
     for index, scan in enumerate(scans):
         suffix = f"{FRAME_SIGN}{index:04d}" if len(scans) > 1 else ""
         try:
@@ -56,7 +56,8 @@ def do_job(job: Job) -> JobResult:
 def _level_movie(job: Job, scans: Sequence[Scan]) -> dict[int, Scan]:
     """Level the frames of a movie up to their first fill and bring them to one level; nothing for other files.
 
-    A frame that cannot be leveled is missing; doing it by itself will say why.
+    A frame that cannot be leveled is missing, its neighbors are then compared with each other; doing it by itself will
+    say why.
     """
     if job.mode == "convert" or not is_movie(scans):
         return {}

@@ -169,7 +169,7 @@ def roughness(
     *,
     channel: Channel = None,
     lines: Annotated[
-        Literal["none", "offsets", "slopes", "bends"] | None,
+        Literal["none", "offsets", "slopes", "bends", "cubic"] | None,
         typer.Option(help="What is taken from each line (default: as the history says, offsets for a raw file)."),
     ] = None,
     degree: Annotated[

@@ -10,7 +10,7 @@ from afmend.apps.cli import say
 from afmend.errors import AfmendError
 from afmend.scan import Scan
 
-LINES = {"none": None, "offsets": 0, "slopes": 1, "bends": 2}
+LINES = {"none": None, "offsets": 0, "slopes": 1, "bends": 2, "cubic": 3}
 """What is taken from each line -> degree of the polynomial."""
 
 
