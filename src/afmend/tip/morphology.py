@@ -59,6 +59,23 @@ def erode(image: Heights, tip: Heights) -> Heights:
     return -dilation(-image, mirrored)
 
 
+def opened(image: Heights, tip: Heights) -> Heights:
+    """Dilate the erosion: what of the image this tip can have made. Nowhere above the image.
+
+    Parameters, edges and errors as `dilate`. Where it is lower than the image by more than noise, no surface imaged with
+    this tip shows that image: the tip is too blunt.
+    """
+    return dilate(erode(image, tip), tip)
+
+
+def closed(surface: Heights, tip: Heights) -> Heights:
+    """Erode the dilation: the surface as far as this tip can tell. Nowhere below the surface.
+
+    Parameters, edges and errors as `dilate`. Doing it twice changes nothing.
+    """
+    return erode(dilate(surface, tip), tip)
+
+
 def _checked(array: Heights, name: str) -> Heights:
     array = np.asarray(array, dtype=np.float64)
     if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
