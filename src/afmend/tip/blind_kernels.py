@@ -34,12 +34,10 @@ def peaks(image: Floats, tip_shape: tuple[int, int], near: int) -> NDArray[np.in
 
 
 @njit(cache=True, nogil=True)
-def sharpen_at(
-    image: Floats, i: int, j: int, tip: Floats, threshold: float, edges: bool, gain: Floats, low: Floats
-) -> int:
+def sharpen_at(image: Floats, i: int, j: int, tip: Floats, threshold: float, edges: bool, gain: Floats) -> int:
     """Lower the tip to what the image around one pixel allows; return how many elements were lowered.
 
-    ``gain`` is scratch of the tip's shape; ``low`` that shape too, holding what each element may not fall below.
+    ``gain`` is scratch of the tip's shape.
     """
     (rows, cols), (n, m) = image.shape, tip.shape
     inside = n - 1 <= i <= rows - n and m - 1 <= j <= cols - m
@@ -47,23 +45,27 @@ def sharpen_at(
         return _sharpen_at_edge(image, i, j, tip, threshold) if edges else 0
     if not _may_sharpen(image, i, j, tip, threshold, gain):
         return 0
-    here, count = image[i, j], 0
+    count = 0
     for y in range(n):
         for x in range(m):
-            best, limit = -np.inf, tip[y, x]
-            for v in range(n):
-                if best >= limit:
-                    break
-                for u in range(m):
-                    if here - image[i + n // 2 - v, j + m // 2 - u] > tip[v, u]:
-                        continue
-                    best = max(best, image[i + y - v, j + x - u] + tip[v, u] - here)
-                    if best >= limit:
-                        break
-            if best > -np.inf and best < limit - threshold and best + threshold >= low[y, x]:
+            best = _bound_inside(image, i, j, tip, y, x)
+            if best > -np.inf and best < tip[y, x] - threshold:
                 tip[y, x] = best + threshold
                 count += 1
     return count
+
+
+@njit(cache=True, nogil=True)
+def _bound_inside(image: Floats, i: int, j: int, tip: Floats, y: int, x: int) -> float:
+    (n, m), here, best = tip.shape, image[i, j], -np.inf
+    for v in range(n):
+        for u in range(m):
+            if here - image[i + n // 2 - v, j + m // 2 - u] > tip[v, u]:
+                continue
+            best = max(best, image[i + y - v, j + x - u] + tip[v, u] - here)
+            if best >= tip[y, x]:
+                return best
+    return best
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
@@ -100,11 +102,10 @@ def _below(gain: Floats, tip: Floats, threshold: float) -> bool:
 @njit(cache=True, nogil=True)
 def _sharpen_at_edge(image: Floats, i: int, j: int, tip: Floats, threshold: float) -> int:
     """As `sharpen_at` where the tip reaches over the edge: what might touch outside forbids nothing."""
-    (rows, cols), (n, m) = image.shape, tip.shape
-    here, count = image[i, j], 0
-    for y in range(n):
-        for x in range(m):
-            best = _bound_at_edge(image, i, j, tip, y, x, here)
+    count = 0
+    for y in range(tip.shape[0]):
+        for x in range(tip.shape[1]):
+            best = _bound_at_edge(image, i, j, tip, y, x, image[i, j])
             if best > -np.inf and best < tip[y, x] - threshold:
                 tip[y, x] = best + threshold
                 count += 1
@@ -130,18 +131,25 @@ def _bound_at_edge(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, h
 
 
 @njit(cache=True, nogil=True)
-def sweep(image: Floats, places: NDArray[np.int64], tip: Floats, threshold: float, edges: bool, low: Floats) -> int:
+def sweep(image: Floats, places: NDArray[np.int64], tip: Floats, threshold: float, edges: bool) -> int:
     """Visit all places once; return at how many the tip was lowered."""
     gain = np.empty(tip.shape)
     changed = 0
     for k in range(places.shape[0]):
-        changed += sharpen_at(image, places[k, 0], places[k, 1], tip, threshold, edges, gain, low) > 0
+        changed += sharpen_at(image, places[k, 0], places[k, 1], tip, threshold, edges, gain) > 0
     return changed
 
 
 @njit(cache=True, nogil=True)
 def touched_once(
-    image: Floats, surface: Floats, tip: Floats, tolerance: float, spread: int, first: int, last: int, out: NDArray[np.int64]
+    image: Floats,
+    surface: Floats,
+    tip: Floats,
+    tolerance: float,
+    spread: int,
+    first: int,
+    last: int,
+    out: NDArray[np.int64],
 ) -> None:
     """Fill ``out[i, j]`` with the flat index of the surface pixel that the tip touches there; -1 if not one alone.
 
