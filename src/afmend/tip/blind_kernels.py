@@ -37,18 +37,18 @@ def peaks(image: Floats, tip_shape: tuple[int, int], near: int) -> NDArray[np.in
 def sharpen_at(image: Floats, i: int, j: int, tip: Floats, threshold: float, edges: bool, gain: Floats) -> int:
     """Lower the tip to what the image around one pixel allows; return how many elements were lowered.
 
-    ``gain`` is scratch of the tip's shape.
+    ``slack`` is what rounding may add to a height; ``gain`` is scratch of the tip's shape.
     """
     (rows, cols), (n, m) = image.shape, tip.shape
     inside = n - 1 <= i <= rows - n and m - 1 <= j <= cols - m
     if not inside:
-        return _sharpen_at_edge(image, i, j, tip, threshold) if edges else 0
-    if not _may_sharpen(image, i, j, tip, threshold, gain):
+        return _sharpen_at_edge(image, i, j, tip, threshold, slack) if edges else 0
+    if not _may_sharpen(image, i, j, tip, threshold, slack, gain):
         return 0
     count = 0
     for y in range(n):
         for x in range(m):
-            best = _bound_inside(image, i, j, tip, y, x)
+            best = _bound_inside(image, i, j, tip, y, x, slack)
             if best > -np.inf and best < tip[y, x] - threshold:
                 tip[y, x] = best + threshold
                 count += 1
@@ -56,11 +56,11 @@ def sharpen_at(image: Floats, i: int, j: int, tip: Floats, threshold: float, edg
 
 
 @njit(cache=True, nogil=True)
-def _bound_inside(image: Floats, i: int, j: int, tip: Floats, y: int, x: int) -> float:
+def _bound_inside(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, slack: float) -> float:
     (n, m), here, best = tip.shape, image[i, j], -np.inf
     for v in range(n):
         for u in range(m):
-            if here - image[i + n // 2 - v, j + m // 2 - u] > tip[v, u]:
+            if here - image[i + n // 2 - v, j + m // 2 - u] > tip[v, u] + slack:
                 continue
             best = max(best, image[i + y - v, j + x - u] + tip[v, u] - here)
             if best >= tip[y, x]:
@@ -69,7 +69,7 @@ def _bound_inside(image: Floats, i: int, j: int, tip: Floats, y: int, x: int) ->
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _may_sharpen(image: Floats, i: int, j: int, tip: Floats, threshold: float, gain: Floats) -> bool:
+def _may_sharpen(image: Floats, i: int, j: int, tip: Floats, threshold: float, slack: float, gain: Floats) -> bool:
     """Say whether the image around a pixel allows any element of the tip to be lowered: whole lines at a time."""
     n, m = tip.shape
     here = image[i, j]
@@ -77,7 +77,7 @@ def _may_sharpen(image: Floats, i: int, j: int, tip: Floats, threshold: float, g
     asked = 0
     for v in range(n):
         for u in range(m):
-            if here - image[i + n // 2 - v, j + m // 2 - u] > tip[v, u]:
+            if here - image[i + n // 2 - v, j + m // 2 - u] > tip[v, u] + slack:
                 continue
             add = tip[v, u] - here
             for y in range(n):
@@ -100,12 +100,12 @@ def _below(gain: Floats, tip: Floats, threshold: float) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _sharpen_at_edge(image: Floats, i: int, j: int, tip: Floats, threshold: float) -> int:
+def _sharpen_at_edge(image: Floats, i: int, j: int, tip: Floats, threshold: float, slack: float) -> int:
     """As `sharpen_at` where the tip reaches over the edge: what might touch outside forbids nothing."""
     count = 0
     for y in range(tip.shape[0]):
         for x in range(tip.shape[1]):
-            best = _bound_at_edge(image, i, j, tip, y, x, image[i, j])
+            best = _bound_at_edge(image, i, j, tip, y, x, slack)
             if best > -np.inf and best < tip[y, x] - threshold:
                 tip[y, x] = best + threshold
                 count += 1
@@ -113,13 +113,13 @@ def _sharpen_at_edge(image: Floats, i: int, j: int, tip: Floats, threshold: floa
 
 
 @njit(cache=True, nogil=True)
-def _bound_at_edge(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, here: float) -> float:
+def _bound_at_edge(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, slack: float) -> float:
     (rows, cols), (n, m) = image.shape, tip.shape
-    best, limit = -np.inf, tip[y, x]
+    best, limit, here = -np.inf, tip[y, x], image[i, j]
     for v in range(n):
         for u in range(m):
             a, b = i + n // 2 - v, j + m // 2 - u
-            if 0 <= a < rows and 0 <= b < cols and here - image[a, b] > tip[v, u]:
+            if 0 <= a < rows and 0 <= b < cols and here - image[a, b] > tip[v, u] + slack:
                 continue
             a, b = i + y - v, j + x - u
             if not (0 <= a < rows and 0 <= b < cols):
@@ -131,12 +131,12 @@ def _bound_at_edge(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, h
 
 
 @njit(cache=True, nogil=True)
-def sweep(image: Floats, places: NDArray[np.int64], tip: Floats, threshold: float, edges: bool) -> int:
+def sweep(image: Floats, places: NDArray[np.int64], tip: Floats, threshold: float, slack: float, edges: bool) -> int:
     """Visit all places once; return at how many the tip was lowered."""
     gain = np.empty(tip.shape)
     changed = 0
     for k in range(places.shape[0]):
-        changed += sharpen_at(image, places[k, 0], places[k, 1], tip, threshold, edges, gain) > 0
+        changed += sharpen_at(image, places[k, 0], places[k, 1], tip, threshold, slack, edges, gain) > 0
     return changed
 
 
