@@ -34,7 +34,9 @@ def peaks(image: Floats, tip_shape: tuple[int, int], near: int) -> NDArray[np.in
 
 
 @njit(cache=True, nogil=True)
-def sharpen_at(image: Floats, i: int, j: int, tip: Floats, threshold: float, edges: bool, gain: Floats) -> int:
+def sharpen_at(
+    image: Floats, i: int, j: int, tip: Floats, threshold: float, slack: float, edges: bool, gain: Floats
+) -> int:
     """Lower the tip to what the image around one pixel allows; return how many elements were lowered.
 
     ``slack`` is what rounding may add to a height; ``gain`` is scratch of the tip's shape.
