@@ -59,15 +59,16 @@ def sharpen_at(
 
 @njit(cache=True, nogil=True)
 def _bound_inside(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, slack: float) -> float:
-    (n, m), here, best = tip.shape, image[i, j], -np.inf
+    (n, m), here = tip.shape, image[i, j]
+    best: float = -np.inf
     for v in range(n):
         for u in range(m):
             if here - image[i + n // 2 - v, j + m // 2 - u] > tip[v, u] + slack:
                 continue
             best = max(best, image[i + y - v, j + x - u] + tip[v, u] - here)
             if best >= tip[y, x]:
-                return best
-    return best
+                return float(best)
+    return float(best)
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
@@ -117,7 +118,8 @@ def _sharpen_at_edge(image: Floats, i: int, j: int, tip: Floats, threshold: floa
 @njit(cache=True, nogil=True)
 def _bound_at_edge(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, slack: float) -> float:
     (rows, cols), (n, m) = image.shape, tip.shape
-    best, limit, here = -np.inf, tip[y, x], image[i, j]
+    limit, here = tip[y, x], image[i, j]
+    best: float = -np.inf
     for v in range(n):
         for u in range(m):
             a, b = i + n // 2 - v, j + m // 2 - u
@@ -128,8 +130,8 @@ def _bound_at_edge(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, s
                 return np.inf
             best = max(best, image[a, b] + tip[v, u] - here)
             if best >= limit:
-                return best
-    return best
+                return float(best)
+    return float(best)
 
 
 @njit(cache=True, nogil=True)

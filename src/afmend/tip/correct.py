@@ -129,7 +129,8 @@ def side_error(surface: Heights) -> Heights:
     """Return the error of a contact that lies anywhere within a pixel either way: slope times pixel / sqrt(3)."""
     rise = [np.maximum(np.abs(np.diff(surface, axis=a, prepend=np.take(surface, [0], a))),
                        np.abs(np.diff(surface, axis=a, append=np.take(surface, [-1], a)))) for a in (0, 1)]  # fmt: skip
-    return np.hypot(rise[0], rise[1]) / math.sqrt(3)
+    error: Heights = np.hypot(rise[0], rise[1]) / math.sqrt(3)
+    return error
 
 
 def gap_scale(bound: Heights, certain: Mask, tip: Heights) -> Heights:
@@ -141,7 +142,8 @@ def gap_scale(bound: Heights, certain: Mask, tip: Heights) -> Heights:
     floor = minimum_filter(known, size=reach, mode="nearest")
     lowest = minimum_filter(bound, size=reach, mode="nearest")
     floor = np.where(np.isfinite(floor), np.minimum(floor, lowest), lowest)
-    return np.maximum(bound - floor, 0.0)
+    gap: Heights = np.maximum(bound - floor, 0.0)
+    return gap
 
 
 def _apex_size(tip: Heights) -> tuple[int, int]:

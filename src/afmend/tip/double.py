@@ -226,9 +226,10 @@ def _agreement(view: _View, offset: tuple[int, int], depth: float) -> _Agreement
     gentle, equal = asked & (allowed <= GENTLE * view.range_nm), asked & (np.abs(excess) <= allowed)
     tops = _tops(source, asked)
     forbidden = asked & (excess < -allowed)
-    with_ghost, without = np.count_nonzero(tops & equal), np.count_nonzero(tops & forbidden)
+    with_ghost, without = int(np.count_nonzero(tops & equal)), int(np.count_nonzero(tops & forbidden))
     return _Agreement(
-        np.count_nonzero(equal & gentle) / max(1, np.count_nonzero(gentle)), 1 - np.count_nonzero(forbidden) / count,
+        int(np.count_nonzero(equal & gentle)) / max(1, int(np.count_nonzero(gentle))),
+        1 - int(np.count_nonzero(forbidden)) / count,
         with_ghost / max(1, with_ghost + without), int(label(equal & gentle & tops)[1]),
     )  # fmt: skip
 
@@ -237,7 +238,8 @@ def _tops(source: Heights, asked: Mask) -> Mask:
     """Mark the highest pixel of each neighborhood: a feature has its ghost only if its top has."""
     from scipy.ndimage import maximum_filter
 
-    return asked & (maximum_filter(source, 5) - source <= 0)
+    out: Mask = asked & (maximum_filter(source, 5) - source <= 0)
+    return out
 
 
 def _refined(drop: Heights, asked: Mask, depth: float, tolerance: float) -> float:

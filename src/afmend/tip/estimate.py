@@ -16,21 +16,23 @@ import numpy as np
 
 from afmend.errors import BadParameterError, BadScanError
 from afmend.scan.arrays import Heights, Mask
-from afmend.tip.features import LARGEST_PX, Peaks, find_peaks
+from afmend.tip.features import GRID_MISFIT, LARGEST_PX, LEAST_REACH_PX, REACH, Peaks, find_peaks
 from afmend.tip.morphology import checked
-from afmend.tip.shapes import SphereCone, tip_array
+from afmend.tip.shapes import SphereCone, largest_tip_array
 
 Verdict: TypeAlias = Literal["confident", "bound", "none"]
 FEWEST_PEAKS = 8
 LOW, LIMITING = 0.05, 0.2
 """Quantiles: the radius is where the sharpest peaks begin, those up to the second one must look like a tip."""
-ROUND = 0.4
+ROUND = 0.5
 """Median roundness of the sharpest peaks from which on they look like images of points."""
+ONE_SIDED = 0.4
+"""Median evenness of the sharpest features up to which they look like edges of plateaus or holes."""
 SHARPEST_PX = 1.2
 """A tip with a smaller radius does not change an image of these pixels."""
-LEAST_RELIEF = 0.27
-"""Prominence of the sharpest peaks over the radius: flatter ones show the surface, not the tip."""
-ALIKE = 0.12
+LEAST_RELIEF = 0.35
+"""Drop around the sharpest peaks, within their radius, over the radius: flatter ones show the surface, not the tip."""
+ALIKE = 0.16
 """Spread of the logarithms of prominence below which the sharpest peaks may be one kind of particle."""
 OWN_RADIUS, SAMPLING = 2.3, 1.25
 """By which factors the radius may be too large (features have radii of their own) or too small (peaks lie between
@@ -95,7 +97,7 @@ class TipEstimate:
         """
         if self.shape is None:
             raise BadParameterError(f"the tip is not known: {self.reason}", where="tip", now=self.advice)
-        return tip_array(self.shape, pixel_nm, depth_nm)
+        return largest_tip_array(self.shape, pixel_nm, depth_nm)
 
 
 def estimate_tip(
@@ -141,7 +143,8 @@ def estimate_tip(
 def _joined(found: Sequence[Peaks]) -> Peaks:
     return Peaks(
         np.concatenate([p.radius_px for p in found]), np.concatenate([p.roundness for p in found]),
-        np.concatenate([p.prominence_nm for p in found]), max(p.noise_nm for p in found),
+        np.concatenate([p.evenness for p in found]), np.concatenate([p.prominence_nm for p in found]),
+        np.concatenate([p.relief_nm for p in found]), max(p.noise_nm for p in found),
         max(p.range_nm for p in found),
     )  # fmt: skip
 
@@ -156,27 +159,29 @@ def _judged(peaks: Peaks, pixel_nm: tuple[float, float], flank_deg: float) -> Ti
             "Scan sharp features (a tip characterizer, etched needles), a larger area, or with less noise.",
         )  # fmt: skip
     radius_px = float(np.quantile(peaks.radius_px, LOW))
+    true_px = _without_grid(radius_px)
     sharpest = peaks.radius_px <= np.quantile(peaks.radius_px, LIMITING) * 1.01
     roundness = float(np.median(peaks.roundness[sharpest]))
     spread = float(np.std(np.log(peaks.prominence_nm[sharpest])))
-    relief = float(np.median(peaks.prominence_nm[sharpest])) / (radius_px * side)
+    relief = float(np.median(peaks.relief_nm[sharpest])) / (radius_px * side)
+    evenness = float(np.median(peaks.evenness[sharpest]))
     low, high = _interval(peaks.radius_px, side)
-    details = {"roundness": roundness, "spread": spread, "relief": relief, "radius_px": radius_px}
-    reason, advice = _doubt(radius_px, roundness, relief, spread)
+    details = {"roundness": roundness, "spread": spread, "relief": relief, "evenness": evenness, "radius_px": radius_px}
+    reason, advice = _doubt(radius_px, roundness, evenness, relief, spread)
     if reason:
         none = radius_px >= 0.95 * LARGEST_PX
         return TipEstimate(
             "none" if none else "bound", nan if none else radius_px * side, (0.0, nan if none else high), flank_deg,
             None, count, peaks.noise_nm, reason, advice, details,
         )  # fmt: skip
-    shape = SphereCone(radius_nm=radius_px * side, half_angle_deg=flank_deg)
+    shape = SphereCone(radius_nm=true_px * side, half_angle_deg=flank_deg)
     return TipEstimate(
-        "confident", radius_px * side, (low, high), flank_deg, shape, count, peaks.noise_nm,
-        f"{int(np.count_nonzero(sharpest))} of {count} peaks are round and as sharp as the tip allows", "", details,
+        "confident", true_px * side, (low, high), flank_deg, shape, count, peaks.noise_nm,
+        f"{int(np.count_nonzero(sharpest))} of {count} peaks look like images of points or of edges", "", details,
     )  # fmt: skip
 
 
-def _doubt(radius_px: float, roundness: float, relief: float, spread: float) -> tuple[str, str]:
+def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, spread: float) -> tuple[str, str]:
     """Say why the sharpest peaks need not show the tip, and what would help; empty if they do."""
     characterizer = "Scan a tip characterizer or other sharp features, or give the tip's radius."
     if radius_px < SHARPEST_PX:
@@ -186,11 +191,23 @@ def _doubt(radius_px: float, roundness: float, relief: float, spread: float) -> 
         )
     if radius_px >= 0.95 * LARGEST_PX or relief < LEAST_RELIEF:
         return ("the surface has no sharp features: its own roundness hides the tip's", characterizer)
-    if roundness < ROUND:
-        return ("the sharpest features are ridges or saddles of the surface, not images of points", characterizer)
+    if roundness < ROUND and evenness > ONE_SIDED:
+        return (
+            "the sharpest features are ridges or saddles of the surface, not images of points or of edges",
+            characterizer,
+        )
     if spread < ALIKE:
-        return ("the sharpest peaks are all alike: particles of one size look like images of the tip", characterizer)
+        return (
+            "the sharpest features are all alike: particles of one size, or one kind of edge, look like the tip",
+            characterizer,
+        )
     return "", ""
+
+
+def _without_grid(radius_px: float) -> float:
+    """Take off, by half, what the misfit allowed for apexes between pixels adds to a radius: some lie on pixels."""
+    reach = max(REACH * radius_px, LEAST_REACH_PX)
+    return radius_px / (1 + GRID_MISFIT / reach**2)
 
 
 def _interval(radius_px: Heights, side: float) -> tuple[float, float]:

@@ -46,7 +46,12 @@ class Peaks:
         Critical radius in pixels (geometric mean of both pixel sizes); `LARGEST_PX` if none tried was too large.
     roundness : (peaks,) float64
         Smaller over larger curvature, 1 = round, 0 = ridge, negative = saddle.
+    evenness : (peaks,) float64
+        Smaller over larger drop on the two sides across the peak: 1 = ridge or summit, 0 = edge of a plateau.
     prominence_nm : (peaks,) float64
+        Over the lowest pixel of a window of 9 x 9.
+    relief_nm : (peaks,) float64
+        Over the lowest pixel within the radius of the sharpest peaks, at least four pixels.
     noise_nm : float
         Sigma of white noise, an upper bound.
     range_nm : float
@@ -55,7 +60,9 @@ class Peaks:
 
     radius_px: Vector
     roundness: Vector
+    evenness: Vector
     prominence_nm: Vector
+    relief_nm: Vector
     noise_nm: float
     range_nm: float
 
@@ -99,9 +106,10 @@ def find_peaks(image: Heights, pixel_nm: tuple[float, float], usable: Mask | Non
     inner[BORDER:-BORDER, BORDER:-BORDER] = True
     rows, cols = np.nonzero(top & inner)
     radius = _critical(image, rows, cols, pixel_nm, noise)
-    return Peaks(
-        radius, _roundness(image, rows, cols, radius, pixel_nm), rise[rows, cols], noise, float(high - low)
-    )  # fmt: skip
+    roundness, evenness = _forms(image, rows, cols, radius, pixel_nm)
+    window = max(SURROUNDINGS, 2 * math.ceil(float(np.quantile(radius, 0.05))) + 1) if rows.size else SURROUNDINGS
+    relief = (image - minimum_filter(image, window))[rows, cols]
+    return Peaks(radius, roundness, evenness, rise[rows, cols], relief, noise, float(high - low))
 
 
 def apex_array(radius_nm: float, pixel_nm: tuple[float, float]) -> Heights:
@@ -138,12 +146,13 @@ def _critical(
     return found
 
 
-def _roundness(
+def _forms(
     image: Heights, rows: NDArray[np.intp], cols: NDArray[np.intp], radius_px: Vector, pixel_nm: tuple[float, float]
-) -> Vector:
-    """Fit a quadratic around each peak, as far as its own radius says, and compare its two curvatures."""
+) -> tuple[Vector, Vector]:
+    """Fit a quadratic around each peak, compare its two curvatures, and the two sides across it."""
     side = math.sqrt(pixel_nm[0] * pixel_nm[1])
-    out: Vector = np.zeros(rows.size)
+    roundness: Vector = np.zeros(rows.size)
+    evenness: Vector = np.ones(rows.size)
     usual = float(np.quantile(radius_px, 0.05)) if rows.size else 1.0
     reach = side * min(max(0.7 * usual, 1.5), 8.0)
     ny, nx = (max(1, round(reach / step)) for step in pixel_nm)
@@ -154,5 +163,19 @@ def _roundness(
         if ny <= i < image.shape[0] - ny and nx <= j < image.shape[1] - nx:
             c = solve @ image[i - ny : i + ny + 1, j - nx : j + nx + 1].ravel()
             mean, difference = (c[3] + c[4]) / 2, math.hypot((c[3] - c[4]) / 2, c[5])
-            out[k] = (mean + difference) / (mean - difference) if mean - difference < 0 else 0.0
-    return out
+            roundness[k] = (mean + difference) / (mean - difference) if mean - difference < 0 else 0.0
+            angle = (
+                0.5 * math.atan2(2 * c[5], c[3] - c[4]) + math.pi / 2
+            )  # from the slow axis, of the strongest curvature
+            evenness[k] = _evenness(image, i, j, (math.cos(angle) * reach, math.sin(angle) * reach), pixel_nm)
+    return roundness, evenness
+
+
+def _evenness(image: Heights, i: int, j: int, step_nm: tuple[float, float], pixel_nm: tuple[float, float]) -> float:
+    """Compare how far the image falls on the two sides of a pixel, twice a step away."""
+    drops = []
+    for sign in (-2, 2):
+        row = min(max(i + round(sign * step_nm[0] / pixel_nm[0]), 0), image.shape[0] - 1)
+        col = min(max(j + round(sign * step_nm[1] / pixel_nm[1]), 0), image.shape[1] - 1)
+        drops.append(max(0.0, float(image[i, j] - image[row, col])))
+    return min(drops) / max(drops) if max(drops) > 0 else 1.0

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights
@@ -125,5 +124,5 @@ def _centered(tip: Heights) -> Heights:
     row, col = np.unravel_index(int(np.argmax(tip)), tip.shape)
     rows = np.clip(np.arange(tip.shape[0]) + int(row) - tip.shape[0] // 2, 0, tip.shape[0] - 1)
     cols = np.clip(np.arange(tip.shape[1]) + int(col) - tip.shape[1] // 2, 0, tip.shape[1] - 1)
-    moved: NDArray[np.float64] = tip[np.ix_(rows, cols)]
-    return moved - moved.max()
+    moved = tip[np.ix_(rows, cols)]
+    return np.asarray(moved - moved.max(), dtype=np.float64)

@@ -13,9 +13,11 @@ from afmend.scan.arrays import Heights, Mask
 from afmend.tip.correct import Correction, correct
 from afmend.tip.double import NONE, double_tip, find_ghost
 from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
-from afmend.tip.shapes import LARGEST_PX, SphereCone, tip_array
+from afmend.tip.shapes import SphereCone, largest_tip_array
 
 SMALLEST_PX = 16
+NAME = "untouched"
+"""Of the artifact mask: heights there are upper bounds."""
 
 
 class TipCorrection(Params):
@@ -37,15 +39,15 @@ def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     found, facts = _correction(field, params)
     if found is None:
         return Leveled(np.array(field.heights), facts=facts)
-    return Leveled(np.where(field.excluded, field.heights, found.heights), facts=facts)
+    return Leveled(np.where(_holes(field), field.heights, found.heights), facts=facts)
 
 
 @step("mark.untouched", Untouched, version="1")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that are not certain; nothing is marked if the tip is not known."""
     found, facts = _correction(field, params)
-    mask = np.zeros(field.shape, dtype=np.bool_) if found is None else ~found.certain & field.usable
-    return Found(mask, "untouched", facts=facts)
+    mask = np.zeros(field.shape, dtype=np.bool_) if found is None else ~found.certain & ~_holes(field)
+    return Found(mask, NAME, facts=facts)
 
 
 def _correction(field: Field, params: TipCorrection) -> tuple[Correction | None, dict[str, Any]]:
@@ -55,7 +57,7 @@ def _correction(field: Field, params: TipCorrection) -> tuple[Correction | None,
     image = _without_holes(field)
     depth = float(np.ptp(image))
     estimate = _tip_of(field, image, params)
-    ghost = find_ghost(image, field.pixel_nm, field.usable) if params.double_tip else NONE
+    ghost = find_ghost(image, field.pixel_nm, ~_holes(field)) if params.double_tip else NONE
     facts = (estimate.facts if estimate is not None else {"radius_nm": params.radius_nm}) | ghost.facts
     if estimate is not None and estimate.shape is None and not ghost.found:
         return None, facts | {"skipped": estimate.reason}
@@ -81,20 +83,29 @@ def _why_not(field: Field) -> str:
         return "the size of the pixels is unknown"
     if min(field.shape) < SMALLEST_PX:
         return f"fewer than {SMALLEST_PX} pixels along a side"
-    return "" if field.usable.any() else "no pixel can be trusted"
+    return "no pixel can be trusted" if _holes(field).all() else ""
+
+
+def _holes(field: Field) -> Mask:
+    """Return what was measured wrongly or not at all; features are right, and what no tip touched is a bound."""
+    out = np.zeros(field.shape, dtype=np.bool_)
+    for role, name, mask in field.masks.items():
+        if role != "foreground" and name != NAME:
+            out |= mask
+    return out
 
 
 def _without_holes(field: Field) -> Heights:
     """Let holes bound nothing: as high as the highest pixel."""
-    heights: Heights = np.where(field.excluded, float(field.heights[field.usable].max()), field.heights)
+    holes = _holes(field)
+    heights: Heights = np.where(holes, float(field.heights[~holes].max()), field.heights)
     return heights
 
 
 def _tip_of(field: Field, image: Heights, params: TipCorrection) -> TipEstimate | None:
     if params.source == "given":
         return None
-    usable: Mask = field.usable
-    return estimate_tip([image], field.pixel_nm, usable=[usable], flank_deg=params.half_angle_deg)
+    return estimate_tip([image], field.pixel_nm, usable=[~_holes(field)], flank_deg=params.half_angle_deg)
 
 
 def _sharp(field: Field) -> float:
@@ -103,9 +114,5 @@ def _sharp(field: Field) -> float:
 
 
 def _array(radius_nm: float, half_angle_deg: float, field: Field, depth_nm: float) -> Heights:
-    """Return the tip as an array, as deep as the largest array allows."""
-    reach = (LARGEST_PX // 2 - 1) * min(field.pixel_nm)
-    steep = math.tan(math.radians(half_angle_deg))
-    deepest = max(0.0, (reach - radius_nm) / steep) if reach > radius_nm else reach * reach / (2 * radius_nm)
     shape = SphereCone(radius_nm=max(radius_nm, 1e-6), half_angle_deg=half_angle_deg)
-    return tip_array(shape, field.pixel_nm, min(depth_nm, deepest))
+    return largest_tip_array(shape, field.pixel_nm, depth_nm)

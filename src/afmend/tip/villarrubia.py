@@ -112,7 +112,8 @@ def _unexplained(z: Heights, tip: Heights, threshold: float) -> NDArray[np.int64
 
 def levels(image: Heights, step: float) -> Heights:
     """Truncate heights above the lowest to whole steps."""
-    return np.floor((image - image.min()) / step)
+    whole: Heights = np.floor((image - image.min()) / step)
+    return whole
 
 
 def noise_threshold_nm(noise_nm: float, image: Heights) -> float:

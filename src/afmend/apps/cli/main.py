@@ -11,6 +11,7 @@ import typer
 
 from afmend.apps.cli.bench import bench_app
 from afmend.apps.cli.steps_group import LevelGroup, MaskGroup
+from afmend.apps.cli.tip import tip_app
 from afmend.errors import AfmendError
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.add_typer(
     name="mask",
     help="Mark artifacts and write the masks: steps mark.* (steps mask.* reshape masks: for recipes).",
 )
+app.add_typer(tip_app, name="tip", help="The tip: simulate it, estimate it, take it off, show where that is certain.")
 app.add_typer(bench_app, name="bench", help="Compare methods on scans with a known surface: errors in nm.")
 
 CORES = os.cpu_count() or 1
