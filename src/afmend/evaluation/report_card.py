@@ -13,6 +13,7 @@ from afmend.evaluation.report_facts import Card, finite, safe
 from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
 from afmend.evaluation.report_states import DIMENSIONLESS, State, states
+from afmend.evaluation.report_tip import tip_section
 from afmend.evaluation.report_warnings import MANY_PATCHES, percent, warnings, with_unit
 from afmend.pictures.annotate import size_text
 from afmend.pictures.maps import INVENTED, KIND_COLORS, kind_colors
@@ -61,6 +62,7 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
         f"<div>{_invented(found, after, mended.grid)}</div>",
         f"<div>{_statistics(three, after)}{_no_harm(moved, after, found)}</div>",
         "</div>",
+        tip_section(records, mended.grid),
         _history(records),
     ]
     return Card(

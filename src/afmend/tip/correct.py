@@ -24,9 +24,9 @@ REPEATS = 2
 CONTACT_SIGMAS = 3.0
 NEAR_PX = 1
 """Contacts within so many pixels of each other count as one."""
-GAP = 0.5
-"""How far below the bound a surface lies that the tip did not touch, in units of `gap_scale`, at most in 95 % of cases.
-Measured on simulated surfaces of 12 families (box train)."""
+GAP = 1.0
+"""How far below the bound a surface is taken to lie that the tip did not touch, at most, in units of `gap_scale`: as
+deep as the lowest height known nearby. It holds in 90 to 97 % of cases on simulated surfaces, not in deep pores."""
 Z95 = 1.96
 
 
