@@ -28,7 +28,7 @@ ROUND = 0.5
 """Median roundness of the sharpest peaks from which on they look like images of points."""
 ONE_SIDED = 0.4
 """Median evenness of the sharpest features up to which they look like edges of plateaus or holes."""
-SHARPEST_PX = 1.2
+SHARPEST_PX = 1.8
 """A tip with a smaller radius does not change an image of these pixels."""
 LEAST_RELIEF = 0.35
 """Drop around the sharpest peaks, within their radius, over the radius: flatter ones show the surface, not the tip."""
