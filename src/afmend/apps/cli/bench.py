@@ -101,7 +101,7 @@ def seed_tip_table(
     from afmend.apps.cli.bench_tables import text_table
     from afmend.evaluation.bench.seed_tip import seed_tip
 
-    found = seed_tip(box, seed, count or 8, size or 192)
+    found = seed_tip(box, seed, count or 12, size or 192)
     if as_json:
         say.emit(found)
         return

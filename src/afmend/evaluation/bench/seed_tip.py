@@ -140,6 +140,6 @@ def _row(model: str, family: str, method: str, of: list[Score]) -> list[str]:
     middle = {name: float(np.median([getattr(s, name) for s in of])) for name in ("psnr_db", "ssim", "vif", "rmse_nm")}
     return [
         f"{family}, {model.split(',', maxsplit=1)[0]}", method, f"{middle['psnr_db']:.1f}",
-        f"{gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]", f"{middle['ssim']:.3f}", f"{middle['vif']:.3f}",
+        f"{gain.value:+.2f}" + (f" [{gain.low:+.2f}, {gain.high:+.2f}]" if np.isfinite(gain.low) else ""), f"{middle['ssim']:.3f}", f"{middle['vif']:.3f}",
         f"{middle['rmse_nm']:.3g}",
     ]  # fmt: skip
