@@ -137,9 +137,10 @@ def _table(scores: list[Score], count: int) -> dict[str, Any]:
 
 def _row(model: str, family: str, method: str, of: list[Score]) -> list[str]:
     gain = bootstrap([s.gain_db for s in of])
+    limits = f" [{gain.low:+.2f}, {gain.high:+.2f}]" if np.isfinite(gain.low) else ""  # too few scans
     middle = {name: float(np.median([getattr(s, name) for s in of])) for name in ("psnr_db", "ssim", "vif", "rmse_nm")}
     return [
         f"{family}, {model.split(',', maxsplit=1)[0]}", method, f"{middle['psnr_db']:.1f}",
-        f"{gain.value:+.2f}" + (f" [{gain.low:+.2f}, {gain.high:+.2f}]" if np.isfinite(gain.low) else ""), f"{middle['ssim']:.3f}", f"{middle['vif']:.3f}",
+        f"{gain.value:+.2f}{limits}", f"{middle['ssim']:.3f}", f"{middle['vif']:.3f}",
         f"{middle['rmse_nm']:.3g}",
     ]  # fmt: skip
