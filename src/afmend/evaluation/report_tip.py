@@ -36,7 +36,8 @@ def tip_section(records: Sequence[Record], grid: Grid) -> str:
         if facts.get("advice"):
             rows.append(("what would help", safe(facts["advice"])))
     rows += _known(facts)
-    marked = next((record.facts.get("pixels") for record in found if record.step == "mark.untouched"), None)
+    marks = (record.facts for record in found if record.step == "mark.untouched" and "skipped" not in record.facts)
+    marked = next((facts.get("pixels") for facts in marks), None)
     if marked is not None:
         share = 100 * int(marked) / (grid.rows * grid.cols)
         rows.append(("never touched", f"{share:.1f} % of the pixels: there the heights are an upper bound"))

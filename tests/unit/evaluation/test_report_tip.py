@@ -31,12 +31,14 @@ def test_a_correction_is_told_and_drawn():
 
 def test_abstention_says_why_and_what_helps():
     made = tip_section(
-        [record("tip.correct", skipped="no <features>", advice="scan needles", verdict="bound", radius_nm=5.0,
+        [record("mark.untouched", pixels=0, skipped="no <features>"),
+         record("tip.correct", skipped="no <features>", advice="scan needles", verdict="bound", radius_nm=5.0,
                 interval_nm=[0.0, 7.0])], GRID)  # fmt: skip
     assert "no &lt;features&gt;" in made
     assert "scan needles" in made
     assert "at most 7 nm" in made
     assert "<img" not in made
+    assert "never touched" not in made
 
 
 def test_a_given_tip():
