@@ -62,6 +62,9 @@ BUILT_IN: dict[str, str] = {
     "fuse.denoised": "afmend.fusion.denoise:denoised",
     "fuse.trace_retrace": "afmend.fusion.steps:trace_retrace",
     "mark.both_fly": "afmend.fusion.steps:both_fly",
+    # the tip
+    "mark.untouched": "afmend.tip.steps:untouched",
+    "tip.correct": "afmend.tip.steps:tip_correct",
     # repair
     "fill.auto": "afmend.filling.auto:auto",
     "fill.biharmonic": "afmend.filling.biharmonic:biharmonic",

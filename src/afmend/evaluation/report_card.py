@@ -14,6 +14,7 @@ from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inve
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
 from afmend.evaluation.report_roughness import moved_results, quote, roughness_section
 from afmend.evaluation.report_states import DIMENSIONLESS, State, states
+from afmend.evaluation.report_tip import tip_section
 from afmend.evaluation.report_warnings import MANY_PATCHES, percent, warnings, with_unit
 from afmend.pictures.annotate import size_text
 from afmend.pictures.maps import INVENTED, KIND_COLORS, kind_colors
@@ -64,6 +65,7 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
         f"<div>{_statistics(three, after)}{_no_harm(moved, after, found)}",
         roughness_section(quoted, after.unit, calibrated=after.calibrated, lengths=mended.grid.calibrated),
         "</div></div>",
+        tip_section(records, mended.grid),
         _history(records),
     ]
     return Card(

@@ -164,16 +164,17 @@ def _repaired(stage: _Stage, image: Image.Image, *, fine: bool) -> Panel:
     line = outline(stage.invented, stage.size, inside=fine)
     marks.paste(Image.fromarray(line.astype(np.uint8)), image.info["origin"])
     opacity = bytes([0, 128 if fine else 255])
-    overlay = _uri(encoded(marks, "PNG", transparency=opacity, optimize=True), "png")
+    overlay = data_uri(encoded(marks, "PNG", transparency=opacity, optimize=True), "png")
     return replace(_panel("Repaired", "filled pixels outlined; point here to hide", image), overlay=overlay)
 
 
-def _uri(data: bytes, form: str) -> str:
+def data_uri(data: bytes, form: str) -> str:
+    """Return a picture as a data URI."""
     return f"data:image/{form};base64,{base64.b64encode(data).decode()}"
 
 
 def _panel(title: str, caption: str, image: Image.Image) -> Panel:
-    uri = _uri(encoded(image, "WEBP", quality=80, method=2), "webp")
+    uri = data_uri(encoded(image, "WEBP", quality=80, method=2), "webp")
     return Panel(title, caption, uri, image.width, image.height)
 
 

@@ -34,7 +34,7 @@ def dilate(surface: Heights, tip: Heights) -> Heights:
     """
     from afmend.tip.morphology_kernels import dilation
 
-    surface, tip = _checked(surface, "surface"), _checked_tip(tip)
+    surface, tip = checked(surface, "surface"), checked_tip(tip)
     return dilation(surface, tip)
 
 
@@ -52,21 +52,39 @@ def erode(image: Heights, tip: Heights) -> Heights:
     """
     from afmend.tip.morphology_kernels import dilation
 
-    image, tip = _checked(image, "image"), _checked_tip(tip)
+    image, tip = checked(image, "image"), checked_tip(tip)
     # The image from below, under the tip reflected through its own origin.
     rows, cols = (0 if n % 2 else 1 for n in tip.shape)  # an even side needs one pixel more to have its origin there
     mirrored = np.pad(tip, ((0, rows), (0, cols)), constant_values=-np.inf)[::-1, ::-1]
     return -dilation(-image, mirrored)
 
 
-def _checked(array: Heights, name: str) -> Heights:
+def opened(image: Heights, tip: Heights) -> Heights:
+    """Dilate the erosion: what of the image this tip can have made. Nowhere above the image, but for the edges.
+
+    Parameters, edges and errors as `dilate`. Where it is lower than the image by more than noise, no surface
+    imaged with this tip shows that image: the tip is too blunt.
+    """
+    return dilate(erode(image, tip), tip)
+
+
+def closed(surface: Heights, tip: Heights) -> Heights:
+    """Erode the dilation: the surface as far as this tip can tell. Nowhere below it, but for the edges.
+
+    Parameters, edges and errors as `dilate`. Away from the edges doing it twice changes nothing.
+    """
+    return erode(dilate(surface, tip), tip)
+
+
+def checked(array: Heights, name: str) -> Heights:
+    """Return an array as float64; raise `BadScanError` unless it is 2-D, not empty and finite."""
     array = np.asarray(array, dtype=np.float64)
     if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
         raise BadScanError(f"the {name} must be a non-empty, finite 2-D array", now="Fill missing pixels first.")
     return array
 
 
-def _checked_tip(tip: Heights) -> Heights:
+def checked_tip(tip: Heights) -> Heights:
     """Return the tip with its highest value at 0."""
     tip = np.asarray(tip, dtype=np.float64)
     if tip.ndim != 2 or tip.size == 0 or not np.isfinite(tip.max()):

@@ -218,6 +218,21 @@ def tip_array(shape: TipShape, pixel_nm: tuple[float, float], depth_nm: float) -
     return out
 
 
+def largest_tip_array(shape: TipShape, pixel_nm: tuple[float, float], depth_nm: float) -> Heights:
+    """Return a tip as `tip_array` does, but cut off at `LARGEST_PX` instead of refused: minus infinity beyond.
+
+    What is cut off would touch only beside a wall so tall that the tip's flank reaches that far.
+    """
+    half = LARGEST_PX // 2
+    steps = np.arange(-half, half + 1, dtype=np.float64)
+    heights = tip_heights(shape, steps[:, None] * pixel_nm[0], steps[None, :] * pixel_nm[1])
+    heights = heights - heights.max()
+    rows, cols = np.nonzero(heights >= -depth_nm)
+    n, m = int(np.abs(rows - half).max()), int(np.abs(cols - half).max())
+    out: Heights = heights[half - n : half + n + 1, half - m : half + m + 1]
+    return np.where(out >= -depth_nm, out, -np.inf)
+
+
 def _furthest_apex(shape: TipShape, pixel_nm: tuple[float, float]) -> int:
     """Return the distance of the other apices in pixels: those beyond the array must not vanish without a word."""
     others = shape.others if isinstance(shape, Multiple) else ()

@@ -103,3 +103,23 @@ def seed_table(
     from afmend.apps.cli.bench_run import show_seed_table
 
     show_seed_table((context.command.name or "").removeprefix("seed-"), box, seed, count, size, as_json=as_json)
+
+
+@bench_app.command("seed-tip")
+def seed_tip_table(
+    *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None, as_json: AsJson = False
+) -> None:
+    """Repeat the seed's tip experiment on many surfaces: raw, blind as Gwyddion, afmend; dilation and Gaussian."""
+    from afmend.apps.cli import say
+    from afmend.apps.cli.bench_tables import text_table
+    from afmend.evaluation.bench.seed_tip import seed_tip
+
+    found = seed_tip(box, seed, count or 12, size or 192)
+    if as_json:
+        say.emit(found)
+        return
+    console = say.out()
+    console.print(found["title"], style="bold", markup=False)
+    text_table(console, found["head"], found["rows"], texts=2)
+    for note in found["notes"]:
+        console.print(note, markup=False)

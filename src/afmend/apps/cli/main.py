@@ -11,6 +11,7 @@ import typer
 
 from afmend.apps.cli.bench import bench_app
 from afmend.apps.cli.steps_group import LevelGroup, MaskGroup
+from afmend.apps.cli.tip import tip_app
 from afmend.apps.cli.train import train_app
 from afmend.errors import AfmendError
 
@@ -28,6 +29,7 @@ app.add_typer(
     help="Mark artifacts and write the masks: steps mark.* (steps mask.* reshape masks: for recipes).",
 )
 app.add_typer(train_app, name="train", help="Train the models that afmend uses, on simulated scans or your own.")
+app.add_typer(tip_app, name="tip", help="The tip: simulate it, estimate it, take it off, show where that is certain.")
 app.add_typer(bench_app, name="bench", help="Compare methods on scans with a known surface: errors in nm.")
 
 CORES = os.cpu_count() or 1

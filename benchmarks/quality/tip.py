@@ -1,0 +1,232 @@
+"""What the tip module is worth, on scans with a known surface and tip: every row of the claims, with 95 % intervals.
+
+Run: PYTHONPATH=src python benchmarks/quality/tip.py [train|shifted] [scans per family] [first seed]
+Families with sharp features and those without are told apart; "tip visible" = the tip changes the image by more than
+twice the noise and 3 % of the surface's own spread. With --single PATH, also the pseudo-AFM frames of
+``single_tip.npz``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from afmend.evaluation.bench.tip_cases import TipCase, tip_case
+from afmend.evaluation.metrics.compare import bootstrap
+from afmend.simulation import draw, load_box
+from afmend.simulation.canvas import Canvas
+from afmend.simulation.surfaces import make_surface
+from afmend.tip.correct import correct
+from afmend.tip.double import double_tip, find_ghost
+from afmend.tip.estimate import estimate_tip
+from afmend.tip.features import noise_nm
+from afmend.tip.morphology import dilate, erode
+from afmend.tip.shapes import SphereCone, largest_tip_array
+from afmend.tip.villarrubia import noise_threshold_nm, tip_bound
+
+SHARP = ("fractal", "exponential", "porous", "cells", "particles", "mixed", "grating", "grains")
+DULL = ("gaussian", "terraces", "lattice", "fibers", "dna")
+
+
+def rms(z: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(z))))
+
+
+def told(name: str, values: list[float], *, mean: bool = False, log: bool = False) -> None:
+    """One row: value, interval, scans."""
+    if len(values) < 2:
+        print(f"{name:74} too few ({len(values)})")
+        return
+    found = bootstrap(np.log(values) if log else values, statistic="mean" if mean or log else "median")
+    three = [math.exp(v) if log else v for v in (found.value, found.low, found.high)]
+    print(f"{name:74} {three[0]:7.3f} [{three[1]:.3f}, {three[2]:.3f}]  n={len(values)}")
+
+
+def single(box: str, count: int, first: int, size: int) -> None:
+    rows: dict[str, list[float]] = defaultdict(list)
+    confident: dict[bool, list[float]] = {True: [], False: []}
+    for kind in SHARP + DULL:
+        for k in range(count):
+            case = tip_case(box, first + k, kind, shape=(size, size))
+            if case is None:
+                continue
+            raw = rms(case.image - case.surface)
+            visible = raw > max(2 * case.noise_nm, 0.03 * case.surface.std())
+            found = estimate_tip([case.image], case.pixel_nm)
+            # Featureless: smooth on the scale of the tip, so that not even the true tip corrects much of it.
+            possible = (
+                rms(correct(case.image, case.tip(), case.pixel_nm, noise=case.noise_nm).heights - case.surface) / raw
+            )
+            dull = kind in DULL or not visible
+            confident[dull].append(float(found.shape is not None))
+            if not visible:
+                continue
+            rows["true, all"].append(possible)
+            if found.shape is None:
+                rows["all, abstained = 1"].append(1.0)
+                continue
+            one(rows, case, found, raw, possible)
+    print(f"\nSingle tip, noise <= 0.1 nm, radius 1.5 to 6 pixels, box {box}: scans on which the tip is visible")
+    told("error corrected / uncorrected, where corrected (geometric mean)", rows["ratio"], log=True)
+    told("  the same with the true tip (what is possible), same scans", rows["possible"], log=True)
+    told("  the same, partial blind estimate with a threshold from the noise, same scans", rows["partial"], log=True)
+    told("error corrected / uncorrected, all (1 where it abstains)", rows["all, abstained = 1"], log=True)
+    told("  the same with the true tip, all", rows["true, all"], log=True)
+    told("share of scans that are corrected", [float(v != 1.0) for v in rows["all, abstained = 1"]], mean=True)
+    told("share of corrected scans made worse", [float(v > 1.0) for v in rows["ratio"]], mean=True)
+    told("certain pixels wrong by more than 3 sigma, mean share", rows["wrong"], mean=True)
+    told("share of pixels called certain", rows["certain"], mean=True)
+    told("interval coverage where uncertain, mean share", rows["covered"], mean=True)
+    told("radius error, |found / true - 1| (median)", rows["radius"])
+    told("  the same, tips of 2.5 pixels and more", rows["radius, blunt"])
+    told("radius inside its interval, share", rows["inside"], mean=True)
+    told("confident estimates on scans without sharp features, share", confident[True], mean=True)
+    told("confident estimates on scans with sharp features, share", confident[False], mean=True)
+
+
+def one(rows: dict[str, list[float]], case: TipCase, found, raw: float, possible: float) -> None:
+    depth = float(np.ptp(case.image))
+    tip = found.tip(case.pixel_nm, depth)
+    limits = tuple(largest_tip_array(SphereCone(radius_nm=r, half_angle_deg=found.half_angle_deg), case.pixel_nm, depth)
+                   for r in found.interval_nm)  # fmt: skip
+    done = correct(case.image, tip, case.pixel_nm, limits=limits)
+    ratio = rms(done.heights - case.surface) / raw
+    bound = tip_bound(case.image, (21, 21), noise_threshold_nm(noise_nm(case.image), case.image))
+    rows["ratio"].append(ratio)
+    rows["all, abstained = 1"].append(ratio)
+    rows["possible"].append(possible)
+    rows["partial"].append(rms(erode(case.image, bound) - case.surface) / raw)
+    off = np.abs(done.heights - case.surface) > 3 * done.sigma
+    rows["certain"].append(float(done.certain.mean()))
+    if done.certain.any():
+        rows["wrong"].append(float(off[done.certain].mean()))
+    inside = (case.surface >= done.lower) & (case.surface <= done.upper)
+    if not done.certain.all():
+        rows["covered"].append(float(inside[~done.certain].mean()))
+    error = abs(found.radius_nm / case.radius_nm - 1)
+    rows["radius"].append(error)
+    if case.radius_nm >= 2.5 * math.sqrt(case.pixel_nm[0] * case.pixel_nm[1]):
+        rows["radius, blunt"].append(error)
+    rows["inside"].append(float(found.interval_nm[0] <= case.radius_nm <= found.interval_nm[1]))
+
+
+def doubles(box: str, count: int, first: int, size: int) -> None:
+    positive: list[float] = []
+    negative: dict[str, list[float]] = defaultdict(list)
+    alarms: dict[str, list[float]] = defaultdict(list)
+    ratio, possible, offset = [], [], []
+    for kind in (*SHARP, "fibers", "dna"):
+        for k in range(count):
+            case = tip_case(box, first + k, kind, shape=(size, size), double=True)
+            plain = tip_case(box, first + k, kind, shape=(size, size))
+            if plain is not None:
+                ghost = find_ghost(plain.image, plain.pixel_nm)
+                negative["single tips"].append(ghost.score)
+                alarms["single tips"].append(float(ghost.found))
+            if case is None:
+                continue
+            one_apex = largest_tip_array(case.shape.first, case.pixel_nm, float(np.ptp(case.surface)) * 1.01)
+            seen = case.image - dilate(case.surface, one_apex) > max(3 * case.noise_nm, 0.02 * np.ptp(case.image))
+            if seen.mean() < 0.02:  # the second apex touches next to nothing
+                continue
+            ghost = find_ghost(case.image, case.pixel_nm)
+            positive.append(ghost.score)
+            if not ghost.found:
+                continue
+            offset.append(math.dist(ghost.offset_px, case.ghost_px))
+            found = estimate_tip([case.image], case.pixel_nm)
+            side = math.sqrt(case.pixel_nm[0] * case.pixel_nm[1])
+            shape = found.shape or SphereCone(radius_nm=0.1 * side)
+            tip = double_tip(largest_tip_array(shape, case.pixel_nm, float(np.ptp(case.image))), ghost)
+            raw = rms(case.image - case.surface)
+            ratio.append(rms(correct(case.image, tip, case.pixel_nm).heights - case.surface) / raw)
+            possible.append(rms(correct(case.image, case.tip(), case.pixel_nm).heights - case.surface) / raw)
+    for name, z, pixel in repeating(box, count * 4, first, size):
+        ghost = find_ghost(z, pixel)
+        negative[name].append(ghost.score)
+        alarms[name].append(float(ghost.found))
+    print(f"\nDouble tips, box {box}: second apex 6 to 20 pixels off, ghosts on at least 2 % of the pixels")
+    for name in ("gratings, lattices, pairs", "single tips"):
+        none = np.array(negative[name])
+        auc = float(np.mean([(p > none).mean() + 0.5 * (p == none).mean() for p in positive]))
+        told(f"false alarms on {name}, share", alarms[name], mean=True)
+        print(f"{'AUC against ' + name:74} {auc:7.3f}  n={len(positive)} against {none.size}")
+    told("double tips found, share", [float(p >= 0.12) for p in positive], mean=True)
+    told("offset error of those found, pixels (median)", offset)
+    told("error corrected / uncorrected, those found (geometric mean)", ratio, log=True)
+    told("  the same with the true tip", possible, log=True)
+
+
+def repeating(box: str, count: int, first: int, size: int):
+    """Gratings, lattices and pairs of real particles: what looks double and is not."""
+    for k in range(count):
+        rng = np.random.default_rng([first, k])
+        kind = ("grating", "lattice", "pairs")[k % 3]
+        if kind == "pairs":
+            yield "gratings, lattices, pairs", pairs(rng, size), (1.0, 1.0)
+            continue
+        twin = draw(load_box(box), first + k, shape=(size, size), surface=kind, artifacts=())
+        canvas = Canvas((size, size), twin.pixel_nm, (8, 8))
+        z = canvas.scan_part(make_surface(twin.surface, canvas))
+        noise = rng.uniform(0, 0.1) * min(1.0, float(z.std()))
+        yield "gratings, lattices, pairs", z + noise * rng.standard_normal(z.shape), twin.pixel_nm
+
+
+def pairs(rng: np.random.Generator, size: int) -> np.ndarray:
+    y, x = np.mgrid[:size, :size]
+    z = np.zeros((size, size))
+    move = rng.uniform(8, 20, 2) * rng.choice([-1, 1], 2)
+    for _ in range(rng.integers(8, 25)):
+        at = rng.uniform(0, size, 2)
+        for k in (0, 1):
+            r, spot = rng.uniform(3, 6), at + k * (move + rng.normal(0, 1, 2))
+            square = (y - spot[0]) ** 2 + (x - spot[1]) ** 2
+            z = np.maximum(z, np.where(square < r * r, 2 * np.sqrt(np.maximum(r * r - square, 0)), 0))
+    return z + 0.05 * rng.standard_normal(z.shape)
+
+
+def pseudo_afm(path: Path) -> None:
+    """Report only: frames of a protein by another project, lengths in its own unit, 10 of them per pixel."""
+    from afmend.tip.regularized import fit_free_tip
+
+    with np.load(path) as data:
+        images, surfaces, true = (data[k].astype(float) for k in ("images", "surfaces", "tip"))
+    chosen = images[::8]
+    bound = np.min([tip_bound(z, (13, 13), noise_threshold_nm(noise_nm(z), z)) for z in chosen], axis=0)
+    free = fit_free_tip(list(chosen), (13, 13))
+    found = estimate_tip(list(chosen), (10.0, 10.0))
+    row, col = np.unravel_index(int(true.argmax()), true.shape)
+    truth = np.full((15, 15), -1e9)
+    truth[7 - row : 7 - row + 14, 7 - col : 7 - col + 14] = true
+    raw = rms(images - surfaces)
+    near = truth[1:14, 1:14] > -60
+    print(f"\nsingle_tip.npz: 192 frames, uncorrected error {raw:.2f}; parametric: {found.verdict}, {found.reason}")
+    for name, tip in (
+        ("true tip", truth),
+        ("partial blind, lowest of 24 frames", bound),
+        ("free tip, 24 frames", free.tip),
+    ):
+        after = rms(np.array([erode(z, tip) for z in images]) - surfaces)
+        shape = rms((tip if tip.shape == near.shape else tip[1:14, 1:14])[near] - truth[1:14, 1:14][near])
+        print(f"  {name:40} surfaces {after:6.2f} ({after / raw:.2f} of uncorrected), tip above -60: {shape:.2f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("box", nargs="?", default="train")
+    parser.add_argument("count", nargs="?", type=int, default=4)
+    parser.add_argument("first", nargs="?", type=int, default=9000)
+    parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--single", type=Path)
+    parser.add_argument("--only", choices=("single", "double"))
+    given = parser.parse_args()
+    if given.only != "double":
+        single(given.box, given.count, given.first, given.size)
+    if given.only != "single":
+        doubles(given.box, given.count, given.first, given.size)
+    if given.single:
+        pseudo_afm(given.single)

@@ -1,0 +1,83 @@
+"""The tip in the report: what was found out about it, what was corrected, and what the tip never touched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from afmend.evaluation.page_frame import table
+from afmend.evaluation.report_facts import safe
+from afmend.scan import Grid, Record
+
+STEPS = ("tip.correct", "mark.untouched")
+SHOWN_RADII = 3.0
+"""The tip is drawn so many radii deep."""
+
+
+def tip_section(records: Sequence[Record], grid: Grid) -> str:
+    """Return the section as HTML; empty if no step dealt with the tip.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Of the channel shown, in order.
+    grid : Grid
+    """
+    found = [record for record in records if record.step in STEPS]
+    if not found:
+        return ""
+    last = next((record for record in reversed(found) if record.step == STEPS[0]), found[-1])
+    facts, rows = last.facts, []
+    if "skipped" in facts:
+        rows.append(("nothing was corrected", safe(facts["skipped"])))
+        if facts.get("advice"):
+            rows.append(("what would help", safe(facts["advice"])))
+    rows += _known(facts)
+    marks = (record.facts for record in found if record.step == "mark.untouched" and "skipped" not in record.facts)
+    marked = next((facts.get("pixels") for facts in marks), None)
+    if marked is not None:
+        share = 100 * int(marked) / (grid.rows * grid.cols)
+        rows.append(("never touched", f"{share:.1f} % of the pixels: there the heights are an upper bound"))
+    return f"<h4>Tip</h4>{table(('', ''), rows, 'numbers')}{_picture(facts, grid)}"
+
+
+def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    radius = facts.get("radius_nm")
+    if radius is not None and "interval_nm" not in facts:
+        rows.append(("radius, as given", f"{radius:.3g} nm"))
+    elif radius is not None:
+        low, high = facts["interval_nm"]
+        if facts.get("verdict") == "confident":
+            rows.append(("radius", f"{radius:.3g} nm (95 %: {low:.3g} to {high:.3g} nm)"))
+        else:
+            rows.append(("radius", f"at most {high:.3g} nm"))
+    if facts.get("double_tip"):
+        dy, dx = facts["offset_nm"]
+        rows.append(("double tip", f"ghosts {dy:.4g} nm down, {dx:.4g} nm right, {facts['depth_nm']:.3g} nm lower"))
+    if "certain_share" in facts:
+        rows.append(("certain", f"{100 * facts['certain_share']:.1f} % of the pixels"))
+    return rows
+
+
+def _picture(facts: Mapping[str, Any], grid: Grid) -> str:
+    """Draw the tip that was taken off, from its radius and flank."""
+    radius = facts.get("radius_nm")
+    if radius is None or "certain_share" not in facts:
+        return ""
+    from afmend.evaluation.report_pictures import data_uri
+    from afmend.pictures.annotate import encoded
+    from afmend.pictures.surface3d import surface
+    from afmend.tip.shapes import SphereCone, tip_heights
+
+    depth, side = SHOWN_RADII * radius, math.sqrt(grid.pixel_slow_nm * grid.pixel_fast_nm)
+    shape = SphereCone(radius_nm=radius, half_angle_deg=facts.get("half_angle_deg", 20.0))
+    steps = np.linspace(-2.5 * radius, 2.5 * radius, 61)
+    tip = np.maximum(tip_heights(shape, steps[:, None], steps[None, :]), -depth)
+    step = float(steps[1] - steps[0])
+    picture = data_uri(encoded(surface(tip, Grid(61, 61, step, step), (-depth, 0.0)), "WEBP", quality=80), "webp")
+    note = f"The tip, {5 * radius:.3g} nm wide; pixels of the scan are {side:.3g} nm."
+    return f'<figure><img src="{picture}" alt="tip"><figcaption>{safe(note)}</figcaption></figure>'

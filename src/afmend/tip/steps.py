@@ -1,0 +1,118 @@
+"""Steps: the tip is taken off, and what it never touched is marked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+
+from afmend.pipeline import Field, Found, Leveled, Params, step
+from afmend.pipeline.params import Knob
+from afmend.scan.arrays import Heights, Mask
+from afmend.tip.correct import Correction, correct
+from afmend.tip.double import NONE, double_tip, find_ghost
+from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
+from afmend.tip.shapes import SphereCone, largest_tip_array
+
+SMALLEST_PX = 16
+NAME = "untouched"
+"""Of the artifact mask: heights there are upper bounds."""
+
+
+class TipCorrection(Params):
+    """Take the tip off: lower the heights to the least upper bound of the surface; nothing if the tip is not known."""
+
+    source: Literal["estimate", "given"] = Knob("estimate", "The tip is estimated from the scan, or given here.")
+    radius_nm: float = Knob(10.0, "Radius of a given tip.", unit="nm", gt=0, recommended=(2.0, 50.0))
+    half_angle_deg: float = Knob(FLANK_DEG, "Angle between axis and flank of the tip.", unit="deg", ge=2, le=80)
+    double_tip: bool = Knob(True, "Look for the ghosts of a second apex and take them off, too.")
+
+
+class Untouched(TipCorrection):
+    """Mark what the tip never touched: there the corrected heights are an upper bound. Do this before tip.correct."""
+
+
+@step("tip.correct", TipCorrection, version="1")
+def tip_correct(field: Field, params: TipCorrection) -> Leveled:
+    """Erode the scan by the tip; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
+    found, facts = _correction(field, params)
+    if found is None:
+        return Leveled(np.array(field.heights), facts=facts)
+    return Leveled(np.where(_holes(field), field.heights, found.heights), facts=facts)
+
+
+@step("mark.untouched", Untouched, version="1")
+def untouched(field: Field, params: Untouched) -> Found:
+    """Mark the pixels of the surface that are not certain; nothing is marked if the tip is not known."""
+    found, facts = _correction(field, params)
+    mask = np.zeros(field.shape, dtype=np.bool_) if found is None else ~found.certain & ~_holes(field)
+    return Found(mask, NAME, facts=facts)
+
+
+def _correction(field: Field, params: TipCorrection) -> tuple[Correction | None, dict[str, Any]]:
+    reason = _why_not(field)
+    if reason:
+        return None, {"skipped": reason}
+    image = _without_holes(field)
+    depth = float(np.ptp(image))
+    estimate = _tip_of(field, image, params)
+    ghost = find_ghost(image, field.pixel_nm, ~_holes(field)) if params.double_tip else NONE
+    facts = (estimate.facts if estimate is not None else {"radius_nm": params.radius_nm}) | ghost.facts
+    if estimate is not None and estimate.shape is None and not ghost.found:
+        return None, facts | {"skipped": estimate.reason}
+    shape = SphereCone(radius_nm=params.radius_nm, half_angle_deg=params.half_angle_deg)
+    limits = None
+    if estimate is not None:
+        shape = estimate.shape or SphereCone(radius_nm=_sharp(field), half_angle_deg=params.half_angle_deg)
+        if estimate.shape is not None:
+            limits = tuple(_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
+    tip = _array(shape.radius_nm, shape.half_angle_deg, field, depth)
+    if ghost.found:
+        tip = double_tip(tip, ghost)
+        limits = None if limits is None else tuple(double_tip(one, ghost) for one in limits)
+    found = correct(image, tip, field.pixel_nm, limits=None if limits is None else (limits[0], limits[1]))
+    return found, facts | found.facts
+
+
+def _why_not(field: Field) -> str:
+    """Say why the tip cannot be dealt with at all; empty if it can."""
+    if field.unit != "nm":
+        return f"heights in {field.unit or 'unknown units'}: a tip touches topography only"
+    if not field.calibrated:
+        return "the size of the pixels is unknown"
+    if min(field.shape) < SMALLEST_PX:
+        return f"fewer than {SMALLEST_PX} pixels along a side"
+    return "no pixel can be trusted" if _holes(field).all() else ""
+
+
+def _holes(field: Field) -> Mask:
+    """Return what was measured wrongly or not at all; features are right, and what no tip touched is a bound."""
+    out = np.zeros(field.shape, dtype=np.bool_)
+    for role, name, mask in field.masks.items():
+        if role != "foreground" and name != NAME:
+            out |= mask
+    return out
+
+
+def _without_holes(field: Field) -> Heights:
+    """Let holes bound nothing: as high as the highest pixel."""
+    holes = _holes(field)
+    heights: Heights = np.where(holes, float(field.heights[~holes].max()), field.heights)
+    return heights
+
+
+def _tip_of(field: Field, image: Heights, params: TipCorrection) -> TipEstimate | None:
+    if params.source == "given":
+        return None
+    return estimate_tip([image], field.pixel_nm, usable=[~_holes(field)], flank_deg=params.half_angle_deg)
+
+
+def _sharp(field: Field) -> float:
+    """Return a radius that changes nothing on these pixels: only the second apex is taken off."""
+    return 0.1 * math.sqrt(field.pixel_nm[0] * field.pixel_nm[1])
+
+
+def _array(radius_nm: float, half_angle_deg: float, field: Field, depth_nm: float) -> Heights:
+    shape = SphereCone(radius_nm=max(radius_nm, 1e-6), half_angle_deg=half_angle_deg)
+    return largest_tip_array(shape, field.pixel_nm, depth_nm)

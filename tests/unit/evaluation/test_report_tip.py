@@ -1,0 +1,47 @@
+import numpy as np
+
+from afmend.evaluation.report_tip import tip_section
+from afmend.scan import ChannelKey, Grid, Record
+
+GRID = Grid(50, 80, 2.0, 3.0)
+KEY = ChannelKey("height", "trace")
+GHOST = {"double_tip": True, "offset_nm": [4.0, -9.0], "depth_nm": 2.5}
+
+
+def record(step, **facts):
+    return Record(step, "1", {}, KEY, "a", "b", "0", facts)
+
+
+def test_nothing_without_a_tip_step():
+    assert tip_section([record("level.auto")], GRID) == ""
+
+
+def test_a_correction_is_told_and_drawn():
+    made = tip_section(
+        [
+            record("mark.untouched", pixels=1000),
+            record("tip.correct", verdict="confident", radius_nm=8.0, interval_nm=[4.0, 10.0], half_angle_deg=20.0,
+                   certain_share=0.75, **GHOST),
+        ],
+        GRID,
+    )  # fmt: skip
+    for text in ("8 nm (95 %: 4 to 10 nm)", "25.0 % of the pixels", "75.0 %", "ghosts 4 nm down, -9 nm right", "<img"):
+        assert text in made
+
+
+def test_abstention_says_why_and_what_helps():
+    made = tip_section(
+        [record("mark.untouched", pixels=0, skipped="no <features>"),
+         record("tip.correct", skipped="no <features>", advice="scan needles", verdict="bound", radius_nm=5.0,
+                interval_nm=[0.0, 7.0])], GRID)  # fmt: skip
+    assert "no &lt;features&gt;" in made
+    assert "scan needles" in made
+    assert "at most 7 nm" in made
+    assert "<img" not in made
+    assert "never touched" not in made
+
+
+def test_a_given_tip():
+    made = tip_section([record("tip.correct", radius_nm=12.0, certain_share=np.float64(0.5))], GRID)
+    assert "as given" in made
+    assert "skipped" not in made
