@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from afmend.evaluation.bench.tip_cases import TipCase, tip_case
-from afmend.evaluation.metrics.compare import bootstrap
+from afmend.evaluation.metrics.compare import paired_bootstrap
 from afmend.evaluation.metrics.similarity import psnr, robust_peak, ssim, vif
 from afmend.scan.arrays import Heights
 from afmend.tip.correct import correct
@@ -136,7 +136,7 @@ def _table(scores: list[Score], count: int) -> dict[str, Any]:
 
 
 def _row(model: str, family: str, method: str, of: list[Score]) -> list[str]:
-    gain = bootstrap([s.gain_db for s in of])
+    gain = paired_bootstrap([s.gain_db for s in of], [0.0] * len(of), statistic="median_difference")
     limits = f" [{gain.low:+.2f}, {gain.high:+.2f}]" if np.isfinite(gain.low) else ""  # too few scans
     middle = {name: float(np.median([getattr(s, name) for s in of])) for name in ("psnr_db", "ssim", "vif", "rmse_nm")}
     return [
