@@ -50,6 +50,18 @@ def removed_by(records: Sequence[Record]) -> Removed | None:
     return found
 
 
+def cannot_give_back(records: Sequence[Record]) -> str:
+    """Say which step takes what `removed_by` cannot describe, and why; "" if none does."""
+    record = next((one for one in records if removed_by([one]) is None), None)
+    if record is None:
+        return ""
+    if record.facts.get("line_jumps"):
+        return f"{record.step} mended a jump within a line"
+    if record.facts.get("line_axis") == "columns" or record.params.get("direction") in ("vertical", "both"):
+        return f"{record.step} leveled along the columns"
+    return f"{record.step} takes more than polynomials of degree {HIGHEST_DEGREE}"
+
+
 def _of(record: Record) -> Removed | None:
     step, params, facts = record.step, record.params, record.facts
     found = None

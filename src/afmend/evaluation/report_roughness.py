@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from afmend.errors import StepError
 from afmend.evaluation.page_frame import table
-from afmend.evaluation.removed import Removed, removed_by
+from afmend.evaluation.removed import Removed, cannot_give_back, removed_by
 from afmend.evaluation.report_facts import safe
 from afmend.evaluation.roughness import Roughness, quotable_roughness
-from afmend.pictures.numerals import display, plain
+from afmend.pictures.numerals import display, plain, quantity
 from afmend.scan import ChannelKey, Record, Scan
 
 UNSURE_LINES = 0.25
@@ -31,7 +31,7 @@ def quote(mended: Scan, key: ChannelKey, records: Sequence[Record]) -> Quoted:
     """Measure the roughness of a mended channel as its history allows."""
     removed = removed_by(records)
     if removed is None:
-        return Quoted(None, None, None, "a step of this recipe takes from roughness what cannot be given back.")
+        return Quoted(None, None, None, f"{cannot_give_back(records)}: measure the raw file.")
     try:
         found = [
             quotable_roughness(mended, key, line_degree=removed.line_degree, degree=removed.degree, repaired=how)
@@ -69,7 +69,7 @@ def moved_results(quoted: Quoted, records: Sequence[Record]) -> list[str]:
 
 def roughness_section(quoted: Quoted, unit: str, *, calibrated: bool, lengths: bool) -> str:
     """Return the section as HTML; ``calibrated`` and ``lengths`` say whether heights and lengths have true units."""
-    title = "<h4>Roughness you can quote</h4>"
+    title = "<h4>Roughness, corrected for leveling; noise included</h4>"
     if quoted.measured is None or quoted.removed is None:
         return f'{title}<p class="note">Not computed: {safe(quoted.reason)}</p>'
     rows = _rows("unmarked px", quoted.measured, unit, calibrated=calibrated, lengths=lengths)
@@ -80,10 +80,13 @@ def roughness_section(quoted: Quoted, unit: str, *, calibrated: bool, lengths: b
         taken = f"polynomials of degree {quoted.removed.line_degree} of all lines and {taken}"
     doubts = "".join(f" <b>{safe(w[0].upper() + w[1:])}.</b>" for w in quoted.measured.warnings)
     share = plain(100 * quoted.measured.removed_share, 2)
+    grain = quantity(quoted.measured.grain, unit) + ("" if calibrated else " ?")
     return (
         f"{title}{table(('', 'pixels', 'raw', 'corrected', '95 % interval'), rows, 'numbers')}"
-        f'<p class="note">“Raw” is without {safe(taken)}, which holds what the leveling took. From a random surface '
-        f"with this autocorrelation that takes {share} % of the variance; “corrected” gives it back.{doubts}</p>"
+        f'<p class="note">“Raw”: {safe(taken)} subtracted, which is at least what the leveling took. A random surface '
+        f"with this autocorrelation loses {share} % of its variance by that; “corrected” gives it back. "
+        f"{safe(grain)} of Sq has no correlation from pixel to pixel. What both scan "
+        f"directions share, without the noise in which they differ: <code>afmend roughness</code> on the raw file.{doubts}</p>"
     )
 
 

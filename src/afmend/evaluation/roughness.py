@@ -23,6 +23,10 @@ from afmend.scan.arrays import Heights, Mask
 
 DRAWS = 200
 BLOCKS = 16
+GRAINY = 0.05
+"""Warn from this share of uncorrelated variance on."""
+MOST_SKEW, MOST_KURTOSIS = 1.5, 6.0
+"""A normal distribution has 0 and 3."""
 LEAST_GOOD = 0.5
 """Lines with a smaller share of usable pixels do not count."""
 FEW_LENGTHS = 10
@@ -50,6 +54,9 @@ class Roughness:
     correlation_interval_nm : (float, float)
     exponent : float
         Of the fitted autocorrelation exp(-(lag / correlation_nm)^exponent): 2 = Gaussian, 1 = exponential.
+    grain : float
+        Rms of what has no correlation from pixel to pixel: white noise, or structure finer than a pixel. It is part of
+        ``Sq``; noise that is correlated along the lines is, too, and is not in here.
     removed_share : float
         Share of the variance that leveling removed.
     lengths_per_line : float
@@ -75,6 +82,7 @@ class Roughness:
     correlation_nm: float
     correlation_interval_nm: tuple[float, float]
     exponent: float
+    grain: float
     removed_share: float
     lengths_per_line: float
     pixels: int
@@ -155,13 +163,15 @@ def quotable_roughness(
         raise StepError("the surface is flat", now="Roughness needs some height.")
     leveler = Leveler(heights.shape[1], line_degree, _extra_terms(line_degree, degree), scan.grid.pixel_nm, lines.size)
     model = leveler.fit(raw)
-    lost = leveler.lost(model) + _noise_lost(raw, leveler, model)
+    grain = max(float(raw[0] - model[0] * leveler.bent(model[1], model[2])[1][0]), 0.0)
+    # Leveling takes of uncorrelated noise as much as it has terms.
+    lost = leveler.lost(model) + grain * len(leveler.terms) / leveler.cols
     pixel = scan.grid.pixel_fast_nm
     variance = raw[0] + lost
     blocks = _Blocks(lines.size, leveler, model)
     drawn = blocks.mean(sums, pairs)
     taken, lengths = leveler.refit(drawn, model)
-    sq_ends = blocks.interval(np.sqrt(np.maximum(drawn[:, 0] + taken, 0.0)))
+    sq_ends = blocks.interval(math.sqrt(variance), np.sqrt(np.maximum(drawn[:, 0] + taken, 0.0)))
     k, powers, given = leveler.spectra(heights, good[lines], model)
     gain = math.sqrt(variance / raw[0])
     sa = float(np.mean(np.abs(heights[good[lines]])))
@@ -176,17 +186,18 @@ def quotable_roughness(
         Sa_interval=_pair(sq_ends * (sa * gain / math.sqrt(variance))),
         correlation_nm_raw=one_over_e(raw) * pixel,
         correlation_nm=model[1] * pixel,
-        correlation_interval_nm=_pair(blocks.interval(lengths) * pixel),
+        correlation_interval_nm=_pair(blocks.interval(model[1], lengths) * pixel),
         exponent=model[2],
+        grain=math.sqrt(grain),
         removed_share=lost / variance,
         lengths_per_line=per_line,
         pixels=int(np.count_nonzero(good[lines])),
         repaired=repaired,
-        warnings=_warnings(per_line, leveler, model, raw),
+        warnings=(*_warnings(per_line, leveler, model, raw), *_doubts(heights[good[lines]], grain / variance)),
         k_per_nm=k,
         density_raw=density,
         density=density + given,
-        density_interval=blocks.interval(blocks.mean(powers, np.ones_like(powers)) + given),
+        density_interval=blocks.interval(density + given, blocks.mean(powers, np.ones_like(powers)) + given),
     )
 
 
@@ -217,12 +228,6 @@ def _line_acf(heights: Heights, good: Mask) -> tuple[Heights, Heights]:
     return out[0], np.round(out[1])
 
 
-def _noise_lost(raw: Curve, leveler: Leveler, model: Model) -> float:
-    """Variance that leveling took from noise without correlation: what lag 0 has more than the model."""
-    nugget = max(float(raw[0] - model[0] * leveler.bent(model[1], model[2])[1][0]), 0.0)
-    return nugget * len(leveler.terms) / leveler.cols
-
-
 class _Blocks:
     """Blocks of lines to draw again: three correlation lengths or more, so that they hardly know of each other."""
 
@@ -237,11 +242,10 @@ class _Blocks:
         drawn = drawn_again(sums, self.number, DRAWS) / np.maximum(drawn_again(counts, self.number, DRAWS), 1.0)
         return np.asarray(drawn)
 
-    def interval(self, drawn: Heights) -> Heights:
-        """Return the ends of the 95 % interval of what was drawn, (2, ...), not below 0."""
-        middle = np.mean(drawn, axis=0)
-        ends = middle + self.widen * (np.quantile(drawn, (0.025, 0.975), axis=0) - middle)
-        return np.asarray(np.maximum(ends, 0.0))
+    def interval(self, value: Curve | float, drawn: Heights) -> Heights:
+        """Return the ends of the 95 % interval around a value, (2, ...), not below 0; it holds the value."""
+        apart = self.widen * (np.quantile(drawn, (0.025, 0.975), axis=0) - np.mean(drawn, axis=0))
+        return np.asarray(np.maximum(value + np.stack([np.minimum(apart[0], 0.0), np.maximum(apart[1], 0.0)]), 0.0))
 
 
 def _warnings(per_line: float, leveler: Leveler, model: Model, raw: Curve) -> tuple[str, ...]:
@@ -253,3 +257,22 @@ def _warnings(per_line: float, leveler: Leveler, model: Model, raw: Curve) -> tu
     if float(np.max(np.abs(rest), initial=0.0)) > 0.1 * raw[0]:
         found.append("the autocorrelation is not that of a random surface: do not trust the correction")
     return tuple(found)
+
+
+def _doubts(values: Curve, grain_share: float) -> list[str]:
+    found = []
+    if grain_share > GRAINY:
+        found.append(
+            f"{100 * grain_share:.0f} % of the variance has no correlation from pixel to pixel: noise, most likely, "
+            "and part of Sq"
+        )
+    z = values - np.mean(values)
+    square = np.square(z)
+    scale = float(np.mean(square))
+    skew, kurtosis = float(np.mean(square * z)) / scale**1.5, float(np.mean(np.square(square))) / scale**2
+    if abs(skew) > MOST_SKEW or kurtosis > MOST_KURTOSIS:
+        found.append(
+            f"the heights are not those of a random surface (skewness {skew:.1f}, kurtosis {kurtosis:.1f}): a few "
+            "features make Sq"
+        )
+    return found

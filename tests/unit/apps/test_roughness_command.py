@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -43,7 +44,24 @@ def test_a_mended_file_knows_what_was_removed(tmp_path: Path) -> None:
     assert code == 0
     assert "with filled" in text
     assert "Warning: more was removed" not in text
-    assert "Warning: more was removed" in run(write(apply_step(scan_of(z), "filter.mean"), tmp_path / "blurred.h5"))[1]
+    blurred = write(apply_step(scan_of(z), "filter.mean"), tmp_path / "blurred.h5")
+    assert "filter.mean takes more than polynomials" in run(blurred)[1].replace("\n", " ")
+    assert json.loads(run(blurred, "--json")[1]).keys() == {"file", "image", "channel", "unit", "calibrated", "reason"}
+    forced = json.loads(run(blurred, "--json", "--lines", "offsets", "--degree", "1")[1])
+    assert "more was removed" in forced["warnings"][0]
+
+
+def test_both_directions_tell_noise_from_roughness(tmp_path: Path) -> None:
+    z, rng = rough((90, 160), seed=4), np.random.default_rng(3)
+    pair = scan_of(z + rng.normal(0, 0.8, z.shape), opposite=z + rng.normal(0, 0.8, z.shape))
+    path = write(pair, tmp_path / "pair.gwy")
+    found = json.loads(run(path, "--json")[1])
+    alone, shared = found["without_filled_pixels"], found["both_directions"]
+    assert shared["noise_trace"] == pytest.approx(0.8, rel=0.15)
+    assert shared["sq"] < 0.9 * alone["Sq_raw"]
+    assert alone["grain"] == pytest.approx(0.8, rel=0.25)
+    assert any("no correlation from pixel to pixel" in warning for warning in found["warnings"])
+    assert "both directions" in run(path)[1]
 
 
 @pytest.mark.parametrize("degree", range(4))

@@ -105,7 +105,9 @@ def test_what_cannot_be_corrected_says_why() -> None:
     scan = filled(0.0)
     blurred = quote(scan, scan.main.key, [record("filter.gaussian")])
     assert moved_results(blurred, []) == []
-    assert "Not computed: a step" in roughness_section(blurred, "nm", calibrated=True, lengths=True)
+    assert "Not computed: filter.gaussian takes more than" in roughness_section(
+        blurred, "nm", calibrated=True, lengths=True
+    )
     flat = scan_of(np.zeros(SHAPE))
     assert "the surface is flat" in roughness_section(
         quote(flat, flat.main.key, []), "nm", calibrated=True, lengths=True
@@ -117,4 +119,4 @@ def test_the_card_of_a_repaired_scan_has_it() -> None:
 
     scan = scan_of(rough(SHAPE, seed=6))
     mended = repair(scan)
-    assert "Roughness you can quote" in card(scan, None, mended, mended.main.key).html
+    assert "Roughness, corrected for leveling" in card(scan, None, mended, mended.main.key).html
