@@ -163,7 +163,7 @@ def quotable_roughness(
         raise StepError("the surface is flat", now="Roughness needs some height.")
     leveler = Leveler(heights.shape[1], line_degree, _extra_terms(line_degree, degree), scan.grid.pixel_nm, lines.size)
     model = leveler.fit(raw)
-    grain = max(float(raw[0] - model[0] * leveler.bent(model[1], model[2])[1][0]), 0.0)
+    grain = _grain(raw, float(raw[0] - model[0] * leveler.bent(model[1], model[2])[1][0]))
     # Leveling takes of uncorrelated noise as much as it has terms.
     lost = leveler.lost(model) + grain * len(leveler.terms) / leveler.cols
     pixel = scan.grid.pixel_fast_nm
@@ -226,6 +226,12 @@ def _line_acf(heights: Heights, good: Mask) -> tuple[Heights, Heights]:
         power = np.square(np.abs(np.fft.rfft(line, 2 * cols, axis=1)))
         out.append(np.fft.irfft(power, 2 * cols, axis=1)[:, : max(cols // 2, 2)])
     return out[0], np.round(out[1])
+
+
+def _grain(raw: Curve, above_model: float) -> float:
+    """Variance without correlation: what lag 0 has more than both the model and the parabola through the next lags."""
+    smooth = float(3 * raw[1] - 3 * raw[2] + raw[3]) if raw.size > 3 else float(raw[1])
+    return max(min(above_model, float(raw[0]) - smooth), 0.0)
 
 
 class _Blocks:
