@@ -85,8 +85,8 @@ def roughness_section(quoted: Quoted, unit: str, *, calibrated: bool, lengths: b
         f"{title}{table(('', 'pixels', 'raw', 'corrected', '95 % interval'), rows, 'numbers')}"
         f'<p class="note">“Raw”: {safe(taken)} subtracted, which is at least what the leveling took. A random surface '
         f"with this autocorrelation loses {share} % of its variance by that; “corrected” gives it back. "
-        f"{safe(grain)} of Sq has no correlation from pixel to pixel. What both scan directions share, without the noise "
-        f"in which they differ: <code>afmend roughness</code> on the raw file.{doubts}</p>"
+        f"{safe(grain)} of Sq has no correlation from pixel to pixel. What both directions share, without the noise in "
+        f"which they differ: <code>afmend roughness</code> on the raw file.{doubts}</p>"
     )
 
 
