@@ -87,7 +87,7 @@ def doubt_about(one: Table, other: Table, before: Vector, after: Vector, quantum
     that energy by its own; removing structure does not. *Repeating*: the same with the best period instead of the best
     shear, or a correction that repeats by itself, or in which the period stands out of the frequencies beside it.
     Single events make neither: the two largest never count. Both need steps that stand out of the line noise: smooth
-    gratings, and some of those with noise above a tenth of their height, are not seen.
+    gratings, and some of those with noise above a twentieth of their height, are not seen.
     *Blurred*: the entropy of the histogram of heights rises.
     """
     change = one - other
