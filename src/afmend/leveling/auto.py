@@ -56,7 +56,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("level.auto", Auto, version="5")
+@step("level.auto", Auto, version="6")
 def level_auto(field: Field, params: Auto) -> Leveled:
     """Subtract line offsets and a polynomial background, each as far as the evidence supports it.
 
@@ -82,7 +82,10 @@ def level_auto(field: Field, params: Auto) -> Leveled:
 
     When not to use it: a single edge that runs exactly along the lines looks like a line jump; level such a scan with
     ``line_model="none"``. A smooth drift in height without jitter from line to line cannot be told from topography and
-    is left. Scars must be masked before.
+    is left. Scars must be masked before. Wide or smooth gratings along the lines, whose steps from line to line do not
+    rise above the line noise, are taken for line noise. With the other scan direction, level once: each further run
+    would compare the leveled lines with the same raw ones and take over a little of their noise
+    (``use_opposite=False`` then, and after trace and retrace were fused).
 
     Raises
     ------

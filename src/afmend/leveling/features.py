@@ -50,7 +50,8 @@ def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
     ground = _median_and_mad(ordered)
     for _ in range(_ROUNDS):
         before, reach = ground, sigmas * ground.sigma
-        first, stop = np.searchsorted(ordered, (before.level - reach, before.level + reach))
+        first = np.searchsorted(ordered, before.level - reach, side="left")
+        stop = np.searchsorted(ordered, before.level + reach, side="right")
         if first >= stop:  # nothing but rounding is left
             break
         ground = _median_and_mad(ordered[first:stop])

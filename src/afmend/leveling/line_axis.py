@@ -17,6 +17,8 @@ Axis: TypeAlias = Literal["rows", "columns"]
 _CLEARLY = 2.5
 """By this factor columns must move together more than their parts do by themselves, and more than rows do."""
 _SMOOTH = 0.3
+_ROUNDING = 1e-6
+"""Of the largest height: line noise below it is rounding, of heights stored in single precision too."""
 _TURNED = [0, 2, 1, 5, 4, 3]
 """Where the coefficients of a polynomial of degree 2 go when x and y change places."""
 
@@ -38,7 +40,8 @@ def find_line_axis(z: Heights, skip: Mask, *, sigmas: float, aspect: float) -> A
     -----
     From line to line, line noise jitters in all parts of a line alike; topography and pixel noise jitter in each part
     for itself. Typical jitter (medians) is compared, so that edges do not count; a smooth profile is no jitter; and
-    what looks like a grating or an edge along the columns (`afmend.leveling.structure`) is not believed.
+    what looks like a grating or an edge along the columns (`afmend.leveling.structure`), or is mere rounding, is not
+    believed.
     """
     sample = Sample.of(z, skip)
     background = sample.polynomial(sample.heights)
@@ -50,7 +53,8 @@ def find_line_axis(z: Heights, skip: Mask, *, sigmas: float, aspect: float) -> A
         return "rows"
     turned, gone = np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T)
     fit = find_lines(turned, gone, model="auto", shrink=True, sigmas=sigmas, aspect=1.0 / aspect)
-    return "columns" if fit.offsets.noise > fit.offsets.leak else "rows"
+    rounding = _ROUNDING * float(np.max(np.abs(z[~skip])))
+    return "columns" if fit.offsets.noise > max(fit.offsets.leak, rounding**2) else "rows"
 
 
 def _together(steps: NDArray[np.float64]) -> tuple[float, float]:

@@ -29,6 +29,9 @@ _SHEARS = np.geomspace(0.6, 24.0, 16)
 _LEAST_SHARE = 0.25
 """Of the correction, so much at least must be something else than structure along the lines."""
 _CLEARLY = 0.5
+_ERRORS = 2.0
+_BY_CHANCE = 0.05
+"""Standard errors and significance level by which a correction of a repeating surface is told from mere noise."""
 _EVIDENT = 0.4
 _LARGEST = 2
 _EVENT = 2
@@ -82,7 +85,9 @@ def doubt_about(one: Table, other: Table, before: Vector, after: Vector, quantum
     energy that a common profile, moved by so many rows from the first to the last block, leaves unexplained at the
     best shear is compared before and after. Line noise is unexplained but for a known part, so that removing it lowers
     that energy by its own; removing structure does not. *Repeating*: the same with the best period instead of the best
-    shear, or a correction that repeats by itself. Single events make neither: the two largest never count.
+    shear, or a correction that repeats by itself, or in which the period stands out of the frequencies beside it.
+    Single events make neither: the two largest never count. Both need steps that stand out of the line noise: smooth
+    gratings, and some of those with noise above a twentieth of their height, are not seen.
     *Blurred*: the entropy of the histogram of heights rises.
     """
     change = one - other
@@ -200,7 +205,32 @@ def _is_repeating(before: Table, after: Table, change: Table) -> bool:
     if energy * change.shape[1] < 0.1 * float(np.sum(change**2)):
         return False
     lowered = _unlike(one, lag) - _unlike(other, lag)
-    return bool(lowered < _LEAST_SHARE * energy)
+    if lowered < _LEAST_SHARE * energy:
+        return True
+    # The removal of mere noise lowers it by the energy of what is removed or more, but for chance.
+    most = (1.0 + _ERRORS / np.sqrt(moved.size - lag)) * energy
+    return bool(lowered < most) and _stands_out(moved, _main_period(one, lag)) < _BY_CHANCE
+
+
+def _main_period(steps: Vector, lag: int) -> float:
+    """Return the lag, or the part of it, that is the period of the strongest wave in the heights."""
+    whole = steps.size // lag * lag
+    waves = whole // lag * np.arange(1, lag // 2 + 1)
+    power = np.abs(np.fft.rfft(steps[:whole])[waves]) / np.sin(np.pi * waves / whole)
+    return lag / (1.0 + int(np.argmax(power)))
+
+
+def _stands_out(steps: Vector, period: float) -> float:
+    """Probability that noise has so much more power at a period than beside it: an F test of the periodogram."""
+    from scipy.special import fdtrc
+
+    waves = int(steps.size / period)
+    if waves < 2:
+        return 1.0
+    power = np.abs(np.fft.rfft(steps[: round(waves * period)])[1 : 2 * waves]) ** 2
+    beside = np.delete(power, waves - 1)
+    usual = max(float(np.mean(beside)), np.finfo(np.float64).tiny)
+    return float(fdtrc(2, 2 * beside.size, float(power[waves - 1]) / usual))
 
 
 def _unlike(steps: Vector, lag: int) -> float:

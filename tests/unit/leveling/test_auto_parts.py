@@ -96,6 +96,15 @@ def test_ground_of_equal_heights_with_outliers() -> None:
     assert ground.sigma < 1.0
 
 
+def test_ground_of_quantized_heights_is_the_same_upside_down() -> None:
+    reach = 2.0 / 1.4826
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        heights = np.round(1.5 * rng.standard_normal(301) + 0.4 * rng.exponential(1.0, 301))
+        up, down = ground_of(heights, reach), ground_of(-heights, reach)
+        assert (up.level, up.sigma) == (-down.level, down.sigma)
+
+
 def test_ground_of_a_large_image_is_thinned_the_same_from_every_side() -> None:
     z = np.random.default_rng(0).standard_normal((401, 502))
     skip = np.zeros(z.shape, bool)

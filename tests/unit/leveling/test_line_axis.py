@@ -72,6 +72,15 @@ def test_a_small_or_flat_scan_has_rows():
     assert axis_of(noise(shape=(9, 12)) + lines(3, 12).T) == "rows"
 
 
+@pytest.mark.parametrize("stored", [np.float64, np.float32])
+def test_rounding_is_no_line_noise(stored):
+    ramp = np.tile(0.37 * np.arange(60.0), (50, 1)).astype(stored).astype(float)
+    for z in (ramp, np.tile(np.arange(60.0), (50, 1))):
+        done = level_auto(Field(z), Auto())
+        assert done.facts["line_axis"] == "rows"
+        assert np.abs(done.heights).max() < 1e-5
+
+
 def test_who_knows_the_axis_says_so():
     z = noise() + lines()
     facts = level_auto(Field(z), Auto(line_axis="columns")).facts

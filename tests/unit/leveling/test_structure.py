@@ -71,6 +71,31 @@ def test_line_noise_on_flat_ground_is_not_doubted(walk):
     assert gauge_rms(heights - truth) < 1.5 * NOISE_NM
 
 
+@pytest.mark.parametrize("period", [17.0, 17.4])
+@pytest.mark.parametrize("nm", [0.3, 0.6, 1.2])
+def test_no_grating_is_taken_for_moderate_line_noise(period, nm):
+    truth = 2 * ridges(period, 0.23, shape=(140, 170))
+    ratios, doubts = [], 0
+    for seed in range(14):
+        z = truth + noise(seed + 50, truth.shape) + nm * offsets(seed, truth.shape[0])
+        heights, facts = run(z, max_degree=0)
+        ratios.append(np.std(heights - truth) / np.std(z - truth))
+        doubts += facts["line_doubt"] == "edges_along_lines"
+    assert max(ratios) < 1.1
+    assert doubts >= 10
+
+
+@pytest.mark.parametrize("period", [7.3, 17.0, 31.4])
+def test_periodic_line_noise_on_flat_ground_goes(period):
+    y = np.arange(SHAPE[0])[:, None]
+    truth = 0.2 * rough(SHAPE, smooth_px=3)
+    for seed in range(5):
+        lines = 0.3 * offsets(seed) + 0.3 * np.sin(2 * np.pi * y / period + seed)
+        heights, facts = run(truth + noise(seed + 50) + lines)
+        assert facts["line_doubt"] == ""
+        assert gauge_rms(heights - truth) < 0.5 * gauge_rms(lines + np.zeros(SHAPE))
+
+
 def test_line_noise_over_a_grating_across_the_lines_goes():
     truth = ridges(19, 0.0, shape=SHAPE[::-1]).T
     heights, facts = run(truth + noise() + offsets())
