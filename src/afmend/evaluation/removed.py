@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from afmend.catalogue import find_step
 from afmend.errors import AfmendError
@@ -80,6 +80,17 @@ def _of(record: Record) -> Removed | None:
         found = Removed(None, 1)
     elif step == "level.topostats":
         found = Removed(0, 2)
+    elif step.startswith("fuse."):
+        found = _of_fusion(step, facts)
     elif step == "level.shift" or find_step(step).kind != "correct":
         found = Removed(None, 0)
+    return found
+
+
+def _of_fusion(step: str, facts: Mapping[str, Any]) -> Removed | None:
+    found = None
+    if step == "fuse.frames":  # each frame is leveled before they are averaged
+        found = Removed(None if facts["crossed"] else 0, 1)
+    elif step == "fuse.trace_retrace" or "skipped" in facts or facts["width_px"] == 0:
+        found = Removed(None, 0)  # what both directions have in common stays, the offsets of lines, too
     return found

@@ -27,7 +27,7 @@ class Denoised(Params):
     )  # fmt: skip
 
 
-@step("fuse.denoised", Denoised, version="3")
+@step("fuse.denoised", Denoised, version="4")
 def denoised(field: Field, params: Denoised) -> Leveled:
     """Replace the heights by a Gaussian-smoothed fusion of both directions; the width comes from the scan.
 

@@ -35,6 +35,8 @@ CONTRADICTS = 20.0
 """Loss of log likelihood beyond which the model of the loop contradicts least squares."""
 TELLS = 50.0
 """Shifts whose log likelihoods differ by less are all the same to the scan: noise alone does that."""
+LEAST_OVERLAP = 0.05
+"""Share of the pixels that must be comparable at every shift that is tried: else some shifts cannot be judged."""
 
 
 class Follower:
@@ -64,13 +66,24 @@ class Follower:
         self.unit = max(1.0, self.cols / PARTS)
         edge = round(REACH * self.cols) + 2
         self.inside = (edge, max(self.cols - edge, edge + 8))
-        drops = np.concatenate([-np.diff(self.first, axis=1)[known[:, 1:]], np.diff(self.second, axis=1)[known[:, 1:]]])
-        falls = np.quantile(drops, FALLS)
+        pairs = known[:, 1:] & known[:, :-1]
+        drops = np.concatenate([-np.diff(self.first, axis=1)[pairs], np.diff(self.second, axis=1)[pairs]])
+        falls = np.quantile(drops, FALLS) if drops.size else np.zeros(0)
         self.falls = np.append(np.unique(falls[falls > 0]), NEVER)
         self.sigma = np.array(USUAL) * self.cols
+        both = self.first[known], self.second[known]
+        self.span = max((float(np.ptp(heights)) for heights in both if heights.size), default=0.0)
+        self.tiny = 1e-9 * max((float(np.max(np.abs(heights))) for heights in both if heights.size), default=0.0)
+        # Heights are known no better than they are written, however well the directions agree.
+        sizes = np.abs(drops)
+        step = float(np.min(sizes, where=sizes > self.tiny, initial=self.span))
+        self.finest = max(self.tiny, step / 12**0.5)
+        self.pixels = self.first.size * self._overlap(np.zeros(self.cols))
 
-    def surprise(self, shift: Curve, lag: float, falls: Curve) -> Curve:
+    def surprise(self, shift: Curve, lag: float, falls: Curve, least: float) -> Curve:
         """Minus the logarithm of the likelihood and the prior, for each rate of fall.
+
+        Only pixels that both directions know are compared. Where those are few, no shift explains anything.
 
         Parameters
         ----------
@@ -78,6 +91,8 @@ class Follower:
             Coefficients in pixels, lag included.
         lag : float
         falls : (n,) float64
+        least : float
+            Added to all distances: smaller ones tell nothing.
         """
         from afmend.fusion.follower_kernels import misfits
 
@@ -88,20 +103,24 @@ class Follower:
         away = self.first[:, here] - moved[:, here]
         away += lag * (self.first[:, here] - self.first[:, before] - moved[:, here] + moved[:, there])
         offset = crowded(away, ~(self.gone[:, here] | gone[:, here]))
-        found = misfits(self.first, moved, (self.gone, gone), offset, lag, falls, self.inside)
-        return np.asarray(self.first.size / ALIKE * np.log(found + 1e-300) + self._prior(shift))
+        found, share = misfits(self.first, moved, (self.gone, gone), offset, lag, falls, self.inside)
+        found = np.where(share < LEAST_OVERLAP, self.span, found)
+        return np.asarray(self.pixels / ALIKE * np.log(found + least) + self._prior(shift))
 
     def found(self) -> tuple[Curve, NDArray[np.float64]] | None:
-        """Return the coefficients of the shift and their covariance; None if any shift does as well.
+        """Return the coefficients of the shift and their covariance; None if the scan does not tell them.
 
-        A search on a grid, then a simplex.
+        That is, if any shift does as well, or too few pixels can be compared at some of the shifts that are tried. A
+        search on a grid, then a simplex.
         """
         from scipy.optimize import minimize
 
         unit, ways = self.unit, self.unit * np.eye(3)
         reach = round(REACH * self.cols / unit)
         shifts = np.arange(-reach, reach + 1)[:, None] * ways[0]
-        table = np.array([self.surprise(shift, 0.0, self.falls) for shift in shifts])
+        if min(self._overlap(shift @ self.forms) for shift in shifts) < LEAST_OVERLAP or self.span <= self.tiny:
+            return None
+        table = np.array([self.surprise(shift, 0.0, self.falls, self.tiny) for shift in shifts])
         if float(np.ptp(table.min(axis=1) - self._prior(shifts))) < TELLS:
             return None
         shift, fall = shifts[int(np.argmin(table.min(axis=1)))], int(np.argmin(table.min(axis=0)))
@@ -114,7 +133,7 @@ class Follower:
         rate = self.falls[fall]
 
         def surprise(x: Curve) -> float:
-            return float(self.surprise(x[:3], abs(x[3]), np.array([rate * np.exp(x[4])]))[0])
+            return float(self.surprise(x[:3], abs(x[3]), np.array([rate * np.exp(x[4])]), self.finest)[0])
 
         start = np.array([*shift, lag, 0.0])
         corners = start + np.vstack([np.zeros(5), np.diag([0.5 * unit, 0.4 * unit, 0.4 * unit, 0.4, 0.3])])
@@ -122,7 +141,7 @@ class Follower:
         end = minimize(surprise, start, method="Nelder-Mead", options=options).x
         fall = rate * float(np.exp(end[4]))
         squares, covariance = self._least_squares(end[:3], fall)
-        lost = self.surprise(squares, abs(end[3]), np.array([fall]))[0] - surprise(end)
+        lost = self.surprise(squares, abs(end[3]), np.array([fall]), self.finest)[0] - surprise(end)
         return (squares, covariance) if lost < CONTRADICTS else (end[:3], self._covariance(end, fall))
 
     def _prior(self, shift: Curve) -> Curve:
@@ -130,7 +149,7 @@ class Follower:
 
     def _best(self, tries: Sequence[tuple[Curve, float]], begin: int, end: int) -> tuple[Curve, float, int]:
         """Best of some shifts and lags, and the number of its rate of fall, from ``begin`` to ``end``."""
-        table = np.array([self.surprise(shift, lag, self.falls[begin:end]) for shift, lag in tries])
+        table = np.array([self.surprise(shift, lag, self.falls[begin:end], self.tiny) for shift, lag in tries])
         row, column = np.unravel_index(int(np.argmin(table)), table.shape)
         return *tries[int(row)], begin + int(column)
 
@@ -151,19 +170,22 @@ class Follower:
                 break
             rest = first - moved
             rest -= line_medians(rest, known)[:, None]
-            scale = float(np.median(np.abs(rest[known]))) / 0.6745 + 1e-300
+            scale = max(float(np.median(np.abs(rest[known]))) / 0.6745, self.finest)
             weight = known / np.square(scale * (1 + np.square(rest / (3 * scale))))
             slope = 0.5 * (slopes[0] + slopes[1])
             information = np.einsum("kx,x,lx->kl", self.forms, np.sum(weight * slope * slope, axis=0), self.forms)
+            if not information.any():
+                break
             pull = np.einsum("kx,ix->ik", self.forms, weight * slope * rest)
             # Pixels and lines are not independent: what groups of lines say differs by more than noise.
             parts = np.stack([part.sum(axis=0) for part in np.array_split(pull, min(GROUPS, len(pull)))])
             parts -= parts.mean(axis=0)
             scatter = parts.T @ parts + information
-            prior = np.diag(1 / np.square(self.sigma)) * max(1.0, float(np.trace(scatter) / np.trace(information)))
+            excess = max(1.0, float(np.trace(scatter) / np.trace(information)))
+            prior = np.diag(1 / np.square(self.sigma)) * excess
             bread = np.linalg.inv(information + prior)
             shift = shift + np.clip(bread @ (pull.sum(axis=0) - prior @ shift), -1.0, 1.0)
-            covariance = bread @ (scatter + prior) @ bread
+            covariance = bread @ (scatter + excess * prior) @ bread
         return shift, covariance
 
     def _moved(self, splines: Heights, along: Curve) -> tuple[Heights, Mask]:
@@ -174,6 +196,12 @@ class Follower:
         gone = self.gone[:, np.floor(places).astype(np.intp)] | self.gone[:, np.ceil(places).astype(np.intp)]
         return read_lines(splines, places), gone
 
+    def _overlap(self, along: Curve) -> float:
+        """Share of the pixels inside that both directions know when the second is read at x + along."""
+        _, gone = self._moved(self.splines, along)
+        begin, end = self.inside
+        return float(np.mean(~(self.gone | gone)[:, begin:end]))
+
     def _covariance(self, end: Curve, fall: float) -> NDArray[np.float64]:
         """Inverse of the curvature in shift and lag; never more than the prior's variance."""
         falls, step = np.array([fall]), 0.3 * self.unit
@@ -182,7 +210,7 @@ class Follower:
             x = end[:4].copy()
             for axis, sign in moves:
                 x[axis] += sign * step
-            return float(self.surprise(x[:3], abs(x[3]), falls)[0])
+            return float(self.surprise(x[:3], abs(x[3]), falls, self.finest)[0])
 
         middle, curvature = at(), np.zeros((4, 4))
         for a in range(4):

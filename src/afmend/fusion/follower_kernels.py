@@ -40,8 +40,11 @@ def misfits(
     lag: float,
     falls: Floats,
     inside: tuple[int, int],
-) -> Floats:
+) -> tuple[Floats, float]:
     """Return the mean distance between both directions and what a loop makes of the surface they have in common.
+
+    Where only one direction holds a measurement, it is the surface, and explains itself: the loop follows it, yet
+    nothing is compared.
 
     Parameters
     ----------
@@ -60,27 +63,30 @@ def misfits(
 
     Returns
     -------
-    (n,) float64
+    distances : (n,) float64
+        0 if nothing can be compared.
+    share : float
+        Share of the pixels inside that both directions know.
     """
     surface = surfaces(first, second, gone, offset, lag, inside)
     rows, (begin, end), share = first.shape[0], inside, 1 / (1 + lag)
     found = np.zeros(falls.size)
+    both = ~(gone[0] | gone[1])
+    count = int(np.count_nonzero(both[:, begin:end]))
     for n in range(falls.size):
-        total, count = 0.0, 1
+        total = 0.0
         for i in range(rows):
             tip = first[i, begin - 1] - offset[i]
             for j in range(begin, end):
                 if not np.isnan(surface[i, j]):
                     tip += max(share * (surface[i, j] - tip), -falls[n])
-                if not gone[0][i, j]:
+                if both[i, j]:
                     total += abs(first[i, j] - offset[i] - tip)
-                    count += 1
             tip = second[i, end]
             for j in range(end - 1, begin - 1, -1):
                 if not np.isnan(surface[i, j]):
                     tip += max(share * (surface[i, j] - tip), -falls[n])
-                if not gone[1][i, j]:
+                if both[i, j]:
                     total += abs(second[i, j] - tip)
-                    count += 1
-        found[n] = total / count
-    return found
+        found[n] = total / max(2 * count, 1)
+    return found, count / (rows * (end - begin))

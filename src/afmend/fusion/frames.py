@@ -304,7 +304,8 @@ def fuse_scans(scans: Sequence[Scan], channel: str | ChannelKey | None = None) -
     made = Channel(source.kind, source.direction, fused.heights, source.unit, source.name, source.calibrated,
                    Masks(missing=fused.unknown if fused.unknown.any() else None))  # fmt: skip
     files = [f"{scan.source.file}#{scan.source.index}" for scan in scans]
-    record = Record(STEP, VERSION, {"files": files}, made.key, "", made.digest(), __version__, fused.facts)
+    record = Record(STEP, VERSION, {"files": files}, made.key, "", made.digest(), __version__,
+                    {**fused.facts, "crossed": bool(turns)})  # fmt: skip
     return replace(home, channels={made.key: made}, history=(*home.history, record))
 
 

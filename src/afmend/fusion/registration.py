@@ -35,11 +35,14 @@ class Shift:
     covariance : (3, 3) float64
         Of the coefficients, px^2, from the curvature of the likelihood.
     cols : int
+    known : bool
+        False if the scan does not tell the shift, and 0 was taken for it.
     """
 
     coefficients: Curve
     covariance: NDArray[np.float64]
     cols: int
+    known: bool = True
 
     @property
     def shift_px(self) -> Curve:
@@ -58,12 +61,13 @@ class Shift:
         """How many of its errors the most unusual of other coefficients lies away from 0."""
         return float(np.max(np.abs(coefficients) / np.sqrt(np.diag(self.covariance))))
 
-    def to_json(self) -> dict[str, list[float]]:
-        """Return coefficients and their errors, in pixels."""
+    def to_json(self) -> dict[str, list[float] | bool]:
+        """Return coefficients and their errors, in pixels, and whether the scan told them."""
         errors = np.sqrt(np.diag(self.covariance))
         return {
             "shift_px": [round(float(c), 3) for c in self.coefficients],
             "shift_error_px": [round(float(e), 3) for e in errors],
+            "shift_known": self.known,
         }
 
 
@@ -85,7 +89,8 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
     Returns
     -------
     Shift
-        Where the data say nothing, or something that no scanner does, 0 with the error of the prior (2 % of the line).
+        Where the data say nothing, too little can be compared at some shift within 6 % of the line, or the data say
+        something that no scanner does: 0 with the error of the prior (2 % of the line), and not ``known``.
 
     Raises
     ------
@@ -107,7 +112,7 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
         )
     counts = np.ones(trace.shape, dtype=np.bool_) if usable is None else usable
     cols = trace.shape[1]
-    nothing = Shift(np.zeros(3), np.diag(np.square(np.array(USUAL) * cols)), cols)
+    nothing = Shift(np.zeros(3), np.diag(np.square(np.array(USUAL) * cols)), cols, known=False)
     some = _representative(counts)
     if not counts[some].any() or np.array_equal(trace, retrace):
         return nothing

@@ -51,6 +51,15 @@ def test_a_foreign_frame_is_named(tmp_path: Path) -> None:
     assert "left out, for they show something else: 7" in found.stdout
 
 
+def test_an_unknown_shift_is_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    noise = scan_of(rng.standard_normal(SHAPE), opposite=rng.standard_normal(SHAPE))
+    file = str(write(noise, tmp_path / "noise.h5"))
+    found = CliRunner().invoke(app, ["fuse", file, "-o", str(tmp_path / "out.h5")])
+    assert found.exit_code == 0, found.output
+    assert "unknown shift between trace and retrace, taken as 0: scan 0" in " ".join(found.stdout.split())
+
+
 def test_nothing_to_fuse(tmp_path: Path) -> None:
     file = made(tmp_path, "one.h5", both=False, seed=0)
     found = CliRunner().invoke(app, ["fuse", file, "-o", str(tmp_path / "out.h5")])

@@ -9,9 +9,10 @@ import pytest
 
 from afmend.evaluation.removed import Removed, removed_by
 from afmend.evaluation.report_roughness import moved_results, quote, roughness_section
+from afmend.fusion.scans import fuse
 from afmend.recipes import apply_step, repair
 from afmend.scan import ChannelKey, Masks, Record, Scan
-from support import rough, scan_of
+from support import assert_heights_close, rough, scan_of
 
 KEY = ChannelKey("height", "trace")
 SHAPE = (90, 140)
@@ -49,6 +50,14 @@ SQUARE = {"degree_fast": 1, "degree_slow": 2, "degrees": "independent"}
         ([record("level.smart_flatten", {"bidirectional": True, "degree": 2}, direction="rows")], None),
         ([record("level.topostats"), record("level.shift")], Removed(0, 2)),
         ([record("level.topostats"), record("filter.gaussian")], None),
+        ([record("mark.both_fly"), record("fuse.trace_retrace"), record("level.auto", AUTO)], Removed(1, 2)),
+        ([record("fuse.trace_retrace", skipped="no channel of the other scan direction")], Removed(None, 0)),
+        ([record("fuse.denoised", width_px=0.0)], Removed(None, 0)),
+        ([record("fuse.denoised", skipped="the scan direction is unknown")], Removed(None, 0)),
+        ([record("fuse.denoised", width_px=0.8)], None),
+        ([record("fuse.frames", crossed=False)], Removed(0, 1)),
+        ([record("fuse.frames", crossed=True)], Removed(None, 1)),
+        ([record("fuse.frames")], None),
         ([record("level.auto")], None),
         ([record("level.of_another_program")], None),
     ],
@@ -73,6 +82,19 @@ def test_leveled_and_raw_scan_have_the_same_roughness() -> None:
     text = roughness_section(found, "nm", calibrated=True, lengths=False)
     assert "polynomials of degree" in text
     assert "correlation length <small>px</small>" in text
+
+
+def test_fusion_keeps_what_both_directions_have_in_common() -> None:
+    """Tilt, bows and offsets of lines stay: nothing has to be given back."""
+    u = np.linspace(-1, 1, SHAPE[1])
+    z = rough(SHAPE, seed=3) + 9 * u + 5 * u * u + np.random.default_rng(1).normal(0, 2, SHAPE[0])[:, None]
+    noise = 0.01 * np.random.default_rng(2).standard_normal((2, *SHAPE))
+    fused = fuse(scan_of(z + noise[0], opposite=z + noise[1]))
+    assert removed_by(fused.history) == Removed(None, 0)
+    assert_heights_close(np.array(fused.main.values), z, atol_nm=0.1)
+    assert "Not computed" not in roughness_section(
+        quote(fused, fused.main.key, fused.history), "nm", calibrated=True, lengths=True
+    )
 
 
 def filled(bump: float) -> Scan:

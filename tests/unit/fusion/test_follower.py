@@ -53,7 +53,8 @@ def test_the_true_loop_explains_both_directions_and_no_other() -> None:
     gone = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, dtype=bool)
     offset = np.median(trace - retrace, axis=1)
     falls = np.array([0.5 * FALL, FALL, 2 * FALL, 1e12])
-    found = misfits(trace, retrace, gone, offset, 0.0, falls, (1, SHAPE[1] - 1))
+    found, share = misfits(trace, retrace, gone, offset, 0.0, falls, (1, SHAPE[1] - 1))
+    assert share == 1.0
     assert found[1] < 0.02
     assert (found[[0, 2, 3]] > 5 * found[1]).all()
 
@@ -78,3 +79,23 @@ def test_noise_alone_tells_no_shift() -> None:
 def test_long_lines_are_binned() -> None:
     trace, retrace = directions(0.0, 0.03, (24, 1040))
     assert float(np.max(np.abs(register_lines(trace, retrace).shift_px))) < 1.0
+
+
+def test_what_one_direction_knows_alone_is_not_compared() -> None:
+    trace, retrace = directions(0.0, 0.0)
+    gone = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, dtype=bool)
+    gone[0][:, :100], gone[1][:, 100:] = True, True
+    found, share = misfits(trace, retrace, gone, np.zeros(SHAPE[0]), 0.0, np.array([1e12]), (1, SHAPE[1] - 1))
+    assert share == 0.0
+    assert found.tolist() == [0.0]
+    assert Follower(trace, retrace, ~(gone[0] | gone[1])).found() is None
+
+
+def test_a_shift_that_leaves_too_little_to_compare_explains_nothing() -> None:
+    trace, retrace = directions(0.0, 0.03)
+    strip = np.zeros(SHAPE, dtype=bool)
+    strip[:, 85:103] = True
+    follower, falls = Follower(trace, retrace, strip), np.array([FALL])
+    right, far = (float(follower.surprise(np.array([s, 0.0, 0.0]), 0.0, falls, 1e-9)[0]) for s in (0.0, 12.0))
+    assert far > right + 50
+    assert follower.found() is None

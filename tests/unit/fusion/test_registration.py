@@ -47,7 +47,7 @@ def test_a_known_shift_is_found_within_its_error() -> None:
     error = found.shift_px - s
     assert float(np.max(np.abs(error))) < 0.15
     assert float(np.sqrt(np.mean(error**2))) < 4 * float(np.mean(found.error_px)) + 0.03
-    assert set(found.to_json()) == {"shift_px", "shift_error_px"}
+    assert set(found.to_json()) == {"shift_px", "shift_error_px", "shift_known"}
 
 
 def test_masked_pixels_do_not_count() -> None:
@@ -115,3 +115,68 @@ def test_bad_shapes_are_refused() -> None:
 def test_the_error_of_a_shift_is_that_of_its_curve() -> None:
     shift = Shift(np.array([1.0, 0.0, 0.0]), np.diag([0.04, 0.0, 0.0]), 20)
     assert_heights_close(shift.error_px[None, :], np.full((1, 20), 0.2), atol_nm=1e-12)
+
+
+def shifted_pair(noise_nm: float = 0.0, shape: tuple[int, int] = (96, 200)) -> tuple[np.ndarray, np.ndarray]:
+    """A smooth surface, and the same 2 px further: the shift is 2."""
+    rng = np.random.default_rng(0)
+    wide = rough((shape[0], shape[1] + 40), 0, 1.0, 5.0)
+    trace, retrace = wide[:, 20:-20], wide[:, 18:-22]
+    return trace + noise_nm * rng.standard_normal(shape), retrace + noise_nm * rng.standard_normal(shape)
+
+
+def test_a_pair_without_noise_has_its_shift() -> None:
+    found = register_lines(*shifted_pair())
+    assert found.known
+    assert float(np.max(np.abs(found.shift_px - 2))) < 0.01
+
+
+@pytest.mark.parametrize("step_nm", [1.0, 1.5, 3.0])
+def test_rounded_heights_tell_the_shift_no_better_than_they_are_written(step_nm: float) -> None:
+    trace, retrace = (np.round(z / step_nm) * step_nm for z in shifted_pair(0.02))
+    found = register_lines(trace, retrace)
+    assert found.known
+    assert float(np.max(np.abs(found.shift_px - 2) / found.error_px)) < 4
+    assert 0.005 < float(np.max(found.error_px)) < 1.5
+
+
+def test_flat_ground_that_agrees_exactly_does_not_hide_the_shift_of_its_steps() -> None:
+    z = np.zeros((96, 200))
+    z[20:60, 60:120] = 5.0
+    found = register_lines(z, np.roll(z, -2, axis=1))
+    assert found.known
+    assert float(np.max(np.abs(found.shift_px[58:122] + 2))) < 0.1
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_scattered_masks_leave_the_shift(share: float) -> None:
+    trace, retrace = shifted_pair(0.02)
+    usable = np.random.default_rng(1).random(trace.shape) > share
+    found = register_lines(trace, retrace, usable)
+    assert found.known
+    assert float(np.max(np.abs(found.shift_px - 2))) < 0.1
+
+
+def test_too_little_overlap_tells_no_shift() -> None:
+    trace, retrace = shifted_pair(0.02)
+    scattered = np.random.default_rng(1).random(trace.shape) > 0.7
+    strip, left, column = (np.zeros(trace.shape, dtype=bool) for _ in range(3))
+    strip[:, 100:108] = True
+    left[:, :8] = True
+    column[:, 0] = True
+    for usable in (scattered, strip, left, column):
+        found = register_lines(trace, retrace, usable)
+        assert not found.known
+        assert found.to_json()["shift_known"] is False
+        assert not found.shift_px.any()
+        assert float(found.error_px.min()) > 2
+
+
+def test_a_narrow_strip_tells_the_shift_as_well_as_it_says() -> None:
+    trace, retrace = shifted_pair(0.1)
+    usable = np.zeros(trace.shape, dtype=bool)
+    usable[:, 85:115] = True
+    found = register_lines(trace, retrace, usable)
+    assert found.known
+    assert float(np.max(np.abs(found.shift_px - 2) / found.error_px)) < 3
+    assert abs(float(found.shift_px[100]) - 2) < 0.5

@@ -39,6 +39,12 @@ def fuse_files(files: Sequence[Path], out: Path, channel: str | None, *, directi
     for name in ("noise_before", "noise_after"):
         if told[name] is not None:
             console.print(f"{name.replace('_', ' ')}: {told[name]:.4g} {unit}", markup=False)
+    if told["shift_unknown"]:
+        console.print(
+            f"unknown shift between trace and retrace, taken as 0: scan {', '.join(map(str, told['shift_unknown']))}; "
+            "the result may be blurred along the lines",
+            markup=False,
+        )
     if told["left_out"]:
         console.print(f"left out, for they show something else: {', '.join(map(str, told['left_out']))}", markup=False)
     return 0
@@ -52,6 +58,10 @@ def _told(made: Scan, scans: Sequence[Scan], paired: Sequence[bool]) -> dict[str
     return {
         "scans": len(scans), "pairs": sum(paired), "noise_before": _finite(before), "noise_after": _finite(after),
         "left_out": list(facts.get("left_out", [])),
+        "shift_unknown": [
+            n for n, (scan, both) in enumerate(zip(scans, paired, strict=True))
+            if both and not scan.history[-1].facts["shift_known"]
+        ],
     }  # fmt: skip
 
 
