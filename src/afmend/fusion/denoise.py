@@ -27,7 +27,7 @@ class Denoised(Params):
     )  # fmt: skip
 
 
-@step("fuse.denoised", Denoised, version="3")
+@step("fuse.denoised", Denoised, version="4")
 def denoised(field: Field, params: Denoised) -> Leveled:
     """Replace the heights by a Gaussian-smoothed fusion of both directions; the width comes from the scan.
 
@@ -68,7 +68,8 @@ def smooth(heights: Heights, width_px: float) -> Heights:
 def _equals(field: Field, fused: FusedPair) -> tuple[Heights, Heights, Mask]:
     """Return both directions at the same places and level, and where both are right; elsewhere both hold the fusion."""
     trace, retrace = as_seen(field)
-    moved = shifted(retrace, fused.shift.shift_px) + fused.belief.offset[:, None]
+    moved = shifted(retrace, fused.shift.shift_px) + fused.belief.offset[:, None] + 0.5 * fused.bend
+    trace = trace - 0.5 * fused.bend
     good = (fused.belief.right > 0.5) & np.isfinite(fused.sigma)
     center = 0.5 * fused.belief.offset[:, None]
     first = np.where(good, trace, fused.heights + center)

@@ -23,7 +23,7 @@ class BothFly(Params):
     """Mark where trace and retrace both fly over the surface: nothing there is more than an upper bound."""
 
 
-@step("fuse.trace_retrace", TraceRetrace, version="3")
+@step("fuse.trace_retrace", TraceRetrace, version="4")
 def trace_retrace(field: Field, params: TraceRetrace) -> Leveled:
     """Replace the heights by the fusion of both scan directions, at the places of this one.
 
@@ -39,7 +39,7 @@ def trace_retrace(field: Field, params: TraceRetrace) -> Leveled:
     return fused_heights(field, of_field(field))
 
 
-@step("mark.both_fly", BothFly, version="3")
+@step("mark.both_fly", BothFly, version="4")
 def both_fly(field: Field, params: BothFly) -> Found:
     """Mark pixels at which both directions fall like a tip in free flight. Do this before ``fuse.trace_retrace``."""
     del params
