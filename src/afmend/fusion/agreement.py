@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import StepError
+from afmend.fusion.directions import pair_of
 from afmend.fusion.gate import believe
-from afmend.fusion.registration import outside, register_lines, shifted, shifted_mask
-from afmend.fusion.scans import pair_of
+from afmend.fusion.registration import bend, outside, register_lines, shifted, shifted_mask
 from afmend.fusion.tapers import hann
 from afmend.leveling.moments import line_fits, surface_coefficients, without_curves, without_surface
 from afmend.scan import ChannelKey, Scan
@@ -106,7 +106,9 @@ def agreement(
     -----
     When not to use it: noise that both directions share (vibrations slower than a line, drift, hum in step with the
     lines, a double tip) is taken for the sample, so ``sq`` is an upper bound then; a loop too slow for the surface
-    lowers it. A wrong registration lowers it, too, and is warned of.
+    lowers it. A tilt or bow by which all lines of the directions differ (`registration.bend`) is taken from the
+    retrace; what the trace has of it counts as sample unless ``degree`` removes it. A wrong registration lowers it,
+    too, and is warned of.
     """
     trace, retrace, no_trace, no_retrace = pair_of(scan, channel)
     shift = register_lines(trace, retrace, ~(no_trace | no_retrace))
@@ -114,6 +116,7 @@ def agreement(
     known = ~(no_trace | shifted_mask(no_retrace, shift.shift_px) | outside(shift.shift_px))
     if np.count_nonzero(known.any(axis=1)) < FEWEST_LINES:
         raise StepError("too little is measured in both directions", now="Shrink the masks.")
+    moved = moved + bend(trace, moved, known)
     good = known & (believe(trace, moved, known).right > 0.5)
     good[np.count_nonzero(good, axis=1) < max(8, 0.2 * trace.shape[1])] = False
     if np.count_nonzero(good.any(axis=1)) < FEWEST_LINES:
@@ -130,6 +133,24 @@ def agreement(
         interval if both > 0 else None, math.sqrt(max(one - both, 0.0)), math.sqrt(max(two - both, 0.0)),
         both / math.sqrt(one * two) if one * two > 0 else 0.0, float(np.mean(good)), warnings, k, density, own,
     )  # fmt: skip
+
+
+def doubts(trace: Heights, moved: Heights, good: Mask, error_px: Curve) -> tuple[str, ...]:
+    """Say why a registered pair may not be what it seems; see `Agreement`.
+
+    Parameters
+    ----------
+    trace, moved : (rows, cols) float64
+        Both directions at the same places, as measured.
+    good : (rows, cols) bool
+        Measured, and no tail, in both.
+    error_px : (cols,) float64
+        1-sigma error of the shift.
+    """
+    if np.count_nonzero(good.any(axis=1)) < FEWEST_LINES:
+        return ("one of the directions is wrong nearly everywhere",)
+    first, second = (level_alike(heights, good, 1, 0) for heights in (trace, moved))
+    return _warnings(first, second, good, error_px, _interval(_line_sums(first, second, good)))
 
 
 def level_alike(heights: Heights, good: Mask, degree: int, line_degree: int | None) -> Heights:

@@ -68,7 +68,8 @@ def smooth(heights: Heights, width_px: float) -> Heights:
 def _equals(field: Field, fused: FusedPair) -> tuple[Heights, Heights, Mask]:
     """Return both directions at the same places and level, and where both are right; elsewhere both hold the fusion."""
     trace, retrace = as_seen(field)
-    moved = shifted(retrace, fused.shift.shift_px) + fused.belief.offset[:, None]
+    moved = shifted(retrace, fused.shift.shift_px) + fused.belief.offset[:, None] + 0.5 * fused.bend
+    trace = trace - 0.5 * fused.bend
     good = (fused.belief.right > 0.5) & np.isfinite(fused.sigma)
     center = 0.5 * fused.belief.offset[:, None]
     first = np.where(good, trace, fused.heights + center)

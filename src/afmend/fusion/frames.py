@@ -18,7 +18,7 @@ from afmend.scan import Channel, ChannelKey, Masks, Record, Scan
 from afmend.scan.arrays import Heights, Mask
 
 STEP = "fuse.frames"
-VERSION = "2"
+VERSION = "3"
 ROUNDS = 2
 AVERAGINGS = 5
 LEAST = 2
@@ -26,6 +26,17 @@ FEWEST_ALIKE = 4
 MOST_HOLES = 0.95
 LEAST_ALIKE = 0.7
 """A frame whose correlation with the average is below this share of the usual one shows something else."""
+AGREE = 4.0
+"""A frame supports the average where it lies within so many sigmas of its noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Which frames count, the correlation of each with the average when it was met, and the least allowed then."""
+
+    used: list[bool]
+    alike: list[float | None]
+    least: list[float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,24 +49,40 @@ class FusedFrames:
     sigma : (rows, cols) float64
         1-sigma noise of the mean; infinite where no frame holds a measurement.
     unknown : (rows, cols) bool
+    disputed : (rows, cols) bool
+        Where not more than half of the frames support the average: it changed there, or the tip did. The value is the
+        reference's, if it holds one.
+    covered : (rows, cols) int
+        How many frames hold a measurement.
     motions : tuple of Motion
     reference : int
         Which frame gives the places.
     left_out : tuple of int
-        Frames that show something else.
+        Frames that show something else, counted from 0.
+    alike : tuple of (float or None)
+        Correlation of each frame with the average when it was met; None for the reference.
+    least : tuple of float
+        The least correlation that each needed to count.
     noise_before, noise_after : float
         Rms noise of a single frame (from the differences of consecutive frames) and of the result (from the difference
-        of the averages of even and odd frames); NaN for the latter with fewer than four frames: then it is ``sigma``'s.
+        of the averages of even and odd frames; with fewer than four frames the former over the root of their number).
+    measured : bool
+        Whether ``noise_after`` comes from differences.
     """
 
     heights: Heights
     sigma: Heights
     unknown: Mask
+    disputed: Mask
+    covered: NDArray[np.intp]
     motions: tuple[Motion, ...]
     reference: int
     left_out: tuple[int, ...]
+    alike: tuple[float | None, ...]
+    least: tuple[float, ...]
     noise_before: float
     noise_after: float
+    measured: bool
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -63,9 +90,13 @@ class FusedFrames:
         moves = [[round(float(m.slow[0]), 3), round(float(m.fast[0]), 3)] for m in self.motions]
         return {
             "frames": len(self.motions), "reference": self.reference, "left_out": list(self.left_out),
+            "correlations": [None if c is None else round(c, 3) for c in self.alike],
+            "least_correlations": [round(c, 3) for c in self.least],
             "shifts_px": moves,
-            "noise_before": self.noise_before, "noise_after": self.noise_after,
-            "unknown_share": float(np.mean(self.unknown)),
+            "noise_before": self.noise_before, "noise_after": self.noise_after, "noise_after_measured": self.measured,
+            "unknown_share": float(np.mean(self.unknown)), "disputed_share": float(np.mean(self.disputed)),
+            "fewer_frames_share": float(np.mean(self.covered < len(self.motions) - len(self.left_out))),
+            "one_frame_share": float(np.mean(self.covered == 1)),
         }  # fmt: skip
 
 
@@ -123,19 +154,26 @@ def average_frames(
     motions = [Motion.none(both_axes=orthogonal)] * len(frames)
     mean, spread = leveled[at], np.where(excluded[at], np.inf, 1.0)
     stack = np.stack(leveled)
-    kept: list[bool] | None = None
+    kept: _Kept | None = None
     if orthogonal:
         leveled = list(_crossed(np.stack(leveled), np.stack(list(excluded))))
         mean = leveled[at]
     for _ in range(ROUNDS):
         stack, lost, motions, kept = _moved(leveled, excluded, motions, (mean, ~np.isinf(spread)), at, kept)
         stack = _crossed(stack, lost) if orthogonal else _lines_moved(stack, lost, mean, ~np.isinf(spread))
-        mean, spread = _averaged(stack, lost)
-    used = np.array(kept)
+        mean, spread, noise = _averaged(stack, lost)
+    assert kept is not None  # noqa: S101  # ROUNDS > 0
+    used = np.array(kept.used)
     before, after = _noise(stack[used], lost[used])
     unknown = np.isinf(spread)
+    disputed, doubt = _disputed(stack - mean, lost, noise)
+    mean = np.where(disputed & ~lost[at], stack[at], mean)
     left_out = tuple(int(n) for n in np.flatnonzero(~used))
-    return FusedFrames(np.where(unknown, 0.0, mean), spread, unknown, tuple(motions), at, left_out, before, after)
+    return FusedFrames(
+        np.where(unknown, 0.0, mean), np.where(disputed, np.hypot(spread, doubt), spread), unknown, disputed,
+        (~lost).sum(axis=0), tuple(motions), at, left_out, tuple(kept.alike), tuple(kept.least), before, after,
+        int(used.sum()) >= 2 * LEAST,
+    )  # fmt: skip
 
 
 def _moved(
@@ -144,21 +182,22 @@ def _moved(
     motions: Sequence[Motion],
     mean: tuple[Heights, Mask],
     at: int,
-    kept: list[bool] | None,
-) -> tuple[Heights, NDArray[np.bool_], list[Motion], list[bool]]:
+    kept: _Kept | None,
+) -> tuple[Heights, NDArray[np.bool_], list[Motion], _Kept]:
     """Register every frame from the reference outwards; at first, each from where its neighbor lies.
 
     At first (``kept`` is None) what was registered so far is the reference for the next, and a frame that has much less
     in common with it than the frames before is left out.
     """
     found, search = list(motions), kept is None
-    keep = [True] * len(frames) if kept is None else kept
+    if kept is None:
+        kept = _Kept([True] * len(frames), [None] * len(frames), [0.0] * len(frames))
     shape = (len(frames), *frames[0].shape)
     stack, lost = np.zeros(shape), np.ones(shape, dtype=np.bool_)
     done: list[int] = []
     alike: list[float] = []
     for n in sorted(range(len(frames)), key=lambda k: (abs(k - at), k)):
-        if not keep[n]:
+        if not kept.used[n]:
             continue
         if n != at:
             start = found[n + (1 if n < at else -1)] if search else found[n]
@@ -167,8 +206,10 @@ def _moved(
         both = mean[1] & ~lost[n]
         if search and n != at:
             common = _alike(mean[0], stack[n], both)
-            if common <= 0 or (len(alike) >= FEWEST_ALIKE and common < LEAST_ALIKE * float(np.median(alike))):
-                keep[n], found[n], lost[n] = False, start, True
+            least = LEAST_ALIKE * float(np.median(alike)) if len(alike) >= FEWEST_ALIKE else 0.0
+            kept.alike[n], kept.least[n] = common, least
+            if common <= 0 or common < least:
+                kept.used[n], found[n], lost[n] = False, start, True
                 continue
             alike.append(common)
         done.append(n)
@@ -178,7 +219,7 @@ def _moved(
             mean = (np.divide(sums, known, out=mean[0].copy(), where=known > 0), mean[1])
     if len(done) < LEAST:
         raise StepError("the frames have nothing in common", now="Fuse frames of the same place.")
-    return stack, lost, found, keep
+    return stack, lost, found, kept
 
 
 def _alike(mean: Heights, frame: Heights, both: Mask) -> float:
@@ -218,8 +259,8 @@ def _without_slope(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return rest
 
 
-def _averaged(stack: Heights, lost: NDArray[np.bool_]) -> tuple[Heights, Heights]:
-    """Weighted mean over frames, with redescending weights, and its standard deviation."""
+def _averaged(stack: Heights, lost: NDArray[np.bool_]) -> tuple[Heights, Heights, Heights]:
+    """Weighted mean over frames, with redescending weights, its standard deviation, and the noise of each frame."""
     count = (~lost).sum(axis=0)
     weights = (~lost).astype(np.float64)
     mean = np.zeros(stack.shape[1:])
@@ -239,7 +280,18 @@ def _averaged(stack: Heights, lost: NDArray[np.bool_]) -> tuple[Heights, Heights
     total = weights.sum(axis=0)
     power = np.square(weights * np.where(np.isinf(noise), 0.0, noise)).sum(axis=0)
     sigma = np.divide(np.sqrt(power), total, out=np.full(mean.shape, np.inf), where=(count > 0) & (total > 0))
-    return mean, sigma
+    return mean, sigma, noise
+
+
+def _disputed(rest: Heights, lost: NDArray[np.bool_], noise: Heights) -> tuple[Mask, Heights]:
+    """Where not more than half of the frames lie near the average, and how far they scatter about it.
+
+    There redescending weights choose one of several opinions, at each pixel another one.
+    """
+    count = (~lost).sum(axis=0)
+    near = (~lost & (np.abs(rest) < AGREE * noise)).sum(axis=0)
+    power = np.where(lost, 0.0, np.square(rest)).sum(axis=0)
+    return (count >= LEAST) & (2 * near <= count), np.sqrt(power / np.maximum(count, 1))
 
 
 def _noise(stack: Heights, lost: NDArray[np.bool_]) -> tuple[float, float]:
@@ -275,8 +327,10 @@ def fuse_scans(scans: Sequence[Scan], channel: str | ChannelKey | None = None) -
     Returns
     -------
     Scan
-        One channel at the places of the reference; uncovered pixels are missing. The history is that of the reference
-        and one record more, whose facts tell the noise; ``noise_before`` is that of one of the scans as given.
+        One channel at the places of the reference; uncovered pixels are missing, and those at which not more than half
+        of the frames support the average are marked as "disputed": they hold the reference's value. The history is that
+        of the reference and one record more, whose facts tell the noise; ``noise_before`` is that of one of the scans
+        as given.
 
     Raises
     ------
@@ -301,8 +355,8 @@ def fuse_scans(scans: Sequence[Scan], channel: str | ChannelKey | None = None) -
     fused = average_frames(frames, holes, orthogonal=bool(turns))
     home = scans[fused.reference]
     source = channels[fused.reference]
-    made = Channel(source.kind, source.direction, fused.heights, source.unit, source.name, source.calibrated,
-                   Masks(missing=fused.unknown if fused.unknown.any() else None))  # fmt: skip
+    masks = Masks(missing=fused.unknown, artifact={"disputed": fused.disputed})
+    made = Channel(source.kind, source.direction, fused.heights, source.unit, source.name, source.calibrated, masks)
     files = [f"{scan.source.file}#{scan.source.index}" for scan in scans]
     record = Record(STEP, VERSION, {"files": files}, made.key, "", made.digest(), __version__,
                     {**fused.facts, "crossed": bool(turns)})  # fmt: skip

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.errors import BadScanError
+from afmend.fusion.agreement import doubts
 from afmend.fusion.gate import Belief, believe
-from afmend.fusion.registration import Shift, outside, register_lines, shifted, shifted_mask
+from afmend.fusion.registration import Shift, bend, outside, register_lines, shifted, shifted_mask
 from afmend.scan.arrays import Heights, Mask, check_mask
 
 LEAST_SHARE = 0.1
@@ -35,9 +36,16 @@ class FusedPair:
     unknown : (rows, cols) bool
         Where neither direction holds a measurement; the trace's placeholder stands there.
     shift : Shift
+    bend : (cols,) float64
+        Tilt and bow of the trace against the retrace; half of it went from each.
     belief : Belief
     noise : (float, float)
-        Noise of trace and of retrace, rms.
+        Noise of trace and of retrace, rms: from the median size of their differences on flat ground where both are
+        right, so that edges and tails do not count. Noise slower than a line is not in it.
+    noise_fused : float
+        Noise where both are averaged, if that of the directions is independent: expected, not measured.
+    warnings : tuple of str
+        Why the fusion may be wrong.
     """
 
     heights: Heights
@@ -45,8 +53,11 @@ class FusedPair:
     both_wrong: Mask
     unknown: Mask
     shift: Shift
+    bend: NDArray[np.float64]
     belief: Belief
     noise: tuple[float, float]
+    noise_fused: float
+    warnings: tuple[str, ...]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -56,12 +67,15 @@ class FusedPair:
             **self.shift.to_json(),
             "noise_trace": self.noise[0],
             "noise_retrace": self.noise[1],
-            "noise_fused": float(np.sqrt(np.median(np.square(self.sigma)))) if not self.unknown.all() else None,
+            "noise_fused": self.noise_fused,
+            "noise_fused_measured": False,
             "retrace_minus_trace": -law.offset,
+            "bend_peak_to_peak": float(np.ptp(self.bend)),
             "trace_high_share": round(float(np.mean(self.belief.first_high)), 5),
             "retrace_high_share": round(float(np.mean(self.belief.second_high)), 5),
             "both_wrong_share": round(float(np.mean(self.both_wrong)), 5),
             "fall_per_px": law.fall or None,
+            "warnings": list(self.warnings),
         }
 
 
@@ -71,9 +85,10 @@ def fuse_pair(
     """Fuse the two directions of one scan, at the places of the trace.
 
     The retrace is registered (`register_lines`), the offset between the directions is removed line by line, half from
-    each. Where both are right (`gate.believe`), the result is their mean, weighted by the noise of each line; where
-    one direction stays above the other for a run that noise does not make, the lower one: a tip can fly too high, it
-    cannot dig. In between the weights are the probabilities.
+    each, and so is a tilt or bow that all lines share (`registration.bend`). Where both are right (`gate.believe`),
+    the result is their mean, weighted by the noise of each line; where one direction stays above the other for a run
+    that noise does not make, the lower one: a tip can fly too high, it cannot dig. In between the weights are the
+    probabilities.
 
     Parameters
     ----------
@@ -109,14 +124,30 @@ def fuse_pair(
         raise BadScanError(
             "no pixel is measured in both directions", now="Fuse complete channels, or shrink the masks."
         )
+    bent = bend(trace, moved, known)
+    trace, moved = trace - 0.5 * bent, moved + 0.5 * bent
     belief = believe(trace, moved, known)
     weight = _weights(trace, retrace, known & (belief.right > 0.5))
     heights, parts = _mixed(trace, moved, (excluded[0], lost), belief, weight)
-    noise = _split(belief.law.spread, weight, known)
-    sigma = _doubt(heights, belief, (excluded[0], lost), noise, weight, parts)
+    spread = _split(belief.law.spread, weight, known)
+    sigma = _doubt(heights, belief, (excluded[0], lost), spread, weight, parts)
     unknown = excluded[0] & lost
     sigma[unknown] = np.inf
-    return FusedPair(heights, sigma, (belief.both_high > 0.5) & known, unknown, shift, belief, noise)
+    good = known & (belief.right > 0.5)
+    noise = _split(_quiet(trace, moved, good, belief.offset), weight, known)
+    share = float(np.average(weight[:, 0], weights=known.sum(axis=1)))
+    return FusedPair(
+        heights, sigma, (belief.both_high > 0.5) & known, unknown, shift, bent, belief, noise,
+        math.hypot(share * noise[0], (1 - share) * noise[1]), doubts(trace, moved, good, shift.error_px),
+    )  # fmt: skip
+
+
+def _quiet(trace: Heights, moved: Heights, good: Mask, offset: NDArray[np.float64]) -> float:
+    """Spread of the differences on the flatter half of the good pixels, from their median size; 0 without any."""
+    steep = np.abs(np.gradient(trace + moved, axis=1))
+    flat = good & (steep <= np.median(steep[good])) if good.any() else good
+    away = (trace - moved - offset[:, None])[flat]
+    return 1.4826 * float(np.median(np.abs(away))) if away.size else 0.0
 
 
 def _weights(trace: Heights, retrace: Heights, right: Mask) -> NDArray[np.float64]:

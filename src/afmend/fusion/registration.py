@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from afmend.errors import BadScanError
 from afmend.fusion.follower import USUAL, Follower
+from afmend.fusion.medians import line_medians
 from afmend.leveling.moments import basis
 from afmend.scan.arrays import Heights, Mask
 
 Curve = NDArray[np.float64]
 LARGEST_SURPRISE = 5.0
 """No scanner bends its lines so much: the scan does not tell the shift."""
+BEND_EXPLAINS = 0.5
+"""A bend counts if the spread of the differences falls below this share: tails and shifts do not do that."""
+BEND_ROUNDS = 20
 LINES = 64
 MOST_COLS = 512
 """Longer lines are binned."""
@@ -77,7 +81,7 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
     The shift is the one under which one surface, followed there and back by a loop that lags and that falls no faster
     than a free tip, best explains both directions (`follower.Follower`): least squares and correlation take tails for a
     shift, by many pixels. First all shifts within 6 % of the line are tried, then a simplex refines shift, lag and rate
-    of fall together.
+    of fall together. A tilt or bow between the directions (`bend`) is taken away first.
 
     Parameters
     ----------
@@ -116,6 +120,7 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
     some = _representative(counts)
     if not counts[some].any() or np.array_equal(trace, retrace):
         return nothing
+    retrace = retrace + bend(trace[some], retrace[some], counts[some])
     factor = math.ceil(cols / MOST_COLS)
     first, second, known = (_binned(values[some], factor) for values in (trace, retrace, counts))
     found = Follower(first, second, known == 1).found()
@@ -123,6 +128,42 @@ def register_lines(trace: Heights, retrace: Heights, usable: Mask | None = None)
         return nothing
     best = Shift(found[0] * factor, found[1] * factor**2, cols)
     return best if nothing.surprise(best.coefficients) < LARGEST_SURPRISE else nothing
+
+
+def bend(trace: Heights, retrace: Heights, known: Mask) -> Curve:
+    """Tilt and bow along the line by which the trace differs from the retrace in all lines alike, (cols,).
+
+    Scanners that move out of plane on other paths there and back tilt and bow one direction against the other. Taken
+    for noise, this hides tails and shifts. Found as a parabola through the medians of the columns, by least absolute
+    values; 0 unless it explains most of what differs.
+
+    Parameters
+    ----------
+    trace, retrace : (rows, cols) float64
+        Same column = same place, but for a few pixels.
+    known : (rows, cols) bool
+        Where both hold a measurement.
+
+    Returns
+    -------
+    (cols,) float64
+        In the unit of the heights, without its mean: offsets of lines are another matter.
+    """
+    away = trace - retrace
+    away = away - line_medians(away, known)[:, None]
+    columns, there = line_medians(away.T, known.T), known.any(axis=0)
+    forms = basis(trace.shape[1], 2)
+    weight = there.astype(np.float64)
+    curve = np.zeros(trace.shape[1])
+    for _ in range(BEND_ROUNDS):
+        normal = np.einsum("ax,x,bx->ab", forms, weight, forms)
+        curve = np.asarray(np.linalg.lstsq(normal, forms @ (weight * columns), rcond=None)[0]) @ forms
+        rest = np.abs(columns - curve)
+        weight = there / np.maximum(rest, 1e-3 * float(np.mean(rest[there])) + 1e-300)
+    left = away - curve
+    left = left - line_medians(left, known)[:, None]
+    before, after = (float(np.median(np.abs(values[known]))) for values in (away, left))
+    return curve - curve.mean() if after < BEND_EXPLAINS * before else np.zeros(curve.size)
 
 
 def shifted(heights: Heights, shift_px: Curve) -> Heights:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-import numpy as np
-
 from afmend.errors import StepError
 from afmend.fusion.steps import (
     BothFly,
@@ -20,7 +18,6 @@ from afmend.fusion.steps import (
 )
 from afmend.pipeline import Field, run_step
 from afmend.scan import ChannelKey, Scan
-from afmend.scan.arrays import Heights, Mask
 
 
 def fuse(scan: Scan, channel: str | ChannelKey | None = None) -> Scan:
@@ -62,23 +59,3 @@ def fuse(scan: Scan, channel: str | ChannelKey | None = None) -> Scan:
     marking = replace(both_fly.step, kernel=lambda seen, _: fused_marks(seen, pair()))
     fusing = replace(trace_retrace.step, kernel=lambda seen, _: fused_heights(seen, pair()))
     return run_step(run_step(scan, marking, BothFly(), key), fusing, TraceRetrace(), key)
-
-
-def pair_of(scan: Scan, channel: str | ChannelKey | None = None) -> tuple[Heights, Heights, Mask, Mask]:
-    """Return trace, retrace and their masks of holes, with time running to the right in the first.
-
-    Raises
-    ------
-    MissingChannelError, StepError
-        If there is no such channel, or only one direction of it.
-    """
-    key = scan.find(channel)
-    other = scan.opposite(key)
-    if other is None:
-        raise StepError(f"{key} has no other scan direction", now="Choose a channel with a trace and a retrace.")
-    both = (scan.channels[key], other)
-    first, second = both if key.direction == "trace" else both[::-1]
-    return (
-        np.asarray(first.values, dtype=np.float64), np.asarray(second.values, dtype=np.float64), first.holes,
-        second.holes,
-    )  # fmt: skip

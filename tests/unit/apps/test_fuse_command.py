@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ def test_the_directions_of_one_scan(tmp_path: Path) -> None:
     told = json.loads(found.stdout)
     assert told["pairs"] == 1
     assert told["noise_after"] < told["noise_before"]
+    assert told["noise_after_measured"] is False
+    assert len(told["direction_shifts_px"][0]) == len(told["direction_shift_errors_px"][0]) == 3
     assert read(tmp_path / "out.h5").history[-1].step == "fuse.trace_retrace"
 
 
@@ -40,6 +43,8 @@ def test_repeated_scans(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     assert "4 scan(s), 0 with both directions" in found.stdout
     assert "noise after" in found.stdout
+    assert "expected, not measured" not in found.stdout
+    assert "of the pixels, one alone" in found.stdout
     assert read(tmp_path / "out.h5").history[-1].step == "fuse.frames"
 
 
@@ -48,7 +53,27 @@ def test_a_foreign_frame_is_named(tmp_path: Path) -> None:
     files.append(str(write(scan_of(rough(SHAPE, 50, 1.0, 3.0)), tmp_path / "foreign.h5")))
     found = CliRunner().invoke(app, ["fuse", *files, "-o", str(tmp_path / "out.h5")])
     assert found.exit_code == 0, found.output
-    assert "left out, for they show something else: 7" in found.stdout
+    assert re.search(r"left out, counting from 0, .*: 7 \(-?0\.\d\d, needed 0\.\d\d\)", found.stdout)
+
+
+def test_doubts_are_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    files = []
+    for n in range(2):
+        z = rough(SHAPE, 1, 1.0, 3.0) + 0.05 * rng.standard_normal(SHAPE)
+        z[10:20, 20:40] += 4.0 * n
+        files.append(str(write(scan_of(z, opposite=rng.standard_normal(SHAPE)), tmp_path / f"{n}.h5")))
+    one = CliRunner().invoke(app, ["fuse", files[0], "-o", str(tmp_path / "one.h5")])
+    assert "shift between the directions: " in one.stdout
+    assert "(expected, not measured)" in one.stdout
+    assert "warning: " in one.stdout
+    two = CliRunner().invoke(app, ["fuse", *files, "-o", str(tmp_path / "two.h5")])
+    assert two.exit_code == 0, two.output
+    assert "least certain of 2" in two.stdout
+    assert "of 2 scans with both directions" in two.stdout
+    plain = CliRunner().invoke(app, ["fuse", *files, "-o", str(tmp_path / "three.h5"), "--no-directions"])
+    assert "disputed: " in plain.stdout
+    assert "(expected, not measured)" in plain.stdout
 
 
 def test_an_unknown_shift_is_told(tmp_path: Path) -> None:

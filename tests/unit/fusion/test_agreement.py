@@ -43,6 +43,15 @@ def test_offsets_of_lines_and_tilt_do_not_matter() -> None:
     assert found.sq == pytest.approx(0.98, rel=0.03)
 
 
+def test_a_bow_of_one_direction_is_not_its_noise() -> None:
+    trace, retrace = pair(0.3)
+    u = np.linspace(-1, 1, SHAPE[1])
+    plain = agreement(scan_of(trace, opposite=retrace))
+    bent = agreement(scan_of(trace, opposite=retrace + 15 * u - 3 * u * u))
+    assert bent.sq == pytest.approx(plain.sq, rel=0.02)
+    assert bent.noise_retrace == pytest.approx(plain.noise_retrace, rel=0.05)
+
+
 def test_common_noise_is_taken_for_the_sample() -> None:
     trace, retrace = pair(0.1, common_nm=0.5)
     assert agreement(scan_of(trace, opposite=retrace)).sq == pytest.approx(np.hypot(1, 0.5), rel=0.03)

@@ -50,6 +50,15 @@ def test_a_retrace_is_a_mirrored_trace() -> None:
     assert one.facts["width_px"] == two.facts["width_px"]
 
 
+def test_a_bow_of_one_direction_changes_no_width() -> None:
+    _, trace, retrace = pair(4.0, 0.4, 0.0, 7)
+    u = np.linspace(-1, 1, SHAPE[1])
+    plain = denoised(Field(trace, opposite=retrace, direction="trace"), Denoised())
+    bent = denoised(Field(trace, opposite=retrace + 15 * u - 3 * u * u, direction="trace"), Denoised())
+    assert bent.facts["width_px"] == plain.facts["width_px"]
+    assert bent.facts["risk"][0] == pytest.approx(plain.facts["risk"][0], abs=0.02)
+
+
 def test_without_another_direction_nothing_happens() -> None:
     z = rough(SHAPE)
     found = denoised(Field(z), Denoised())

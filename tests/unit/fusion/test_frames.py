@@ -75,6 +75,11 @@ def test_a_frame_of_another_place_is_left_out() -> None:
     frames[0] = np.zeros(SHAPE)
     fused = average_frames(frames, [np.zeros(SHAPE, dtype=bool)] * 8)
     assert fused.left_out == (0, 7)
+    assert fused.alike[4] is None
+    for n in fused.left_out:
+        assert (fused.alike[n] or 0.0) <= fused.least[n]
+    assert all((fused.alike[n] or 0.0) > fused.least[n] for n in (1, 2, 3, 5, 6))
+    assert fused.facts["noise_after_measured"] is True
 
 
 def test_holes_and_what_no_frame_covers() -> None:
@@ -89,6 +94,37 @@ def test_holes_and_what_no_frame_covers() -> None:
     made, lost = warped(frames[0], holes[0], Motion(np.array([0.0, 0, 0]), np.array([3.0, 0, 0])))
     assert made.shape == SHAPE
     assert lost[:, -3:].all()
+
+
+def test_where_half_of_the_frames_say_something_else_it_is_marked() -> None:
+    """A molecule leaves between the second and the third of four frames: no pixel may take now one, now the other."""
+    rng = np.random.default_rng(6)
+    z = rough(SHAPE, 3, 1.0, 3.0)
+    frames = [z + 0.1 * rng.standard_normal(SHAPE) for _ in range(4)]
+    there = np.zeros(SHAPE, dtype=bool)
+    there[20:30, 40:56] = True
+    for frame in frames[:2]:
+        frame[there] += 3.0
+    fused = average_frames(frames, [np.zeros(SHAPE, dtype=bool)] * 4)
+    inner = np.s_[22:28, 42:54]
+    assert fused.disputed[inner].mean() > 0.9
+    assert fused.disputed[~there].mean() < 0.01
+    assert float(np.median(fused.sigma[inner])) > 1.0
+    away = (fused.heights - z)[inner]
+    assert float(np.std(away)) < 0.3
+    made = fuse_scans([scan_of(frame) for frame in frames])
+    assert np.array_equal(made.main.masks.artifact["disputed"], fused.disputed)
+    frames[1][there] -= 3.0
+    most = average_frames(frames, [np.zeros(SHAPE, dtype=bool)] * 4)
+    assert most.disputed.mean() < 0.01
+
+
+def test_what_few_frames_cover_is_counted() -> None:
+    frames, _, _ = moved_frames(3, 0.05)
+    fused = average_frames(frames, [np.zeros(SHAPE, dtype=bool)] * 3)
+    assert 0.02 < fused.facts["fewer_frames_share"] < 0.3
+    assert fused.facts["noise_after_measured"] is False
+    assert fused.noise_after == pytest.approx(fused.noise_before / np.sqrt(3))
 
 
 def test_crossed_scans_keep_what_line_leveling_takes() -> None:

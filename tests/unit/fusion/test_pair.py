@@ -9,11 +9,13 @@ from scipy.ndimage import gaussian_filter1d
 from afmend.catalogue import find_step
 from afmend.errors import BadScanError, StepError
 from afmend.fusion import fuse, fuse_pair
+from afmend.fusion.directions import pair_of
 from afmend.fusion.gate import believe
-from afmend.fusion.scans import pair_of
 from afmend.fusion.steps import BothFly, TraceRetrace, both_fly, trace_retrace
 from afmend.pipeline import Field, replay
 from afmend.scan import Masks
+from afmend.simulation import artifact_masks, draw, load_box, simulate
+from afmend.simulation.electronics import Electronics
 from support import assert_heights_close, rough, scan_of
 
 SHAPE = (60, 150)
@@ -206,3 +208,43 @@ def test_a_scan_with_one_direction_is_refused() -> None:
         fuse(scan)
     with pytest.raises(StepError, match="no other scan direction"):
         pair_of(scan)
+
+
+def test_a_tilt_and_bow_between_the_directions_is_no_noise() -> None:
+    """A scanner that moves out of plane on other paths there and back; noise and tails stay what they are."""
+    trace, retrace = measured(surface())
+    u = np.linspace(-1, 1, SHAPE[1])
+    bow = 20.0 * u + 4.0 * u * u
+    plain, bent = fuse_pair(trace, retrace), fuse_pair(trace, retrace - bow)
+    assert bent.facts["bend_peak_to_peak"] == pytest.approx(float(np.ptp(bow)), rel=0.05)
+    assert bent.noise == pytest.approx(plain.noise, rel=0.1)
+    away = bent.heights + 0.5 * bow - plain.heights
+    assert_heights_close(away - np.median(away), np.zeros(SHAPE), atol_nm=0.6)
+    assert float(np.std(away)) < 0.1
+    assert plain.facts["bend_peak_to_peak"] == 0
+    assert not bent.warnings
+
+
+def test_noise_is_that_of_the_electronics_and_not_that_of_tails_and_edges() -> None:
+    twin = draw(load_box("train"), 1001, shape=(96, 128), surface="particles", artifacts=["parachute"])
+    scan, quiet = simulate(twin), simulate(twin.model_copy(update={"electronics": Electronics(white_nm=0.0)}))
+    assert artifact_masks(scan, "trace")["parachute"].mean() > 0.1
+    trace, retrace = (np.array(scan.channel(f"height/{way}").values) for way in ("trace", "retrace"))
+    away = trace - np.array(quiet.channel("height/trace").values)
+    away -= np.median(away, axis=1, keepdims=True)
+    true = 1.4826 * float(np.median(np.abs(away)))
+    found = fuse_pair(trace, retrace)
+    assert float(np.std(trace - retrace)) > 20 * true
+    assert true < found.noise[0] < 1.5 * true
+    assert found.noise_fused == pytest.approx(float(np.hypot(*found.noise)) / 2, rel=0.15)
+    assert found.facts["noise_fused_measured"] is False
+
+
+def test_why_a_fusion_may_be_wrong_is_said() -> None:
+    rng = np.random.default_rng(2)
+    fused = fuse_pair(rng.standard_normal(SHAPE), rng.standard_normal(SHAPE))
+    assert any("nothing in common" in warning for warning in fused.facts["warnings"])
+    few = np.ones(SHAPE, dtype=bool)
+    few[:2] = False
+    trace, retrace = measured(surface())
+    assert fuse_pair(trace, retrace, few).warnings == ("one of the directions is wrong nearly everywhere",)
