@@ -13,7 +13,7 @@ from afmend.evaluation.report_facts import Card, finite, safe
 from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
 from afmend.evaluation.report_roughness import moved_results, quote, roughness_section
-from afmend.evaluation.report_states import DIMENSIONLESS, State, states
+from afmend.evaluation.report_states import DIMENSIONLESS, SHOWN_WITH_THE_STEP, State, no_steps, states
 from afmend.evaluation.report_tip import tip_section
 from afmend.evaluation.report_warnings import MANY_PATCHES, percent, warnings, with_unit
 from afmend.pictures.annotate import size_text
@@ -25,7 +25,7 @@ LONG_LIST = 8
 """Longer lists among the facts of a step are summed up."""
 
 
-def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) -> Card:
+def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey, *, also: Sequence[str] = ()) -> Card:
     """Make the card of one repaired scan.
 
     Parameters
@@ -38,6 +38,8 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
         The result.
     key : ChannelKey
         Which channel was worked on.
+    also : sequence of str
+        More to warn of: what only who sees other scans can know.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey) ->
     three = states(raw, before, after, unharmed=moved.pixels == 0)
     shown = _on_the_zero_of(before, after)
     quoted = quote(mended, key, records)
-    warned = [*warnings(original, mended, key, before, found, moved), *moved_results(quoted, records)]
+    warned = [*also, *warnings(original, mended, key, before, found, moved), *moved_results(quoted, records)]
     artifacts = {kind.kind: kind.marked for kind in found.kinds}
     body = [
         _facts(mended, after, found),
@@ -225,8 +227,10 @@ def _statistics(three: Sequence[State], channel: Channel) -> str:
     unit = shown.label if channel.calibrated else f"{shown.label} ?"
     rows = []
     for name in dict.fromkeys(name for values in sets for name in values):
+        if name in SHOWN_WITH_THE_STEP:
+            continue
         scale, label = (1.0, "") if name in DIMENSIONLESS else (shown.factor, f" <small>{safe(unit)}</small>")
-        cells = "".join(f"<td>{_statistic(name, values.get(name), scale)}</td>" for values in sets)
+        cells = "".join(f"<td>{_statistic(name, values, scale)}</td>" for values in sets)
         rows.append(f'<tr><th scope="row">{safe(name)}{label}</th>{cells}</tr>')
     return (
         '<h4>Statistics, with and without repaired pixels</h4><div class="wide"><table class="numbers">'
@@ -234,13 +238,24 @@ def _statistics(three: Sequence[State], channel: Channel) -> str:
         f"<tbody>{''.join(rows)}</tbody></table></div>"
         '<p class="note">“Unmarked” leaves out missing, artifact and filled pixels: the same pixels in all three '
         "states. Pixels that were never measured and not filled count nowhere.</p>"
+        + (f'<p class="note">{safe(why)}</p>' if (why := no_steps(three[2].measured)) else "")
     )
 
 
-def _statistic(name: str, value: float | None, scale: float) -> str:
+def _statistic(name: str, values: Mapping[str, float], scale: float) -> str:
+    value = values.get(name)
     if value is None or finite(value) is None:
-        return "–"
-    return f"{value:.0f}" if name == "steps" else plain(value / scale, 3)
+        why = no_steps(values) if name == "step height" else ""
+        return f'<span title="{safe(why)}">–</span>' if why else "–"
+    if name == "steps":
+        return f"{value:.0f}"
+    if name == "step height" and values["steps"] > 1:
+        return f"{plain(value / scale, 3)} <small>{' to '.join(plain(v / scale, 3) for v in _spread(values))}</small>"
+    return plain(value / scale, 3)
+
+
+def _spread(values: Mapping[str, float]) -> tuple[float, float]:
+    return values["lowest step"], values["highest step"]
 
 
 def _no_harm(moved: Harm, channel: Channel, found: Inventory) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from afmend.evaluation.statistics import Steps, step_heights
+from afmend.evaluation.statistics import PEAK_SHARE, PEAK_SIGMAS, Steps, step_heights
 from afmend.scan import Channel
 from afmend.scan.arrays import Heights, Mask
 
@@ -17,9 +17,13 @@ QUANTITIES = ("Sa", "Sq", "Ssk", "Sku", "Sz")
 DIMENSIONLESS = ("Ssk", "Sku", "steps")
 ENOUGH = 1 << 16
 """Terraces are searched in about this many pixels: every so many lines, whole."""
-_CLEAR_SHARE = 0.1
+SHOWN_WITH_THE_STEP = ("lowest step", "highest step", "levels")
+"""What stands in the cell of the step height instead of a line of its own."""
 _CLEAR_WIDTHS = 5.0
-"""A step is quoted between flat levels that hold this share of the pixels, so many of their widths apart."""
+"""A step is quoted between neighboring terraces that are so many of their widths apart."""
+_INSIDE = 0.5
+"""This share of a terrace's pixels has neighbors of the same terrace to either side: it is an area, not the debris on
+an edge or the tops of particles, however small an area it is."""
 
 
 class State(NamedTuple):
@@ -55,6 +59,9 @@ def states(original: Channel, leveled: Channel, mended: Channel, *, unharmed: bo
 def numbers(heights: Heights, usable: Mask) -> dict[str, float]:
     """Return Sa, Sq, Ssk, Sku, Sz of the usable pixels, and step heights if there are clear terraces.
 
+    "step height" is the median over all pairs of neighboring terraces ("steps" of them, from "lowest step" to "highest
+    step"); where it is NaN, "levels" says how many peaks the histogram of heights has.
+
     The same definitions as `afmend.evaluation.statistics.roughness`, computed in stripes that fit the
     processor's cache: a report of large scans spends its time here.
     """
@@ -84,19 +91,46 @@ def _steps(heights: Heights, usable: Mask) -> dict[str, float]:
     some = np.asarray(heights[::every], dtype=np.float64)
     used = np.ascontiguousarray(usable[::every])
     found = step_heights(some, used)
-    steps = [] if found is None else _clear_steps(some[used], found)
-    return {"step height": float(np.median(steps)), "steps": float(len(steps))} if steps else {"step height": math.nan}
+    if found is None:
+        return {"step height": math.nan, "levels": 1.0}
+    steps = _clear_steps(some, used, found)
+    if not steps:
+        return {"step height": math.nan, "levels": float(len(found.levels))}
+    return {
+        "step height": float(np.median(steps)), "steps": float(len(steps)),
+        "lowest step": min(steps), "highest step": max(steps), "levels": float(len(found.levels)),
+    }  # fmt: skip
 
 
-def _clear_steps(values: Heights, found: Steps) -> list[float]:
-    """Differences of neighboring levels that are flat, hold many pixels, and lie far apart."""
-    rounding = 1e-9 * float(np.ptp(values))
+def no_steps(values: Mapping[str, float]) -> str:
+    """Say why there is no step height; empty if there is one, or nothing was measured."""
+    if not math.isnan(values.get("step height", 0.0)):
+        return ""
+    if values["levels"] < 2:
+        return (
+            f"No step height: the histogram of heights has no two separate peaks that hold {100 * PEAK_SHARE:.0f} % of "
+            f"the pixels each and lie {PEAK_SIGMAS:.0f} of their widths apart."
+        )
+    return (
+        f"No step height: the histogram of heights has {values['levels']:.0f} peaks, but no two neighboring ones that "
+        f"are flat areas more than {_CLEAR_WIDTHS:.0f} of their widths apart."
+    )
+
+
+def _clear_steps(heights: Heights, usable: Mask, found: Steps) -> list[float]:
+    """Differences of neighboring levels that are flat areas and lie far apart."""
+    rounding = 1e-9 * float(np.ptp(heights[usable]))
     levels = [
-        (level, width)
+        (level, width, _is_area(usable & (np.abs(heights - level) <= 3 * width + rounding)))
         for level, width in zip(found.levels, found.widths, strict=True)
-        if np.mean(np.abs(values - level) <= 3 * width + rounding) >= _CLEAR_SHARE
     ]
-    return [b - a for (a, v), (b, w) in pairwise(levels) if b - a > _CLEAR_WIDTHS * max(v, w)]
+    return [b - a for (a, v, i), (b, w, j) in pairwise(levels) if i and j and b - a > _CLEAR_WIDTHS * max(v, w)]
+
+
+def _is_area(level: Mask) -> bool:
+    inside = level[:, 1:-1] & level[:, :-2] & level[:, 2:]
+    count = int(np.count_nonzero(level))
+    return count >= PEAK_SHARE * level.size and int(np.count_nonzero(inside)) >= _INSIDE * count
 
 
 def _plane_free(heights: Heights, usable: Mask) -> Heights:

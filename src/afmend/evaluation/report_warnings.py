@@ -14,6 +14,12 @@ MUCH_INVENTED = 0.25
 INVENTED = 0.03
 """Above this fraction somebody should look at the marks."""
 MANY_PATCHES = 100
+LEAST_AGREEING = 50
+"""On fewer filled pixels it may well be chance that most of them agree with what was measured."""
+FEW_MEASURED = 0.1
+"""Below this fraction of measured pixels statistics are those of a few lines, not of the surface."""
+_SAMPLE = 1 << 16
+"""The step of the digitizer is looked for in about this many pixels: every so many lines, whole."""
 LONG_PIXELS = 10
 """Pixels longer than this many times their width belong to something that is no image."""
 _TELLING = ("frequency_shift", "current", "amplitude", "phase", "deflection", "excitation")
@@ -38,12 +44,17 @@ def warnings(
     channel = mended.channels[key]
     return [
         *_doubtful_data(mended.grid, channel),
-        *_constant(original, key),
+        *doubts(original, mended, key),
         *_lines(mended, key),
         *_invention(before, channel, found),
         *_open(channel, found),
         *_harm(channel, moved),
     ]
+
+
+def doubts(original: Scan, mended: Scan, key: ChannelKey) -> list[str]:
+    """Say why a channel may hold no surface at all, from this one image: constant, nearly constant, hardly measured."""
+    return [*_constant(original, key), *_nearly_constant(original.channels[key]), *_few(mended.channels[key])]
 
 
 def percent(part: float, whole: float) -> str:
@@ -86,6 +97,30 @@ def _constant(original: Scan, key: ChannelKey) -> list[str]:
     best = min(others, key=lambda k: rank.get(k.kind, len(rank)), default=None)
     advice = f" Try --channel {best.kind}." if best is not None else ""
     return [f"The {key.kind.replace('_', ' ')} is constant: a constant-height scan?{advice}"]
+
+
+def _nearly_constant(channel: Channel) -> list[str]:
+    """Doubt heights that vary by less than two neighboring values of the digitizer, each taken by half the pixels."""
+    lines = slice(None, None, max(1, channel.values.size // _SAMPLE))
+    values = channel.values[lines][~channel.missing[lines]].astype(np.float64)
+    levels = np.unique(values)
+    if levels.size < 2:
+        return []
+    quantum, sq = float(np.diff(levels).min()), float(values.std())
+    if sq >= quantum / 2:
+        return []
+    size, step = with_unit(sq, channel), with_unit(quantum, channel)
+    return [f"NEARLY CONSTANT: as read it varies by Sq {size}, less than half the step of its digitizer ({step})."]
+
+
+def _few(channel: Channel) -> list[str]:
+    measured = ~(channel.holes | channel.invented)
+    count = int(np.count_nonzero(measured))
+    if count >= FEW_MEASURED * measured.size or channel.missing.all():
+        return []
+    lines = int(np.count_nonzero(measured.any(axis=1)))
+    share = f"{percent(count, measured.size)} of the pixels, in {lines} of {measured.shape[0]} lines,"
+    return [f"FEW DATA: {share} are measured and unmarked; statistics are of these alone."]
 
 
 _DOUBTS = {
@@ -133,7 +168,8 @@ def _agree(before: Channel, after: Channel) -> bool:
         return False
     filled: Mask = after.invented & ~before.missing & np.isfinite(after.uncertainty)
     change = np.abs(after.values[filled] - before.values[filled])
-    return int(np.count_nonzero(change < after.uncertainty[filled])) > 0.5 * change.size
+    agreeing = int(np.count_nonzero(change < after.uncertainty[filled]))
+    return change.size >= LEAST_AGREEING and agreeing > 0.5 * change.size
 
 
 def _open(channel: Channel, found: Inventory) -> list[str]:

@@ -9,7 +9,7 @@ similarity to the input, which reward doing too much or nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,13 @@ class Verdict:
     reason : str
     risks : tuple of Risk
         Best first.
+    scans : int
+        On how many scans it could be judged.
+    blocks : int
+        On how many blocks of lines (leveling) or holes (filling).
+    jitter_apart : float or None
+        Of leveling: the share of the jitter of the lines that differs between the directions, 1 = all of it; the median
+        of the scans.
     """
 
     part: str
@@ -97,6 +104,9 @@ class Verdict:
     decided: bool
     reason: str
     risks: tuple[Risk, ...] = ()
+    scans: int = 0
+    blocks: int = 0
+    jitter_apart: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +167,20 @@ def _level_verdict(pairs: Sequence[tuple[Scan, ChannelKey]], recipe: Recipe) -> 
     if not pairs:
         return Verdict("leveling", AS_IS, False, "no scan has both trace and retrace")
     share = float(np.median([independent_share(scan, key) for scan, key in pairs]))
+    jitter = min(2 * share, 1.0)
     if share < LEAST_INDEPENDENT:
         return Verdict(
             "leveling", AS_IS, False,
-            f"only {100 * share:.0f} % of the jitter of the lines differs between trace and retrace (50 % = all): "
-            "the rest is surface or noise of both, and cannot be told apart",
+            f"of the jitter of the lines only {_percent(jitter)} differs between trace and retrace, "
+            f"{_percent(2 * LEAST_INDEPENDENT)} must: the rest is surface or noise of both, and cannot be told apart",
+            scans=len(pairs), jitter_apart=jitter,
         )  # fmt: skip
-    return _verdict("leveling", pairs, recipe, "level.", LEVELINGS, _cross_prediction)
+    verdict = _verdict("leveling", pairs, recipe, "level.", LEVELINGS, _cross_prediction)
+    return replace(verdict, jitter_apart=jitter)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _verdict(
@@ -188,20 +205,34 @@ def _verdict(
     count = sum(int(np.isfinite(blocks).sum()) for blocks in judged[AS_IS])
     if count == 0:
         return Verdict(part, AS_IS, False, "nothing could be judged: no good pixels to compare, or no holes to try")
+    known: dict[str, Any] = {
+        "risks": tuple(risks),
+        "scans": sum(bool(np.isfinite(b).any()) for b in judged[AS_IS]),
+        "blocks": count,
+    }
     best = risks[0]
+    if _too_few(risks):
+        return Verdict(part, AS_IS, False, f"{count} blocks are too few to decide: give more scans", **known)
     if best.name == AS_IS or best.against is None or not best.against.high < 0:
-        return Verdict(part, AS_IS, best.name == AS_IS, _why(best, count), tuple(risks))
+        return Verdict(part, AS_IS, best.name == AS_IS, _why(best, count), **known)
     gain = 100 * (1 - best.relative)
-    return Verdict(part, best.name, True, f"{gain:.1f} % less risk on {count} blocks, beyond doubt", tuple(risks))
+    return Verdict(part, best.name, True, f"{gain:.1f} % less risk on {count} blocks, beyond doubt", **known)
+
+
+def _too_few(risks: Sequence[Risk]) -> bool:
+    """Whether the best has no interval, or, if the recipe's own way is the best, none of the others has one."""
+    compared = [risk.against for risk in risks if risk.against is not None]
+    if risks[0].against is not None:
+        compared = [risks[0].against]
+    return bool(compared) and all(np.isnan(one.high) for one in compared)
 
 
 def _why(best: Risk, count: int) -> str:
     if best.name == AS_IS:
         return f"nothing is better on {count} blocks"
-    if best.against is not None and np.isnan(best.against.high):
-        return f"{best.name!r} looks better, but {count} blocks are too few for an interval: give more scans"
     return (
-        f"{best.name!r} looks {100 * (1 - best.relative):.1f} % better on {count} blocks, but the interval holds zero"
+        f"{best.name!r} looks {100 * (1 - best.relative):.1f} % better on {count} blocks, but its interval of times "
+        "the risk holds 1"
     )
 
 

@@ -361,9 +361,11 @@ def test_terraces_that_are_not_clear_have_no_step_height():
     shape = (90, 130)
     noise = np.random.default_rng(0).normal(0, 0.01, shape)
     few = np.zeros(shape)
-    few[:, :6] = 0.3  # holds 5 % of the pixels
+    few[:, :2] = 0.3  # holds 1.5 % of the pixels
+    debris = np.zeros(shape)
+    debris[:, ::10] = debris[:, 1::10] = 0.3  # holds 20 % of the pixels, and is nowhere an area
     near = np.repeat([[0.0, 0.045]], 65, axis=1)  # 4.5 widths apart
-    for z in (few + noise, near + noise, noise):
+    for z in (few + noise, debris + noise, near + noise, noise):
         found = report_states.numbers(z, np.ones(shape, bool))
         assert math.isnan(found["step height"])
         assert "steps" not in found

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import afmend
+from afmend.apps.cli import tune as tune_cli
 from afmend.errors import StepError
 from afmend.evaluation import tuning
 from afmend.evaluation.metrics.gauge import gauge_free_rmse
@@ -145,3 +146,49 @@ def test_command(tmp_path):
     assert done.returncode == 1
     assert '"verdicts"' in done.stdout
     assert cli("tune", tmp_path / "scans" / "bad.spm").returncode == 2
+
+
+def test_too_few_blocks_decide_nothing():
+    few = tune([pair(1, apart=0.0, holes=False)[0]], recipe_of(("level.plane", {}), ("fill.linear", {}))).verdicts[1]
+    assert few.blocks == 0
+    one, own = np.full(4, 1.2), np.full(4, 1.0)
+    risk = tuning._risk("worse", {"worse": [one], AS_IS: [own]})
+    best = tuning._risk(AS_IS, {AS_IS: [own]})
+    assert np.isnan(risk.against.high)
+    assert tuning._too_few([best, risk])
+    assert tuning._too_few([risk, best])
+    assert not tuning._too_few([best])
+    assert "too few blocks" in tune_cli._line(risk)
+
+
+def test_an_interval_that_holds_one_says_so():
+    rng = np.random.default_rng(0)
+    own = np.ones(60)
+    risk = tuning._risk("other", {"other": [own + rng.normal(-0.01, 1.0, 60)], AS_IS: [own]})
+    assert risk.against.low < 0 < risk.against.high
+    assert "its interval of times the risk holds 1" in tuning._why(risk, 60)
+    assert "times the risk" in tune_cli._line(risk)
+
+
+def test_the_basis_is_told():
+    made = [pair(seed)[0] for seed in range(2)]
+    level = tune([*made, scan_of(rough(SHAPE))], POOR).verdicts[0]
+    assert level.scans == 2
+    assert level.blocks == 24
+    assert 0.8 < level.jitter_apart <= 1.0
+    assert "2 of 3 images could be used" in tune_cli._basis(level, 3)
+    assert "of the jitter of their lines differs" in tune_cli._basis(level, 3)
+    assert tune_cli._pooled(made) == ""
+    assert "sizes: 2, instruments: 1" in tune_cli._pooled([*made, scan_of(rough((40, 56)))])
+
+
+def test_nothing_is_written_when_nothing_changed(tmp_path):
+    afmend.write(scan_of(rough(SHAPE)), tmp_path / "one.h5")
+    out = tmp_path / "tuned.yaml"
+    done = cli("tune", tmp_path / "one.h5", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "Same as auto: nothing was written." in done.stdout
+    assert not out.exists()
+    out.write_text("old")
+    assert "is of an earlier run" in " ".join(cli("tune", tmp_path / "one.h5", "-o", out).stdout.split())
+    assert out.read_text() == "old"

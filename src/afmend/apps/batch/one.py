@@ -43,11 +43,12 @@ def do_job(job: Job) -> JobResult:
         leveled = _level_movie(job, scans)
     except Exception as error:  # noqa: BLE001 (a batch never loses: one file's bug must not take the others along)
         return JobResult(job.path, error=describe(error), seconds=time.perf_counter() - started, fingerprint=mark)
+    unlike = _unlike(job, leveled)
     results = []
     for index, scan in enumerate(scans):
         suffix = f"{FRAME_SIGN}{index:04d}" if len(scans) > 1 else ""
         try:
-            results.append(_do_scan(job, scan, suffix, leveled.pop(index, None)))
+            results.append(_do_scan(job, scan, suffix, leveled.pop(index, None), unlike.get(index, "")))
         except Exception as error:  # noqa: BLE001 (as above, for one image of a file)
             results.append(ScanResult(_identity(job, scan), error=describe(error)))
     return JobResult(job.path, tuple(results), seconds=time.perf_counter() - started, fingerprint=mark)
@@ -76,8 +77,20 @@ def _level_movie(job: Job, scans: Sequence[Scan]) -> dict[int, Scan]:
     return dict(zip(done, align_frames(tuple(done.values()), *keys), strict=True))
 
 
-def _do_scan(job: Job, scan: Scan, suffix: str, ready: Scan | None) -> ScanResult:
+def _unlike(job: Job, leveled: dict[int, Scan]) -> dict[int, str]:
+    """Say which frames of a movie are unlike the others, and how; nothing if they do not show one quantity."""
+    from afmend.evaluation.unlike_frames import unlike_frames
+
+    channels = {index: scan.channels[scan.find(job.channel)] for index, scan in leveled.items()}
+    if len({(channel.key, channel.unit) for channel in channels.values()}) != 1:
+        return {}
+    found = unlike_frames(list(channels.values()))
+    return {index: text for index, text in zip(channels, found, strict=True) if text}
+
+
+def _do_scan(job: Job, scan: Scan, suffix: str, ready: Scan | None, unlike: str) -> ScanResult:
     from afmend.evaluation.outputs import write
+    from afmend.evaluation.report_warnings import doubts
 
     judged = None
     if job.mode == "convert":
@@ -91,13 +104,17 @@ def _do_scan(job: Job, scan: Scan, suffix: str, ready: Scan | None) -> ScanResul
         judged = judged_by(job.gate, scan, key) if job.mode == "mend" else None
         leveled, mended = _mend(job, scan, key, ready, fill=judged is None or not levels_only(judged))
     outputs = [str(write(mended, Path(f"{job.stem}{suffix}.{ending}"))) for ending in job.write]
-    row = {**_identity(job, scan), "channel": str(key), **(_numbers(scan, mended, key) if leveled else {})}
+    row = {**_identity(job, scan), "channel": str(key)}
+    also = [unlike] if unlike else []
+    if leveled is not None:
+        row |= {"warnings": " ".join([*also, *doubts(scan, mended, key)]), **_numbers(scan, mended, key)}
     row |= row_of(judged) if judged is not None else {}
     card = None
     if job.card is not None and leveled is not None:
         from afmend.evaluation.report import card as report_card
 
-        card = _card(Path(job.card), suffix, with_verdict(report_card(scan, leveled, mended, key), judged))
+        made = report_card(scan, leveled, mended, key, also=also)
+        card = _card(Path(job.card), suffix, with_verdict(made, judged))
     return ScanResult(row, tuple(outputs), card)
 
 

@@ -20,7 +20,8 @@ from afmend.pipeline import Recipe
 if TYPE_CHECKING:
     from afmend.evaluation.report import Card
 
-LEADING = ("file", "image", "status", "verdict", "action", "error", "format", "channel", "rows", "cols", "calibrated")
+LEADING = ("file", "image", "status", "verdict", "action", "error", "warnings", "format", "channel", "rows", "cols",
+           "calibrated")  # fmt: skip
 
 
 def rows_of(results: Sequence[JobResult]) -> list[dict[str, Any]]:
@@ -30,10 +31,9 @@ def rows_of(results: Sequence[JobResult]) -> list[dict[str, Any]]:
         if result.error is not None:
             rows.append({"file": result.path, "status": "failed", "error": sentence(result.error)})
         for scan in result.scans:
-            state = (
-                {"status": "failed", "error": sentence(scan.error)} if scan.error else {"status": "good", "error": ""}
-            )
-            rows.append({**scan.row, **state})
+            error = sentence(scan.error) if scan.error else ""
+            status = "failed" if error else "doubtful" if scan.row.get("warnings") else "good"
+            rows.append({**scan.row, "status": status, "error": error})
     return rows
 
 

@@ -270,7 +270,7 @@ def tune(
     channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose leveling and filling for your own scans, by predicting what was held out, and write a recipe."""
+    """Choose leveling and filling for your own scans by predicting what was held out; write it if it differs."""
     from afmend.apps.cli.tune import tune_files
 
     raise typer.Exit(tune_files(inputs, out, recipe, channel, as_json=as_json))
