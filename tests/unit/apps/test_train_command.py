@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -41,10 +42,10 @@ def test_without_torch_it_says_how_to_install_it(monkeypatch) -> None:
 
 
 def test_on_a_terminal_there_is_a_bar(monkeypatch) -> None:
-    monkeypatch.setattr(train_run.sys, "stderr", _Terminal())
-    with train_run._bar("Simulating") as watch:
-        train_run._told(watch)(1, 2, {"loss": 1.0})
-    assert train_run._told(None) is None
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    with train_run.shown_bar("Simulating") as watch:
+        train_run.told(watch)(1, 2, {"loss": 1.0})
+    assert train_run.told(None) is None
 
 
 class _Terminal:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -78,12 +78,6 @@ def told(bar: Callable[[int, int], None] | None) -> Callable[[int, int, Mapping[
 
 @contextmanager
 def shown_bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=say.err(), transient=True) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, of: progress.update(task, completed=done, total=of)
+    """Show a bar with one title on a terminal."""
+    with say.bar(title) as show:
+        yield None if show is None else partial(show, title)
