@@ -1,6 +1,6 @@
 """Coverage of the fill's 95 % error bars by family and kind of hole, from a kept run of the benchmark:
 
-    python benchmarks/quality/coverage.py benchmarks/quality/bench-full-0.1.0.json
+    python benchmarks/quality/error_bars.py benchmarks/quality/bench-full-0.1.0.json
 
 Mean over cases of the share of filled pixels that lie within their error bar, with the 95 % interval of the mean (cases
 of one scan share its surface, so it is somewhat too narrow).
