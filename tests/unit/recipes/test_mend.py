@@ -143,3 +143,13 @@ def test_a_recipe_object_is_checked():
     with pytest.raises(AttributeError, match="nothing"):
         _ = afmend.nothing
     assert "repair" in dir(afmend)
+
+
+def test_one_thread_gives_the_same_bits_as_two(monkeypatch):
+    z = rough((320, 330), seed=3)
+    z[40, 30:120] += 30.0
+    scan = scan_of(z + np.random.default_rng(1).normal(0, 1.0, (320, 1)))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    alone = afmend.repair(scan)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert afmend.repair(scan).main == alone.main
