@@ -588,8 +588,7 @@ def test_nothing_from_elsewhere_is_asked_for(bench, server):
 
 
 def test_accessibility_checker(bench):
-    axe = pytest.importorskip("axe_core_python", reason="needs the extra dev")
-    source = (files(axe) / "axe.min.js").read_text(encoding="utf-8")
+    source = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     bench.js("document.querySelectorAll('.step details').forEach((d) => { d.open = true; })")
     for theme in ("light", "dark"):
         bench.view(theme=theme)

@@ -22,8 +22,8 @@ _CROSSINGS = 1 << 20
 """Crossings of edges and lines worked on at a time."""
 
 
-class Draw(Params):
-    """Mark areas drawn by hand: polygons and rectangles."""
+class Areas(Params):
+    """Areas drawn by hand: polygons and rectangles."""
 
     polygons: tuple[tuple[Point, ...], ...] = Knob(
         (), "Polygons, each a list of points [x, y] = [column, row]; pixel (0, 0) covers 0 to 1. Even-odd rule."
@@ -34,6 +34,11 @@ class Draw(Params):
     unit: Literal["px", "nm"] = Knob(
         "px", "Unit of all numbers; nm count from the same corner and need a calibrated scan."
     )
+
+
+class Draw(Areas):
+    """Mark areas drawn by hand: polygons and rectangles."""
+
     role: Literal["foreground", "artifact"] = Knob(
         "foreground", "foreground: right, but kept out of fits. artifact: wrong, will be filled."
     )
@@ -49,22 +54,13 @@ def draw(field: Field, params: Draw) -> Masks:
     BadMaskError
         If an area has no inside or marks no pixel of this scan, or nm are given for a scan without calibration.
     """
-    found = _areas(field, params.polygons, params.rectangles, params.unit)
+    found = _areas(field, params)
     return field.masks.with_added(params.role, params.name, found)
 
 
-class Erase(Params):
+class Erase(Areas):
     """Take areas drawn by hand out of masks."""
 
-    polygons: tuple[tuple[Point, ...], ...] = Knob(
-        (), "Polygons, each a list of points [x, y] = [column, row]; pixel (0, 0) covers 0 to 1. Even-odd rule."
-    )
-    rectangles: tuple[tuple[float, float, float, float], ...] = Knob(
-        (), "Rectangles, each [x, y, width, height], x and y of the corner nearest to the origin."
-    )
-    unit: Literal["px", "nm"] = Knob(
-        "px", "Unit of all numbers; nm count from the same corner and need a calibrated scan."
-    )
     role: Literal["foreground", "artifact"] = Knob("artifact", "Masks of this role lose the areas.")
     name: str = Knob("", "Only the mask of this name; empty = every mask of the role.")
 
@@ -80,7 +76,7 @@ def erase(field: Field, params: Erase) -> Masks:
     BadMaskError
         As `draw`.
     """
-    found = _areas(field, params.polygons, params.rectangles, params.unit)
+    found = _areas(field, params)
     masks = field.masks
     for role, name, mask in field.masks.items():
         if role == params.role and params.name in ("", name):
@@ -88,23 +84,18 @@ def erase(field: Field, params: Erase) -> Masks:
     return masks
 
 
-def _areas(
-    field: Field,
-    polygons: tuple[tuple[Point, ...], ...],
-    rectangles: tuple[tuple[float, float, float, float], ...],
-    unit: str,
-) -> Mask:
+def _areas(field: Field, areas: Areas) -> Mask:
     """Mark the pixels whose center is inside of any of the areas."""
     scale = (1.0, 1.0)
-    if unit == "nm":
+    if areas.unit == "nm":
         if not field.calibrated:
             raise BadMaskError("areas are given in nm, the scan has no calibration", now="Give them in px.")
         scale = (field.pixel_nm[1], field.pixel_nm[0])
-    check_count(sum(len(points) for points in polygons) + 4 * len(rectangles))
+    check_count(sum(len(points) for points in areas.polygons) + 4 * len(areas.rectangles))
     found = np.zeros(field.shape, dtype=np.bool_)
-    for number, points in enumerate(polygons, start=1):
+    for number, points in enumerate(areas.polygons, start=1):
         found |= polygon_mask(points, field.shape, scale, f"polygon {number}")
-    for number, box in enumerate(rectangles, start=1):
+    for number, box in enumerate(areas.rectangles, start=1):
         where = f"rectangle {number}"
         found |= polygon_mask(corners(box, where), field.shape, scale, where)
     return found

@@ -238,7 +238,7 @@ def _statistics(three: Sequence[State], channel: Channel) -> str:
         f"<tbody>{''.join(rows)}</tbody></table></div>"
         '<p class="note">“Unmarked” leaves out missing, artifact and filled pixels: the same pixels in all three '
         "states. Pixels that were never measured and not filled count nowhere.</p>"
-        + (f'<p class="note">{safe(why)}</p>' if (why := no_steps(three[2].measured)) else "")
+        + (f'<p class="note">{safe(why)}</p>' if (why := _step_note(three[2].measured, channel)) else "")
     )
 
 
@@ -249,13 +249,15 @@ def _statistic(name: str, values: Mapping[str, float], scale: float) -> str:
         return f'<span title="{safe(why)}">–</span>' if why else "–"
     if name == "steps":
         return f"{value:.0f}"
-    if name == "step height" and values["steps"] > 1:
-        return f"{plain(value / scale, 3)} <small>{' to '.join(plain(v / scale, 3) for v in _spread(values))}</small>"
     return plain(value / scale, 3)
 
 
-def _spread(values: Mapping[str, float]) -> tuple[float, float]:
-    return values["lowest step"], values["highest step"]
+def _step_note(values: Mapping[str, float], channel: Channel) -> str:
+    """Say how far the steps differ, or why there are none."""
+    if values.get("steps", 0.0) > 1:
+        low, high = (with_unit(values[name], channel) for name in ("lowest step", "highest step"))
+        return f"Step height: the median of {values['steps']:.0f} steps of {low} to {high} (repaired, unmarked pixels)."
+    return no_steps(values)
 
 
 def _no_harm(moved: Harm, channel: Channel, found: Inventory) -> str:

@@ -13,7 +13,7 @@ from afmend import __version__
 from afmend.errors import AfmendError
 from afmend.pipeline import Recipe
 
-CARD_VERSION = 5
+CARD_VERSION = 6
 """Raised whenever cards kept on disk by an older afmend must not be reused."""
 
 

@@ -80,7 +80,9 @@ def roughness_section(quoted: Quoted, unit: str, *, calibrated: bool, lengths: b
         taken = f"polynomials of degree {quoted.removed.line_degree} of all lines and {taken}"
     doubts = "".join(f" <b>{safe(w[0].upper() + w[1:])}.</b>" for w in quoted.measured.warnings)
     share = plain(100 * quoted.measured.removed_share, 2)
-    grain = quantity(quoted.measured.grain, unit) + ("" if calibrated else " ?")
+    grain = (
+        f"{quantity(quoted.measured.grain, unit)}{'' if calibrated else ' ?'}" if quoted.measured.grain else "Nothing"
+    )
     return (
         f"{title}{table(('', 'pixels', 'raw', 'corrected', '95 % interval'), rows, 'numbers')}"
         f'<p class="note">“Raw”: {safe(taken)} subtracted, which is at least what the leveling took. A random surface '

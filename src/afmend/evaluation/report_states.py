@@ -18,7 +18,7 @@ DIMENSIONLESS = ("Ssk", "Sku", "steps")
 ENOUGH = 1 << 16
 """Terraces are searched in about this many pixels: every so many lines, whole."""
 SHOWN_WITH_THE_STEP = ("lowest step", "highest step", "levels")
-"""What stands in the cell of the step height instead of a line of its own."""
+"""What stands in a note under the table instead of a line of its own."""
 _CLEAR_WIDTHS = 5.0
 """A step is quoted between neighboring terraces that are so many of their widths apart."""
 _INSIDE = 0.5

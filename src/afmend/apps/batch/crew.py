@@ -10,9 +10,10 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, Self
+from typing import Self
 
 from afmend.apps.batch.job import Job, JobResult
+from afmend.pipeline.workers import ONE_THREAD, bury, end, pipe
 
 
 class Stopped(Exception):  # noqa: N818 (no error: somebody asked for it)
@@ -99,16 +100,17 @@ class _Worker:
         timer.daemon = True
         timer.start()
         try:
-            _pipe(process.stdin).write(json.dumps(job.to_json()) + "\n")
-            _pipe(process.stdin).flush()
-            answer = _pipe(process.stdout).readline()
+            pipe(process.stdin).write(json.dumps(job.to_json()) + "\n")
+            pipe(process.stdin).flush()
+            answer = pipe(process.stdout).readline()
         except OSError:
             answer = ""
         finally:
             timer.cancel()
         if answer.endswith("\n"):
             return JobResult.from_json(json.loads(answer))
-        code = self._bury(process)
+        self._process = None
+        code = bury(process)
         if late.is_set():
             what = f"took longer than {self._timeout_s:g} s and was stopped"
             return JobResult(job.path, error=_failure("TimeoutError", what, "Give it more time with --timeout."))
@@ -128,41 +130,20 @@ class _Worker:
         process = self._process
         if process is None:
             return
-        with suppress(OSError):
-            _pipe(process.stdin).close()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        self._bury(process)
-
-    def _bury(self, process: subprocess.Popen[str]) -> int:
-        """Wait for the end of a process, close what led to it, and return its exit code."""
+        end(process, patience_s=5)
         self._process = None
-        code = process.wait()
-        for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):  # what could not be delivered any more
-                _pipe(pipe).close()
-        return code
 
     def _start(self) -> subprocess.Popen[str]:
-        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "afmend.apps.batch.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             encoding="ascii",
-            env={**os.environ, **threads},
+            env={**os.environ, **ONE_THREAD},
             start_new_session=True,  # Ctrl-C is for the batch, which then ends its workers
         )
         return self._process
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    if stream is None:  # pragma: no cover (both pipes are always asked for)
-        raise OSError("the worker has no pipe")
-    return stream
 
 
 def _failure(kind: str, what: str, now: str) -> dict[str, str]:

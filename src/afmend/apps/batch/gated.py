@@ -44,11 +44,19 @@ def with_verdict(card: Card, judged: Judgment | None) -> Card:
     """Put the verdict, its reasons and the advice on top of a card."""
     if judged is None:
         return card
+    from afmend.artifacts.gate.judge import LOOK
     from afmend.evaluation.report_facts import safe
 
-    shown = ", ".join(f"{name} {p:.0%}" for name, p in judged.probabilities.items())
-    strange = " Unlike anything the gate was calibrated on: look at it yourself." if judged.is_strange else ""
-    items = "".join(f"<li>{safe(text, 2000)}</li>" for text in (*judged.reasons, *judged.advice))
-    text = f"Gate: {judged.verdict}, action: {judged.action} ({shown}).{strange}"
-    html = f'<p class="facts verdict">{safe(text, 2000)}</p><ul class="reasons">{items}</ul>'
-    return replace(card, verdict=judged.verdict, action=judged.action, html=f"{html}\n{card.html}")
+    if judged.is_strange:
+        doubt = "unfamiliar, "
+        said = f"unlike anything it was calibrated on: no probability holds. The nearest verdict is {judged.verdict}"
+    else:
+        doubt = "unsure, " if judged.action == LOOK else ""
+        said = ", ".join(f"{name} {p:.0%}" for name, p in judged.probabilities.items())
+    lists = ""
+    for title, items in (("What it saw:", judged.reasons), ("At the instrument:", judged.advice)):
+        points = "".join(f"<li>{safe(one, 2000)}</li>" for one in items)
+        lists += f'<p class="facts">{title}</p><ul class="reasons">{points}</ul>' if points else ""
+    action = f"{doubt}{judged.action}"
+    html = f'<p class="facts verdict">{safe(f"Gate: {judged.verdict}: {action} ({said}).", 2000)}</p>{lists}'
+    return replace(card, verdict=judged.verdict, action=action, html=f"{html}\n{card.html}")

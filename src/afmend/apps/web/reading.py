@@ -8,16 +8,16 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from afmend import errors
 from afmend.apps.web import wire
 from afmend.errors import AfmendError, CorruptFileError
+from afmend.pipeline.workers import ONE_THREAD, bury, end, pipe
 from afmend.scan import Scan
 
 TIMEOUT_S = 60.0
@@ -71,13 +71,8 @@ class Reader:
         process = self._process
         if process is None:
             return
-        with suppress(OSError):
-            _pipe(process.stdin).close()
-        try:
-            process.wait(timeout=3)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        self._bury(process)
+        end(process, patience_s=3)
+        self._process = None
 
     def _exchange(self, path: Path, request: dict[str, Any]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         process = self._process or self._start()
@@ -91,12 +86,13 @@ class Reader:
         timer.daemon = True
         timer.start()
         try:
-            _pipe(process.stdin).write(json.dumps(request).encode("ascii") + b"\n")
-            _pipe(process.stdin).flush()
-            return wire.receive(_pipe(process.stdout))
+            pipe(process.stdin).write(json.dumps(request).encode("ascii") + b"\n")
+            pipe(process.stdin).flush()
+            return wire.receive(pipe(process.stdout))
         except (OSError, EOFError, ValueError, KeyError) as error:
             process.kill()
-            code = self._bury(process)
+            self._process = None
+            code = bury(process)
             raise self._lost(path, late=late.is_set(), code=code) from error
         finally:
             timer.cancel()
@@ -108,30 +104,15 @@ class Reader:
             what = f"its reader died (code {code}), perhaps out of memory"
         return CorruptFileError(what, where=path.name, now="Copy it again from the instrument, or report it.")
 
-    def _bury(self, process: subprocess.Popen[bytes]) -> int:
-        self._process = None
-        code = process.wait()
-        for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):
-                _pipe(pipe).close()
-        return code
-
     def _start(self) -> subprocess.Popen[bytes]:
-        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._process = subprocess.Popen(  # noqa: S603 (this very Python, and a number)
             [sys.executable, "-m", "afmend.apps.web.reader_process", str(self._memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **threads},
+            env={**os.environ, **ONE_THREAD},
             start_new_session=True,
         )
         return self._process
-
-
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    if stream is None:  # pragma: no cover (both pipes are always asked for)
-        raise OSError("the reader has no pipe")
-    return stream
 
 
 class Library:

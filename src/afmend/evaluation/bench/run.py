@@ -13,11 +13,10 @@ from typing import TypeAlias
 from afmend.errors import StepError
 from afmend.evaluation.bench.plan import Settings, Unit, units_of
 from afmend.evaluation.bench.worker import Done, do_unit, methods_for
-from afmend.pipeline.workers import end_with_parent
+from afmend.pipeline.workers import ONE_THREAD, end_with_parent
 
 Watch: TypeAlias = Callable[[str, int, int], None]
 """Called after each unit with (task, done, of)."""
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def run_units(settings: Settings, workers: int, watch: Watch | None = None) -> Done:
@@ -61,7 +60,7 @@ def _finished(settings: Settings, units: Sequence[Unit], workers: int) -> Iterat
     # Fresh processes: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     with (
-        _environment(_ONE_THREAD),
+        _environment(ONE_THREAD),
         ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool,
     ):
         waiting = {pool.submit(do_unit, settings, unit): unit for unit in units}

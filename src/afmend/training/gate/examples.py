@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from afmend.errors import BadParameterError, BadScanError
 from afmend.evaluation.metrics.visible import visible
+from afmend.pipeline.workers import for_each
 from afmend.scan import Scan
 from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.access import artifact_masks, ideal_of
@@ -229,23 +230,9 @@ def prepare(
     folder: Path, box: str, seeds: Iterable[int], *, workers: int = 1, watch: Callable[[int, int], None] | None = None
 ) -> None:
     """Simulate scans into a folder, one file each; what is there already is kept."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    from afmend.pipeline.workers import end_with_parent
-
     folder.mkdir(parents=True, exist_ok=True)
     orders = [(str(folder), box, seed) for seed in seeds if not path_of(folder, box, seed).exists()]
-    if workers <= 1 or len(orders) < 2:
-        for done, order in enumerate(orders, start=1):
-            _prepare_one(order)
-            if watch is not None:
-                watch(done, len(orders))
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
-        for done, _ in enumerate(pool.map(_prepare_one, orders, chunksize=4), start=1):
-            if watch is not None:
-                watch(done, len(orders))
+    for_each(_prepare_one, orders, workers, watch)
 
 
 def path_of(folder: Path, box: str, seed: int) -> Path:

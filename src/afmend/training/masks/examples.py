@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from afmend.artifacts.learned_inputs import KINDS
 from afmend.artifacts.scar_score import filled_from_lines
 from afmend.evaluation.metrics.visible import visible
+from afmend.pipeline.workers import for_each
 from afmend.scan.arrays import Mask
 from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.box import load_box
@@ -132,24 +133,9 @@ def prepare(
     folder: Path, seeds: range, *, box: str = "train", workers: int = 1, watch: Callable[[int, int], None] | None = None
 ) -> None:
     """Simulate the scans of these seeds into a folder, one file each; what is there already is kept."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    from afmend.pipeline.workers import end_with_parent
-
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [(str(folder), box, seed) for seed in seeds if not path_of(folder, box, seed).exists()]
-    workers = min(workers, len(missing))
-    if workers <= 1:
-        for done, order in enumerate(missing, start=1):
-            _prepare_one(order)
-            if watch is not None:
-                watch(done, len(missing))
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
-        for done, _ in enumerate(pool.map(_prepare_one, missing, chunksize=4), start=1):
-            if watch is not None:
-                watch(done, len(missing))
+    orders = [(str(folder), box, seed) for seed in seeds if not path_of(folder, box, seed).exists()]
+    for_each(_prepare_one, orders, workers, watch)
 
 
 def path_of(folder: Path, box: str, seed: int) -> Path:
