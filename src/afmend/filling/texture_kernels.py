@@ -101,7 +101,7 @@ def choose(  # noqa: C901 (compiled)
     return py[:kept].copy(), px[:kept].copy()
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def subtract_four(a: Floats, start: int, i: int, width: int) -> None:
     """Take the rows ``start`` to ``start + 3`` off the rows ``i`` to ``i + 3``, from column ``i`` on.
 
@@ -120,7 +120,7 @@ def subtract_four(a: Floats, start: int, i: int, width: int) -> None:
         r[3 * ROW + j] = r[3 * ROW + j] - f30 * p0 - f31 * p1 - f32 * p2 - f33 * p3
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def factor(a: Floats, n: int, width: int) -> bool:
     """Factor a matrix in place (u^T u) and divide u^T off the columns beside it; False if a pivot is not positive.
 

@@ -37,7 +37,7 @@ def common_slope(
     return slow, fast, rounds
 
 
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, forceinline=True)
 def _line_tilt(slopes: NDArray[np.float64], both: NDArray[np.bool_], count: int, rounds: int, stop: float) -> float:
     tilt = 0.0
     for _ in range(rounds):

@@ -156,7 +156,7 @@ def _start(values: F, width: float) -> float:
     return first
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
 def _locate(values: F, start: float, kappa: float) -> float:
     """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
     center = start
@@ -215,7 +215,7 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
     return offset, slope
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
 def _modulated(values: F, where: I, tests: F, line: F, out: F) -> None:
     """Sum values times each test function; ``line`` is scratch space for a whole line."""
     line[:] = 0.0
@@ -228,7 +228,7 @@ def _modulated(values: F, where: I, tests: F, line: F, out: F) -> None:
         out[m] = total
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
 def _weigh(rest: F, inverse: float) -> tuple[float, float]:
     """Multiply residuals by their weights, in place; return the sum of the weights, and of their Newton slopes."""
     bottom = 0.0

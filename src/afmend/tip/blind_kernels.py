@@ -71,7 +71,7 @@ def _bound_inside(image: Floats, i: int, j: int, tip: Floats, y: int, x: int, sl
     return float(best)
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"}, forceinline=True)
 def _may_sharpen(image: Floats, i: int, j: int, tip: Floats, threshold: float, slack: float, gain: Floats) -> bool:
     """Say whether the image around a pixel allows any element of the tip to be lowered: whole lines at a time."""
     n, m = tip.shape

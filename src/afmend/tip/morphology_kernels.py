@@ -110,7 +110,7 @@ def _elements_in_reach(
     return used
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"}, forceinline=True)
 def _raise_line(
     target: NDArray[np.float64],
     a: NDArray[np.float64],
