@@ -44,14 +44,14 @@ def find_components(mask: Mask, *, diagonal: bool = True) -> Components:
     from afmend.artifacts import run_kernels as kernels
 
     runs = find_runs(mask)
-    label = kernels.join_runs(*runs, 1 if diagonal else 0)
+    label = components_of(runs, diagonal=diagonal)
     labels = np.zeros(mask.shape, dtype=np.int32)
     left, top, width, height, area = kernels.boxes(labels, *runs, label, int(label.max(initial=0)))
     return Components(labels, left, top, width, height, area)
 
 
-def components_of(runs: Runs) -> NDArray[np.intp]:
-    """Return for each run the number, from 1 on, of what it hangs together with over sides and corners."""
+def components_of(runs: Runs, *, diagonal: bool = True) -> NDArray[np.intp]:
+    """Return for each run the number, from 1 on, of what it hangs together with; see `find_components`."""
     from afmend.artifacts import run_kernels as kernels
 
-    return np.asarray(kernels.join_runs(*runs, 1), dtype=np.intp)
+    return np.asarray(kernels.join_runs(*runs, 1 if diagonal else 0), dtype=np.intp)

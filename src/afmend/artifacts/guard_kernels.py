@@ -17,27 +17,27 @@ Numbers = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
-def _at(ground: Map, row: int, col: int, sign: np.float32) -> np.float32:
-    """Height away from the surface; the nearest pixel outside the image."""
+def _at(ground: Map, row: int, col: int) -> np.float32:
+    """Height; that of the nearest pixel outside the image."""
     row, col = min(max(row, 0), ground.shape[0] - 1), min(max(col, 0), ground.shape[1] - 1)
-    height: np.float32 = sign * ground[row, col]
+    height: np.float32 = ground[row, col]
     return height
 
 
 @njit(cache=True, nogil=True)
-def _ridge(ground: Map, row: int, col: int, reach: int, far: int, sign: np.float32) -> np.float32:
-    top = _at(ground, row - reach, col, sign)
+def _ridge(ground: Map, row: int, col: int, reach: int, far: int) -> np.float32:
+    top = _at(ground, row - reach, col)
     for d in range(-reach + 1, reach + 1):
-        top = max(top, _at(ground, row + d, col, sign))
-    return top - max(_at(ground, row - far, col, sign), _at(ground, row + far, col, sign))
+        top = max(top, _at(ground, row + d, col))
+    return top - max(_at(ground, row - far, col), _at(ground, row + far, col))
 
 
 @njit(cache=True, nogil=True)
-def ridges(ground: Map, row: Indices, col: Indices, reach: int, far: int, sign: np.float32) -> Numbers:
+def ridges(ground: Map, row: Indices, col: Indices, reach: int, far: int) -> Numbers:
     """Height of the highest line within ``reach`` lines over the higher of the grounds ``far`` lines away."""
     out = np.empty(row.size)
     for n in range(row.size):
-        out[n] = _ridge(ground, row[n], col[n], reach, far, sign)
+        out[n] = _ridge(ground, row[n], col[n], reach, far)
     return out
 
 
@@ -52,7 +52,6 @@ def beyond(
     score: Numbers,
     height: Numbers,
     far: int,
-    sign: np.float32,
 ) -> Mask:
     """Tell for each run what lies beyond one end: (3, runs), see `afmend.artifacts.scar_guards`.
 
@@ -79,7 +78,7 @@ def beyond(
         for k in (2, 4, 6):
             col = end[n] + way * k
             if 0 <= col < cols:
-                top += np.float64(_ridge(ground, row[n], col, 2, far, sign))
+                top += np.float64(_ridge(ground, row[n], col, 2, far))
         out[2, n] = not 0 <= end[n] + 2 * way < cols
         out[1, n] = out[2, n] or abs(top / seen - height[n]) < 0.35 * height[n]
     return out
@@ -94,7 +93,6 @@ def sharp(
     stop: Indices,
     width: int,
     sharpness: float,
-    sign: np.float32,
 ) -> Mask:
     """Tell whether at least half of a run gains enough of its height over the wider surroundings within one line."""
     out = np.zeros(row.size, np.bool_)
@@ -106,10 +104,10 @@ def sharp(
         for j in range(start[n], stop[n]):
             up = down = np.float32(-np.inf)
             if above:
-                up = half * (sign * ground[i - width - 1, j] + sign * ground[i - width - 2, j])
+                up = half * (ground[i - width - 1, j] + ground[i - width - 2, j])
             if below:
-                down = half * (sign * ground[i + width + 1, j] + sign * ground[i + width + 2, j])
-            rise = sign * ground[i, j] - max(up, down) if above or below else np.float32(0.0)
+                down = half * (ground[i + width + 1, j] + ground[i + width + 2, j])
+            rise = ground[i, j] - max(up, down) if above or below else np.float32(0.0)
             count += scores[i, j] >= share * rise
         out[n] = count >= 0.5 * (stop[n] - start[n])
     return out

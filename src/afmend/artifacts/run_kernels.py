@@ -119,11 +119,11 @@ def run_sums(values: NDArray[Any], row: Indices, start: Indices, stop: Indices) 
 
 
 @njit(cache=True, nogil=True)
-def paint(mask: Mask, row: Indices, start: Indices, stop: Indices) -> None:
-    """Set the pixels of the runs."""
+def paint(image: NDArray[Any], row: Indices, start: Indices, stop: Indices, values: NDArray[Any]) -> None:
+    """Give the pixels of each run its value."""
     for n in range(row.size):
         for j in range(start[n], stop[n]):
-            mask[row[n], j] = True
+            image[row[n], j] = values[n]
 
 
 @njit(cache=True, nogil=True)

@@ -60,7 +60,7 @@ def paint_runs(runs: Runs, shape: tuple[int, int]) -> Mask:
     from afmend.artifacts import run_kernels as kernels
 
     mask = np.zeros(shape, dtype=np.bool_)
-    kernels.paint(mask, *runs)
+    kernels.paint(mask, *runs, np.ones(runs.row.size, dtype=np.bool_))
     return mask
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.components import components_of, find_components
-from afmend.artifacts.runs import Indices, Runs, find_runs, paint_runs, run_sums
+from afmend.artifacts.runs import Indices, Runs, run_sums
 from afmend.artifacts.scar_score import Map, band_scores, filled_from_lines, regular
 from afmend.scan.arrays import Mask
 
@@ -21,39 +21,39 @@ LONGEST_FIBER = 64
 
 
 class Scored:
-    """One polarity: heights without line offsets, and how much each pixel looks like a scar above the surface."""
+    """One polarity: heights without line offsets, and how much each pixel looks like a scar above the surface.
+
+    ``sign`` -1 turns the heights over, so that scars below the surface stand above it.
+    """
 
     def __init__(self, ground: Map, noise: Map, width: int, sign: int) -> None:
-        self.ground = ground
-        self.sign = np.float32(sign)
+        self.ground = ground if sign > 0 else -ground
         self.noise = noise
         self.width = width
-        self.scores = band_scores(ground, width, sign)
+        self.scores = band_scores(self.ground, width)
 
 
-def continuing(mask: Mask, runs: Runs, scored: Scored) -> Mask:
-    """Find runs that are part of something longer: fibers, slanted edges and lines of a grating."""
+def continuing(mask: Mask, runs: Runs, scored: Scored) -> NDArray[np.bool_]:
+    """Find the runs (of a mask) that are part of something longer: fibers, slanted edges and lines of a grating."""
     from afmend.artifacts.guard_kernels import ridges
 
     if runs.row.size == 0:
-        return mask
+        return np.zeros(0, dtype=np.bool_)
     mean = run_sums(scored.scores, runs) / runs.length
     places = [runs.start + np.asarray(runs.length * share, dtype=np.intp) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
     far = scored.width + 2
-    own = np.mean([ridges(scored.ground, runs.row, place, 0, far, scored.sign) for place in places], axis=0)
+    own = np.mean([ridges(scored.ground, runs.row, place, 0, far) for place in places], axis=0)
     right = _beyond(mask, runs.row, _End(runs.stop - 1, 1), _Run(mean, own), scored)
     left = _beyond(mask, runs.row, _End(runs.start, -1), _Run(mean, own), scored)
     fiber = right.ridge & left.ridge & ~(right.outside & left.outside) & (runs.length < LONGEST_FIBER)
     slanted = (right.stepped & (left.stepped | left.outside)) | (left.stepped & right.outside)
     slanted |= (right.stepped | left.stepped) & (runs.length < LONGEST_FIBER)
     goes_on = slanted | fiber
-    if not goes_on.any():
-        return np.zeros_like(mask)
     # Whatever hangs together with such a run and is not longer shares its fate.
     label = components_of(runs)
     longest = np.zeros(int(label.max()) + 1, dtype=np.intp)
     np.maximum.at(longest, label[goes_on], runs.length[goes_on])
-    return paint_runs(runs.keep(runs.length <= 1.5 * longest[label]), mask.shape)
+    return np.asarray(runs.length <= 1.5 * longest[label], dtype=np.bool_)
 
 
 class _End(NamedTuple):
@@ -82,17 +82,17 @@ def _beyond(mask: Mask, row: Indices, end: _End, run: _Run, scored: Scored) -> _
     from afmend.artifacts.guard_kernels import beyond
 
     far = scored.width + 2
-    return _Beyond(*beyond(mask, scored.ground, scored.scores, row, end.at, end.way, *run, far, scored.sign))
+    return _Beyond(*beyond(mask, scored.ground, scored.scores, row, end.at, end.way, *run, far))
 
 
-def staircases(mask: Mask, width: int) -> Mask:
-    """Find marks that hang together over more lines than a scar is wide: fibers. Long runs stay."""
-    parts = find_components(mask)
-    runs = find_runs(mask)
-    label = parts.labels[runs.row, runs.start]
-    tall = parts.height[label] > width + 1
-    short = runs.length < LONGEST_FIBER
-    return paint_runs(runs.keep(tall & short), mask.shape)
+def staircases(runs: Runs, width: int) -> NDArray[np.bool_]:
+    """Find the runs that hang together over more lines than a scar is wide: fibers. Long runs stay."""
+    label = components_of(runs)
+    lowest, highest = np.full(runs.row.size + 1, np.iinfo(np.intp).max), np.zeros(runs.row.size + 1, dtype=np.intp)
+    np.minimum.at(lowest, label, runs.row)
+    np.maximum.at(highest, label, runs.row)
+    tall = highest[label] - lowest[label] >= width + 1
+    return np.asarray(tall & (runs.length < LONGEST_FIBER), dtype=np.bool_)
 
 
 def crowded(mask: Mask, runs: Runs) -> NDArray[np.bool_]:
@@ -103,9 +103,8 @@ def crowded(mask: Mask, runs: Runs) -> NDArray[np.bool_]:
     return np.asarray(box_shares(mask, *runs, tall, wide, 0.33), dtype=np.bool_)
 
 
-def repeating(runs: Runs, mask: Mask) -> Mask:
-    """Find runs with the same ends that come back at equal distances: lines of a grating."""
-    out = np.zeros_like(mask)
+def repeating(runs: Runs, mask: Mask) -> list[tuple[slice, slice]]:
+    """Find areas in which runs with the same ends come back at equal distances: lines of a grating."""
     top = np.ones(runs.row.size, dtype=np.bool_)
     inner = runs.row > 0
     centers = (runs.start + runs.stop) // 2
@@ -114,11 +113,12 @@ def repeating(runs: Runs, mask: Mask) -> Mask:
     for index in np.flatnonzero(top):
         key = (round(runs.start[index] / 6), round(runs.stop[index] / 6))
         ends.setdefault(key, []).append(int(index))
+    areas: list[tuple[slice, slice]] = []
     for members in ends.values():
         if regular([int(runs.row[m]) for m in members]):
-            first, last = runs.start[members].min(), runs.stop[members].max()
-            out[runs.row[members].min() : runs.row[members].max() + 17, first:last] = True
-    return out
+            rows, first, last = runs.row[members], int(runs.start[members].min()), int(runs.stop[members].max())
+            areas.append((slice(int(rows.min()), int(rows.max()) + 17), slice(first, last)))
+    return areas
 
 
 def seen_both_ways(mask: Mask, heights: Map, opposite: Map, unknown: Mask) -> Mask:

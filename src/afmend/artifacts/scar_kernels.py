@@ -8,6 +8,18 @@ from numpy.typing import NDArray
 from afmend.compiled import njit
 
 Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@njit(cache=True, nogil=True)
+def scaled(heights: NDArray[np.float64], center: float, factor: float) -> Map:
+    """Return heights from ``center``, times ``factor``."""
+    rows, cols = heights.shape
+    out = np.empty((rows, cols), dtype=np.float32)
+    for i in range(rows):
+        for j in range(cols):
+            out[i, j] = (heights[i, j] - center) * factor
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -44,43 +56,87 @@ def median_of_nine(padded: Map) -> Map:
 
 
 @njit(cache=True, nogil=True)
-def band_scores(ground: Map, width: int, sign: float) -> Map:
-    """See `afmend.artifacts.scar_score.band_scores`."""
+def band_scores(ground: Map, width: int) -> Map:
+    """See `afmend.artifacts.scar_score.band_scores`.
+
+    A pixel counts the best band through it: ``best[k - 1]`` holds the best band of at least ``k`` lines through the
+    lines ``i`` to ``i + k - 1``, which is one that starts at ``i``, or one of more lines through these or the line
+    before.
+    """
     rows, cols = ground.shape
-    s = np.float32(sign)
     third = np.float32(1.0 / 3.0)
     zero = np.float32(0.0)
-    best = np.zeros((rows, cols), dtype=np.float32)
+    scores = np.zeros((rows, cols), dtype=np.float32)
+    best = np.zeros((width, cols), dtype=np.float32)
+    longer = np.empty(cols, dtype=np.float32)
     score = np.empty(cols, dtype=np.float32)
+    over = np.empty(cols, dtype=np.float32)
     for i in range(1, rows - 1):
-        for k in range(1, min(width, rows - 1 - i) + 1):
-            # Slopes that would need lines beyond the image count as flat.
-            before, after = max(i - 4, 0), min(i + k + 3, rows - 1)
-            weigh_over = third if i >= 4 else zero
-            weigh_under = third if i + k + 3 < rows else zero
+        # Slopes that would need lines beyond the image count as flat.
+        before = max(i - 4, 0)
+        weigh_over = third if i >= 4 else zero
+        for j in range(cols):
+            over[j] = (ground[i - 1, j] - ground[before, j]) * weigh_over
+            longer[j] = zero
+        for k in range(width, 0, -1):
+            if i + k >= rows:
+                for j in range(cols):
+                    score[j] = zero
+            else:
+                after = min(i + k + 3, rows - 1)
+                weigh_under = third if i + k + 3 < rows else zero
+                for j in range(cols):
+                    above, below = ground[i - 1, j], ground[i + k, j]
+                    under = (ground[after, j] - below) * weigh_under
+                    less, more = (over[j], under) if over[j] < under else (under, over[j])
+                    common = (max(zero, less)) + (min(zero, more))
+                    up = ground[i, j] - above - (max(common, over[j]))
+                    down = ground[i + k - 1, j] - below + (min(common, under))
+                    score[j] = min(down, up)
+                for line in range(1, k - 1):
+                    share = np.float32(line + 1) / np.float32(k + 1)
+                    for j in range(cols):
+                        above, below = ground[i - 1, j], ground[i + k, j]
+                        high = ground[i + line, j] - above - share * (below - above)
+                        score[j] = min(high, score[j])
             for j in range(cols):
-                above, below = s * ground[i - 1, j], s * ground[i + k, j]
-                over = (above - s * ground[before, j]) * weigh_over
-                under = (s * ground[after, j] - below) * weigh_under
-                less, more = (over, under) if over < under else (under, over)
-                common = (max(zero, less)) + (min(zero, more))
-                up = s * ground[i, j] - above - (max(common, over))
-                down = s * ground[i + k - 1, j] - below + (min(common, under))
-                score[j] = min(down, up)
-            for line in range(1, k - 1):
-                share = np.float32(line + 1) / np.float32(k + 1)
-                for j in range(cols):
-                    above, below = s * ground[i - 1, j], s * ground[i + k, j]
-                    over = s * ground[i + line, j] - above - share * (below - above)
-                    score[j] = min(over, score[j])
-            for line in range(k):
-                for j in range(cols):
-                    best[i + line, j] = max(score[j], best[i + line, j])
-    return best
+                here = max(score[j], longer[j])
+                longer[j] = max(here, best[k - 1, j])
+                best[k - 1, j] = here
+        for j in range(cols):
+            scores[i, j] = best[0, j]
+    return scores
 
 
 @njit(cache=True, nogil=True)
-def fill_columns(heights: Map, excluded: NDArray[np.bool_]) -> Map:
+def take_strongest(marks: Mask, evidence: Map, reach: int, found: Mask, proof: Map) -> int:
+    """Move the marks that have the best evidence within ``reach`` lines into ``found`` and ``proof``.
+
+    Of what lies above each other, that with 97 % of the best evidence is taken. Returns how many are left in
+    ``marks``, which then holds what was taken.
+    """
+    rows, cols = marks.shape
+    share = np.float32(0.97)
+    words = marks.reshape(marks.size).view(np.uint8)
+    left = 0
+    for at in range(words.size):
+        if words[at] == 0:
+            continue
+        i, j = at // cols, at % cols
+        best = np.float32(0.0)
+        for line in range(max(i - reach, 0), min(i + reach + 1, rows)):
+            best = max(evidence[line, j], best)
+        if evidence[i, j] >= share * best:
+            found[i, j] = True
+            proof[i, j] = evidence[i, j]
+        else:
+            marks[i, j] = False
+            left += 1
+    return left
+
+
+@njit(cache=True, nogil=True)
+def fill_columns(heights: Map, excluded: Mask) -> Map:
     """See `afmend.artifacts.scar_score.filled_from_lines`."""
     rows, cols = heights.shape
     out = heights.copy()

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.components import find_components
+from afmend.artifacts.components import components_of, find_components
 from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_sums, runs_above, runs_within
 from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, seen_both_ways, staircases
 from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
@@ -16,8 +16,8 @@ from afmend.scan.arrays import Mask
 
 ROUNDS = 4
 """How often the detector looks again beside stronger scars."""
-DECOY_SIDE = 768
-"""Across the lines, the middle of a large image tells enough."""
+DECOY_SIDES = (768, 256)
+"""Across the lines, the middle of the image tells enough: so many lines of so many pixels."""
 DECOY_SHARE, DECOY_QUANTILE, DECOY_MARGIN = 0.2, 0.95, 2.0
 """From which share of the marks on, "scars" across the lines count, which of them a mark must beat, and how clearly."""
 OVERLAP_SHARPNESS = 0.7
@@ -71,6 +71,8 @@ def scars(field: Field, params: Scars) -> Found:
     Not for scans with features thinner than ``max_width`` lines that lie exactly along the fast axis: turn the
     scan by some degrees, or draw them as an exclusion.
     """
+    from afmend.artifacts.scar_kernels import take_strongest
+
     rows, cols = field.shape
     usable = field.usable
     quiet = _normalized(field) if rows >= 3 and cols >= params.min_length and usable.any() else None
@@ -83,14 +85,11 @@ def scars(field: Field, params: Scars) -> Found:
     found = np.zeros(field.shape, dtype=np.bool_)
     proof = np.zeros(field.shape, dtype=np.float32)
     for _ in range(ROUNDS):
-        more, energy = _both_polarities(ground, noise, usable & ~found, params, width)
+        marks, evidence = _both_polarities(ground, noise, usable & ~found, params, width)
         # What stands beside a stronger scar may be its echo: mend the strongest ones and look again.
-        certain = more & (energy >= 0.97 * _around(energy, width + 4))
-        found |= certain
-        proof[certain] = energy[certain]
-        if (certain == more).all():
+        if take_strongest(marks, evidence, width + 4, found, proof) == 0:
             break
-        ground = filled_from_lines(ground, certain)
+        ground = filled_from_lines(ground, marks)
     found &= ~_no_better_than_across(found, proof, quiet - offsets, usable, params)
     if (find_runs(found).length >= LONG).any():
         strict = params.model_copy(update={"sharpness": max(params.sharpness, OVERLAP_SHARPNESS)})
@@ -114,7 +113,7 @@ def _no_better_than_across(found: Mask, proof: Map, level: Map, usable: Mask, pa
     if not found.any() or cols < 3 or rows < params.min_length:
         return np.zeros_like(found)
     width = min(params.max_width, cols - 2)
-    part = tuple(slice((n - min(n, DECOY_SIDE)) // 2, (n + min(n, DECOY_SIDE)) // 2) for n in (rows, cols))
+    part = tuple(slice((n - min(n, most)) // 2, (n + min(n, most)) // 2) for n, most in zip((rows, cols), DECOY_SIDES, strict=True))
     _, ground = _without_offsets(np.ascontiguousarray(level[part].T), width)
     allowed = np.ascontiguousarray(usable[part].T)
     mask, evidence = _both_polarities(ground, local_noise(ground, allowed), allowed, params, width)
@@ -148,61 +147,57 @@ def _touching(wide: Mask, found: Mask) -> Mask:
 
 def _both_polarities(ground: Map, noise: Map, usable: Mask, params: Scars, width: int) -> tuple[Mask, Map]:
     """Mark scars; also tell the evidence (mean score times root of the length) of the scar of each marked pixel."""
+    from afmend.artifacts import run_kernels as kernels
     from afmend.compiled import side_by_side
 
     signs = {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]
-    found: dict[int, tuple[Mask, NDArray[np.float64]]] = {}
+    found: dict[int, tuple[Runs, NDArray[np.float32]]] = {}
 
     def work(part: int, parts: int) -> None:
         for sign in signs[part::parts]:
             scored = Scored(ground, noise, width, sign)
-            mask = _one_polarity(scored, usable, params)
-            found[sign] = (mask, _evidence(mask, scored))
+            runs = _one_polarity(scored, usable, params)
+            found[sign] = (runs, _evidence(runs, scored))
 
     side_by_side(work)
     mask = np.zeros(ground.shape, dtype=np.bool_)
-    energy = np.zeros(ground.shape, dtype=np.float32)
+    evidence = np.zeros(ground.shape, dtype=np.float32)
     for sign in signs:
-        mask |= found[sign][0]
-        energy[found[sign][0]] = found[sign][1]
-    return mask, energy
+        runs, proof = found[sign]
+        kernels.paint(mask, *runs, np.ones(runs.row.size, dtype=np.bool_))
+        kernels.paint(evidence, *runs, proof)
+    return mask, evidence
 
 
-def _evidence(found: Mask, scored: Scored) -> NDArray[np.float64]:
-    """Evidence for each marked pixel, in reading order."""
-    runs = find_runs(found)
+def _evidence(runs: Runs, scored: Scored) -> NDArray[np.float32]:
+    """Evidence for each run."""
     if runs.row.size == 0:
-        return np.zeros(0)
+        return np.zeros(0, dtype=np.float32)
     # The lines of a scar share the evidence of the best of them, or it would be mended line by line.
-    parts = find_components(found, diagonal=False)
-    label = parts.labels[runs.row, runs.start].astype(np.intp)
+    label = components_of(runs, diagonal=False)
     evidence = run_sums(scored.scores, runs) / np.sqrt(runs.length)
-    best = np.zeros(parts.area.size)
+    best = np.zeros(runs.row.size + 1)
     np.maximum.at(best, label, evidence)
-    return np.repeat(np.where(evidence > 0.6 * best[label], best[label], evidence), runs.length)
-
-
-def _around(energy: Map, reach: int) -> Map:
-    """Largest value within ``reach`` lines above and below, pixel by pixel."""
-    import cv2
-
-    return np.asarray(cv2.dilate(energy, np.ones((2 * reach + 1, 1), dtype=np.uint8)), dtype=np.float32)
+    return np.where(evidence > 0.6 * best[label], best[label], evidence).astype(np.float32)
 
 
 def _normalized(field: Field) -> Map | None:
     """Heights around 0 in units of their typical step between lines, as float32; None for a constant image."""
+    from afmend.artifacts.scar_kernels import scaled
+
     heights = field.heights
-    low, high = float(heights.min()), float(heights.max())
-    if high == low:
-        return None
     sample = heights[:: max(1, heights.shape[0] // 128), :: max(1, heights.shape[1] // 128)]
     center = float(np.median(sample))
-    spread = float(np.median(np.abs(sample - center))) or (high - low)
-    scaled = ((heights - center) * (1.0 / spread)).astype(np.float32)
-    return filled_from_lines(scaled, field.excluded) if field.excluded.any() else scaled
+    spread = float(np.median(np.abs(sample - center)))
+    if not spread:
+        spread = float(heights.max()) - float(heights.min())
+        if not spread:
+            return None
+    quiet: Map = scaled(heights, center, 1.0 / spread)
+    return filled_from_lines(quiet, field.excluded) if field.excluded.any() else quiet
 
 
-def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Mask:
+def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Runs:
     from afmend.artifacts.guard_kernels import sharp
 
     scores, noise = scored.scores, scored.noise
@@ -212,15 +207,19 @@ def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Mask:
     runs = _trimmed(runs.keep((evidence > params.hard) & (mean > 0.6 * params.hard)), scores)
     runs = bridge(runs, 3)
     runs = runs.keep(runs.length >= params.min_length)
-    runs = runs.keep(sharp(scored.ground, scores, *runs, scored.width, params.sharpness, scored.sign))
+    runs = runs.keep(sharp(scored.ground, scores, *runs, scored.width, params.sharpness))
+    runs = runs.keep(~continuing(paint_runs(runs, scores.shape), runs, scored))
+    runs = runs.keep(~staircases(runs, scored.width))
+    if runs.row.size == 0:
+        return runs
     mask = paint_runs(runs, scores.shape)
-    mask &= ~continuing(mask, find_runs(mask), scored)
-    mask &= ~staircases(mask, scored.width)
-    mask &= ~repeating(find_runs(mask), mask)
-    if mask.any():
-        runs = find_runs(mask)
-        mask = paint_runs(runs.keep(~crowded(mask, runs)), mask.shape)
-    return mask & usable
+    for area in repeating(runs, mask):
+        mask[area] = False
+    runs = find_runs(mask)
+    runs = runs.keep(~crowded(mask, runs))
+    if (run_sums(usable, runs) == runs.length).all():
+        return runs
+    return find_runs(paint_runs(runs, scores.shape) & usable)
 
 
 def _trimmed(runs: Runs, scores: Map) -> Runs:

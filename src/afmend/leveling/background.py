@@ -107,14 +107,13 @@ def solve(sums: Sums, degree: int) -> Vector:
 
 def _solve(normal: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
     """Solve by eigenvalues, any number of systems at once; directions that the pixels do not fix stay 0."""
-    tiny = np.finfo(np.float64).tiny
-    scale = np.sqrt(np.maximum(np.diagonal(normal, axis1=-2, axis2=-1), tiny))
-    values, vectors = np.linalg.eigh(normal / scale[..., None, :] / scale[..., :, None])
-    known = values > 1e-10 * np.maximum(values[..., -1:], tiny)
-    inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
-    along = np.einsum("...kj,...k->...j", vectors, right / scale)
-    out: NDArray[np.float64] = np.einsum("...ij,...j->...i", vectors, inverse * along) / scale
-    return out
+    from afmend.leveling.solve_kernels import solve_all
+
+    k = right.shape[-1]
+    found: NDArray[np.float64] = solve_all(
+        np.ascontiguousarray(normal).reshape(-1, k, k), np.ascontiguousarray(right).reshape(-1, k)
+    )
+    return found.reshape(right.shape)
 
 
 def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> int:

@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.leveling.features import median
+
 Vector = NDArray[np.float64]
 
 _JUMP_SIGMAS = 5.0
@@ -109,12 +111,14 @@ def judge(
     """
     from scipy.fft import dct
 
+    from afmend.leveling.evidence_kernels import expected_power
+
     count = path.size
     if not shrink:
         correction = detrend(path, degree)
         variance = float(np.mean(detrend(leaks, degree) ** 2))
         return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
-    expected = _expected(dct(leaks, axis=0, norm="ortho") ** 2, aspect, order)
+    expected = expected_power(dct(leaks, axis=0, norm="ortho") ** 2, aspect, order)
     sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1))
     rest = path
     jumped: NDArray[np.bool_] = np.zeros(count - 1, dtype=np.bool_)
@@ -135,35 +139,12 @@ def judge(
     return Verdict(path - rest, variance, noise, leak, int(np.count_nonzero(jumped)))
 
 
-def _expected(power: NDArray[np.float64], aspect: float, mode: int) -> Vector:
-    """Power that topography leaks into each cosine order of the line offsets.
-
-    The offset at frequency q along the slow axis is compared with test function m (m half waves along the fast
-    axis) at that frequency q' at which sqrt(q'^2 + m^2) is the same, lengths counted equally along both axes.
-    """
-    count, tests = power.shape
-    order = np.arange(count, dtype=np.float64)
-    total = np.zeros(count)
-    weight = np.zeros(count)
-    padded = np.cumsum(np.concatenate([np.zeros((1, tests)), power]), axis=0)
-    for column in range(tests):
-        shift = float(np.sqrt((column + max(mode + 1, 2)) ** 2 - mode**2)) * aspect
-        at = np.sqrt(np.maximum(order**2 - shift**2, 1.0))
-        low = np.clip(np.round(at - 1.5), 1, max(count - 3, 1)).astype(np.int64)
-        high = np.minimum(low + 3, count)
-        mean = (padded[high, column] - padded[low, column]) / np.maximum(high - low, 1)
-        good = (order > shift) if column else np.ones(count, dtype=np.bool_)
-        total += np.where(good, mean, 0.0)
-        weight += good
-    return total / weight
-
-
 def _jumps(path: Vector, sizes: Vector) -> Vector:
     """Keep the steps of a path that neither topography nor the usual line noise explains; the others are 0."""
     steps = np.diff(path)
-    usual = 1.4826 * np.median(np.abs(steps - np.median(steps)))
-    limit = _JUMP_SIGMAS * np.maximum(np.maximum(sizes, np.median(sizes)), usual)
-    return np.where(np.abs(steps - np.median(steps)) > limit, steps, 0.0)
+    away = np.abs(steps - median(steps))
+    limit = _JUMP_SIGMAS * np.maximum(np.maximum(sizes, median(sizes)), 1.4826 * median(away))
+    return np.where(away > limit, steps, 0.0)
 
 
 def _wiener(path: Vector, expected: Vector, degree: int, *, white: bool) -> tuple[Vector, float, float]:

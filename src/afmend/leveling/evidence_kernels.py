@@ -82,3 +82,36 @@ def _mean(kappa: float, leak: F, theta: F, laws: F, q: int) -> float:
     for t in range(theta.size):
         total += theta[t] * laws[t, q]
     return total
+
+
+@njit(cache=True)
+def expected_power(power: F, aspect: float, mode: int) -> F:
+    """Power that topography leaks into each cosine order of the line offsets (slopes, bends: ``mode``).
+
+    The offset at frequency q along the slow axis is compared with test function m (m half waves along the fast
+    axis) at that frequency q' at which sqrt(q'^2 + m^2) is the same, lengths counted equally along both axes.
+
+    Parameters
+    ----------
+    power : (orders, tests)
+    aspect : float
+        Length of the slow axis over that of the fast axis.
+    mode : int
+    """
+    count, tests = power.shape
+    total = np.zeros(count)
+    weight = np.zeros(count)
+    sums = np.zeros(count + 1)
+    for column in range(tests):
+        for q in range(count):
+            sums[q + 1] = sums[q] + power[q, column]
+        shift = math.sqrt(max((column + max(mode + 1, 2)) ** 2 - mode**2, 0)) * aspect
+        for q in range(count):
+            if column > 0 and q <= shift:
+                continue
+            at = math.sqrt(max(q * q - shift * shift, 1.0))
+            low = min(max(int(np.rint(at - 1.5)), 1), max(count - 3, 1))
+            high = min(low + 3, count)
+            total[q] += (sums[high] - sums[low]) / max(high - low, 1)
+            weight[q] += 1.0
+    return total / weight

@@ -127,34 +127,6 @@ def above_ground(z: F, skip: B, coefs: F, x: F, reach: float) -> tuple[F, B]:
     return left, ground
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-def slope_sums(slopes: F, design: F, fit: F, kappa: float, redescend: bool) -> tuple[F, F]:
-    """Sum up weighted normal equations: Geman-McClure, or absolute deviations softened at ``kappa``."""
-    count, k = design.shape
-    columns = design.T.copy()
-    normal = np.zeros((k, k))
-    right = np.zeros(k)
-    rest, weight, weighted = slopes.copy(), np.empty(count), np.empty(count)
-    for a in range(k):
-        for p in range(count):
-            rest[p] -= columns[a, p] * fit[a]
-    for p in range(count):
-        t2 = 1.0 + (rest[p] / kappa) ** 2
-        weight[p] = (1.0 / (t2 * t2) if redescend else 1.0 / np.sqrt(t2)) / (kappa * kappa)
-    for a in range(k):
-        total = 0.0
-        for p in range(count):
-            weighted[p] = weight[p] * columns[a, p]
-            total += weighted[p] * rest[p]
-        right[a] = total
-        for b in range(a, k):
-            total = 0.0
-            for p in range(count):
-                total += weighted[p] * columns[b, p]
-            normal[a, b] = normal[b, a] = total
-    return normal, right
-
-
 @njit(cache=True, nogil=True)
 def far_from(r: F, skip: B, level: float, reach: float) -> B:
     """Mark the pixels, not skipped, that are farther than ``reach`` from ``level``."""

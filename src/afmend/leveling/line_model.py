@@ -112,7 +112,7 @@ def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[ND
 
     scales = _scales(r, skip, lines)
     middle, beside, narrow = scales
-    usual = 2.0 * float(np.median(middle))
+    usual = 2.0 * median(middle)
     worse = np.minimum(beside[1:], beside[:-1])
     broken: list[int] = []
     heights: list[float] = []
@@ -134,8 +134,8 @@ def _recur(heights: Vector) -> bool:
     """Tell whether there are several heights, and typically the same."""
     if heights.size < _RECURRING:
         return False
-    typical = float(np.median(heights))
-    return typical > 0.0 and float(np.median(np.abs(heights - typical))) <= 0.15 * typical
+    typical = median(heights)
+    return typical > 0.0 and median(np.abs(heights - typical)) <= 0.15 * typical
 
 
 def stray_offsets(left: Heights, skip: Mask, lines: NDArray[np.int64]) -> Vector:
@@ -193,7 +193,7 @@ def follow(
     widest = max(core, coarse) or _typical(scale) or np.inf
     offset, slope, leak = _pair_fit(r, skip, lines, (middle, scale, widest), tests, with_slope=with_slope)
     doubtful = _doubtful(offset, scale, widest)
-    offset[doubtful] = np.median(offset)
+    offset[doubtful] = median(offset)
     slope[doubtful] = 0.0
     leak[doubtful] = 0.0
     return Path(lines, integrate(offset), integrate(slope), scale, widest, leak, doubtful)
@@ -221,9 +221,9 @@ def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]
     A line jump moves all pixels by the same amount; an edge widens the differences. But so does a jump in the
     middle of a line. Edges are believed if they recur with the same height, as terraces and gratings do.
     """
-    steps = offset - np.median(offset)
+    steps = offset - median(offset)
     away = np.abs(steps)
-    usual = 1.4826 * float(np.median(away))
+    usual = 1.4826 * median(away)
     wide = (scale > 3.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
     return wide if _recur(_run_sums(wide, steps)) else np.zeros_like(wide)
 
@@ -266,7 +266,7 @@ def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
 def _typical(values: Vector) -> float:
     """Median of the positive values, 0 if there is none."""
     positive = values[values > 0]
-    return float(np.median(positive)) if positive.size else 0.0
+    return median(positive) if positive.size else 0.0
 
 
 def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, with_slope: bool) -> Path:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.background import Vector, centered, mirror_edges, monomials
+from afmend.leveling.features import median
 from afmend.scan.arrays import Heights, Mask
 
 _BLOCKS = 47
@@ -57,8 +58,8 @@ def facet_polynomial(
     along = alive[1:] & alive[:-1]
     k = len(powers)
     slopes = [
-        (np.diff(mean, axis=1)[across], np.diff(design, axis=1)[across]),
-        (np.diff(mean, axis=0)[along], np.diff(design, axis=0)[along]),
+        (np.diff(mean, axis=1)[across], np.ascontiguousarray(np.diff(design, axis=1)[across].T)),
+        (np.diff(mean, axis=0)[along], np.ascontiguousarray(np.diff(design, axis=0)[along].T)),
     ]
     before = np.sort((mean - _surface(start, x, y))[alive])
     width = float(before[int(0.99 * (before.size - 1))] - before[int(0.01 * (before.size - 1))]) / _BINS
@@ -69,7 +70,7 @@ def facet_polynomial(
     fit = _least_absolute(slopes, start[1:k])
     kappas = [2.0 * s for s in _scales(slopes, fit)]
     for precision in (_ROUGHLY, _FINELY):
-        fit = out[1:k] = _redescend(slopes, fit, kappas, precision)
+        fit = out[1:k] = _reweighted(slopes, fit, kappas, precision=precision, turns=_TURNS, redescend=True)
         gain = entropy(before, width) - entropy((mean - _surface(out, x, y))[alive], width)
         if gain < least_gain - _CLOSE:
             break
@@ -84,50 +85,35 @@ def _surface(coefficients: Vector, x: Vector, y: Vector) -> NDArray[np.float64]:
 
 
 Slopes = list[tuple[Vector, NDArray[np.float64]]]
+"""Along each axis: slopes (n,), and what each term of the polynomial adds to them (terms, n)."""
 
 
 def _scales(slopes: Slopes, fit: Vector) -> list[float]:
     """Robust scale of the slopes along each axis, not below a millionth of the mean size of either."""
-    sizes = [np.abs(g - np.einsum("pk,k->p", design, fit)) for g, design in slopes]
+    sizes = [np.abs(g - np.einsum("kp,k->p", design, fit)) for g, design in slopes]
     least = 1e-6 * max(float(np.mean(size)) for size in sizes)
-    return [max(1.4826 * float(np.median(size)), least) for size in sizes]
+    return [max(1.4826 * median(size), least) for size in sizes]
 
 
 def _least_absolute(slopes: Slopes, fit: Vector) -> Vector:
     """Fit slopes by least absolute deviations, by reweighting."""
     for _ in range(2):
         kappas = [0.1 * s for s in _scales(slopes, fit)]
-        for _ in range(_TURNS // 4):
-            fit, moved = _turn(slopes, fit, kappas, redescend=False)
-            if moved <= 1e-2:
-                break
+        fit = _reweighted(slopes, fit, kappas, precision=1e-2, turns=_TURNS // 4, redescend=False)
     return fit
 
 
-def _redescend(slopes: Slopes, fit: Vector, kappas: list[float], precision: float) -> Vector:
-    """Fit slopes by Geman-McClure weights, to a precision in units of their widths."""
-    for _ in range(_TURNS):
-        fit, moved = _turn(slopes, fit, kappas, redescend=True)
-        if moved <= precision:
-            break
-    return fit
+def _reweighted(
+    slopes: Slopes, fit: Vector, kappas: list[float], *, precision: float, turns: int, redescend: bool
+) -> Vector:
+    """Fit slopes by `solve_kernels.fit_slopes`, to a precision in units of their widths."""
+    from afmend.leveling.solve_kernels import fit_slopes
 
-
-def _turn(slopes: Slopes, fit: Vector, kappas: list[float], *, redescend: bool) -> tuple[Vector, float]:
-    """Solve once with the weights at ``fit``; return by how much it moved as well, in units of the widths."""
-    from afmend.leveling import ground_kernels as kernels
-
-    normal = np.zeros((fit.size, fit.size))
-    right = np.zeros(fit.size)
     if min(kappas) < 1e-100:
-        return fit, 0.0
-    for (g, design), kappa in zip(slopes, kappas, strict=True):
-        more, beside = kernels.slope_sums(g, design, fit, kappa, redescend)
-        normal += more
-        right += beside
-    move = np.linalg.lstsq(normal, right, rcond=1e-12)[0]
-    moved = float(np.sqrt(max(np.einsum("i,ij,j->", move, normal, move), 0.0)))
-    return fit + move, moved
+        return fit
+    across, along = slopes
+    found: Vector = fit_slopes(*across, *along, fit, np.array(kappas), redescend, precision, turns)
+    return found
 
 
 def entropy(values: Vector, width: float) -> float:

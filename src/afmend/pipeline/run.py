@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from afmend.scan import Channel, ChannelKey, Record, Scan
 from afmend.scan.arrays import Heights, Mask, adopted
 from afmend.scan.channel import NO_ERROR_BAR
 from afmend.scan.masks import Masks
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Lookup: TypeAlias = Callable[[str], Step[Any]]
 """Finds a step by its id (the catalogue's `find_step`)."""
@@ -65,10 +70,16 @@ class StepCache:
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Run with one BLAS thread, so that sums do not depend on the number of cores."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _blas(len(sys.modules)).limit(limits=1, user_api="blas"):
         yield
+
+
+@lru_cache(maxsize=1)
+def _blas(modules: int) -> ThreadpoolController:  # noqa: ARG001 (looks again once more modules were imported)
+    """Find the libraries that have threads of their own, which takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def run_recipe(
