@@ -9,6 +9,7 @@ from afmend.compiled import njit
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Indices = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -106,6 +107,57 @@ def band_scores(ground: Map, width: int) -> Map:
         for j in range(cols):
             scores[i, j] = best[0, j]
     return scores
+
+
+@njit(cache=True, nogil=True)
+def _score_at(ground: Map, width: int, sign: np.float32, row: int, col: int) -> np.float32:
+    """`band_scores` of one pixel."""
+    rows = ground.shape[0]
+    third, zero = np.float32(1.0 / 3.0), np.float32(0.0)
+    best = zero
+    for k in range(1, width + 1):
+        for i in range(max(row - k + 1, 1), row + 1):
+            if i + k >= rows:
+                break
+            above, below = sign * ground[i - 1, col], sign * ground[i + k, col]
+            over = (above - sign * ground[max(i - 4, 0), col]) * (third if i >= 4 else zero)
+            under = (sign * ground[min(i + k + 3, rows - 1), col] - below) * (third if i + k + 3 < rows else zero)
+            common = max(zero, min(over, under)) + min(zero, max(over, under))
+            score = sign * ground[i, col] - above - max(common, over)
+            score = min(score, sign * ground[i + k - 1, col] - below + min(common, under))
+            for line in range(1, k - 1):
+                share = np.float32(line + 1) / np.float32(k + 1)
+                score = min(score, sign * ground[i + line, col] - above - share * (below - above))
+            best = max(best, score)
+    return best
+
+
+@njit(cache=True, nogil=True)
+def any_goes_on(
+    ground: Map,
+    noise: Map,
+    allowed: Mask,
+    width: int,
+    row: Indices,
+    start: Indices,
+    stop: Indices,
+    length: int,
+    least: float,
+) -> bool:
+    """Whether ``length`` allowed pixels beyond an end of any run score ``least`` times the noise in the mean."""
+    cols = ground.shape[1]
+    for n in range(row.size):
+        for way in (-1, 1):
+            end = start[n] - 1 if way < 0 else stop[n]
+            for sign in (np.float32(1.0), np.float32(-1.0)):
+                total = 0.0
+                for step in range(length):
+                    col = end + way * step
+                    if 0 <= col < cols and allowed[row[n], col]:
+                        total += _score_at(ground, width, sign, row[n], col) / max(noise[row[n], col], np.float32(1e-9))
+                if total >= least * length:
+                    return True
+    return False
 
 
 @njit(cache=True, nogil=True)

