@@ -176,22 +176,21 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     """
     import scipy.fft
 
+    from afmend.filling.spectrum_kernels import power_above, tapered
+
     z = interpolate(heights, known, "across_lines", learn=False)[0]
     plane = np.array([[True, True], [True, False]])
     z = without_surface(z, surface_coefficients(z, np.ones(z.shape, dtype=np.bool_), plane))
     down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
-    level = (down**2 @ z @ along**2) / z.size
+    level = float(down**2 @ z @ along**2) / z.size
     shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
     # Any power that is not negative makes a valid covariance: single precision is enough up to here.
-    scale = 1.0 / max(float(np.max(np.abs(z - level))), np.finfo(np.float64).tiny)
+    scale = 1.0 / max(float(z.max()) - level, level - float(z.min()), np.finfo(np.float64).tiny)
     padded = np.zeros(shape, dtype=np.float32)
-    padded[: z.shape[0], : z.shape[1]] = (z - level) * (scale * down)[:, None] * along
+    tapered(z, level, scale * down, along, padded)
     transform = scipy.fft.rfft2(padded, overwrite_x=True)
-    power = (transform.real**2 + transform.imag**2).astype(np.float64)
-    power *= 1.0 / (scale * scale * z.size)
-    power -= noise_variance
-    return np.maximum(power, 0.0, out=power), (shape[0], shape[1])
+    return power_above(transform, 1.0 / (scale * scale * z.size), noise_variance), (shape[0], shape[1])
 
 
 def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:

@@ -19,6 +19,7 @@ _CONSISTENT = 0.7333
 _SPREAD = 0.5
 """How far, in nats, the leak may be off as a whole."""
 _TURNS = 40
+_UNRELATED = 0.05
 
 
 @njit(cache=True)
@@ -115,3 +116,37 @@ def expected_power(power: F, aspect: float, mode: int) -> F:
             total[q] += (sums[high] - sums[low]) / max(high - low, 1)
             weight[q] += 1.0
     return total / weight
+
+
+@njit(cache=True)
+def correlation_from_line_to_line(modulated: F) -> float:
+    """Sum of the correlations of a table's lines over all lags, both ways; 1 if lines are independent.
+
+    It is cut off at the first lag at which they are hardly correlated.
+    """
+    count, tests = modulated.shape
+    pooled = np.mean(modulated**2)
+    total = 1.0
+    for lag in range(1, min(64, count // 4 + 1)):
+        product = 0.0
+        for i in range(count - lag):
+            for k in range(tests):
+                product += modulated[i, k] * modulated[i + lag, k]
+        correlation = product / ((count - lag) * tests) / pooled
+        if abs(correlation) < _UNRELATED:
+            break
+        total += 2.0 * correlation
+    return total
+
+
+@njit(cache=True)
+def diagonal_of_inverse(diagonal: F, beside: F) -> F:
+    """Diagonal of the inverse of a symmetric tridiagonal matrix, by elimination from both ends."""
+    count = diagonal.size
+    down = diagonal.copy()
+    up = diagonal.copy()
+    for i in range(1, count):
+        down[i] = diagonal[i] - beside[i - 1] ** 2 / down[i - 1]
+    for i in range(count - 2, -1, -1):
+        up[i] = diagonal[i] - beside[i] ** 2 / up[i + 1]
+    return 1.0 / (down + up - diagonal)

@@ -179,7 +179,7 @@ def _locate(values: F, start: float, kappa: float) -> float:
             move = top / slope
         center += move
         # What a Newton step leaves is of the order of its square.
-        if abs(move) <= (1e-6 if newton else 1e-10) * kappa:
+        if abs(move) <= (1e-5 if newton else 1e-10) * kappa:
             break
     return center
 

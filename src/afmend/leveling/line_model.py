@@ -342,6 +342,7 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     from scipy.linalg import cho_solve_banded, cholesky_banded
 
     from afmend.leveling import line_kernels as kernels
+    from afmend.leveling.evidence_kernels import diagonal_of_inverse
 
     count = path.lines.size
     mean, modulated, number = kernels.line_means(r, skip, path.lines, tests[1:_BESIDE])
@@ -369,32 +370,17 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     right[1:] += pull
     right[:-1] -= pull
     solved = cho_solve_banded((cholesky_banded(matrix), False), right)
-    return Anchored(path.offset + solved[:, 0], _diagonal(matrix[1], -tie), solved[:, 1:])
+    return Anchored(path.offset + solved[:, 0], diagonal_of_inverse(matrix[1], -tie), solved[:, 1:])
 
 
 def _variances(modulated: NDArray[np.float64], shape: Vector) -> Vector:
     """Variance of each line's error: the pooled level, distributed as ``shape`` squared, times the correlation."""
+    from afmend.leveling.evidence_kernels import correlation_from_line_to_line
+
     pooled = float(np.mean(modulated**2))
     weight = shape**2
     level = float(np.mean(weight))
     if pooled == 0.0 or level == 0.0:
         return np.zeros(shape.size)
-    inflation = 1.0
-    for lag in range(1, min(64, modulated.shape[0] // 4 + 1)):
-        correlation = float(np.mean(modulated[lag:] * modulated[:-lag])) / pooled
-        if abs(correlation) < 0.05:
-            break
-        inflation += 2.0 * correlation
+    inflation = correlation_from_line_to_line(np.ascontiguousarray(modulated))
     return pooled * max(inflation, 0.02) * weight / level
-
-
-def _diagonal(diagonal: Vector, beside: Vector) -> Vector:
-    """Diagonal of the inverse of a symmetric tridiagonal matrix, by elimination from both ends."""
-    count = diagonal.size
-    down = diagonal.copy()
-    up = diagonal.copy()
-    for i in range(1, count):
-        down[i] = diagonal[i] - beside[i - 1] ** 2 / down[i - 1]
-    for i in range(count - 2, -1, -1):
-        up[i] = diagonal[i] - beside[i] ** 2 / up[i + 1]
-    return 1.0 / (down + up - diagonal)

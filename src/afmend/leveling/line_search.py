@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from afmend.leveling import background, line_model, settling
 from afmend.leveling.evidence import Verdict, judge, nothing
-from afmend.leveling.features import quantum
+from afmend.leveling.features import median, quantum
 from afmend.leveling.line_bends import find_bends
 from afmend.leveling.line_model import GAUGE_DEGREE, Path
 from afmend.leveling.settling import Sample
@@ -154,8 +154,8 @@ _NARROWER = 0.95
 def _slopes_are_likely(path: Path, aspect: float) -> bool:
     """Tell whether the differences tilt more than their other low orders undulate, in power and typically."""
     verdict = _judge_slopes(path, line_model.integrate(path.leak[:, 0]), aspect, shrink=True)
-    tilt = float(np.median(np.abs(path.leak[:, 0])))
-    others = float(np.median(np.abs(path.leak[:, 1:])))
+    tilt = median(np.abs(path.leak[:, 0]))
+    others = median(np.abs(path.leak[:, 1:]).ravel())
     return verdict.noise > 0.5 * verdict.leak and tilt > 1.5 * others
 
 
