@@ -60,8 +60,9 @@ def find_bends(left: Heights, skip: Mask, path: Path, x: Vector, tests: NDArray[
     inside = np.arange(path.lines[0], path.lines[-1] + 1)
     amounts = np.zeros((inside.size, max(degrees, 0)))
     for turn in range(_ROUNDS if degrees > 0 else 0):
-        now = kernels.residuals(left, coefs, x) if turn else left
-        leaks = line_model.integrate(line_model.modulations(now, skip, path, tests))
+        # The path knows what its lines hold of the test functions, but for polynomials over the image.
+        seen_now = line_model.modulations(kernels.residuals(left, coefs, x), skip, path, tests) if turn else path.leak
+        leaks = line_model.integrate(seen_now)
         leaks = line_model.between(path.lines, leaks)
         for k in range(degrees):
             seen = amounts[:, k] + leaks[:, k]
