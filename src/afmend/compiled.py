@@ -11,8 +11,10 @@ import os
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,7 @@ def _own_folder(home: Path) -> Path:
     return folder if mine else Path(tempfile.mkdtemp(prefix="afmend-numba-", dir=home))
 
 
-def _threads() -> int:
+def threads() -> int:
     """Count the cores that this process may use; workers of a batch, one per core, are told to use one thread."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -76,16 +78,24 @@ def side_by_side(work: Callable[[int, int], object]) -> None:
     """Call ``work(part, 2)`` for both parts, on two threads where there are two cores and OMP_NUM_THREADS allows.
 
     For kernels that release the interpreter's lock and write each part into places of its own, so that the result
-    does not depend on the number of parts. Not for less than a millisecond: starting a thread takes a tenth of it.
+    does not depend on the number of parts.
     """
-    if _threads() < 2:  # the same parts: sums of parts must not depend on the machine
+    if threads() < 2:  # the same parts: sums of parts must not depend on the machine
         work(0, 2)
         work(1, 2)
         return
-    with ThreadPoolExecutor(1) as helper:
-        other = helper.submit(work, 1, 2)
+    other = _helper(os.getpid(), threading.get_ident()).submit(work, 1, 2)
+    try:
         work(0, 2)
-        other.result()
+    finally:
+        wait((other,))
+    other.result()
+
+
+@lru_cache(maxsize=8)
+def _helper(process: int, thread: int) -> ThreadPoolExecutor:  # noqa: ARG001 (one for each thread of each process)
+    """Keep a thread that waits for work: to start one takes a tenth of a millisecond."""
+    return ThreadPoolExecutor(1, thread_name_prefix="afmend")
 
 
 def by_halves(work: Callable[[int, int], tuple[NDArray[Any], ...]], count: int) -> tuple[NDArray[Any], ...]:

@@ -103,15 +103,13 @@ def wild_bands(heights: Heights, times2: float, widest: int, share: float) -> Ro
     breaks = np.mean(steps > times2 * floor, axis=1) >= share
     if not breaks.any() or np.mean(breaks) > CROWD:
         return bad
-    if not has_noise(heights, np.ones(rows, dtype=np.bool_)):
-        return bad
     for band in _candidates(np.flatnonzero(breaks), rows, widest):
         if bad[band.start : band.stop].any():
             continue
         if _is_wild(shapes, band, floor, times2, share) or _is_torn(shapes, steps, band, floor, times2, share):
             bad[band.inside] = True
     starts = np.flatnonzero(bad & ~np.concatenate(([False], bad[:-1])))
-    if regular(starts.tolist(), least=8):
+    if bad.any() and (regular(starts.tolist(), least=8) or not has_noise(heights, np.ones(rows, dtype=np.bool_))):
         bad[:] = False
     return bad
 

@@ -57,7 +57,7 @@ def median_of_nine(padded: Map) -> Map:
 
 
 @njit(cache=True, nogil=True)
-def band_scores(ground: Map, width: int) -> Map:
+def band_scores(ground: Map, width: int) -> Map:  # noqa: C901 (compiled)
     """See `afmend.artifacts.scar_score.band_scores`.
 
     A pixel counts the best band through it: ``best[k - 1]`` holds the best band of at least ``k`` lines through the

@@ -57,7 +57,7 @@ class Scars(Params):
     )  # fmt: skip
 
 
-@step("mark.scars", Scars, version="1")
+@step("mark.scars", Scars, version="2")
 def scars(field: Field, params: Scars) -> Found:
     """Mark scars of one to ``max_width`` lines, of both polarities.
 

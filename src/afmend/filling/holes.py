@@ -129,10 +129,12 @@ def hole_radius(holes: Mask, known: Mask | None = None) -> NDArray[np.float32]:
 
     Data are the ``known`` pixels; None = all that are no hole.
     """
+    import cv2
+
     rows, cols = np.nonzero(holes)
-    labels, boxes = label_holes(holes)
-    label = labels[rows, cols]
-    widest = np.zeros(len(boxes), dtype=np.float32)
+    count, labels = cv2.connectedComponents(np.ascontiguousarray(holes).view(np.uint8), connectivity=8)
+    label = np.asarray(labels, dtype=np.int32)[rows, cols]
+    widest = np.zeros(count, dtype=np.float32)
     np.maximum.at(widest, label, distance_to_data(~holes if known is None else known, rows, cols))
     radius = np.zeros(holes.shape, dtype=np.float32)
     radius[rows, cols] = widest[label]

@@ -176,6 +176,7 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     """
     import scipy.fft
 
+    from afmend.compiled import threads
     from afmend.filling.spectrum_kernels import power_above, tapered
 
     z = interpolate(heights, known, "across_lines", learn=False)[0]
@@ -189,7 +190,7 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     scale = 1.0 / max(float(z.max()) - level, level - float(z.min()), np.finfo(np.float64).tiny)
     padded = np.zeros(shape, dtype=np.float32)
     tapered(z, level, scale * down, along, padded)
-    transform = scipy.fft.rfft2(padded, overwrite_x=True)
+    transform = scipy.fft.rfft2(padded, overwrite_x=True, workers=threads())
     return power_above(transform, 1.0 / (scale * scale * z.size), noise_variance), (shape[0], shape[1])
 
 
@@ -202,9 +203,11 @@ def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int)
     """
     import scipy.fft
 
+    from afmend.compiled import threads
+
     power, shape = spectrum(heights, known, noise_variance, reach)
     # Only lags up to the reach are wanted, and those up are those down, mirrored.
-    half, lag = scipy.fft.ihfft(power, shape[0], axis=0), np.arange(reach + 1)
+    half, lag = scipy.fft.ihfft(power, shape[0], axis=0, workers=threads()), np.arange(reach + 1)
     beyond = lag >= len(half)
     lines = half[np.where(beyond, shape[0] - lag, lag)]
     lines[beyond] = lines[beyond].conj()

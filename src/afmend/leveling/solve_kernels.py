@@ -19,7 +19,7 @@ _SWEEPS = 30
 
 
 @njit(cache=True, nogil=True)
-def _eigen(matrix: F, vectors: F) -> None:
+def _eigen(matrix: F, vectors: F) -> None:  # noqa: C901 (compiled)
     """Turn a symmetric matrix into its eigenvalues (on the diagonal) by Jacobi rotations; ``vectors`` are columns."""
     n = matrix.shape[0]
     vectors[:] = 0.0
