@@ -114,15 +114,16 @@ def sharp(
 
 
 @njit(cache=True, nogil=True)
-def tile_noise(ground: Map, usable: Mask, every: int, row_edges: Indices, col_edges: Indices) -> Map:
-    """Value of rank 35 % of the absolute bends between lines in each tile; NaN where most are unknown.
+def tile_noise(
+    ground: Map, usable: Mask, every: int, row_edges: Indices, col_edges: Indices, out: Map, first: int, stop: int
+) -> None:
+    """Write the value of rank 35 % of the absolute bends between lines in each tile, unless most are unknown.
 
-    Of every ``every``-th column; the edges count bends and such columns.
+    Of every ``every``-th column; the edges count bends and such columns. Of the tiles from line ``first`` of ``out``.
     """
-    tall, wide = row_edges.size - 1, col_edges.size - 1
-    out = np.full((tall, wide), np.nan, np.float32)
+    wide = col_edges.size - 1
     half = np.float32(0.5)
-    for a in range(tall):
+    for a in range(first, stop):
         for b in range(wide):
             size = (row_edges[a + 1] - row_edges[a]) * (col_edges[b + 1] - col_edges[b])
             known = np.empty(size, np.float32)
@@ -136,4 +137,3 @@ def tile_noise(ground: Map, usable: Mask, every: int, row_edges: Indices, col_ed
             if count >= max(1, size // 4):
                 rank = (35 * (count - 1)) // 100
                 out[a, b] = np.partition(known[:count], rank)[rank]
-    return out

@@ -24,15 +24,20 @@ def scaled(heights: NDArray[np.float64], center: float, factor: float) -> Map:
 
 
 @njit(cache=True, nogil=True)
-def median_of_nine(padded: Map) -> Map:
-    """Take the running median of nine pixels along lines that were lengthened by four pixels at both ends."""
-    rows, cols = padded.shape[0], padded.shape[1] - 8
-    out = np.empty((rows, cols), dtype=np.float32)
+def median_of_nine(heights: Map, out: Map) -> None:
+    """Take the running median of nine pixels along lines, which go on beyond their ends in a mirror."""
+    rows, cols = heights.shape
+    line = np.empty(cols + 8, dtype=np.float32)
     for i in range(rows):
+        line[4 : cols + 4] = heights[i]
+        for beyond in range(4):
+            inside = beyond if cols > 4 else 0
+            line[3 - beyond] = heights[i, inside]
+            line[cols + 4 + beyond] = heights[i, cols - 1 - inside]
         for j in range(cols):
-            a, b, c = padded[i, j], padded[i, j + 1], padded[i, j + 2]
-            d, e, f = padded[i, j + 3], padded[i, j + 4], padded[i, j + 5]
-            g, h, k = padded[i, j + 6], padded[i, j + 7], padded[i, j + 8]
+            a, b, c = line[j], line[j + 1], line[j + 2]
+            d, e, f = line[j + 3], line[j + 4], line[j + 5]
+            g, h, k = line[j + 6], line[j + 7], line[j + 8]
             # Sort three triples, then: median of (largest low, median of middles, smallest high).
             a, b = (a, b) if a < b else (b, a)
             b, c = (b, c) if b < c else (c, b)
@@ -53,7 +58,6 @@ def median_of_nine(padded: Map) -> Map:
             low, high = (low, high) if low < high else (high, low)
             middle = min(high, middle)
             out[i, j] = max(low, middle)
-    return out
 
 
 @njit(cache=True, nogil=True)

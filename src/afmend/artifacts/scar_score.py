@@ -29,9 +29,16 @@ def filled_from_lines(heights: NDArray[F], excluded: Mask) -> NDArray[F]:
 def smooth_along_lines(heights: Map) -> Map:
     """Take the running median of nine pixels along each line: quiet, and with edges kept sharp."""
     from afmend.artifacts.scar_kernels import median_of_nine
+    from afmend.compiled import side_by_side
 
-    padded = np.pad(heights, ((0, 0), (4, 4)), mode="symmetric" if heights.shape[1] > 4 else "edge")
-    return np.asarray(median_of_nine(padded), dtype=np.float32)
+    out = np.empty_like(heights)
+
+    def half(part: int, parts: int) -> None:
+        rows = slice(len(heights) * part // parts, len(heights) * (part + 1) // parts)
+        median_of_nine(heights[rows], out[rows])
+
+    side_by_side(half)
+    return out
 
 
 class _Groups(NamedTuple):
@@ -163,6 +170,7 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     import cv2
 
     from afmend.artifacts.guard_kernels import tile_noise
+    from afmend.compiled import side_by_side
 
     every = max(1, min(4, ground.shape[1] // 64))
     tall, wide = (max(1, round(n / tile)) for n in ground.shape)
@@ -170,7 +178,12 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     row_edges = np.linspace(0, lines, tall + 1).round().astype(np.int64)
     col_edges = np.linspace(0, columns, wide + 1).round().astype(np.int64)
     # Below the median: up to 60 % may be rims of features.
-    tiles: Map = (1.799 * tile_noise(ground, usable, every, row_edges, col_edges).astype(np.float64)).astype(np.float32)
+    tiles: Map = np.full((tall, wide), np.nan, dtype=np.float32)
+    side_by_side(
+        lambda part, parts: tile_noise(ground, usable, every, row_edges, col_edges, tiles, tall * part // parts,
+                                       tall * (part + 1) // parts)
+    )  # fmt: skip
+    tiles = (1.799 * tiles.astype(np.float64)).astype(np.float32)
     for i, j in np.argwhere(tiles == 0).tolist():
         part = np.s_[row_edges[i] : row_edges[i + 1] + 2, col_edges[j] * every : col_edges[j + 1] * every : every]
         tiles[i, j] = _mean_bend(ground[part], usable[part])

@@ -91,26 +91,26 @@ def third_differences(heights: Heights, known: Mask) -> Vector:
     return out[:count]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 def lag_sums(heights: Heights, known: Mask, lag: int, shift: float) -> tuple[int, float, float]:
     """Count, sum, and sum squares of, the differences of known pixels ``lag`` apart on a line, less ``shift``."""
-    count = 0
+    count = 0.0
     total = 0.0
     squares = 0.0
     for y in range(heights.shape[0]):
-        n = 0
+        n = 0.0
         s = 0.0
         ss = 0.0
         for x in range(heights.shape[1] - lag):
-            if known[y, x] and known[y, x + lag]:
-                d = heights[y, x + lag] - heights[y, x] - shift
-                n += 1
-                s += d
-                ss += d * d
+            both = known[y, x] & known[y, x + lag]
+            d = heights[y, x + lag] - heights[y, x] - shift if both else 0.0
+            n += 1.0 if both else 0.0
+            s += d
+            ss += d * d
         count += n
         total += s
         squares += ss
-    return count, total, squares
+    return int(count), total, squares
 
 
 @njit(cache=True, nogil=True)

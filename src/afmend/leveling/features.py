@@ -79,10 +79,19 @@ def median(values: NDArray[np.float64]) -> float:
 
 def median_of_ground(z: Heights, skip: Mask, also: Mask, ground: Ground) -> float:
     """Median of the pixels that neither mask holds, found from what lies near the level of the ground."""
+    from afmend.compiled import side_by_side
     from afmend.leveling import ground_kernels as kernels
 
     low, high = ground.level - 0.3 * ground.sigma, ground.level + 0.3 * ground.sigma
-    count, below, near = kernels.median_near(z, skip, also, low, high)
+    found: dict[int, tuple[int, int, NDArray[np.float64]]] = {}
+
+    def half(part: int, parts: int) -> None:
+        rows = slice(len(z) * part // parts, len(z) * (part + 1) // parts)
+        found[part] = kernels.median_near(z[rows], skip[rows], also[rows], low, high)
+
+    side_by_side(half)
+    count, below = (sum(one[k] for one in found.values()) for k in (0, 1))
+    near = np.concatenate([one[2] for one in found.values()])
     ranks = [(count - 1) // 2 - below, count // 2 - below]
     if ranks[0] < 0 or ranks[1] >= near.size:
         return median(z[~(skip | also)])

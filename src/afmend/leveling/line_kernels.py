@@ -106,9 +106,8 @@ def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
 
 
 @njit(cache=True, nogil=True)
-def core_scales(r: F, skip: B, lines: I, pairs: I) -> F:
-    """Return the scale of the densest quarter of each pair's differences, 1 for a unit Gaussian."""
-    scale = np.zeros(pairs.size)
+def core_scales(r: F, skip: B, lines: I, pairs: I, scale: F) -> None:
+    """Write the scale of the densest quarter of each pair's differences, 1 for a unit Gaussian, into zeros."""
     values = np.empty(r.shape[1])
     where = np.empty(r.shape[1], np.int64)
     for i in range(pairs.size):
@@ -121,7 +120,6 @@ def core_scales(r: F, skip: B, lines: I, pairs: I) -> F:
         for k in range(n - reach):
             least = min(least, ordered[k + reach] - ordered[k])
         scale[i] = least / 0.637
-    return scale
 
 
 @njit(cache=True, nogil=True)

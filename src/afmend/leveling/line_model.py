@@ -251,7 +251,7 @@ def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
 
     Of long lines some hundred pixels are looked at, of many lines some hundred pairs.
     """
-    from afmend.compiled import by_halves
+    from afmend.compiled import by_halves, side_by_side
     from afmend.leveling import line_kernels as kernels
 
     cols, pairs = r.shape[1], lines.size - 1
@@ -259,7 +259,9 @@ def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
         some = from_both_ends(cols, cols // 128)
         r, skip = np.ascontiguousarray(r[:, some]), np.ascontiguousarray(skip[:, some])
     middle, scale = by_halves(lambda first, stop: kernels.pair_scales(r, skip, lines[first : stop + 1]), pairs)
-    core = kernels.core_scales(r, skip, lines, from_both_ends(pairs, max(1, pairs // 128)))
+    some = from_both_ends(pairs, max(1, pairs // 128))
+    core = np.zeros(some.size)
+    side_by_side(lambda part, parts: kernels.core_scales(r, skip, lines, some[part::parts], core[part::parts]))
     return middle, scale, _typical(core)
 
 
@@ -341,11 +343,14 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     """
     from scipy.linalg import cho_solve_banded, cholesky_banded
 
+    from afmend.compiled import by_halves
     from afmend.leveling import line_kernels as kernels
     from afmend.leveling.evidence_kernels import diagonal_of_inverse
 
     count = path.lines.size
-    mean, modulated, number = kernels.line_means(r, skip, path.lines, tests[1:_BESIDE])
+    mean, modulated, number = by_halves(
+        lambda first, stop: kernels.line_means(r, skip, path.lines[first:stop], tests[1:_BESIDE]), count
+    )
     steps = path.leak[:, 1:_BESIDE]
     q = _variances(steps, path.scale)
     rr = _variances(modulated, np.sqrt(1.0 / np.maximum(number, 1)))
