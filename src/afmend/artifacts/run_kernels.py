@@ -78,20 +78,32 @@ def runs_above(scores: Singles, noise: Singles, usable: Mask, soft: np.float32, 
 
 
 @njit(cache=True, nogil=True)
-def runs_within(values: Singles, row: Indices, start: Indices, stop: Indices, limit: Singles) -> Indices:
-    """Parts of runs where the values reach the limit of the run; parts of touching runs are joined."""
+def strong_runs(
+    scores: Singles, noise: Singles, row: Indices, start: Indices, stop: Indices, hard: float, short: int, long: int
+) -> Indices:
+    """Keep the strong ones of runs (in reading order), without their weak ends: (3, runs).
+
+    Strong is a run whose mean score over its mean noise is above ``hard`` at ``short`` pixels, less for longer ones
+    up to ``long``, never below 0.6 ``hard``. Of these stay the parts above 0.35 of the run's mean score.
+    """
     table = np.empty((3, max(1024, row.size)), np.int64)
     count = 0
     for n in range(row.size):
         i = row[n]
+        length = stop[n] - start[n]
+        score = loud = 0.0
+        for j in range(start[n], stop[n]):
+            score += np.float64(scores[i, j])
+            loud += np.float64(noise[i, j])
+        mean = score / max(loud, 1e-9)
+        if not (mean * np.sqrt(min(length, long) / short) > hard and mean > 0.6 * hard):
+            continue
+        limit = np.float32(0.35 * (score / length))
         inside = False
         for j in range(start[n], stop[n]):
-            here = values[i, j] >= limit[n]
+            here = scores[i, j] >= limit
             if here and not inside:
                 inside = True
-                if count and table[0, count - 1] == i and table[2, count - 1] == j:
-                    count -= 1
-                    continue
                 if count == table.shape[1]:
                     table = _longer(table)
                 table[0, count] = i

@@ -48,13 +48,6 @@ def runs_above(scores: NDArray[np.float32], noise: NDArray[np.float32], usable: 
     return Runs(*kernels.runs_above(scores, noise, usable, np.float32(soft), np.float32(1e-5)))
 
 
-def runs_within(values: NDArray[np.float32], runs: Runs, limit: NDArray[np.float64]) -> Runs:
-    """List the parts of runs (in reading order) where the values reach the limit of the run."""
-    from afmend.artifacts import run_kernels as kernels
-
-    return Runs(*kernels.runs_within(values, *runs, limit.astype(np.float32)))
-
-
 def paint_runs(runs: Runs, shape: tuple[int, int]) -> Mask:
     """Turn runs back into a mask."""
     from afmend.artifacts import run_kernels as kernels

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.components import components_of, find_components
-from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_sums, runs_above, runs_within
+from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_sums, runs_above
 from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, seen_both_ways, staircases
 from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
 from afmend.pipeline import Field, Found, Knob, Params, step
@@ -212,13 +212,11 @@ def _normalized(field: Field) -> Map | None:
 
 def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Runs:
     from afmend.artifacts.guard_kernels import sharp
+    from afmend.artifacts.run_kernels import strong_runs
 
     scores, noise = scored.scores, scored.noise
     runs = runs_above(scores, noise, usable, params.soft)
-    mean = run_sums(scores, runs) / np.maximum(run_sums(noise, runs), 1e-9)
-    evidence = mean * np.sqrt(np.minimum(runs.length, LONG) / SHORT)
-    runs = _trimmed(runs.keep((evidence > params.hard) & (mean > 0.6 * params.hard)), scores)
-    runs = bridge(runs, 3)
+    runs = bridge(Runs(*strong_runs(scores, noise, *runs, params.hard, SHORT, LONG)), 3)
     runs = runs.keep(runs.length >= params.min_length)
     runs = runs.keep(sharp(scored.ground, scores, *runs, scored.width, params.sharpness))
     runs = runs.keep(~continuing(paint_runs(runs, scores.shape), runs, scored))
@@ -233,12 +231,6 @@ def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Runs:
     if (run_sums(usable, runs) == runs.length).all():
         return runs
     return find_runs(paint_runs(runs, scores.shape) & usable)
-
-
-def _trimmed(runs: Runs, scores: Map) -> Runs:
-    """Cut the ends of runs (and split them) where the score is below a third of the run's mean."""
-    mean = run_sums(scores, runs) / np.maximum(runs.length, 1)
-    return runs_within(scores, runs, 0.35 * mean)
 
 
 def _count(mask: Mask) -> int:

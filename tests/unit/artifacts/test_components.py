@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from afmend.artifacts.components import components_of, find_components
-from afmend.artifacts.runs import find_runs, paint_runs, runs_above, runs_within
+from afmend.artifacts.runs import Runs, find_runs, paint_runs, runs_above
 
 
 @pytest.mark.parametrize("diagonal", [True, False])
@@ -27,7 +27,9 @@ def test_runs_share_the_numbers_of_their_components():
     assert (components_of(runs) == find_components(mask).labels[runs.row, runs.start]).all()
 
 
-def test_runs_above_the_noise_and_within_runs():
+def test_runs_above_the_noise_and_the_strong_parts_of_strong_ones():
+    from afmend.artifacts.run_kernels import strong_runs
+
     rng = np.random.default_rng(5)
     scores = rng.random((70, 31)).astype(np.float32)
     noise = rng.random((70, 31)).astype(np.float32)
@@ -35,7 +37,14 @@ def test_runs_above_the_noise_and_within_runs():
     runs = runs_above(scores, noise, usable, 1.5)
     whole = paint_runs(runs, (70, 31))
     assert (whole == ((scores > np.float32(1.5) * noise) & usable)).all()
-    parts = runs_within(scores, runs, np.full(runs.row.size, 0.5))
-    assert (paint_runs(parts, (70, 31)) == (whole & (scores >= 0.5))).all()
-    joined = find_runs(paint_runs(parts, (70, 31)))
-    assert all((a == b).all() for a, b in zip(parts, joined, strict=True))
+    expected = np.zeros((70, 31), bool)
+    for row, start, stop in zip(*runs, strict=True):
+        part, loud = (values[row, start:stop].astype(float) for values in (scores, noise))
+        mean = part.sum() / loud.sum()
+        if mean * np.sqrt(min(stop - start, 6) / 2) > 3.0 and mean > 1.8:
+            expected[row, start:stop] = part >= np.float32(0.35 * part.mean())
+    strong = Runs(*strong_runs(scores, noise, *runs, 3.0, 2, 6))
+    assert 0 < strong.row.size < runs.row.size
+    assert (paint_runs(strong, (70, 31)) == expected).all()
+    joined = find_runs(paint_runs(strong, (70, 31)))
+    assert all((a == b).all() for a, b in zip(strong, joined, strict=True))
