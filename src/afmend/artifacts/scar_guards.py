@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.components import components_of, find_components
 from afmend.artifacts.runs import Indices, Runs, run_sums
-from afmend.artifacts.scar_score import Map, band_scores, filled_from_lines, regular
+from afmend.artifacts.scar_score import FEWEST_PLACES, Map, band_scores, filled_from_lines, regular
 from afmend.scan.arrays import Mask
 
 SAME_HEIGHT = 0.5
@@ -109,15 +109,15 @@ def repeating(runs: Runs, mask: Mask) -> list[tuple[slice, slice]]:
     inner = runs.row > 0
     centers = (runs.start + runs.stop) // 2
     top[inner] = ~mask[runs.row[inner] - 1, centers[inner]]
-    ends: dict[tuple[int, int], list[int]] = {}
-    for index in np.flatnonzero(top):
-        key = (round(runs.start[index] / 6), round(runs.stop[index] / 6))
-        ends.setdefault(key, []).append(int(index))
+    row, start, stop = (part[top] for part in runs)
+    ends = np.rint(start / 6) * (mask.shape[1] + 1) + np.rint(stop / 6)
+    _, group, counts = np.unique(ends, return_inverse=True, return_counts=True)
     areas: list[tuple[slice, slice]] = []
-    for members in ends.values():
-        if regular([int(runs.row[m]) for m in members]):
-            rows, first, last = runs.row[members], int(runs.start[members].min()), int(runs.stop[members].max())
-            areas.append((slice(int(rows.min()), int(rows.max()) + 17), slice(first, last)))
+    for number in np.flatnonzero(counts >= FEWEST_PLACES):
+        own = group == number
+        if regular(row[own].tolist()):
+            lines, columns = row[own], (int(start[own].min()), int(stop[own].max()))
+            areas.append((slice(int(lines.min()), int(lines.max()) + 17), slice(*columns)))
     return areas
 
 

@@ -137,7 +137,11 @@ def _without_whole_lines(away: NDArray[np.float64], scatter: float, width: int) 
     return out
 
 
-def regular(places: list[int], *, least: int = 5) -> bool:
+FEWEST_PLACES = 5
+"""Fewer places in a row are no grating."""
+
+
+def regular(places: list[int], *, least: int = FEWEST_PLACES) -> bool:
     """Whether at least ``least`` places follow each other at almost equal distances, as lines of a grating do."""
     if len(places) < least:
         return False
