@@ -90,7 +90,7 @@ def median_of_ground(z: Heights, skip: Mask, also: Mask, ground: Ground) -> floa
         found[part] = kernels.median_near(z[rows], skip[rows], also[rows], low, high)
 
     side_by_side(half)
-    count, below = (sum(one[k] for one in found.values()) for k in (0, 1))
+    count, below = sum(one[0] for one in found.values()), sum(one[1] for one in found.values())
     near = np.concatenate([one[2] for one in found.values()])
     ranks = [(count - 1) // 2 - below, count // 2 - below]
     if ranks[0] < 0 or ranks[1] >= near.size:
