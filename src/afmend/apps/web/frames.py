@@ -25,7 +25,7 @@ ENDLESS = 2.9e38
 MISSING, EXCLUDED, ADDED, HOLE = 16, 32, 64, 128
 """Bits of a mask frame; the lower four hold the number of the artifact's kind, 0 = none."""
 _PERCENTILES = (0, 0.1, 1, 50, 99, 99.9, 100)
-INVENTED, OPEN, NO_BAR = 1, 2, 4
+INVENTED, OPEN, NO_BAR, UNTOUCHED = 1, 2, 4, 8
 """Bits of a flags frame."""
 
 
@@ -120,19 +120,30 @@ def mask_frame(panel: str, channel: Channel, grid: Grid, most_px: int = 0) -> by
     return message(head, out.data.cast("B"))
 
 
-def flags_frame(channel: Channel, grid: Grid, most_px: int = 0) -> bytes:
-    """Return the message that says which pixels of a mended channel were invented, or left open."""
-    key = frame_key("flags", channel, most_px)
+def flags_frame(channel: Channel, grid: Grid, most_px: int = 0, panel: str = "flags") -> bytes:
+    """Return the message that says which pixels of a mended channel were invented, left open, or never touched.
+
+    Where the tip never touched the surface, heights are upper bounds: neither wrong nor invented, so not "open".
+    """
+    key = frame_key(panel, channel, most_px)
     invented = channel.invented
     out = invented.astype(np.uint8) * np.uint8(INVENTED)
-    left = channel.holes & ~invented
+    others = channel.missing.copy()
+    for name, mask in channel.masks.artifact.items():
+        if name != "untouched":
+            others |= mask
+    left = others & ~invented
     out[left] |= OPEN
+    bound = channel.masks.artifact.get("untouched")
+    if bound is not None:
+        out[bound & ~others] |= UNTOUCHED
     if channel.uncertainty is not None:
         out[np.isinf(channel.uncertainty)] |= NO_BAR
-    counts = {"invented": int(invented.sum()), "open": int(left.sum()), "no_bar": int((out & NO_BAR > 0).sum())}
+    counts = {"invented": int(invented.sum()), "open": int(left.sum()), "no_bar": int((out & NO_BAR > 0).sum()),
+              "untouched": int((out & UNTOUCHED > 0).sum())}  # fmt: skip
     out = _most(out, most_px)
     return message(
-        {**_head("flags", key, channel, grid), "dtype": "u1", "shape": out.shape, "counts": counts}, out.data.cast("B")
+        {**_head(panel, key, channel, grid), "dtype": "u1", "shape": out.shape, "counts": counts}, out.data.cast("B")
     )
 
 

@@ -1,5 +1,6 @@
 // A small chart of lines on a canvas: axes with units, a legend, a band.
 
+import { PLAIN } from "./dom.js";
 import { display, round, ticks } from "./numbers.js";
 
 /** @typedef {{name: string, color: string, dash?: number[], x: ArrayLike<number>, y: ArrayLike<number>, band?: ArrayLike<number>, fill?: boolean, marks?: ArrayLike<number>}} Series */
@@ -11,10 +12,12 @@ import { display, round, ticks } from "./numbers.js";
 export function drawChart(canvas, series, units) {
   const dpr = window.devicePixelRatio || 1;
   const rect = canvas.getBoundingClientRect();
-  canvas.width = Math.max(1, Math.round(rect.width * dpr));
-  canvas.height = Math.max(1, Math.round(rect.height * dpr));
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const [w, h] = [Math.max(1, Math.round(rect.width * dpr)), Math.max(1, Math.round(rect.height * dpr))];
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) canvas.height = h;
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", PLAIN));
   pen.setTransform(dpr, 0, 0, dpr, 0, 0);
+  pen.clearRect(0, 0, rect.width, rect.height);
   const ink = getComputedStyle(canvas).color;
   const frame = { left: 58, right: rect.width - 12, top: 20, bottom: rect.height - 30 };
   const xs = extent(series.map((one) => one.x));
@@ -69,7 +72,7 @@ function axes(pen, ink, frame, { xs, ys, sx, sy, units }) {
   const ux = display(Math.max(Math.abs(xs[0]), Math.abs(xs[1])), units.x);
   const uy = display(Math.max(Math.abs(ys[0]), Math.abs(ys[1])), units.y);
   pen.globalAlpha = 0.25;
-  for (const v of ticks(ys[0] * uy.factor, ys[1] * uy.factor, Math.max(2, (frame.bottom - frame.top) / 32))) {
+  for (const v of ticks(ys[0] * uy.factor, ys[1] * uy.factor, Math.max(3, (frame.bottom - frame.top) / 26))) {
     const y = Math.round(sy(v / uy.factor)) + 0.5;
     pen.beginPath();
     pen.moveTo(frame.left, y);

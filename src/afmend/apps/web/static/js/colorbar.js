@@ -1,5 +1,6 @@
 // The color bar of a map: ticks with units, two ends that can be dragged or moved with the arrow keys.
 
+import { PLAIN } from "./dom.js";
 import { display, plain, round, ticks } from "./numbers.js";
 import { limits, percentiles, sigmaLimits, tableOf } from "./scene.js";
 import { look, state } from "./store.js";
@@ -26,7 +27,7 @@ const drawn = new WeakMap();
 /** @param {HTMLCanvasElement} canvas @param {import("./scene.js").Panel} panel */
 export function drawBar(canvas, panel) {
   const dpr = window.devicePixelRatio || 1;
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", PLAIN));
   const [width, height] = [canvas.width / dpr, canvas.height / dpr];
   const group = groupOf(panel);
   const [low, high] = group === "sigma" ? sigmaLimits() : limits(group);

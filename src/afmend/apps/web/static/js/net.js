@@ -45,54 +45,55 @@ async function refusal(answer) {
 
 // ------------------------------------------------------------------ frames
 
-/** Cuts a stream into messages; see frames.py. */
+/** Cuts a stream into messages; see frames.py. Every byte of a payload is copied once, into an array of its own. */
 export class Messages {
   constructor() {
-    /** @type {Uint8Array[]} */ this.parts = [];
-    this.size = 0;
+    /** @type {Uint8Array<ArrayBufferLike>} */ this.room = new Uint8Array(8);
+    /** @type {"lengths"|"head"|"payload"} */ this.part = "lengths";
+    this.filled = 0;
+    /** @type {any} */ this.head = null;
+    this.payload = 0;
+  }
+
+  /** What comes next. @param {Uint8Array} room @param {"lengths"|"head"|"payload"} part */
+  want(room, part) {
+    this.room = room;
+    this.part = part;
+    this.filled = 0;
   }
 
   /** @param {Uint8Array} chunk @returns {{head: any, payload: ArrayBuffer}[]} */
   push(chunk) {
-    this.parts.push(chunk);
-    this.size += chunk.length;
+    /** @type {{head: any, payload: ArrayBuffer}[]} */
     const found = [];
-    for (;;) {
-      if (this.size < 8) return found;
-      const lengths = new DataView(this.peek(8));
-      const head = lengths.getUint32(0, true);
-      const payload = lengths.getUint32(4, true);
-      const padded = payload + ((8 - (payload % 8)) % 8);
-      if (this.size < 8 + head + padded) return found;
-      const whole = this.take(8 + head + padded);
-      const text = new TextDecoder().decode(new Uint8Array(whole, 8, head));
-      found.push({ head: JSON.parse(text), payload: whole.slice(8 + head, 8 + head + payload) });
+    for (let at = 0; at < chunk.length;) {
+      const some = Math.min(this.room.length - this.filled, chunk.length - at);
+      this.room.set(chunk.subarray(at, at + some), this.filled);
+      this.filled += some;
+      at += some;
+      while (this.filled === this.room.length) if (this.next(found)) break;
     }
+    return found;
   }
 
-  /** @param {number} count */
-  peek(count) {
-    if (this.parts[0].length < count) this.parts = [this.joined()];
-    return this.parts[0].slice(0, count).buffer;
-  }
-
-  /** @param {number} count */
-  take(count) {
-    const all = this.parts.length > 1 ? this.joined() : this.parts[0];
-    const rest = all.subarray(count);
-    this.parts = rest.length ? [rest] : [];
-    this.size = rest.length;
-    return all.slice(0, count).buffer;
-  }
-
-  joined() {
-    const all = new Uint8Array(this.size);
-    let at = 0;
-    for (const part of this.parts) {
-      all.set(part, at);
-      at += part.length;
+  /** A part is whole. @param {{head: any, payload: ArrayBuffer}[]} found @returns {boolean} Whether a message is. */
+  next(found) {
+    const { buffer } = this.room;
+    if (this.part === "lengths") {
+      const lengths = new DataView(buffer);
+      this.payload = lengths.getUint32(4, true);
+      this.want(new Uint8Array(lengths.getUint32(0, true)), "head");
+      return false;
     }
-    return all;
+    if (this.part === "head") {
+      this.head = JSON.parse(new TextDecoder().decode(this.room));
+      this.want(new Uint8Array(this.payload + ((8 - (this.payload % 8)) % 8)), "payload");
+      return false;
+    }
+    const whole = /** @type {ArrayBuffer} */ (buffer);
+    found.push({ head: this.head, payload: this.payload === whole.byteLength ? whole : whole.slice(0, this.payload) });
+    this.want(new Uint8Array(8), "lengths");
+    return true;
   }
 }
 
@@ -157,6 +158,7 @@ async function go() {
   loop.busy = false;
   if (loop.dirty) go();
   else if (preview) loop.settle = setTimeout(() => run(false), SETTLE_MS);
+  else emit("idle");
 }
 
 /** @param {any} error @param {number} rev */

@@ -1,5 +1,7 @@
 // Over each map: scale bar, cursor, drawings, lines. Drawn on a canvas of its own, so that it never waits for the server.
 
+import { PLAIN } from "./dom.js";
+import { evidence } from "./gate.js";
 import { placement, toScreen } from "./scene.js";
 import { scaleBar } from "./numbers.js";
 import { state, strokesOf } from "./store.js";
@@ -10,13 +12,14 @@ const COLORS = { exclude: "#ffd91a", include: "#8a8a8a", add: "#00d1f2", erase: 
 /** @param {any} one A cell of panels.js. */
 export function drawOverlay(one) {
   const dpr = window.devicePixelRatio || 1;
-  const pen = one.overlay.getContext("2d");
-  pen.setTransform(dpr, 0, 0, dpr, 0, 0);
-  pen.clearRect(0, 0, one.box.width, one.box.height);
   const place = placement(one.box);
   if (!place || one.panel.kind !== "map") return;
+  const pen = one.overlay.getContext("2d", PLAIN);
+  pen.setTransform(dpr, 0, 0, dpr, 0, 0);
+  pen.clearRect(0, 0, one.box.width, one.box.height);
   const at = (/** @type {number[]} */ p) => toScreen(place, one.box, p[0], p[1]);
   if (state.view.overlays) {
+    if (one.panel.id === "original") looks(pen, at, place);
     if (one.panel.mode === 1) for (const stroke of strokesOf()) outline(pen, stroke, at);
     if (state.line && one.panel.mode !== 1) line(pen, state.line.map(at));
     if (one.panel.id === "mended" || one.panel.id === "original") state.areas.forEach((area, i) => region(pen, area.map(at), i));
@@ -27,6 +30,17 @@ export function drawOverlay(one) {
   if (sketch.caret && sketch.panel === one.panel.id) caret(pen, at(sketch.caret));
   bar(pen, one.box, place);
   if (state.view.layout === "swipe") handle(pen, state.view.swipe * one.box.width, one.box.height);
+}
+
+/** Where the gate gets its evidence from. @param {CanvasRenderingContext2D} pen @param {(p: number[]) => number[]} at @param {any} place */
+function looks(pen, at, place) {
+  const found = evidence();
+  if (!found) return;
+  const [[x0, y0], [x1, y1]] = [at([0, 0]), at([place.cols, place.rows])];
+  pen.imageSmoothingEnabled = true;
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(found.canvas, x0, y0, x1 - x0, y1 - y0);
+  for (const { x, y, sign } of found.signs) label(pen, sign, x0 + x * (x1 - x0) - 4, y0 + y * (y1 - y0) + 4);
 }
 
 /** A line that is seen on every background. @param {CanvasRenderingContext2D} pen @param {string} color @param {number} [width] */

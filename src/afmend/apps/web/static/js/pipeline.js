@@ -1,6 +1,6 @@
 // The right side: preset, steps with their parameters, drawings.
 
-import { byId, dialog, download, fill, h, say, sentence } from "./dom.js";
+import { byId, dialog, download, fill, h, say, sentence, write } from "./dom.js";
 import { knob } from "./knobs.js";
 import { api } from "./net.js";
 import { plain } from "./numbers.js";
@@ -17,7 +17,7 @@ const open = new Set();
 export function makePipeline() {
   on("work doc", () => refresh());
   on("done", () => times());
-  on("step", (/** @type {any} */ head) => mark(head.index, "running"));
+  on("slow", (/** @type {any} */ head) => mark(head.index, "running"));
   on("failed", () => times());
   refresh();
 }
@@ -124,8 +124,7 @@ function mark(index, what) {
   const steps = state.last?.steps;
   const shift = steps ? steps.length - boxes().length : 0;
   const box = boxes()[Math.max(0, index - Math.min(shift, index))];
-  const cell = box?.querySelector(".ms");
-  if (cell) cell.textContent = what === "running" ? "…" : what;
+  write(box?.querySelector(".ms"), what === "running" ? "…" : what);
 }
 
 /** What each step took: only those that were computed again. */
@@ -140,8 +139,8 @@ function times() {
     at++;
     const ms = last.ms[`${i}:${id}`];
     const cell = /** @type {HTMLElement} */ (box.querySelector(".ms"));
-    cell.textContent = ms === undefined ? "kept" : ms < 1 ? "<1 ms" : `${Math.round(ms)} ms`;
-    cell.title = ms === undefined ? "Nothing before it changed: its result was kept" : "Computed just now";
+    write(cell, ms === undefined ? "kept" : ms < 1 ? "<1 ms" : `${Math.round(ms)} ms`);
+    if (ms === undefined !== box.classList.contains("kept") || !cell.title) cell.title = ms === undefined ? "Nothing before it changed: its result was kept" : "Computed just now";
     box.classList.toggle("kept", ms === undefined);
   });
 }

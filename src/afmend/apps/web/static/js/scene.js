@@ -2,6 +2,9 @@
 
 import { state } from "./store.js";
 
+/** What the mended map is marked with: while the tip is looked at, also what it never touched. */
+export const flagsName = () => (state.view.dock === "tip" && state.frames.has("tip_flags") ? "tip_flags" : "flags");
+
 /** @typedef {{id: string, key: string, title: string, kind: "map"|"surface", heights: string, group: "before"|"after", marks?: string, mode?: number}} Panel */
 
 /** @type {Panel[]} */
@@ -137,7 +140,8 @@ export function placement(box) {
   const stretched = ratio > most || ratio < 1 / most;
   if (ratio > most) py *= ratio / most;
   if (ratio < 1 / most) px /= ratio * most;
-  const fit = 0.985 * Math.min(box.width / (cols * px), box.height / (rows * py));
+  const [width, height] = box.fit ?? [box.width, box.height];
+  const fit = 0.985 * Math.min(width / (cols * px), height / (rows * py));
   const { k, cx, cy } = state.view;
   return { sx: fit * px * k, sy: fit * py * k, cx: cx * cols, cy: cy * rows, rows, cols, stretched };
 }
@@ -165,6 +169,7 @@ export function mapSpec(panel, box, paper) {
   const flicker = view.original && panel.group === "after" && panel.kind === "map";
   const shown = flicker ? panelOf("original") : panel;
   let { heights, group } = shown;
+  const marks = shown.marks === "flags" ? flagsName() : shown.marks ?? "";
   let mode = view.overlays ? shown.mode ?? 0 : 0;
   if (mode === 2 && !view.invented) mode = 0;
   let minus = "";
@@ -188,9 +193,9 @@ export function mapSpec(panel, box, paper) {
     range = /** @type {[number, number]} */ (shifted(frame, group, range));
   }
   return {
-    box, heights, minus, marks: shown.marks, frame, minusFrame: state.frames.get(minus), marksFrame: state.frames.get(shown.marks ?? ""),
+    box, heights, minus, marks, frame, minusFrame: state.frames.get(minus), marksFrame: state.frames.get(marks),
     map, table: tableOf(map), center: place ? [place.cx, place.cy] : [0, 0], scale: place ? [place.sx, place.sy] : [1, 1],
-    full, plane, range, mode, colors: colorsOf(shown.marks), paper, split: 0,
+    full, plane, range, mode, colors: colorsOf(marks), paper, split: 0,
   };
 }
 
