@@ -30,6 +30,7 @@ from afmend.apps.web.roots import Roots
 from afmend.apps.web.running import Run, Runner
 from afmend.apps.web.sessions import MOST_BYTES, Sessions
 from afmend.apps.web.tips import Tips
+from afmend.apps.web.tries import Tries
 from afmend.apps.web.uploads import Uploads
 from afmend.apps.web.words import words
 from afmend.errors import AfmendError, BadParameterError
@@ -124,6 +125,7 @@ class Bench:
             Route("/api/token", self.token, methods=["POST"]),
             *self._judging.routes(),
             *Tips(self._engine).routes(),
+            *Tries(self._engine).routes(),
             *self._uploads.routes(),
             *self._outputs.routes(),
         ]

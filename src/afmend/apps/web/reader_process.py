@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def main() -> None:
-    """Serve requests until standard input ends. The arguments: the memory limit in MiB, and how much to yield to others."""
+    """Serve requests until standard input ends. The arguments: the memory limit in MiB, how much to yield to others."""
     _limit_memory(int(sys.argv[1]))
     if hasattr(os, "nice"):  # Windows has none
         os.nice(int(sys.argv[2]))

@@ -21,7 +21,11 @@ from afmend.scan import Channel, Grid
 
 
 class Run(BaseModel):
-    """A request of the page: what to do, which pictures it has already, how fine the others should be."""
+    """A request of the page: what to do, which pictures it has already, how fine the others should be.
+
+    ``part``: (first row, end, first column, end) to compute first, for those who cannot wait; ``part_only``: and then
+    nothing else, unless a part shows nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     rev: int = Field(ge=0)
@@ -29,6 +33,8 @@ class Run(BaseModel):
     have: dict[str, str] = {}
     preview_px: int = Field(0, ge=0, le=4096)
     sigma: bool = False
+    part: tuple[int, int, int, int] | None = None
+    part_only: bool = False
 
 
 def _panels(stage: str, run: Run) -> tuple[str, ...]:
@@ -104,6 +110,9 @@ class Runner:
             put(frames.message({"t": "step", "rev": run.rev, "index": index, "count": count, "step": name}))
 
         try:
+            if self._part(run, put, stop) and run.part_only:
+                put(frames.message({"t": "part_done", "rev": run.rev}))
+                return
             done = self._engine.mend(run.wish, tell, step, stop)
             times = {"server_ms": time.perf_counter() - began, "frames_ms": spent["frames"]}
             times = {name: round(1000 * seconds, 2) for name, seconds in times.items()}
@@ -124,6 +133,19 @@ class Runner:
             raise
         finally:
             put(None)
+
+    def _part(self, run: Run, put: Callable[[bytes | None], None], stop: Callable[[], bool]) -> bool:
+        """Send the pictures of a part of the image; say whether there were any."""
+        previewed = None if run.part is None else self._engine.preview(run.wish, run.part, stop)
+        if previewed is None:
+            return False
+        put(frames.message({"t": "part", "rev": run.rev, "box": previewed.box}))
+        for stage, scan in previewed.scans.items():
+            channel = scan.channels[scan.find(run.wish.channel)]
+            for panel in _panels(stage, run):
+                put(_picture(panel, channel, scan.grid, 0))
+        put(frames.message({"t": "part_end", "rev": run.rev}))
+        return True
 
 
 def _outcome(done: Mended) -> dict[str, Any]:

@@ -120,7 +120,7 @@ export class Painter {
   drawMap(spec) {
     const gl = this.gl;
     const coarse = Math.min(spec.scale[0], spec.scale[1]) * (this.dpr ?? 1);
-    const texture = this.pick(spec.heights, coarse);
+    const [texture, minus, marks_] = [spec.heights, spec.minus, spec.marks].map((name) => this.pick(name, coarse)); // all uploads before anything is bound
     const [x, y, width, height] = this.piece(spec.box);
     if (width <= 0 || height <= 0) return;
     this.useMap(spec.map, spec.table);
@@ -136,8 +136,8 @@ export class Painter {
     const { at } = use(gl, this.map);
     const d = this.dpr ?? 1;
     bind(gl, 0, texture, at("heights"));
-    bind(gl, 1, this.pick(spec.minus, coarse) ?? this.blank, at("minus"));
-    const marks = this.pick(spec.marks, coarse) ?? this.noMarks;
+    bind(gl, 1, minus ?? this.blank, at("minus"));
+    const marks = marks_ ?? this.noMarks;
     bind(gl, 2, marks, at("marks"));
     gl.uniform4fv(at("ratios"), [...texture.ratio, ...(marks.ratio ?? [1, 1])]);
     bind(gl, 3, this.lut, at("lut"));

@@ -1,5 +1,6 @@
 // Talking to the server: plain requests, and the loop of runs with at most one in flight.
 
+import { learned, partFor, patched } from "./parts.js";
 import { state, emit, wish } from "./store.js";
 
 export class Refused extends Error {
@@ -113,7 +114,7 @@ export function decode(head, payload) {
 
 const SETTLE_MS = 150;
 const PREVIEW_PX = 1024;
-const loop = { busy: false, dirty: false, drag: false, rev: 0, settle: 0, began: 0, abort: new AbortController() };
+const loop = { busy: false, dirty: false, drag: false, rev: 0, settle: 0, began: 0, abort: new AbortController(), /** @type {number[]|null} */ part: null };
 export const shown = { rev: 0, full: 0 };
 
 /** Ask for the result of what the state says now; requests that nobody saw are left out. @param {boolean} [drag] */
@@ -145,19 +146,21 @@ async function go() {
   const preview = loop.drag && grid && Math.max(grid.rows, grid.cols) > PREVIEW_PX ? PREVIEW_PX : 0;
   const have = Object.fromEntries([...state.frames].map(([panel, frame]) => [panel, frame.head.key]));
   const doc = state.doc;
+  const part = preview ? {} : partFor(asked, loop.drag);
+  loop.part = null;
   emit("running", { rev });
   try {
-    const answer = await api("run", { rev, wish: asked, have, preview_px: preview, sigma: state.view.sigma },
+    const answer = await api("run", { rev, wish: asked, have, preview_px: preview, sigma: state.view.sigma, ...part },
       { signal: loop.abort.signal, raw: true });
     await read(answer.body, (head, payload) => {
-      if (state.doc === doc) take(head, payload, preview);
+      if (state.doc === doc) take(head, payload, preview, asked);
     });
   } catch (error) {
     failed(error, rev);
   }
   loop.busy = false;
   if (loop.dirty) go();
-  else if (preview) loop.settle = setTimeout(() => run(false), SETTLE_MS);
+  else if (shown.full !== rev && (preview || part.part_only)) loop.settle = setTimeout(() => run(false), SETTLE_MS);
   else emit("idle");
 }
 
@@ -178,17 +181,28 @@ async function read(body, each) {
   }
 }
 
-/** @param {any} head @param {ArrayBuffer} payload @param {number} preview */
-function take(head, payload, preview) {
+/** @param {any} head @param {ArrayBuffer} payload @param {number} preview @param {any} asked */
+function take(head, payload, preview, asked) {
   if (head.t === "frame") {
-    state.frames.set(head.panel, { head, data: decode(head, payload) });
+    const data = decode(head, payload);
+    const found = loop.part ? patched(state.frames.get(head.panel), head, data, loop.part, head.rev ?? loop.rev) : { head, data };
+    if (!found) return;
+    state.frames.set(head.panel, found);
     emit("frame", head.panel);
+  } else if (head.t === "part") {
+    loop.part = head.box;
+  } else if (head.t === "part_end") {
+    loop.part = null;
+    emit("parted");
+  } else if (head.t === "part_done") {
+    shown.rev = head.rev;
   } else if (head.t === "step") {
     emit("step", head);
   } else if (head.t === "error") {
     emit("failed", { rev: head.rev, error: head.error });
   } else if (head.t === "done") {
     state.last = head;
+    learned(asked, head);
     shown.rev = head.rev;
     if (!preview) shown.full = head.rev;
     emit("done", { ...head, total_ms: performance.now() - loop.began });

@@ -2,7 +2,7 @@
 
 import { PLAIN } from "./dom.js";
 import { evidence } from "./gate.js";
-import { placement, toScreen } from "./scene.js";
+import { partOf, placement, toScreen } from "./scene.js";
 import { scaleBar } from "./numbers.js";
 import { state, strokesOf } from "./store.js";
 import { sketch } from "./sketch.js";
@@ -29,6 +29,8 @@ export function drawOverlay(one) {
   if (state.cursor && ["brush", "eraser"].includes(state.view.tool)) ring(pen, at([state.cursor.x, state.cursor.y]), place);
   if (sketch.caret && sketch.panel === one.panel.id) caret(pen, at(sketch.caret));
   bar(pen, one.box, place);
+  const part = partOf(one.panel);
+  if (part) preview(pen, at([part[2], part[0]]), at([part[3], part[1]]));
   if (state.view.layout === "swipe") handle(pen, state.view.swipe * one.box.width, one.box.height);
 }
 
@@ -172,6 +174,15 @@ function bar(pen, box, place) {
   pen.fillStyle = "#fff";
   pen.fillRect(left, bottom, width, 3);
   label(pen, `${text}${place.stretched ? " (stretched)" : ""}`, left, bottom - 6);
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {number[]} from @param {number[]} to */
+function preview(pen, [x0, y0], [x1, y1]) {
+  pen.setLineDash([6, 4]);
+  path(pen, [[x0, y0], [x1, y0], [x1, y1], [x0, y1]], true);
+  twice(pen, "#ffffff");
+  pen.setLineDash([]);
+  label(pen, "preview", Math.max(4, x0 + 5), Math.max(14, y0 + 15));
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {number} x @param {number} height */

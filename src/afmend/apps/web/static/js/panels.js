@@ -7,7 +7,7 @@ import { FlatPainter } from "./flat.js";
 import { drawBar } from "./colorbar.js";
 import { drawOverlay } from "./overlay.js";
 import { plain, quantity } from "./numbers.js";
-import { PANELS, flagsName, flattened, limits, mapSpec, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
+import { PANELS, flagsName, partOf, flattened, limits, mapSpec, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
 import { exaggeration } from "./surface.js";
 import { emit, look, on, state } from "./store.js";
 
@@ -38,7 +38,7 @@ export function makePanels() {
   for (const panel of PANELS) stage.append(makeCell(panel));
   new ResizeObserver(() => { measureBoxes(); redraw(); }).observe(stage);
   on("frame", arrived);
-  on("done failed", flush);
+  on("done failed parted", flush);
   on("view", (/** @type {any} */ changes) => {
     if ("layout" in changes || "solo" in changes) layout();
     touched(changes);
@@ -266,6 +266,7 @@ function facts(one) {
   } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
   else if (panel.id === "mended") text = mendedFacts();
   if (panel.id === "original") text = evidenceWords() || (flattened("before") ? "shown without its plane" : "");
+  if (panel.kind === "map" && partOf(panel)) text = "preview inside the frame";
   if (state.cursor && panel.kind === "map") {
     const value = valueAt(state.frames.get(panel.heights), state.cursor.x, state.cursor.y);
     if (value !== null && panel.mode !== 1) text = `z ${quantity(value, unit)}`;

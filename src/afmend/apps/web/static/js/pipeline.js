@@ -4,8 +4,9 @@ import { byId, dialog, download, fill, h, say, sentence, write } from "./dom.js"
 import { knob } from "./knobs.js";
 import { api } from "./net.js";
 import { plain } from "./numbers.js";
+import { middle } from "./parts.js";
 import { forget } from "./sketch.js";
-import { change, endGesture, on, recipeOf, state, strokesOf, withRecipe, withStrokes } from "./store.js";
+import { change, endGesture, on, recipeOf, state, strokesOf, wish, withRecipe, withStrokes } from "./store.js";
 
 /** @type {{update: () => void}[]} */
 let rows = [];
@@ -64,7 +65,7 @@ function stepBox(use, index, recipe) {
     onchange: () => edit(`${use.off ? "use" : "skip"} ${use.step}`, (steps) => steps.map((one, i) => (i === index ? { ...one, off: !one.off } : one))) });
   const params = (facts?.params ?? []).filter((/** @type {any} */ param) => advanced || !param.advanced);
   const made = params.map((/** @type {any} */ param) => knob(param, () => recipeOf().steps[index]?.params[param.name] ?? param.default,
-    (value, how) => setParam(index, use.step, param, value, how), `p-${index}-${param.name}`));
+    (value, how) => setParam(index, use.step, param, value, how), `p-${index}-${param.name}`, (values) => tryOut(index, param.name, values)));
   rows.push(...made);
   const button = (/** @type {string} */ text, /** @type {string} */ label, /** @type {() => void} */ act, disabled = false) => h("button", { type: "button", class: "quiet", "aria-label": `${label} ${use.step}`, title: label, disabled, onclick: act }, text);
   const tools = h("div", { class: "step-tools" },
@@ -101,6 +102,14 @@ function setParam(index, step, param, value, how) {
     if (JSON.stringify(value) === JSON.stringify(param.default)) delete params[param.name];
     return { ...use, params };
   }), { ...how, drag: how.drag });
+}
+
+/** What values of a parameter do to the middle of the scan in sight. @param {number} index @param {string} param @param {number[]} values @returns {Promise<any[]>} */
+async function tryOut(index, param, values) {
+  const asked = wish();
+  if (!asked || recipeOf().steps[index]?.off) return [];
+  const at = recipeOf().steps.slice(0, index).filter((use) => !use.off).length;
+  return (await api("tries", { wish: asked, index: at, param, values, part: middle(192) })).tries;
 }
 
 /** @param {number} index @param {number} by */

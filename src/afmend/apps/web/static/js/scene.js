@@ -162,6 +162,9 @@ export function colorsOf(marks) {
   return out;
 }
 
+/** The part of a panel that is a preview while the whole is being computed. @param {Panel} panel @returns {number[]|undefined} */
+export const partOf = (panel) => (panel.id === "original" ? undefined : [panel.heights, panel.marks ?? ""].map((name) => (panel.mode === 1 && name === "original" ? undefined : state.frames.get(name)?.head.part)).find(Boolean));
+
 /** Everything a painter needs for a map panel. @param {Panel} panel @param {any} box @param {number[]} paper */
 export function mapSpec(panel, box, paper) {
   const view = state.view;
