@@ -176,7 +176,7 @@ class Engine:
         opened = self.open(wish.ref, wish.frame)
         key = opened.scan.find(wish.channel) if wish.channel else opened.scan.main.key
         before = wish.model_copy(update={"steps": wish.steps[:-1]})
-        scan = self.mend(before).mended
+        scan = self.mend(before).mended if before.steps else opened.scan
         use = wish.steps[-1]
         shown = clamped(box, scan.grid.shape)
         outer = clamped(shown, scan.grid.shape, HALO_PX)

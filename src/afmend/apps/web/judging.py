@@ -73,9 +73,10 @@ class Judging:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        answer, _ = self._reader.ask(path, want="gate", frame=frame, channel=channel)
+        found, _ = self._reader.ask(path, want="gate", frame=frame, channel=channel)
+        answer: dict[str, Any] = finite(found)
         with self._lock:
-            self._kept[key] = answer = finite(answer)
+            self._kept[key] = answer
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return answer

@@ -28,6 +28,7 @@ export function askBatch() {
   const copies = h("input", { type: "checkbox", id: "batch-copies" });
   const regions = h("input", { type: "checkbox", id: "batch-regions" });
   const resume = h("input", { type: "checkbox", id: "batch-resume", checked: true });
+  const gate = h("input", { type: "checkbox", id: "batch-gate" });
   const own = list.filter((one) => one.ref in state.work.own).length;
   const drawn = strokesOf().length;
   const where = h("label", {}, "Folder for the results, inside of the open one ", folder);
@@ -37,12 +38,13 @@ export function askBatch() {
     const same = regions.checked ? strokesOf() : [];
     const wishes = list.map(({ ref }) => ({ ...wishOf(ref), ...(same.length && !strokesOf(ref).length ? { strokes: same.map(({ layer, polygons }) => ({ layer, polygons })) } : {}) }));
     box.close();
-    startBatch({ wishes, write: ticked(form), folder: copies.checked ? "" : folder.value.trim(), report: true, resume: resume.checked });
+    startBatch({ wishes, write: ticked(form), folder: copies.checked ? "" : folder.value.trim(), report: true, resume: resume.checked, gate: gate.checked });
   } },
   h("p", { text: `Recipe ${state.work.common.name}${own ? `; ${own} files have a recipe of their own` : ""}. Drawings stay with their files.` }),
   formats(["h5", "gwy", "png"]), where,
   h("label", {}, copies, "Do not write there: let me download the results"),
   drawn ? h("label", {}, regions, `Use the ${drawn} drawings of this scan for every file without its own`) : null,
+  h("label", { title: "A first model, not yet to be relied on; the same as `afmend repair --gate`" }, gate, "Ask the gate first: fill nothing in scans that are good, flag hopeless ones"),
   h("label", {}, resume, "Keep what an earlier run of the same order finished"), start);
   const box = dialog("Mend many files", [form]);
   start.focus();
@@ -131,7 +133,7 @@ function review(job) {
   const refs = Object.keys(job.files).sort((a, b) => rank(a) - rank(b));
   const row = (/** @type {string} */ ref) => {
     const one = job.files[ref];
-    const words = !one.good ? one.error : odd.has(ref) ? `unusual ${odd.get(ref)}` : "good";
+    const words = !one.good ? one.error : `${odd.has(ref) ? `unusual ${odd.get(ref)}` : "good"}${one.verdict ? `; gate: ${one.verdict}, ${one.action}` : ""}`;
     return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", type: "button", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
       h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { text: one.Sq_mended === null || one.Sq_mended === undefined ? "–" : quantity(one.Sq_mended, one.unit) }),
       h("td", { text: one.invented_percent === null || one.invented_percent === undefined ? "–" : `${plain(one.invented_percent, 2)} %` }), h("td", { text: one.artifacts }));

@@ -126,7 +126,7 @@ function profile() {
     { name, color: BEFORE, dash: [5, 3], ...before },
     { name: "mended (filled: shaded)", color: AFTER, ...after, marks: invented, band: bars },
   ], { x: state.info.grid.calibrated ? "nm" : "px", y: unit, xName: "along the line", yName: "height" }, "profile", [
-    state.line ? `Line A to B: ${state.info.grid.calibrated ? quantity(lengthOf(line), "nm") : `${plain(lengthOf(line))} px`}` : "Middle line. Draw another with M.",
+    state.line ? `Line A to B: ${state.info.grid.calibrated ? quantity(lengthOf(line), "nm") : `${plain(lengthOf(line))} px`}` : "Middle line. The tool “line profile” draws another.",
     `Highest to lowest: ${quantity(span(before.y), unit)} before, ${quantity(span(after.y), unit)} after`,
   ]);
 }
@@ -174,7 +174,7 @@ async function roughness() {
 async function step() {
   const areas = state.areas;
   if (areas.length < 2) {
-    fill(byId("dock-body"), h("p", { text: `Step height: choose the tool "areas" (S) and draw ${areas.length ? "the second area" : "two areas, the lower first"} on the original or the mended map.` }));
+    fill(byId("dock-body"), h("p", { text: `Step height: choose the tool “areas for step height” and draw ${areas.length ? "the second area" : "two areas, the lower first"} on the original or the mended map.` }));
     return;
   }
   try {

@@ -150,4 +150,4 @@ function paint(hex, [rows, cols]) {
 }
 
 /** For the head of the panel. */
-export const evidenceWords = () => { const found = evidence(); return found ? `red + speaks for ${found.verdict}, blue − against` : ""; };
+export const evidenceWords = () => { const found = evidence(); return found ? `+ red: for ${found.verdict}, − blue: against` : ""; };

@@ -62,8 +62,8 @@ async function firstReadable() {
 // ------------------------------------------------------------------ the bar on top
 
 function bar() {
-  for (const [id, title] of Object.entries(TOOLS)) {
-    byId("tools").append(h("button", { type: "button", id: `tool-${id}`, title, "aria-label": title, "aria-pressed": "false", data: { icon: id }, onclick: () => choose(id) }));
+  for (const [id, [tip, key]] of Object.entries(TOOLS)) {
+    byId("tools").append(h("button", { type: "button", id: `tool-${id}`, "aria-label": tip, "aria-pressed": "false", data: { icon: id, tip, key }, onclick: () => choose(id) }));
   }
   const click = (/** @type {string} */ id, /** @type {() => void} */ act) => byId(id).addEventListener("click", act);
   click("undo", () => undo());

@@ -91,7 +91,7 @@ function makeCell(panel) {
   const body = h("div", { class: "body", tabindex: "0", role: "application", "aria-roledescription": "picture", "aria-label": panel.title, data: { panel: panel.id } }, overlay);
   const facts = h("span", { class: "facts" });
   const cell = h("section", { class: `panel ${panel.kind}`, id: `panel-${panel.id}`, "aria-label": panel.title },
-    h("header", {}, h("button", { class: "quiet title", type: "button", title: `Show alone (${panel.key})`, onclick: () => maximise(panel.id) }, panel.title), facts),
+    h("header", {}, h("button", { class: "quiet title", type: "button", data: { tip: "Show alone", key: panel.key }, onclick: () => maximise(panel.id) }, panel.title), facts),
     h("div", { class: "inner" }, body, bar));
   cells.set(panel.id, { panel, cell, body, overlay, bar, facts, box: null });
   return cell;
@@ -272,6 +272,7 @@ function facts(one) {
     if (value !== null && panel.mode !== 1) text = `z ${quantity(value, unit)}`;
   }
   write(one.facts, text);
+  if (one.facts.title !== text) one.facts.title = text;
 }
 
 const percent = (/** @type {number} */ part, /** @type {any} */ head) => `${plain((100 * part) / (head.full[0] * head.full[1]), 2)} %`;

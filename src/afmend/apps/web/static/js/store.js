@@ -24,6 +24,7 @@ export const state = {
     z: 1, turn: 28, tilt: 42, overlays: true, invented: true, sigma: false, physical: true, swipe: 0.5, diff: "filled",
     dock: "profile", tool: "pan", layer: "exclude", brush: 12, theme: "auto", shortcuts: true, original: false,
     gate: true, gateMap: false, gateOf: "", dockHeight: 0,
+    /** @type {Record<string, string[]>} */ keys: {},
   },
   /** @type {{x: number, y: number}|null} */ cursor: null,
   /** @type {number[][]|null} */ line: null,
