@@ -577,7 +577,7 @@ def test_both_curves_stand_on_one_zero(bench, scans):
     apart = "import('./static/js/profile.js').then((m) => { const s = window.__afmend.state; const line = [[0, 20.5], [128, 20.5]]; const [a, b, f] = [m.along(s.frames.get('original'), line, 'before').y, m.along(s.frames.get('mended'), line).y, m.along(s.frames.get('flags'), line).y]; const d = [...a].map((v, i) => v - b[i]).filter((_, i) => !f[i]).sort((x, y) => x - y); return d[d.length >> 1]; })"
     assert abs(bench.js(apart)) < 3.0  # offsets of single lines stay
     bench.js(
-        "window.__afmend.change('x', (w) => ({...w, common: {name: 'mine', steps: [{step: 'level.plane', params: {}}, {step: 'level.shift', params: {to: 'minimum'}}]}}))"
+        "window.__afmend.change('x', (w) => ({...w, common: {name: 'mine', steps: [{step: 'level.plane', params: {}}, {step: 'level.shift', params: {reference: 'minimum'}}]}}))"
     )
     bench.wait()
     assert abs(bench.js(apart)) < 1e-3

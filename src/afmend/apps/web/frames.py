@@ -66,7 +66,12 @@ def _preview(
 ) -> bytes:
     low, high = span
     size = _reduced(values.shape, most)
-    small, known = shrink(values - low, valid, size)
+    factor = _whole_factor(values.shape, size)
+    if factor and valid.all():
+        parts = [values[i::factor, j::factor] for i in range(factor) for j in range(factor)]
+        small, known = sum(parts[1:], start=parts[0]) / len(parts) - low, np.ones(size, np.bool_)
+    else:
+        small, known = shrink(values - low, valid, size)
     scale = (high - low) / 65534
     quantized = np.clip(np.rint(small / scale), 0, 65534).astype("<u2")
     quantized[~known] = 65535
@@ -152,9 +157,21 @@ def _most(labels: NDArray[np.uint8], most_px: int) -> NDArray[np.uint8]:
     if not most_px or max(labels.shape) <= most_px:
         return labels
     rows, cols = _reduced(labels.shape, most_px)
+    factor = _whole_factor(labels.shape, (rows, cols))
+    if factor:
+        out = labels[::factor, ::factor].copy()
+        for i, j in np.ndindex(factor, factor):
+            np.maximum(out, labels[i::factor, j::factor], out=out)
+        return out
     down = np.arange(rows) * labels.shape[0] // rows
     across = np.arange(cols) * labels.shape[1] // cols
     return np.ascontiguousarray(np.maximum.reduceat(np.maximum.reduceat(labels, down, axis=0), across, axis=1))
+
+
+def _whole_factor(shape: tuple[int, ...], size: tuple[int, int]) -> int:
+    """Return by which whole number both sides shrink; 0 if there is none. Slices are faster than resampling."""
+    factor = shape[0] // size[0]
+    return factor if (size[0] * factor, size[1] * factor) == shape else 0
 
 
 def _reduced(shape: tuple[int, ...], most: int) -> tuple[int, int]:

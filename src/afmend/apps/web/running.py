@@ -19,6 +19,9 @@ from afmend.apps.web.requests import facts_of
 from afmend.errors import AfmendError
 from afmend.scan import Channel, Grid
 
+HEIGHTS = ("original", "leveled", "mended")
+"""Pictures of heights: the same content, the same picture."""
+
 
 class Run(BaseModel):
     """A request of the page: what to do, which pictures it has already, how fine the others should be.
@@ -58,6 +61,29 @@ def _picture(panel: str, channel: Channel, grid: Grid, most_px: int) -> bytes:
     return frames.heights_frame(panel, channel, grid, most_px)
 
 
+def _teller(run: Run, put: Callable[[bytes | None], None], spent: dict[str, float]) -> Callable[[str, Mended], None]:
+    """Return what sends the pictures of a stage, as far as the page has not got them; the time goes to ``spent``."""
+    sent: dict[str, str] = {}
+
+    def tell(stage: str, done: Mended) -> None:
+        start = time.perf_counter()
+        channel, grid = done.channel(stage), done.opened.scan.grid
+        for panel in _panels(stage, run):
+            key = frames.frame_key(panel, channel, run.preview_px)
+            content = key.partition(":")[2]
+            if _known(key, run.have.get(panel)):
+                put(frames.message({"t": "same", "panel": panel, "key": key}))
+            elif panel in HEIGHTS and content in sent:  # nothing was filled: the picture is there already
+                put(frames.message({"t": "alias", "panel": panel, "key": key, "of": sent[content]}))
+            else:
+                put(_picture(panel, channel, grid, run.preview_px))
+            if panel in HEIGHTS:
+                sent.setdefault(content, panel)
+        spent["frames"] += time.perf_counter() - start
+
+    return tell
+
+
 def _known(key: str, have: str | None) -> bool:
     """Say whether the page has this picture already, or a finer one of the same content."""
     return have is not None and have in (key, f"{key.rpartition(':')[0]}:0")
@@ -94,17 +120,7 @@ class Runner:
     def _work(self, run: Run, put: Callable[[bytes | None], None], stop: Callable[[], bool]) -> None:
         began = time.perf_counter()
         spent = {"frames": 0.0}
-
-        def tell(stage: str, done: Mended) -> None:
-            start = time.perf_counter()
-            channel, grid = done.channel(stage), done.opened.scan.grid
-            for panel in _panels(stage, run):
-                key = frames.frame_key(panel, channel, run.preview_px)
-                if _known(key, run.have.get(panel)):
-                    put(frames.message({"t": "same", "panel": panel, "key": key}))
-                else:
-                    put(_picture(panel, channel, grid, run.preview_px))
-            spent["frames"] += time.perf_counter() - start
+        tell = _teller(run, put, spent)
 
         def step(index: int, count: int, name: str) -> None:
             put(frames.message({"t": "step", "rev": run.rev, "index": index, "count": count, "step": name}))

@@ -142,3 +142,17 @@ def test_what_no_tip_touched_is_a_bound_not_a_hole():
     assert list(payload) == [frames.UNTOUCHED, frames.OPEN, 0, 0, 0, frames.OPEN]
     assert head["panel"] == "tip_flags"
     assert head["counts"] == {"invented": 0, "open": 2, "no_bar": 0, "untouched": 1}
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (41, 60)])
+def test_previews_are_means_and_largest_labels(shape):
+    rng = np.random.default_rng(3)
+    values = rng.normal(0, 1, shape)
+    head, payload = one(frames.heights_frame("mended", heights(values), Grid(*shape), 30))
+    small = np.frombuffer(payload, "<u2").reshape(head["shape"]) * head["scale"] + head["offset"]
+    assert head["shape"][1] == 30
+    assert abs(small[5, 7] - values[10:12, 14:16].mean()) < (1e-4 if shape[0] == 40 else 0.5)
+    labels = np.zeros(shape, np.uint8)
+    labels[-1, -1] = 3
+    assert frames._most(labels, 30)[-1, -1] == 3
+    assert frames._most(labels, 30).sum() == 3

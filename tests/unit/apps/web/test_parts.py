@@ -104,6 +104,16 @@ def test_a_run_sends_its_part_first(engine):
     assert told(engine, part=(20, 70, 30, 110), part_only=True)[-1]["t"] == "done"  # all kept: nothing to wait for
 
 
+def test_what_was_not_filled_is_sent_once(engine):
+    found = []
+    level = wish(StepUse(step="level.plane"))
+    Runner(engine)._work(Run(rev=1, wish=level), found.append, bool)
+    heads = [head for head, _ in messages(b"".join(data for data in found if data))]
+    (alias,) = [head for head in heads if head["t"] == "alias"]
+    assert (alias["panel"], alias["of"]) == ("mended", "leveled")
+    assert "original" in [head.get("panel") for head in heads if head["t"] == "frame"]
+
+
 def size_of(text):
     return Image.open(BytesIO(base64.b64decode(text))).size
 

@@ -107,7 +107,7 @@ export function nameOf(event) {
   return key;
 }
 
-const FIELDS = "input:not([type=checkbox]):not([type=radio]):not([type=range]), select, textarea, dialog *";
+const FIELDS = "input:not([type=checkbox]):not([type=radio]):not([type=range]), select, textarea, dialog[open] *";
 
 /** @param {KeyboardEvent} event */
 function pressed(event) {
@@ -116,7 +116,7 @@ function pressed(event) {
   const name = nameOf(event);
   const found = SHORTCUTS.find((one) => keysOf(one).includes(name));
   const typing = target.matches?.(FIELDS) || document.querySelector("dialog[open]") !== null;
-  if (typing && !(found && name.startsWith("Ctrl+") && !target.closest("dialog") && !["Ctrl+z", "Ctrl+y", "Ctrl+Shift+z"].includes(name))) return;
+  if (typing && !(found && name.startsWith("Ctrl+") && !target.closest("dialog[open]") && !["Ctrl+z", "Ctrl+y", "Ctrl+Shift+z"].includes(name))) return;
   if (inPanel(event, target)) {
     event.preventDefault();
     return;

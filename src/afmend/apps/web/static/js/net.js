@@ -189,6 +189,11 @@ function take(head, payload, preview, asked) {
     if (!found) return;
     state.frames.set(head.panel, found);
     emit("frame", head.panel);
+  } else if (head.t === "alias") {
+    const other = state.frames.get(head.of);
+    if (!other) return;
+    state.frames.set(head.panel, { head: { ...other.head, panel: head.panel, key: head.key }, data: other.data });
+    emit("frame", head.panel);
   } else if (head.t === "part") {
     loop.part = head.box;
   } else if (head.t === "part_end") {
