@@ -638,13 +638,16 @@ def test_shortcuts_can_be_set(bench):
     bench.key("Escape")
     assert bench.js("document.querySelector('tr[data-what=polygon] kbd').textContent") == "P"
     bench.js("document.querySelector('dialog').close()")
+    bench.until("!document.querySelector('dialog')")
     for key, tool in (("q", "rectangle"), ("b", "lasso"), ("v", "pan"), ("r", "pan")):
         bench.key(key)
         assert bench.js(f"{VIEW}.tool") == tool
     assert bench.js("document.querySelector('#tool-rectangle').title") == "Rectangle (Q)"
     bench.key("?")
     bench.page.click("#usual-keys")
+    bench.until("Object.keys(window.__afmend.state.view.keys).length === 0")
     bench.js("document.querySelector('dialog').close()")
+    bench.until("!document.querySelector('dialog')")
     bench.key("r")
     assert bench.js(f"{VIEW}.tool") == "rectangle"
 

@@ -107,9 +107,9 @@ export function gateTab(box) {
       onclick: () => look(name === shown && state.view.gateMap ? { gateMap: false } : { gateMap: true, gateOf: name }) }, "Where"))));
   const list = (/** @type {string} */ title, /** @type {string[]} */ items) => (items.length ? h("div", {}, h("h3", { text: title }), h("ul", { class: "plain" }, ...items.map((text) => h("li", { text })))) : null);
   fill(box,
-    h("div", { class: "gate-said" }, h("p", { class: "big", text: `${one.verdict}: ${one.strange ? "unfamiliar, " : ""}${one.action}` }),
+    h("div", { class: "gate-said" }, h("p", { class: "big", text: one.action === "look at it" ? `${one.strange ? "Unfamiliar" : "Unsure"}, perhaps ${one.verdict}: look at it` : `${one.verdict}: ${one.action}` }),
       one.strange ? h("p", { text: "Unlike anything the gate was calibrated on: no probability holds." }) : null,
-      h("table", {}, h("tbody", {}, ...rows)), h("p", { class: "dim", text: `${one.model}, from ${one.lines} lines as measured. A first model, not yet to be relied on: it was trained on simulated scans. Nothing on this page depends on it.` })),
+      h("table", {}, h("tbody", {}, ...rows)), h("p", { class: "dim", text: `${one.model}, from ${one.lines} lines as measured; a first model, not yet to be relied on: trained on simulated scans.` })),
     h("div", { class: "gate-why" }, list("What it saw", one.reasons), list("At the instrument", one.advice)));
 }
 

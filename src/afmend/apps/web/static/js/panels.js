@@ -7,7 +7,7 @@ import { FlatPainter } from "./flat.js";
 import { drawBar } from "./colorbar.js";
 import { drawOverlay } from "./overlay.js";
 import { plain, quantity } from "./numbers.js";
-import { PANELS, flagsName, partOf, flattened, limits, mapSpec, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
+import { PANELS, flagsName, partOf, flattened, limits, mapSpec, onlyRounding, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
 import { exaggeration } from "./surface.js";
 import { emit, look, on, state } from "./store.js";
 
@@ -262,10 +262,11 @@ function facts(one) {
   let text = "";
   if (panel.kind === "surface") {
     const spec = surfaceSpec(panel, one.box, []);
-    text = state.info?.grid.calibrated && unit === "nm" ? `z × ${plain(spec.factor)}` : "z scale arbitrary";
+    text = onlyRounding(panel.group) ? "flat" : state.info?.grid.calibrated && unit === "nm" ? `z × ${plain(spec.factor)}` : "z scale arbitrary";
   } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
   else if (panel.id === "mended") text = mendedFacts();
   if (panel.id === "original") text = evidenceWords() || (flattened("before") ? "shown without its plane" : "");
+  if (["original", "mended"].includes(panel.id) && onlyRounding(panel.group)) text = "flat: nothing but rounding";
   if (panel.kind === "map" && partOf(panel)) text = "preview inside the frame";
   if (state.cursor && panel.kind === "map") {
     const value = valueAt(state.frames.get(panel.heights), state.cursor.x, state.cursor.y);

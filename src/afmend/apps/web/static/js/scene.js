@@ -83,6 +83,14 @@ function leastSpan() {
   return Math.max(1e-6 * (p[6] - p[0]), 1e-9 * Math.abs(p[3]), 1e-15);
 }
 
+/** Nothing but rounding was recorded, or is left of it: no colors, no scale mean anything then. @param {string} group */
+export function onlyRounding(group) {
+  const frame = state.frames.get(group === "before" ? "original" : "mended");
+  if (!frame) return false;
+  const p = percentiles(group);
+  return p[6] - p[0] <= Math.max(leastSpan(), frame.head.unit === "nm" ? 1e-6 : 0);
+}
+
 /** @param {number[]} p @param {number} middle @returns {[number, number]} */
 function symmetric(p, middle) {
   const half = Math.max(Math.abs(p[5] - middle), Math.abs(p[1] - middle)) || 1e-9;
