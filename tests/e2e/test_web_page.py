@@ -574,8 +574,13 @@ def test_the_tip_is_shown_and_goes_into_the_recipe(bench):
 
 
 def test_both_curves_stand_on_one_zero(bench, scans):
-    apart = "import('./static/js/profile.js').then((m) => { const s = window.__afmend.state; const line = [[0, 20.5], [128, 20.5]]; const [a, b, f] = [m.along(s.frames.get('original'), line, 'before').y, m.along(s.frames.get('mended'), line).y, m.along(s.frames.get('flags'), line).y]; const d = [...a].map((v, i) => v - b[i]).filter((_, i) => !f[i]).sort((x, y) => x - y); return d[d.length >> 1]; })"
-    assert abs(bench.js(apart)) < 3.0  # offsets of single lines stay
+    apart = "import('./static/js/profile.js').then((m) => { const { before, after, invented } = m.pair([[0, 20.5], [128, 20.5]]); const d = [...before.y].map((v, i) => v - after.y[i]).filter((_, i) => !invented[i]).sort((x, y) => x - y); return d[d.length >> 1]; })"
+    assert abs(bench.js(apart)) < 1e-3
+    assert "same middle" in bench.js(
+        "import('./static/js/profile.js').then((m) => m.pair([[0, 20.5], [128, 20.5]]).name)"
+    )
+    zero = bench.js("import('./static/js/profile.js').then((m) => m.commonZero())")
+    assert abs(zero) > 0
     bench.js(
         "window.__afmend.change('x', (w) => ({...w, common: {name: 'mine', steps: [{step: 'level.plane', params: {}}, {step: 'level.shift', params: {reference: 'minimum'}}]}}))"
     )
@@ -593,19 +598,20 @@ def test_a_part_is_shown_while_a_slow_step_runs(bench):
     seen = bench.js(
         """(async () => {
       const a = window.__afmend, parts = await import('./static/js/parts.js');
-      parts.learned(a.wish(), {ms: {'4:fill.laplace': 5000}});
+      parts.learned(a.wish(), {ms: {'5:filter.gaussian': 5000}});
       const found = [];
       const watch = setInterval(() => { const f = a.state.frames.get('mended'); if (f?.head.part) found.push(JSON.stringify(f.head.part)); }, 1);
       a.look({k: 3});
       a.change('x', (w) => ({...w, common: {...w.common, steps: [...w.common.steps.slice(0, -1), {step: 'fill.laplace', params: {}}, {step: 'filter.gaussian', params: {sigma_px: 2}}]}}), {drag: true, gesture: 'g'});
-      parts.learned({steps: a.wish().steps.slice(0, 4), strokes: []}, {ms: {'5:filter.gaussian': 5000}});
       return new Promise((good) => { const t0 = performance.now(); const wait = setInterval(() => { if (a.settled() || performance.now() - t0 > 20000) { clearInterval(wait); clearInterval(watch); good(found); } }, 5); });
     })()""",
         40,
     )
     bench.wait()
     assert bench.js("window.__afmend.state.frames.get('mended').head.part") is None
-    assert len(set(seen)) <= 1
+    (box,) = set(seen)
+    top, bottom, left, right = json.loads(box)
+    assert (bottom - top, right - left) == (32, 43)
 
 
 def test_low_and_high_values_are_shown(bench):

@@ -5,7 +5,7 @@ import { byId, download, fill, h, sentence } from "./dom.js";
 import { gateTab } from "./gate.js";
 import { api, busy } from "./net.js";
 import { plain, quantity } from "./numbers.js";
-import { along, histogram, lengthOf, originalName } from "./profile.js";
+import { along, histogram, lengthOf, originalName, pair } from "./profile.js";
 import { tipTab } from "./tip.js";
 import { emit, look, on, state, wish } from "./store.js";
 
@@ -114,13 +114,9 @@ export const lineOf = () => state.line ?? [[0, Math.floor(state.info.grid.rows /
 
 function profile() {
   const line = lineOf();
-  const [original, mended] = [state.frames.get("original"), state.frames.get("mended")];
-  const unit = original?.head.unit ?? "";
-  const before = along(original, line, "before");
-  const after = along(mended, line);
-  const invented = along(state.frames.get("flags"), line).y.map((v) => Number(v) & 1);
+  const unit = state.frames.get("original")?.head.unit ?? "";
+  const { before, after, invented, name } = pair(line);
   const bars = state.frames.has("sigma") ? along(state.frames.get("sigma"), line).y.map((s) => (s < 1e37 ? s : NaN)) : undefined;
-  const name = originalName();
   const span = (/** @type {Float64Array} */ y) => { const good = y.filter(Number.isFinite); return good.length ? Math.max(...good) - Math.min(...good) : NaN; };
   chart([
     { name, color: BEFORE, dash: [5, 3], ...before },
@@ -136,8 +132,8 @@ function withoutTip() {
   const [mended, tip, flags] = ["mended", "tip", "tip_flags"].map((name) => state.frames.get(name));
   if (!mended) return;
   const line = lineOf();
-  const series = [{ name: tip ? "mended, as the tip saw it" : "mended", color: BEFORE, dash: [5, 3], ...along(mended, line) }];
-  if (tip) series.push(/** @type {any} */ ({ name: "without the tip (upper bound: shaded)", color: AFTER, ...along(tip, line), marks: along(flags, line).y.map((v) => Number(v) & 8) }));
+  const series = [{ name: "mended", color: BEFORE, dash: [5, 3], ...along(mended, line) }];
+  if (tip) series.push(/** @type {any} */ ({ name: "without the tip (shaded: upper bound)", color: AFTER, ...along(tip, line), marks: along(flags, line).y.map((v) => Number(v) & 8) }));
   drawChart(byId("chart"), series, { x: state.info.grid.calibrated ? "nm" : "px", y: mended.head.unit, xName: "along the line", yName: "height" });
 }
 

@@ -53,7 +53,6 @@ export function along(frame, [a, b], group) {
   const total = lengthOf([a, b]);
   const [height, width] = frame?.head.shape ?? [1, 1];
   const plane = group && flattened(group) && frame ? frame.head.stats.plane : [0, 0, 0];
-  const shift = group === "before" ? commonZero() ?? 0 : 0;
   for (let i = 0; i < count; i++) {
     const t = i / (count - 1);
     x[i] = t * total;
@@ -64,10 +63,27 @@ export function along(frame, [a, b], group) {
     const value = frame.data[r * width + c];
     if (frame.head.dtype === "u1") y[i] = value;
     else if (Math.abs(value) < 1e37) {
-      y[i] = value + frame.head.offset + shift - (group && flattened(group) ? plane[0] + plane[1] * (r + 0.5 - height / 2) * (rows / height) + plane[2] * (c + 0.5 - width / 2) * (cols / width) : 0);
+      y[i] = value + frame.head.offset - (group && flattened(group) ? plane[0] + plane[1] * (r + 0.5 - height / 2) * (rows / height) + plane[2] * (c + 0.5 - width / 2) * (cols / width) : 0);
     }
   }
   return { x, y };
+}
+
+/**
+ * Original and mended along a line. Shown without its plane, the original is moved so that both have the same middle over
+ * the pixels of this line that were measured and not filled: offsets of lines and bows that leveling took away do not
+ * tear the curves apart, and differences along the line stay as they are.
+ * @param {number[][]} line
+ */
+export function pair(line) {
+  const before = along(state.frames.get("original"), line, "before");
+  const after = along(state.frames.get("mended"), line);
+  const invented = along(state.frames.get("flags"), line).y.map((v) => Number(v) & 1);
+  if (!flattened("before")) return { before, after, invented, name: "original" };
+  const apart = after.y.map((v, i) => v - before.y[i]).filter((v, i) => Number.isFinite(v) && !invented[i]).sort();
+  if (!apart.length) return { before, after, invented, name: "original without its plane" };
+  const shift = apart[apart.length >> 1];
+  return { before: { x: before.x, y: before.y.map((v) => v + shift) }, after, invented, name: "original without its plane, same middle" };
 }
 
 /** Shares of the pixels per class of height. @param {any} frame @param {string} group @param {number} [bins] */

@@ -45,7 +45,7 @@ export function tipTab(box, curve) {
   ask();
   const { head, error } = found;
   const said = head ? told(head) : [h("p", { class: error ? "bad" : "dim", text: error || "Looking for the tip in the mended scan …" })];
-  fill(box, h("div", { class: "tip-said" }, ...said, controls()), pictures(head?.pictures), h("div", { class: "tip-chart" }, h("canvas", { id: "chart", role: "img", "aria-label": "Profile before and after the tip is taken off" })));
+  fill(box, h("div", { class: "tip-said" }, controls(), ...said), pictures(head?.pictures), h("div", { class: "tip-chart" }, h("canvas", { id: "chart", role: "img", "aria-label": "Profile before and after the tip is taken off" })));
   curve();
 }
 
