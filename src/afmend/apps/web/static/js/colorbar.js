@@ -2,7 +2,7 @@
 
 import { PLAIN } from "./dom.js";
 import { display, plain, round, ticks } from "./numbers.js";
-import { limits, percentiles, sigmaLimits, tableOf } from "./scene.js";
+import { limits, mapOf, percentiles, sigmaLimits, tableOf } from "./scene.js";
 import { look, state } from "./store.js";
 
 /** Which limits a panel's bar is about. @param {import("./scene.js").Panel} panel */
@@ -32,10 +32,10 @@ export function drawBar(canvas, panel) {
   const group = groupOf(panel);
   const [low, high] = group === "sigma" ? sigmaLimits() : limits(group);
   const [a, b] = reach(group);
-  const sign = [canvas.width, canvas.height, group, low, high, a, b, state.view.cmap, document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
+  const sign = [canvas.width, canvas.height, group, low, high, a, b, mapOf(panel), document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
   if (drawn.get(canvas) === sign) return;
   drawn.set(canvas, sign);
-  const table = tableOf(group === "diff" ? "difference" : group === "sigma" ? "blue" : state.view.cmap);
+  const table = tableOf(group === "diff" ? "difference" : group === "sigma" ? "blue" : mapOf(panel));
   pen.setTransform(dpr, 0, 0, dpr, 0, 0);
   pen.clearRect(0, 0, width, height);
   const [top, bottom] = [16, height - 6];

@@ -110,6 +110,7 @@ function show(row, ref) {
   const facts = /** @type {HTMLElement} */ (row.querySelector(".facts"));
   if (found?.error) {
     facts.textContent = found.error;
+    facts.title = found.error;
     row.classList.add("unreadable");
     thumb.textContent = "✗";
   } else if (found) {
@@ -124,7 +125,7 @@ function show(row, ref) {
 function verdict(row, ref) {
   const found = state.verdicts[ref];
   const cell = /** @type {HTMLElement} */ (row.querySelector(".badge"));
-  cell.textContent = found ? found.text : "";
+  cell.textContent = found && !(found.kind === "error" && row.classList.contains("unreadable")) ? found.text : "";
   cell.className = `badge ${found?.kind ?? ""}`;
   const gate = /** @type {HTMLElement} */ (row.querySelector(".gate"));
   const said = brief(state.view.gate ? saidOf(ref) : undefined);
@@ -156,7 +157,7 @@ async function next() {
     thumbs.set(ref, { ...found, url: URL.createObjectURL(new Blob([bytes], { type: "image/png" })) });
   } catch (error) {
     const refused = /** @type {any} */ (error).error;
-    thumbs.set(ref, { error: refused ? sentence(refused) : "not reached" });
+    thumbs.set(ref, { error: refused ? sentence({ ...refused, where: "" }) : "not reached" }); // the row names the file
   }
   drawing--;
   const row = rowOf(ref);
@@ -197,7 +198,7 @@ export async function openFile(ref, name, how = {}) {
       return;
     }
     const refused = /** @type {any} */ (error).error;
-    thumbs.set(ref, { error: refused ? sentence(refused) : "not reached" });
+    thumbs.set(ref, { error: refused ? sentence({ ...refused, where: "" }) : "not reached" }); // the row names the file
     const row = rowOf(ref);
     if (row) show(row, ref);
     say(refused ? sentence(refused) : "The server cannot be reached.", "bad");

@@ -78,11 +78,8 @@ export function brief(said) {
   if (!said?.judged) return { kind: "", text: "", title: said?.error ?? "" };
   const { verdict, action, strange, reasons } = said.judged;
   const title = `The gate (a first model, not yet to be relied on): ${[verdict, ...reasons].join("; ")}`;
-  if (strange) return { kind: "odd", text: "? unfamiliar: look at it", title };
-  if (action === "export unchanged") return { kind: "good", text: "✓ gate: good", title };
-  if (action === "repair") return { kind: "good", text: `◐ gate: repair, ${verdict.toLowerCase()}`, title };
-  if (action === "rescan") return { kind: "error", text: `✗ gate: rescan, ${verdict.toLowerCase()}`, title };
-  return { kind: "dim", text: `? gate unsure: ${verdict.toLowerCase()}`, title };
+  const [kind, word] = strange ? ["odd", "? gate: unfamiliar"] : action === "export unchanged" ? ["good", "✓ gate: good"] : action === "repair" ? ["good", "◐ gate: repair"] : action === "rescan" ? ["error", "✗ gate: rescan"] : ["dim", "? gate: unsure"];
+  return { kind, text: word, title };
 }
 
 // ------------------------------------------------------------------ the page under the panels

@@ -124,6 +124,7 @@ function follow() {
     if ("theme" in changes) theme();
     if (changes.sigma && !state.frames.has("sigma")) run();
   });
+  on("doc done failed", () => { state.note = ""; });
   on("doc", document_);
   on("cursor", readout);
   on("running", () => { slow = window.setTimeout(() => write(byId("status"), "working …"), PATIENCE_MS); });
@@ -131,8 +132,8 @@ function follow() {
   on("step", (/** @type {any} */ head) => {
     const text = `step ${head.index + 1} of ${head.count}: ${head.step}`;
     status(null);
-    soon = window.setTimeout(() => { write(byId("status"), text); emit("slow", head); }, PATIENCE_MS);
-    slow = window.setTimeout(() => status(`${text}: still at it; the first time, its loops are compiled (up to a minute)`), 4000);
+    soon = window.setTimeout(() => { write(byId("status"), text); note(text); emit("slow", head); }, PATIENCE_MS);
+    slow = window.setTimeout(() => { status(`${text}: still at it; the first time after an installation, its loops are compiled`); note(`${text}\nThe first time after an installation\nthis takes up to two minutes.`); }, 3000);
   });
   on("failed", (/** @type {any} */ found) => { status("failed"); byId("problem").hidden = false; byId("problem").textContent = sentence(found.error); });
   on("done", (/** @type {any} */ head) => {
@@ -196,6 +197,12 @@ function readout() {
   const place = grid.calibrated ? `x ${quantity((x + 0.5) * grid.pixel_fast_nm, "nm", info.size_nm[1])}, y ${quantity((y + 0.5) * grid.pixel_slow_nm, "nm", info.size_nm[0])}` : "";
   const value = (/** @type {string} */ name) => { const frame = state.frames.get(name); const v = valueAt(frame, cursor.x, cursor.y); return v === null ? "–" : quantity(v, frame.head.unit); };
   write(box, `column ${x}, line ${y}  ${place}  original ${value("original")}, leveled ${value("leveled")}, mended ${value("mended")}`);
+}
+
+/** Say it where pictures are missing, too. @param {string} text */
+function note(text) {
+  state.note = text;
+  emit("noted");
 }
 
 /** @param {string|null} text null = as it is */

@@ -13,10 +13,14 @@ const COLORS = { exclude: "#ffd91a", include: "#8a8a8a", add: "#00d1f2", erase: 
 export function drawOverlay(one) {
   const dpr = window.devicePixelRatio || 1;
   const place = placement(one.box);
-  if (!place || one.panel.kind !== "map") return;
+  const empty = state.info && !state.frames.has(one.panel.heights);
+  if (!place || (one.panel.kind !== "map" && !empty && !one.noted)) return;
   const pen = one.overlay.getContext("2d", PLAIN);
   pen.setTransform(dpr, 0, 0, dpr, 0, 0);
   pen.clearRect(0, 0, one.box.width, one.box.height);
+  one.noted = empty;
+  if (empty) note(pen, one.box);
+  if (empty || one.panel.kind !== "map") return;
   const at = (/** @type {number[]} */ p) => toScreen(place, one.box, p[0], p[1]);
   if (state.view.overlays) {
     if (one.panel.id === "original") looks(pen, at, place);
@@ -43,6 +47,16 @@ function looks(pen, at, place) {
   pen.imageSmoothingQuality = "high";
   pen.drawImage(found.canvas, x0, y0, x1 - x0, y1 - y0);
   for (const { x, y, sign } of found.signs) label(pen, sign, x0 + x * (x1 - x0) - 4, y0 + y * (y1 - y0) + 4);
+}
+
+/** What is going on, where there is no picture yet. @param {CanvasRenderingContext2D} pen @param {any} box */
+function note(pen, box) {
+  if (!state.note) return; // what is done at once is not announced
+  pen.font = "13px system-ui, sans-serif";
+  pen.fillStyle = getComputedStyle(pen.canvas).color;
+  pen.textAlign = "center";
+  state.note.split("\n").forEach((text, i) => pen.fillText(text, box.width / 2, box.height / 2 + 18 * i, box.width - 8));
+  pen.textAlign = "left";
 }
 
 /** A line that is seen on every background. @param {CanvasRenderingContext2D} pen @param {string} color @param {number} [width] */

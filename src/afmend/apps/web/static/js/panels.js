@@ -44,6 +44,7 @@ export function makePanels() {
     touched(changes);
   });
   on("cursor", () => overlayOnly());
+  on("noted", () => overlayOnly());
   on("tipped", () => redraw(["mended"]));
   on("shapes gated", () => overlayOnly());
   on("doc", () => { painter.clear(); redraw(); });
@@ -165,8 +166,9 @@ function draw() {
       if (one.panel.kind === "map") drawMap(one, paper);
       else drawSurface(one, paper);
       if (one.bar) drawBar(one.bar, one.panel);
+      if (one.bar) one.bar.style.visibility = state.info && !state.frames.has(one.panel.heights) ? "hidden" : "";
     }
-    if (dirty.has("overlays")) drawOverlay(one);
+    if (dirty.has("overlays") || (dirty.has(id) && one.noted)) drawOverlay(one);
     facts(one);
   }
   if (dirty.size > 1 || !dirty.has("overlays")) drawn.count++;
@@ -175,7 +177,7 @@ function draw() {
   emit("drawn");
 }
 
-const QUIET = ["tool", "layer", "brush", "shortcuts", "gate", "dockHeight", "gateMap", "gateOf", "keys"];
+const QUIET = ["tool", "layer", "brush", "shortcuts", "gate", "dockHeight", "keys"];
 const CAMERA = ["turn", "tilt", "z"];
 const PLACE = ["k", "cx", "cy"];
 
@@ -235,7 +237,7 @@ function surfaceSpec(panel, box, paper) {
   const range = limits(panel.group);
   const grid = state.info?.grid;
   const sides = grid ? [grid.cols * grid.pixel_fast_nm, grid.rows * grid.pixel_slow_nm] : [1, 1];
-  const [low, high] = limits("after");
+  const [low, high] = limits(state.frames.has("mended") || state.frames.has("leveled") ? "after" : "before");
   const factor = exaggeration(high - low, Math.max(...sides)) * state.view.z;
   return {
     box, heights: panel.heights, frame, map: state.view.cmap, table: tableOf(state.view.cmap), plane: planeOf(frame, panel.group),
@@ -260,7 +262,8 @@ function facts(one) {
   const { panel } = one;
   const unit = state.frames.get(panel.heights)?.head.unit ?? "";
   let text = "";
-  if (panel.kind === "surface") {
+  if (state.info && !state.frames.has(panel.heights)) text = "";
+  else if (panel.kind === "surface") {
     const spec = surfaceSpec(panel, one.box, []);
     text = onlyRounding(panel.group) ? "flat" : state.info?.grid.calibrated && unit === "nm" ? `z × ${plain(spec.factor)}` : "z scale arbitrary";
   } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));

@@ -173,6 +173,9 @@ export function colorsOf(marks) {
 /** The part of a panel that is a preview while the whole is being computed. @param {Panel} panel @returns {number[]|undefined} */
 export const partOf = (panel) => (panel.id === "original" ? undefined : [panel.heights, panel.marks ?? ""].map((name) => (panel.mode === 1 && name === "original" ? undefined : state.frames.get(name)?.head.part)).find(Boolean));
 
+/** The colors of a map of heights: gray under the colors of the gate's evidence. @param {Panel} panel */
+export const mapOf = (panel) => (panel.id === "original" && state.view.gateMap && state.view.overlays ? "gray" : state.view.cmap);
+
 /** Everything a painter needs for a map panel. @param {Panel} panel @param {any} box @param {number[]} paper */
 export function mapSpec(panel, box, paper) {
   const view = state.view;
@@ -192,7 +195,7 @@ export function mapSpec(panel, box, paper) {
   if (view.sigma && panel.id === "mended" && mode !== 3 && state.frames.has("sigma")) [heights, limited] = ["sigma", "sigma"];
   const frame = state.frames.get(heights);
   const full = frame?.head.full ?? [1, 1];
-  const map = mode === 3 ? "difference" : mode === 1 ? "gray" : limited === "sigma" ? "blue" : view.cmap;
+  const map = mode === 3 ? "difference" : mode === 1 ? "gray" : limited === "sigma" ? "blue" : mapOf(shown);
   let range = limited === "sigma" ? sigmaLimits() : limits(limited);
   let plane = [0, 0, 0];
   if (mode === 3) {

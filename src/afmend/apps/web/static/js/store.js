@@ -16,7 +16,7 @@ export const state = {
   /** @type {any} */ info: null,
   /** Frames by panel: {head, data}. @type {Map<string, any>} */ frames: new Map(),
   /** @type {any} */ last: null,
-  batch: "",
+  batch: "", note: "",
   /** Per file: what the page knows of it. @type {Record<string, any>} */ verdicts: {},
   view: {
     k: 1, cx: 0.5, cy: 0.5, layout: "six", solo: "mended", cmap: "afm", flat: true, range: "p1", lock: false,
