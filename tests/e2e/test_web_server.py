@@ -474,21 +474,31 @@ def test_words_for_a_wrong_folder():
 # ------------------------------------------------------------------ gate, tip, values tried
 
 
+OUTSIDE = wish("root/../secret.gwy")
+TRY = {"wish": wish(), "index": 0, "param": "x", "values": [1], "part": [0, 9, 0, 9]}
 HOSTILE = [
-    ("gate", {"ref": "root/../secret.gwy"}), ("gate", {"ref": "root/%2e%2e/secret.gwy"}), ("gate", {"ref": "root/none.gwy"}),
-    ("gate", {"ref": "root/one.gwy", "channel": "x" * 300}), ("gate", {"ref": "root/one.gwy", "channel": "nothing"}),
-    ("gate", {"ref": "root/broken.spm"}), ("gate", {"ref": "root/one.gwy", "frame": -1}), ("gate", []),
-    ("tip", {"wish": wish(), "radius_nm": -1}), ("tip", {"wish": wish(), "radius_nm": 1e300}), ("tip", {"wish": wish(), "cmap": "../afm", "source": "given"}),
-    ("tip", {"wish": wish("root/../secret.gwy")}), ("tries", {"wish": wish(), "index": 0, "param": "x", "values": [], "part": [0, 9, 0, 9]}),
-    ("tries", {"wish": wish(), "index": 0, "param": "x", "values": [1] * 99, "part": [0, 9, 0, 9]}),
-    ("tries", {"wish": wish(), "index": 10**9, "param": "x", "values": [1], "part": [0, 9, 0, 9]}),
-    ("tries", {"wish": wish("root/../secret.gwy"), "index": 0, "param": "x", "values": [1], "part": [0, 9, 0]}),
-]  # fmt: skip
+    ("gate", {"ref": "root/../secret.gwy"}),
+    ("gate", {"ref": "root/%2e%2e/secret.gwy"}),
+    ("gate", {"ref": "root/none.gwy"}),
+    ("gate", {"ref": "root/one.gwy", "channel": "x" * 300}),
+    ("gate", {"ref": "root/one.gwy", "channel": "nothing"}),
+    ("gate", {"ref": "root/broken.spm"}),
+    ("gate", {"ref": "root/one.gwy", "frame": -1}),
+    ("gate", []),
+    ("tip", {"wish": wish(), "radius_nm": -1}),
+    ("tip", {"wish": wish(), "radius_nm": 1e300}),
+    ("tip", {"wish": wish(), "cmap": "../afm", "source": "given"}),
+    ("tip", {"wish": OUTSIDE}),
+    ("tries", {**TRY, "values": []}),
+    ("tries", {**TRY, "values": [1] * 99}),
+    ("tries", {**TRY, "index": 10**9}),
+    ("tries", {**TRY, "part": [0, 9, 0]}),
+]
 
 
 @pytest.mark.parametrize(("path", "body"), HOSTILE)
 def test_hostile_questions_are_refused(server, path, body):
-    status, _, data = server.ask("POST", f"/api/{path}", json.dumps(body))
+    status, _, data = server.ask("POST", f"/api/{path}", json.dumps(body).encode())
     assert status == 422, (status, data[:300])
     assert json.loads(data)["error"]["what"]
 
@@ -500,9 +510,9 @@ def test_new_questions_need_key_and_origin(server):
 
 
 def test_boxes_beyond_the_scan_are_cut(server):
-    found = server.json("POST", "/api/tries", {
-        "wish": wish(steps=AUTO), "index": 2, "param": "hard", "values": [4.0], "part": [-(10**12), 10**12, 10**12, 10**13],
-    })  # fmt: skip
+    far = [-(10**12), 10**12, 10**12, 10**13]
+    asked = {**TRY, "wish": wish(steps=AUTO), "index": 2, "param": "hard", "values": [4.0], "part": far}
+    found = server.json("POST", "/api/tries", asked)
     assert found["tries"][0]["marks"]
     heads = [head for head, _ in server.run(wish(steps=AUTO), part=[-(10**15), 10**15, 5, 4])]
     assert heads[-1]["t"] == "done"

@@ -69,11 +69,12 @@ def _preview(
     factor = _whole_factor(values.shape, size)
     if factor and valid.all():
         parts = [values[i::factor, j::factor] for i in range(factor) for j in range(factor)]
-        small, known = sum(parts[1:], start=parts[0]) / len(parts) - low, np.ones(size, np.bool_)
+        means: NDArray[Any] = sum(parts[1:], start=parts[0]) / len(parts) - low
+        known = np.ones(size, np.bool_)
     else:
-        small, known = shrink(values - low, valid, size)
+        means, known = shrink(values - low, valid, size)
     scale = (high - low) / 65534
-    quantized = np.clip(np.rint(small / scale), 0, 65534).astype("<u2")
+    quantized = np.clip(np.rint(means / scale), 0, 65534).astype("<u2")
     quantized[~known] = 65535
     head = {**head, "dtype": "u2", "scale": scale, "offset": low, "shape": size, "preview": True}
     return message(head, quantized.data.cast("B"))
