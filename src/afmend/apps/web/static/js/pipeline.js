@@ -173,7 +173,7 @@ export function listPresets() {
   const box = byId("preset");
   fill(box, h("option", { value: "", data: { own: "1" }, text: "…" }), ...state.schema.recipes.map((/** @type {any} */ one) => h("option", { value: one.name, text: one.name })));
   box.addEventListener("change", () => { if (box.value) usePreset(box.value); });
-  fill(byId("add-step"), h("option", { value: "", text: "Add a step …" }), ...["mark", "mask", "level", "filter", "fill", "fuse"].map((room) => h("optgroup", { label: room },
+  fill(byId("add-step"), h("option", { value: "", text: "Add a step …" }), ...["mark", "mask", "level", "filter", "fill", "tip", "fuse"].map((room) => h("optgroup", { label: room },
     ...state.schema.steps.filter((/** @type {any} */ one) => one.id.startsWith(`${room}.`)).map((/** @type {any} */ one) => h("option", { value: one.id, text: `${one.id}: ${one.title}` })))));
   byId("add-step").addEventListener("change", () => {
     const id = byId("add-step").value;
