@@ -104,7 +104,7 @@ def bench(server, browser):
     bench.preset("gwyddion")
     bench.view(
         layout="six", tool="pan", layer="exclude", dock="profile", theme="light", flat=True, range="p1", overlays=True,
-        invented=True, sigma=False, lock=False, physical=True, cmap="afm", brush=12, shortcuts=True, diff="filled",
+        invented=True, sigma=False, lock=False, physical=True, cmap="afm", brush=12, shortcuts=True, diff="filled", gate=True, gateMap=False, gateOf="", keys={},
     )  # fmt: skip
     bench.open("a.gwy")
     yield bench

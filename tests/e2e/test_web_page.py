@@ -504,6 +504,170 @@ def test_dropped_files_arrive(bench, scans):
     assert bench.js("document.querySelector('#file-list b')") is None
 
 
+# ------------------------------------------------------------------ gate, tip, previews
+
+
+def test_the_gate_says_its_verdict_and_where(bench):
+    assert bench.js("document.querySelector('#gate').checked")
+    bench.until(
+        "[...document.querySelectorAll('#file-list .current .gate')].some((g) => g.textContent.includes('gate'))", 240
+    )
+    bench.js("document.querySelector('#tab-gate').click()")
+    bench.until("document.querySelectorAll('.gate-said tr').length === 4")
+    assert "not yet to be relied on" in bench.js("document.querySelector('.gate-said').textContent")
+    assert bench.js("document.querySelectorAll('.gate-why li').length") > 0
+    overlay = "(() => { const c = document.querySelector('#panel-original .overlay'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 0; i < d.length; i += 4) n += d[i + 3] > 0 && Math.abs(d[i] - d[i + 2]) > 60; return n; })()"
+    before = bench.js(overlay)
+    bench.js("document.querySelector('.gate-said tr:nth-child(4) button').click()")
+    bench.view()
+    assert (
+        bench.js("document.querySelector('.gate-said tr:nth-child(4) button').getAttribute('aria-pressed')") == "true"
+    )
+    assert bench.js(overlay) > before + 500
+    assert "Imaging Artifacts" in bench.js("document.querySelector('#panel-original .facts').textContent")
+    bench.page.click("#tab-gate")
+    bench.view(gate=False, gateMap=False)
+    assert bench.js("[...document.querySelectorAll('.gate')].every((g) => g.textContent === '')")
+
+
+def test_the_tip_is_shown_and_goes_into_the_recipe(bench):
+    bench.js("document.querySelector('#tab-tip').click()")
+    bench.until(
+        "document.querySelector('.tip-said .big, .tip-said p')?.textContent.match(/[Ee]stimate|[Rr]adius|taken off/)",
+        60,
+    )
+    bench.js(
+        "(() => { const s = document.querySelector('#tip-source'); s.value = 'given'; s.dispatchEvent(new Event('change')); })()"
+    )
+    bench.until("document.querySelector('#tip-radius_nm')")
+    bench.js(
+        "(() => { const s = document.querySelector('#tip-radius_nm'); s.value = '20'; s.dispatchEvent(new Event('change')); })()"
+    )
+    bench.until(
+        "document.querySelector('.tip-said .big')?.textContent === 'Given tip: 20 nm' && window.__afmend.state.frames.has('tip')",
+        60,
+    )
+    assert (
+        bench.js("[...document.querySelectorAll('.tip-pictures img')].map((i) => i.naturalWidth > 50).join()")
+        == "true,true"
+    )
+    facts = bench.js("document.querySelector('#panel-mended .facts').textContent")
+    assert "never touched" in facts
+    spot = bench.js(
+        "(() => { const f = window.__afmend.state.frames.get('tip_flags'); const i = f.data.findIndex((v) => v & 8); return [i % 128 + 0.5, Math.floor(i / 128) + 0.5]; })()"
+    )
+    marked = {tuple(bench.color("mended", spot[0] + dx, spot[1])) for dx in (-0.4, -0.2, 0, 0.2, 0.4)}
+    bench.js("document.querySelector('#tab-profile').click()")
+    bench.view()
+    assert marked != {tuple(bench.color("mended", spot[0] + dx, spot[1])) for dx in (-0.4, -0.2, 0, 0.2, 0.4)}
+    bench.js("document.querySelector('#tab-tip').click()")
+    bench.until("[...document.querySelectorAll('.tip-said button')].some((b) => b.textContent === 'Add to the recipe')")
+    bench.js(
+        "[...document.querySelectorAll('.tip-said button')].find((b) => b.textContent === 'Add to the recipe').click()"
+    )
+    bench.wait()
+    assert bench.js("window.__afmend.wish().steps.slice(-2).map((u) => u.step)") == ["mark.untouched", "tip.correct"]
+    assert bench.js("window.__afmend.wish().steps.at(-1).params.radius_nm") == 20
+    bench.key("Ctrl+z")
+    bench.wait()
+    assert bench.js("window.__afmend.wish().steps.length") == 5
+
+
+def test_both_curves_stand_on_one_zero(bench, scans):
+    apart = "import('./static/js/profile.js').then((m) => { const { before, after, invented } = m.pair([[0, 20.5], [128, 20.5]]); const d = [...before.y].map((v, i) => v - after.y[i]).filter((_, i) => !invented[i]).sort((x, y) => x - y); return d[d.length >> 1]; })"
+    assert abs(bench.js(apart)) < 1e-3
+    assert "same middle" in bench.js(
+        "import('./static/js/profile.js').then((m) => m.pair([[0, 20.5], [128, 20.5]]).name)"
+    )
+    zero = bench.js("import('./static/js/profile.js').then((m) => m.commonZero())")
+    assert abs(zero) > 0
+    bench.js(
+        "window.__afmend.change('x', (w) => ({...w, common: {name: 'mine', steps: [{step: 'level.plane', params: {}}, {step: 'level.shift', params: {reference: 'minimum'}}]}}))"
+    )
+    bench.wait()
+    assert abs(bench.js(apart)) < 1e-3
+    bench.view(flat=False)
+    raw = bench.js(
+        "import('./static/js/profile.js').then((m) => m.along(window.__afmend.state.frames.get('original'), [[0, 20.5], [128, 20.5]], 'before').y[0])"
+    )
+    assert raw == pytest.approx(afmend.read(scans / "a.gwy").main.values[20, 0], abs=1e-4)
+
+
+def test_a_part_is_shown_while_a_slow_step_runs(bench):
+    bench.open("a.gwy")
+    seen = bench.js(
+        """(async () => {
+      const a = window.__afmend, parts = await import('./static/js/parts.js');
+      parts.learned(a.wish(), {ms: {'5:filter.gaussian': 5000}});
+      const found = [];
+      const watch = setInterval(() => { const f = a.state.frames.get('mended'); if (f?.head.part) found.push(JSON.stringify(f.head.part)); }, 1);
+      a.look({k: 3});
+      a.change('x', (w) => ({...w, common: {...w.common, steps: [...w.common.steps.slice(0, -1), {step: 'fill.laplace', params: {}}, {step: 'filter.gaussian', params: {sigma_px: 2}}]}}), {drag: true, gesture: 'g'});
+      return new Promise((good) => { const t0 = performance.now(); const wait = setInterval(() => { if (a.settled() || performance.now() - t0 > 20000) { clearInterval(wait); clearInterval(watch); good(found); } }, 5); });
+    })()""",
+        40,
+    )
+    bench.wait()
+    assert bench.js("window.__afmend.state.frames.get('mended').head.part") is None
+    (box,) = set(seen)
+    top, bottom, left, right = json.loads(box)
+    assert (bottom - top, right - left) == (32, 43)
+
+
+def test_low_and_high_values_are_shown(bench):
+    bench.js("document.querySelector('.step[data-step=\"level.polynomial\"] details, .step details').open = true")
+    bench.preset("auto")
+    bench.js("document.querySelector('.step[data-step=\"mark.spikes\"] details').open = true")
+    bench.until("document.querySelector('.step[data-step=\"mark.spikes\"] .knob input[type=range]')")
+    bench.js(
+        "document.querySelector('.step[data-step=\"mark.spikes\"] .knob input[type=range]').closest('.knob').querySelector('.info').click()"
+    )
+    bench.until("document.querySelectorAll('.tries img').length >= 2", 60)
+    texts = bench.js("[...document.querySelectorAll('.try')].map((t) => t.textContent)")
+    assert any(text.startswith("low") for text in texts)
+    assert any(text.startswith("high") for text in texts)
+    before = bench.js("JSON.stringify(window.__afmend.wish().steps)")
+    bench.js("document.querySelector('.try').click()")
+    assert bench.js("JSON.stringify(window.__afmend.wish().steps)") != before
+
+
+def test_shortcuts_can_be_set(bench):
+    bench.key("?")
+    bench.until("document.querySelector('tr[data-what=rectangle] .key')")
+    bench.page.click("tr[data-what=rectangle] .key")
+    bench.key("q")
+    assert bench.js("document.querySelector('tr[data-what=rectangle] kbd').textContent") == "Q"
+    bench.page.click("tr[data-what=lasso] .key")
+    bench.key("b")
+    assert bench.js("document.querySelector('tr[data-what=brush] kbd').textContent") == "none"
+    bench.page.click("tr[data-what=polygon] .key")
+    bench.key("Escape")
+    assert bench.js("document.querySelector('tr[data-what=polygon] kbd').textContent") == "P"
+    bench.js("document.querySelector('dialog').close()")
+    bench.until("!document.querySelector('dialog')")
+    for key, tool in (("q", "rectangle"), ("b", "lasso"), ("v", "pan"), ("r", "pan")):
+        bench.key(key)
+        assert bench.js(f"{VIEW}.tool") == tool
+    assert bench.js("document.querySelector('#tool-rectangle').title") == "Rectangle (Q)"
+    bench.key("?")
+    bench.page.click("#usual-keys")
+    bench.until("Object.keys(window.__afmend.state.view.keys).length === 0")
+    bench.js("document.querySelector('dialog').close()")
+    bench.until("!document.querySelector('dialog')")
+    bench.key("r")
+    assert bench.js(f"{VIEW}.tool") == "rectangle"
+
+
+def test_the_numbers_can_be_made_taller(bench):
+    height = "document.querySelector('#dock').getBoundingClientRect().height"
+    before = bench.js(height)
+    bench.js("document.querySelector('#dock-grip').focus()")
+    bench.key("ArrowUp")
+    assert bench.js(height) == pytest.approx(before + 16, abs=1)
+    bench.view(dockHeight=0)
+    assert bench.js(height) == pytest.approx(before, abs=1)
+
+
 # ------------------------------------------------------------------ nothing is lost
 
 

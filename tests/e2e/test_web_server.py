@@ -469,3 +469,69 @@ def test_words_for_a_wrong_folder():
     done = cli("web", "/no/such/folder", "--no-browser")
     assert done.returncode == 2
     assert "is not a folder" in done.stderr
+
+
+# ------------------------------------------------------------------ gate, tip, values tried
+
+
+OUTSIDE = wish("root/../secret.gwy")
+TRY = {"wish": wish(), "index": 0, "param": "x", "values": [1], "part": [0, 9, 0, 9]}
+HOSTILE = [
+    ("gate", {"ref": "root/../secret.gwy"}),
+    ("gate", {"ref": "root/%2e%2e/secret.gwy"}),
+    ("gate", {"ref": "root/none.gwy"}),
+    ("gate", {"ref": "root/one.gwy", "channel": "x" * 300}),
+    ("gate", {"ref": "root/one.gwy", "channel": "nothing"}),
+    ("gate", {"ref": "root/broken.spm"}),
+    ("gate", {"ref": "root/one.gwy", "frame": -1}),
+    ("gate", []),
+    ("tip", {"wish": wish(), "radius_nm": -1}),
+    ("tip", {"wish": wish(), "radius_nm": 1e300}),
+    ("tip", {"wish": wish(), "cmap": "../afm", "source": "given"}),
+    ("tip", {"wish": OUTSIDE}),
+    ("tries", {**TRY, "values": []}),
+    ("tries", {**TRY, "values": [1] * 99}),
+    ("tries", {**TRY, "index": 10**9}),
+    ("tries", {**TRY, "part": [0, 9, 0]}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), HOSTILE)
+def test_hostile_questions_are_refused(server, path, body):
+    status, _, data = server.ask("POST", f"/api/{path}", json.dumps(body).encode())
+    assert status == 422, (status, data[:300])
+    assert json.loads(data)["error"]["what"]
+
+
+def test_new_questions_need_key_and_origin(server):
+    for path in ("gate", "tip", "tries"):
+        assert server.ask("POST", f"/api/{path}", {}, headers={"Cookie": None})[0] == 401
+        assert server.ask("POST", f"/api/{path}", {}, headers={"Origin": "http://evil.example"})[0] == 403
+
+
+def test_boxes_beyond_the_scan_are_cut(server):
+    far = [-(10**12), 10**12, 10**12, 10**13]
+    asked = {**TRY, "wish": wish(steps=AUTO), "index": 2, "param": "hard", "values": [4.0], "part": far}
+    found = server.json("POST", "/api/tries", asked)
+    assert found["tries"][0]["marks"]
+    heads = [head for head, _ in server.run(wish(steps=AUTO), part=[-(10**15), 10**15, 5, 4])]
+    assert heads[-1]["t"] == "done"
+
+
+def test_the_gate_answers_twice_the_same(server):
+    first, second = (server.json("POST", "/api/gate", {"ref": "root/one.gwy"}) for _ in range(2))
+    assert first == second
+    assert first["judged"]["reasons"] is not None
+    assert set(first["activation"]["maps"]) == set(first["judged"]["probabilities"])
+
+
+def test_a_batch_may_ask_the_gate(server, folder):
+    order = {"wishes": [wish("root/one.gwy", AUTO)], "write": ["csv"], "folder": "judged", "gate": True}
+    job = server.json("POST", "/api/batch", order)
+    for _ in range(600):
+        job = server.json("GET", f"/api/batch/{job['id']}")
+        if job["state"] != "running":
+            break
+        time.sleep(0.2)
+    assert job["files"]["root/one.gwy"]["verdict"]
+    assert "verdict" in (folder / "judged" / "summary.csv").read_text()

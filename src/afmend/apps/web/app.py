@@ -22,12 +22,15 @@ from afmend.apps.web.compose import Wish
 from afmend.apps.web.engine import Engine, warm_up
 from afmend.apps.web.guard import Keys
 from afmend.apps.web.jobs import Jobs
+from afmend.apps.web.judging import Judging
 from afmend.apps.web.outputs import Outputs
 from afmend.apps.web.reading import Library, Reader
 from afmend.apps.web.requests import json_body, parsed, refuse
 from afmend.apps.web.roots import Roots
 from afmend.apps.web.running import Run, Runner
 from afmend.apps.web.sessions import MOST_BYTES, Sessions
+from afmend.apps.web.tips import Tips
+from afmend.apps.web.tries import Tries
 from afmend.apps.web.uploads import Uploads
 from afmend.apps.web.words import words
 from afmend.errors import AfmendError, BadParameterError
@@ -97,6 +100,7 @@ class Bench:
         self._sketcher = Reader(min(settings.read_timeout_s, 20.0), settings.memory_mb)
         self._engine = Engine(self._roots, Library(self._reader), settings.cache_bytes)
         self._runner = Runner(self._engine)
+        self._judging = Judging(self._roots, settings.memory_mb)
         self._jobs = Jobs()
         self._sessions = Sessions(settings.root, settings.state)
         self._uploads = Uploads(self._roots, uploads, settings.upload_bytes)
@@ -119,6 +123,9 @@ class Bench:
             Route("/api/recipe", self.recipe, methods=["POST"]),
             Route("/api/session/{tab}", self.session, methods=["GET", "PUT"]),
             Route("/api/token", self.token, methods=["POST"]),
+            *self._judging.routes(),
+            *Tips(self._engine).routes(),
+            *Tries(self._engine).routes(),
             *self._uploads.routes(),
             *self._outputs.routes(),
         ]
@@ -129,6 +136,7 @@ class Bench:
         self._runner.close()
         self._reader.close()
         self._sketcher.close()
+        self._judging.close()
 
     async def static(self, request: Request) -> Response:
         """Serve a file of the page."""

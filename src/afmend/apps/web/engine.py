@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from afmend.apps.web.compose import Wish, first_fill, raw_marking
+from afmend.apps.web.parts import HALO_PX, Box, Previewed, clamped, inside, part_of, sees_the_whole
 from afmend.apps.web.reading import Library, Opened
 from afmend.apps.web.roots import Roots
 from afmend.catalogue import find_step
@@ -53,16 +54,23 @@ Step = Callable[[int, int, str], None]
 """Called before each step with (index, count, step id)."""
 
 
+class _NotKeptError(Exception):
+    """A result would have to be computed."""
+
+
 class _Cache(StepCache):
     """A cache that notices what had to be computed."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(limit_bytes)
         self.computed = False
+        self.only_kept = False
 
     def get(self, key: str) -> tuple[Channel, dict[str, Any]] | None:
         found = super().get(key)
         self.computed = found is None
+        if found is None and self.only_kept:
+            raise _NotKeptError
         return found
 
 
@@ -119,6 +127,75 @@ class Engine:
                         setattr(done, name, scan)
                 _say(tell, stage, done)
         return done
+
+    def preview(self, wish: Wish, box: Box, stop: Callable[[], bool] = bool) -> Previewed | None:
+        """Compute steps whose results are not kept on a part of the image only.
+
+        Steps whose results are kept are those of the whole image. It ends before a step that looks at the whole image.
+
+        Returns
+        -------
+        Previewed or None
+            None if there is nothing to compute, or nothing that a part could show.
+
+        Raises
+        ------
+        AfmendError, StoppedError
+        """
+        opened = self.open(wish.ref, wish.frame)
+        scan = opened.scan
+        key = scan.find(wish.channel) if wish.channel else scan.main.key
+        shown = clamped(box, scan.grid.shape)
+        outer = clamped(shown, scan.grid.shape, HALO_PX)
+        cut, done = False, Previewed(shown)
+        with self._lock:
+            for stage, uses in _parts(wish.recipe().steps):
+                for use in uses:
+                    kept = None if cut else self._kept(scan, use, key)
+                    if kept is not None:
+                        scan = kept
+                        continue
+                    if stop():
+                        raise StoppedError
+                    if sees_the_whole(find_step(use.step).kind, use.step):
+                        return done if done.scans else None
+                    scan = scan if cut else part_of(scan, outer)
+                    cut = True
+                    scan = run_recipe(scan, Recipe(name="part", steps=(use,)), find_step, channel=key)
+                if cut:
+                    done.scans[stage] = part_of(scan, inside(shown, outer))
+        return done if done.scans else None
+
+    def glance(self, wish: Wish, box: Box) -> tuple[Channel, Grid]:
+        """Return a part of an image after the last step of a wish; steps before it are those of the whole image.
+
+        Raises
+        ------
+        AfmendError
+        """
+        opened = self.open(wish.ref, wish.frame)
+        key = opened.scan.find(wish.channel) if wish.channel else opened.scan.main.key
+        before = wish.model_copy(update={"steps": wish.steps[:-1]})
+        scan = self.mend(before).mended if before.steps else opened.scan
+        use = wish.steps[-1]
+        shown = clamped(box, scan.grid.shape)
+        outer = clamped(shown, scan.grid.shape, HALO_PX)
+        if not sees_the_whole(find_step(use.step).kind, use.step):
+            scan, shown = part_of(scan, outer), inside(shown, outer)
+        with self._lock:
+            scan = run_recipe(scan, Recipe(name="try", steps=(use,)), find_step, channel=key)
+        part = part_of(scan, shown)
+        return part.channels[key], part.grid
+
+    def _kept(self, scan: Scan, use: StepUse, key: ChannelKey) -> Scan | None:
+        """Return what a step makes of a scan, if that is in the cache."""
+        self._cache.only_kept = True
+        try:
+            return run_recipe(scan, Recipe(name="kept", steps=(use,)), find_step, channel=key, cache=self._cache)
+        except _NotKeptError:
+            return None
+        finally:
+            self._cache.only_kept = False
 
 
 def warm_up() -> None:

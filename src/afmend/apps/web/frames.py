@@ -25,7 +25,7 @@ ENDLESS = 2.9e38
 MISSING, EXCLUDED, ADDED, HOLE = 16, 32, 64, 128
 """Bits of a mask frame; the lower four hold the number of the artifact's kind, 0 = none."""
 _PERCENTILES = (0, 0.1, 1, 50, 99, 99.9, 100)
-INVENTED, OPEN, NO_BAR = 1, 2, 4
+INVENTED, OPEN, NO_BAR, UNTOUCHED = 1, 2, 4, 8
 """Bits of a flags frame."""
 
 
@@ -66,9 +66,15 @@ def _preview(
 ) -> bytes:
     low, high = span
     size = _reduced(values.shape, most)
-    small, known = shrink(values - low, valid, size)
+    factor = _whole_factor(values.shape, size)
+    if factor and valid.all():
+        parts = [values[i::factor, j::factor] for i in range(factor) for j in range(factor)]
+        means: NDArray[Any] = sum(parts[1:], start=parts[0]) / len(parts) - low
+        known = np.ones(size, np.bool_)
+    else:
+        means, known = shrink(values - low, valid, size)
     scale = (high - low) / 65534
-    quantized = np.clip(np.rint(small / scale), 0, 65534).astype("<u2")
+    quantized = np.clip(np.rint(means / scale), 0, 65534).astype("<u2")
     quantized[~known] = 65535
     head = {**head, "dtype": "u2", "scale": scale, "offset": low, "shape": size, "preview": True}
     return message(head, quantized.data.cast("B"))
@@ -120,19 +126,30 @@ def mask_frame(panel: str, channel: Channel, grid: Grid, most_px: int = 0) -> by
     return message(head, out.data.cast("B"))
 
 
-def flags_frame(channel: Channel, grid: Grid, most_px: int = 0) -> bytes:
-    """Return the message that says which pixels of a mended channel were invented, or left open."""
-    key = frame_key("flags", channel, most_px)
+def flags_frame(channel: Channel, grid: Grid, most_px: int = 0, panel: str = "flags") -> bytes:
+    """Return the message that says which pixels of a mended channel were invented, left open, or never touched.
+
+    Where the tip never touched the surface, heights are upper bounds: neither wrong nor invented, so not "open".
+    """
+    key = frame_key(panel, channel, most_px)
     invented = channel.invented
     out = invented.astype(np.uint8) * np.uint8(INVENTED)
-    left = channel.holes & ~invented
+    others = channel.missing.copy()
+    for name, mask in channel.masks.artifact.items():
+        if name != "untouched":
+            others |= mask
+    left = others & ~invented
     out[left] |= OPEN
+    bound = channel.masks.artifact.get("untouched")
+    if bound is not None:
+        out[bound & ~others] |= UNTOUCHED
     if channel.uncertainty is not None:
         out[np.isinf(channel.uncertainty)] |= NO_BAR
-    counts = {"invented": int(invented.sum()), "open": int(left.sum()), "no_bar": int((out & NO_BAR > 0).sum())}
+    counts = {"invented": int(invented.sum()), "open": int(left.sum()), "no_bar": int((out & NO_BAR > 0).sum()),
+              "untouched": int((out & UNTOUCHED > 0).sum())}  # fmt: skip
     out = _most(out, most_px)
     return message(
-        {**_head("flags", key, channel, grid), "dtype": "u1", "shape": out.shape, "counts": counts}, out.data.cast("B")
+        {**_head(panel, key, channel, grid), "dtype": "u1", "shape": out.shape, "counts": counts}, out.data.cast("B")
     )
 
 
@@ -141,9 +158,21 @@ def _most(labels: NDArray[np.uint8], most_px: int) -> NDArray[np.uint8]:
     if not most_px or max(labels.shape) <= most_px:
         return labels
     rows, cols = _reduced(labels.shape, most_px)
+    factor = _whole_factor(labels.shape, (rows, cols))
+    if factor:
+        out = labels[::factor, ::factor].copy()
+        for i, j in np.ndindex(factor, factor):
+            np.maximum(out, labels[i::factor, j::factor], out=out)
+        return out
     down = np.arange(rows) * labels.shape[0] // rows
     across = np.arange(cols) * labels.shape[1] // cols
     return np.ascontiguousarray(np.maximum.reduceat(np.maximum.reduceat(labels, down, axis=0), across, axis=1))
+
+
+def _whole_factor(shape: tuple[int, ...], size: tuple[int, int]) -> int:
+    """Return by which whole number both sides shrink; 0 if there is none. Slices are faster than resampling."""
+    factor = shape[0] // size[0]
+    return factor if (size[0] * factor, size[1] * factor) == shape else 0
 
 
 def _reduced(shape: tuple[int, ...], most: int) -> tuple[int, int]:

@@ -79,15 +79,12 @@ class Jobs:
         """Return a batch by its id, or None."""
         return self._jobs.get(name)
 
-    def start(
-        self, tasks: Sequence[Task], out: Path, write: tuple[str, ...], *, report: bool, resume: bool, workers: int
-    ) -> Running:
-        """Start a batch; what it writes is what ``afmend repair`` writes."""
-        running = Running(secrets.token_hex(8), out, tasks)
+    def start(self, tasks: Sequence[Task], order: Order) -> Running:
+        """Start a batch; it writes what ``afmend repair`` writes. Recipes and channels are those of the tasks."""
+        running = Running(secrets.token_hex(8), order.out, tasks)
         self._jobs[running.id] = running
         for old in [name for name, job in self._jobs.items() if job.state != "running"][:-MOST_JOBS]:
             del self._jobs[old]
-        order = Order(out, tasks[0].recipe, tasks[0].channel, write, report=report, workers=workers, resume=resume)
         running.thread = threading.Thread(target=_run, args=(running, order), daemon=True)
         running.thread.start()
         return running
@@ -125,6 +122,7 @@ def _facts(result: JobResult) -> dict[str, Any]:
     return {
         "good": result.good, "reused": result.reused, "seconds": result.seconds, "images": len(result.scans),
         "error": next((row["error"] for row in rows if row.get("error")), ""),
-        "unit": first.get("unit", ""), "artifacts": first.get("artifacts", ""),
+        "unit": first.get("unit", ""), "verdict": first.get("verdict", ""), "action": first.get("action", ""),
+        "artifacts": first.get("artifacts", ""),
         **{name: first.get(name) for name in numbers},
     }  # fmt: skip

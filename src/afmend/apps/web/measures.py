@@ -28,7 +28,7 @@ def roughness_rows(done: Mended) -> list[Json]:
     rows = []
     for name, scan, repaired in states:
         try:
-            rows.append({"state": name, **_finite(statistics(scan, done.key, repaired).to_json())})
+            rows.append({"state": name, **finite(statistics(scan, done.key, repaired).to_json())})
         except StepError:
             rows.append({"state": name, "pixels": 0})
     return rows
@@ -66,13 +66,14 @@ def step_height(done: Mended, first: Sequence[Point], second: Sequence[Point], *
 def history(done: Mended) -> list[Json]:
     """Return what the steps of the recipe found out: id, facts, and whether they were computed just now."""
     count = len(done.recipe.steps)
-    return [{"step": record.step, "version": record.version, "facts": _finite(dict(record.facts))}
+    return [{"step": record.step, "version": record.version, "facts": finite(dict(record.facts))}
             for record in done.mended.history[-count:]]  # fmt: skip
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return plain JSON: numbers that JSON does not know become null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+        return {str(key): finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from afmend.apps.batch import Order
 from afmend.apps.web.compose import Wish
 from afmend.apps.web.engine import Engine
 from afmend.apps.web.guard import REPORT_POLICY
@@ -36,6 +37,7 @@ class BatchWish(BaseModel):
     report: bool = True
     resume: bool = False
     workers: int = Field(1, ge=1, le=64)
+    gate: bool = False
 
 
 class Outputs:
@@ -65,6 +67,7 @@ class Outputs:
 
     def _start(self, wanted: BatchWish) -> Running:
         from afmend.apps.web.schema import schema
+        from afmend.artifacts.gate.model import TASK
 
         known = schema()["writes"]
         for ending in wanted.write:
@@ -79,7 +82,9 @@ class Outputs:
             raise BadParameterError("a file is named twice", now="Name every file once.")
         out = self._out(wanted.folder)
         endings = tuple(dict.fromkeys(wanted.write))
-        return self._jobs.start(tasks, out, endings, report=wanted.report, resume=wanted.resume, workers=wanted.workers)
+        order = Order(out, tasks[0].recipe, tasks[0].channel, endings, report=wanted.report, workers=wanted.workers,
+                      resume=wanted.resume, gate=TASK if wanted.gate else None)  # fmt: skip
+        return self._jobs.start(tasks, order)
 
     def _out(self, folder: str) -> Path:
         if not folder:

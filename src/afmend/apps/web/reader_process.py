@@ -19,8 +19,10 @@ Json = dict[str, Any]
 
 
 def main() -> None:
-    """Serve requests until standard input ends. The argument is the memory limit in MiB."""
+    """Serve requests until standard input ends. The arguments: the memory limit in MiB, how much to yield to others."""
     _limit_memory(int(sys.argv[1]))
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(int(sys.argv[2]))
     # Answers travel on a private copy of standard output; whatever a library prints goes to standard error.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -75,6 +77,8 @@ def _answer(scans: tuple[Scan, ...], request: Json) -> tuple[Json, list[Any]]:
     scan = scans[index]
     if request["want"] == "thumb":
         return {"png": _thumb(scan, int(request["size"])).hex(), **_brief(scan, len(scans))}, []
+    if request["want"] == "gate":
+        return _judged(scan, request["channel"]), []
     facts, arrays = wire.pack(scan)
     return {"scan": facts, "count": len(scans), "frame": index}, arrays
 
@@ -83,6 +87,22 @@ def _brief(scan: Scan, count: int) -> Json:
     grid = scan.grid
     return {"count": count, "format": scan.source.stored or scan.source.format, "rows": grid.rows, "cols": grid.cols,
             "size_nm": list(grid.size_nm), "calibrated": grid.calibrated, "channel": str(scan.main.key)}  # fmt: skip
+
+
+def _judged(scan: Scan, channel: str | None) -> Json:
+    """Ask the gate; its activation maps travel as signed bytes of the largest evidence of each verdict."""
+    import numpy as np
+
+    from afmend.artifacts.gate.judge import gate
+    from afmend.artifacts.gate.verdicts import VERDICTS
+
+    key = scan.find(channel)
+    judged = gate(scan, key)
+    maps = judged.activation[..., ::-1] if key.direction == "retrace" else judged.activation
+    top = np.maximum(np.abs(maps).max(axis=(1, 2), keepdims=True), 1e-12)
+    signed = np.rint(127 * maps / top).astype(np.int8)
+    where = {name: one.tobytes().hex() for name, one in zip(VERDICTS, signed, strict=True)}
+    return {"judged": judged.to_json(), "activation": {"shape": list(maps.shape[1:]), "maps": where}}
 
 
 def _thumb(scan: Scan, size: int) -> bytes:

@@ -42,11 +42,14 @@ class Reader:
         A file that takes longer is given up.
     memory_mb : int
         Address space that the process may use (not limited on Windows).
+    yields : int
+        How far it stands back for others, 0 to 19 (as ``nice``; not on Windows).
     """
 
-    def __init__(self, timeout_s: float = TIMEOUT_S, memory_mb: int = MEMORY_MB) -> None:
+    def __init__(self, timeout_s: float = TIMEOUT_S, memory_mb: int = MEMORY_MB, yields: int = 0) -> None:
         self._timeout_s = timeout_s
         self._memory_mb = memory_mb
+        self._yields = yields
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -105,8 +108,8 @@ class Reader:
         return CorruptFileError(what, where=path.name, now="Copy it again from the instrument, or report it.")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(  # noqa: S603 (this very Python, and a number)
-            [sys.executable, "-m", "afmend.apps.web.reader_process", str(self._memory_mb)],
+        self._process = subprocess.Popen(  # noqa: S603 (this very Python, and two numbers)
+            [sys.executable, "-m", "afmend.apps.web.reader_process", str(self._memory_mb), str(self._yields)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **ONE_THREAD},

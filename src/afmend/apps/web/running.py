@@ -19,9 +19,16 @@ from afmend.apps.web.requests import facts_of
 from afmend.errors import AfmendError
 from afmend.scan import Channel, Grid
 
+HEIGHTS = ("original", "leveled", "mended")
+"""Pictures of heights: the same content, the same picture."""
+
 
 class Run(BaseModel):
-    """A request of the page: what to do, which pictures it has already, how fine the others should be."""
+    """A request of the page: what to do, which pictures it has already, how fine the others should be.
+
+    ``part``: (first row, end, first column, end) to compute first, for those who cannot wait; ``part_only``: and then
+    nothing else, unless a part shows nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     rev: int = Field(ge=0)
@@ -29,6 +36,8 @@ class Run(BaseModel):
     have: dict[str, str] = {}
     preview_px: int = Field(0, ge=0, le=4096)
     sigma: bool = False
+    part: tuple[int, int, int, int] | None = None
+    part_only: bool = False
 
 
 def _panels(stage: str, run: Run) -> tuple[str, ...]:
@@ -50,6 +59,29 @@ def _picture(panel: str, channel: Channel, grid: Grid, most_px: int) -> bytes:
     if panel == "sigma":
         return frames.sigma_frame(channel, grid)
     return frames.heights_frame(panel, channel, grid, most_px)
+
+
+def _teller(run: Run, put: Callable[[bytes | None], None], spent: dict[str, float]) -> Callable[[str, Mended], None]:
+    """Return what sends the pictures of a stage, as far as the page has not got them; the time goes to ``spent``."""
+    sent: dict[str, str] = {}
+
+    def tell(stage: str, done: Mended) -> None:
+        start = time.perf_counter()
+        channel, grid = done.channel(stage), done.opened.scan.grid
+        for panel in _panels(stage, run):
+            key = frames.frame_key(panel, channel, run.preview_px)
+            content = key.partition(":")[2]
+            if _known(key, run.have.get(panel)):
+                put(frames.message({"t": "same", "panel": panel, "key": key}))
+            elif panel in HEIGHTS and content in sent:  # nothing was filled: the picture is there already
+                put(frames.message({"t": "alias", "panel": panel, "key": key, "of": sent[content]}))
+            else:
+                put(_picture(panel, channel, grid, run.preview_px))
+            if panel in HEIGHTS:
+                sent.setdefault(content, panel)
+        spent["frames"] += time.perf_counter() - start
+
+    return tell
 
 
 def _known(key: str, have: str | None) -> bool:
@@ -88,22 +120,15 @@ class Runner:
     def _work(self, run: Run, put: Callable[[bytes | None], None], stop: Callable[[], bool]) -> None:
         began = time.perf_counter()
         spent = {"frames": 0.0}
-
-        def tell(stage: str, done: Mended) -> None:
-            start = time.perf_counter()
-            channel, grid = done.channel(stage), done.opened.scan.grid
-            for panel in _panels(stage, run):
-                key = frames.frame_key(panel, channel, run.preview_px)
-                if _known(key, run.have.get(panel)):
-                    put(frames.message({"t": "same", "panel": panel, "key": key}))
-                else:
-                    put(_picture(panel, channel, grid, run.preview_px))
-            spent["frames"] += time.perf_counter() - start
+        tell = _teller(run, put, spent)
 
         def step(index: int, count: int, name: str) -> None:
             put(frames.message({"t": "step", "rev": run.rev, "index": index, "count": count, "step": name}))
 
         try:
+            if self._part(run, put, stop) and run.part_only:
+                put(frames.message({"t": "part_done", "rev": run.rev}))
+                return
             done = self._engine.mend(run.wish, tell, step, stop)
             times = {"server_ms": time.perf_counter() - began, "frames_ms": spent["frames"]}
             times = {name: round(1000 * seconds, 2) for name, seconds in times.items()}
@@ -124,6 +149,19 @@ class Runner:
             raise
         finally:
             put(None)
+
+    def _part(self, run: Run, put: Callable[[bytes | None], None], stop: Callable[[], bool]) -> bool:
+        """Send the pictures of a part of the image; say whether there were any."""
+        previewed = None if run.part is None else self._engine.preview(run.wish, run.part, stop)
+        if previewed is None:
+            return False
+        put(frames.message({"t": "part", "rev": run.rev, "box": previewed.box}))
+        for stage, scan in previewed.scans.items():
+            channel = scan.channels[scan.find(run.wish.channel)]
+            for panel in _panels(stage, run):
+                put(_picture(panel, channel, scan.grid, 0))
+        put(frames.message({"t": "part_end", "rev": run.rev}))
+        return True
 
 
 def _outcome(done: Mended) -> dict[str, Any]:

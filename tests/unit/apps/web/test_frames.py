@@ -103,7 +103,8 @@ def test_flags_and_error_bars():
     channel = marked().evolve(uncertainty=sigma)
     head, payload = one(frames.flags_frame(channel, GRID))
     assert list(payload) == [0, frames.INVENTED, 0, 0, 0, frames.INVENTED | frames.NO_BAR]
-    assert head["counts"] == {"invented": 2, "open": 0, "no_bar": 1}
+    assert head["counts"] == {"invented": 2, "open": 0, "no_bar": 1, "untouched": 0}
+
     head, payload = one(frames.sigma_frame(channel, GRID))
     shown = np.frombuffer(payload, "<f4")
     assert shown[1] == pytest.approx(0.5)
@@ -131,3 +132,27 @@ def test_golden_file_of_the_other_language():
     for (head, payload), (old_head, old_payload) in zip(messages(data), kept, strict=True):
         assert payload == old_payload
         assert set(head) == set(old_head)
+
+
+def test_what_no_tip_touched_is_a_bound_not_a_hole():
+    artifact = {"untouched": np.array([[1, 1, 0], [0, 0, 0]], bool), "scar": np.array([[0, 1, 0], [0, 0, 1]], bool)}
+    head, payload = one(
+        frames.flags_frame(heights(np.zeros((2, 3)), masks=Masks(artifact=artifact)), GRID, panel="tip_flags")
+    )
+    assert list(payload) == [frames.UNTOUCHED, frames.OPEN, 0, 0, 0, frames.OPEN]
+    assert head["panel"] == "tip_flags"
+    assert head["counts"] == {"invented": 0, "open": 2, "no_bar": 0, "untouched": 1}
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (41, 60)])
+def test_previews_are_means_and_largest_labels(shape):
+    rng = np.random.default_rng(3)
+    values = rng.normal(0, 1, shape)
+    head, payload = one(frames.heights_frame("mended", heights(values), Grid(*shape), 30))
+    small = np.frombuffer(payload, "<u2").reshape(head["shape"]) * head["scale"] + head["offset"]
+    assert head["shape"][1] == 30
+    assert abs(small[5, 7] - values[10:12, 14:16].mean()) < (1e-4 if shape[0] == 40 else 0.5)
+    labels = np.zeros(shape, np.uint8)
+    labels[-1, -1] = 3
+    assert frames._most(labels, 30)[-1, -1] == 3
+    assert frames._most(labels, 30).sum() == 3

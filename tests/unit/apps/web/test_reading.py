@@ -8,10 +8,10 @@ import pytest
 
 from afmend.apps.web import wire
 from afmend.apps.web.reading import Library, Reader
-from afmend.errors import BadScanError, CorruptFileError, UnknownFormatError
+from afmend.errors import BadScanError, CorruptFileError, StepError, UnknownFormatError
 from afmend.formats import write
 from afmend.recipes import repair
-from afmend.scan import Masks
+from afmend.scan import Channel, Grid, Masks, Scan
 from support import scan_of
 from web_server import damaged
 
@@ -115,3 +115,40 @@ def test_thumbs(reader, tmp_path):
     facts, arrays = reader.ask(path, want="thumb", size=100)
     assert bytes.fromhex(facts["png"]).startswith(b"\x89PNG")
     assert (facts["rows"], facts["cols"], arrays) == (80, 120, [])
+
+
+def test_a_verdict_comes_with_its_evidence(reader, tmp_path):
+    heights = damaged()
+    write(scan_of(heights, opposite=heights + 0.01), tmp_path / "a.h5")
+    both = {
+        direction: reader.ask(tmp_path / "a.h5", want="gate", channel=f"height/{direction}")[0]
+        for direction in ("trace", "retrace")
+    }
+    for facts in both.values():
+        judged, activation = facts["judged"], facts["activation"]
+        assert judged["verdict"] in judged["probabilities"]
+        assert set(activation["maps"]) == set(judged["probabilities"])
+        rows, cols = activation["shape"]
+        values = np.frombuffer(bytes.fromhex(activation["maps"][judged["verdict"]]), np.int8)
+        assert values.size == rows * cols
+        assert np.abs(values.astype(int)).max() == 127
+    write(scan_of(heights[:6]), tmp_path / "low.h5")
+    with pytest.raises(StepError, match="too little to judge"):
+        reader.ask(tmp_path / "low.h5", want="gate", channel=None)
+
+
+def test_evidence_of_a_retrace_lies_where_the_picture_does(reader, tmp_path):
+    rng = np.random.default_rng(2)
+    heights = rng.normal(0, 0.2, (96, 128))
+    heights[:, :40] += 40.0 * (rng.random((96, 40)) > 0.8)
+    mirrored = {}
+    for direction, shown in (("trace", heights), ("retrace", heights[:, ::-1])):
+        scan = Scan.of(Grid(96, 128, 2.0, 3.0), [Channel("height", direction, np.ascontiguousarray(shown), "nm")])
+        write(scan, tmp_path / f"{direction}.h5")
+        facts = reader.ask(tmp_path / f"{direction}.h5", want="gate", channel=None)[0]
+        rows, cols = facts["activation"]["shape"]
+        name = facts["judged"]["verdict"]
+        mirrored[direction] = np.frombuffer(bytes.fromhex(facts["activation"]["maps"][name]), np.int8).reshape(
+            rows, cols
+        )
+    assert (mirrored["retrace"] == mirrored["trace"][:, ::-1]).all()

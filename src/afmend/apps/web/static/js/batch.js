@@ -28,6 +28,7 @@ export function askBatch() {
   const copies = h("input", { type: "checkbox", id: "batch-copies" });
   const regions = h("input", { type: "checkbox", id: "batch-regions" });
   const resume = h("input", { type: "checkbox", id: "batch-resume", checked: true });
+  const gate = h("input", { type: "checkbox", id: "batch-gate" });
   const own = list.filter((one) => one.ref in state.work.own).length;
   const drawn = strokesOf().length;
   const where = h("label", {}, "Folder for the results, inside of the open one ", folder);
@@ -37,12 +38,13 @@ export function askBatch() {
     const same = regions.checked ? strokesOf() : [];
     const wishes = list.map(({ ref }) => ({ ...wishOf(ref), ...(same.length && !strokesOf(ref).length ? { strokes: same.map(({ layer, polygons }) => ({ layer, polygons })) } : {}) }));
     box.close();
-    startBatch({ wishes, write: ticked(form), folder: copies.checked ? "" : folder.value.trim(), report: true, resume: resume.checked });
+    startBatch({ wishes, write: ticked(form), folder: copies.checked ? "" : folder.value.trim(), report: true, resume: resume.checked, gate: gate.checked });
   } },
   h("p", { text: `Recipe ${state.work.common.name}${own ? `; ${own} files have a recipe of their own` : ""}. Drawings stay with their files.` }),
   formats(["h5", "gwy", "png"]), where,
   h("label", {}, copies, "Do not write there: let me download the results"),
   drawn ? h("label", {}, regions, `Use the ${drawn} drawings of this scan for every file without its own`) : null,
+  h("label", { title: "A first model, not yet to be relied on; the same as `afmend repair --gate`" }, gate, "Ask the gate first: fill nothing in scans that are good, flag hopeless ones"),
   h("label", {}, resume, "Keep what an earlier run of the same order finished"), start);
   const box = dialog("Mend many files", [form]);
   start.focus();
@@ -83,21 +85,25 @@ function verdicts(job) {
   for (const [ref, one] of Object.entries(job.files)) {
     const found = /** @type {any} */ (one);
     const kind = !found.good ? "error" : odd.has(ref) ? "odd" : "good";
-    const text = kind === "error" ? `✗ ${found.error}` : `${kind === "odd" ? `⚠ unusual: ${odd.get(ref)}` : "✓"} ${found.invented_percent === null || found.invented_percent === undefined ? "" : `${plain(found.invented_percent, 2)} % filled`}`;
+    const text = kind === "error" ? `✗ ${found.error.replace(/^\w+Error: /, "").replace(`${nameOf(ref)}: `, "")}` : `${kind === "odd" ? `⚠ unusual: ${odd.get(ref)}` : "✓"} ${found.invented_percent === null || found.invented_percent === undefined ? "" : `${plain(found.invented_percent, 2)} % filled`}`;
     state.verdicts[ref] = { kind, text };
     emit("verdict", ref);
   }
 }
 
-/** Files whose numbers lie far from the middle of the batch, and which number. @param {Record<string, any>} all @returns {Map<string, string>} */
+const FEWEST = 8; // files from which on some can be called unusual
+
+/** Files whose numbers lie far from the middle of the batch, and which number. Roughness is compared by its ratio. @param {Record<string, any>} all @returns {Map<string, string>} */
 export function outliers(all) {
   const found = new Map();
-  for (const [name, words] of [["Sq_mended", "roughness"], ["invented_percent", "share filled"]]) {
-    const values = Object.entries(all).filter(([, one]) => Number.isFinite(one[name])).map(([ref, one]) => /** @type {[string, number]} */ ([ref, one[name]]));
-    if (values.length < 5) continue;
+  /** @type {[string, string, (v: number) => number, number][]} */
+  const kinds = [["Sq_mended", "roughness", (v) => Math.log10(Math.max(v, 1e-12)), 0.1], ["invented_percent", "share filled", (v) => v, 1]];
+  for (const [name, words, scale, least] of kinds) {
+    const values = Object.entries(all).filter(([, one]) => Number.isFinite(one[name])).map(([ref, one]) => /** @type {[string, number]} */ ([ref, scale(one[name])]));
+    if (values.length < FEWEST) continue;
     const middle = median(values.map(([, v]) => v));
-    const spread = 1.4826 * median(values.map(([, v]) => Math.abs(v - middle)));
-    for (const [ref, v] of values) if (Math.abs(v - middle) > 4 * Math.max(spread, 1e-3 * Math.abs(middle), 1e-12) && !found.has(ref)) found.set(ref, words);
+    const spread = Math.max(least, 1.4826 * median(values.map(([, v]) => Math.abs(v - middle))));
+    for (const [ref, v] of values) if (Math.abs(v - middle) > 4 * spread && !found.has(ref)) found.set(ref, words);
   }
   return found;
 }
@@ -131,10 +137,10 @@ function review(job) {
   const refs = Object.keys(job.files).sort((a, b) => rank(a) - rank(b));
   const row = (/** @type {string} */ ref) => {
     const one = job.files[ref];
-    const words = !one.good ? one.error : odd.has(ref) ? `unusual ${odd.get(ref)}` : "good";
+    const words = !one.good ? one.error : `${odd.has(ref) ? `unusual ${odd.get(ref)}` : "good"}${one.verdict ? `; gate: ${one.verdict}, ${one.action}` : ""}`;
     return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", type: "button", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
-      h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { text: one.Sq_mended === null || one.Sq_mended === undefined ? "–" : quantity(one.Sq_mended, one.unit) }),
-      h("td", { text: one.invented_percent === null || one.invented_percent === undefined ? "–" : `${plain(one.invented_percent, 2)} %` }), h("td", { text: one.artifacts }));
+      h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { class: "number", text: one.Sq_mended === null || one.Sq_mended === undefined ? "–" : quantity(one.Sq_mended, one.unit) }),
+      h("td", { class: "number", text: one.invented_percent === null || one.invented_percent === undefined ? "–" : `${plain(one.invented_percent, 2)} %` }), h("td", { text: one.artifacts }));
   };
   const box = dialog("What became of the files", [h("table", {}, h("thead", {}, h("tr", {}, ...["file", "verdict", "Sq", "filled", "artifacts"].map((name) => h("th", { scope: "col", text: name })))), h("tbody", {}, ...refs.map(row)))], { wide: true });
 }

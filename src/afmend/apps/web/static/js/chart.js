@@ -1,5 +1,6 @@
 // A small chart of lines on a canvas: axes with units, a legend, a band.
 
+import { PLAIN } from "./dom.js";
 import { display, round, ticks } from "./numbers.js";
 
 /** @typedef {{name: string, color: string, dash?: number[], x: ArrayLike<number>, y: ArrayLike<number>, band?: ArrayLike<number>, fill?: boolean, marks?: ArrayLike<number>}} Series */
@@ -11,12 +12,16 @@ import { display, round, ticks } from "./numbers.js";
 export function drawChart(canvas, series, units) {
   const dpr = window.devicePixelRatio || 1;
   const rect = canvas.getBoundingClientRect();
-  canvas.width = Math.max(1, Math.round(rect.width * dpr));
-  canvas.height = Math.max(1, Math.round(rect.height * dpr));
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const [w, h] = [Math.max(1, Math.round(rect.width * dpr)), Math.max(1, Math.round(rect.height * dpr))];
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) canvas.height = h;
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", PLAIN));
   pen.setTransform(dpr, 0, 0, dpr, 0, 0);
+  pen.clearRect(0, 0, rect.width, rect.height);
   const ink = getComputedStyle(canvas).color;
-  const frame = { left: 58, right: rect.width - 12, top: 20, bottom: rect.height - 30 };
+  pen.font = "11px system-ui, sans-serif";
+  const names = legend(pen, series, rect.width - 70);
+  const frame = { left: 58, right: rect.width - 12, top: 20 + 14 * (names.at(-1)?.row ?? 0), bottom: rect.height - 30 };
   const xs = extent(series.map((one) => one.x));
   const ys = extent(series.map((one) => one.y));
   if (!xs || !ys || frame.right < frame.left + 40 || frame.bottom < frame.top + 20) return;
@@ -31,21 +36,32 @@ export function drawChart(canvas, series, units) {
   pen.clip();
   for (const one of series) curve(pen, one, sx, sy);
   pen.restore();
-  let at = frame.left + 6;
   pen.font = "11px system-ui, sans-serif";
-  for (const one of series) {
+  series.forEach((one, i) => {
+    const [at, y] = [frame.left + 6 + names[i].x, 10 + 14 * names[i].row];
     pen.strokeStyle = one.color;
     pen.lineWidth = 2;
     pen.setLineDash(one.dash ?? []);
     pen.beginPath();
-    pen.moveTo(at, 10);
-    pen.lineTo(at + 18, 10);
+    pen.moveTo(at, y);
+    pen.lineTo(at + 18, y);
     pen.stroke();
     pen.setLineDash([]);
     pen.fillStyle = ink;
-    pen.fillText(one.name, at + 23, 14);
-    at += 38 + pen.measureText(one.name).width;
-  }
+    pen.fillText(one.name, at + 23, y + 4);
+  });
+}
+
+/** Where the names of the curves go: in rows, as many as it takes. @param {CanvasRenderingContext2D} pen @param {Series[]} series @param {number} width */
+function legend(pen, series, width) {
+  let [x, row] = [0, 0];
+  return series.map((one) => {
+    const needs = 38 + pen.measureText(one.name).width;
+    if (x && x + needs - 15 > width) [x, row] = [0, row + 1];
+    const place = { x, row };
+    x += needs;
+    return place;
+  });
 }
 
 /** @param {ArrayLike<number>[]} all @returns {[number, number]|null} */
@@ -69,7 +85,7 @@ function axes(pen, ink, frame, { xs, ys, sx, sy, units }) {
   const ux = display(Math.max(Math.abs(xs[0]), Math.abs(xs[1])), units.x);
   const uy = display(Math.max(Math.abs(ys[0]), Math.abs(ys[1])), units.y);
   pen.globalAlpha = 0.25;
-  for (const v of ticks(ys[0] * uy.factor, ys[1] * uy.factor, Math.max(2, (frame.bottom - frame.top) / 32))) {
+  for (const v of ticks(ys[0] * uy.factor, ys[1] * uy.factor, Math.max(3, (frame.bottom - frame.top) / 26))) {
     const y = Math.round(sy(v / uy.factor)) + 0.5;
     pen.beginPath();
     pen.moveTo(frame.left, y);

@@ -1,7 +1,8 @@
 // The color bar of a map: ticks with units, two ends that can be dragged or moved with the arrow keys.
 
+import { PLAIN } from "./dom.js";
 import { display, plain, round, ticks } from "./numbers.js";
-import { limits, percentiles, sigmaLimits, tableOf } from "./scene.js";
+import { limits, mapOf, percentiles, sigmaLimits, tableOf } from "./scene.js";
 import { look, state } from "./store.js";
 
 /** Which limits a panel's bar is about. @param {import("./scene.js").Panel} panel */
@@ -26,15 +27,15 @@ const drawn = new WeakMap();
 /** @param {HTMLCanvasElement} canvas @param {import("./scene.js").Panel} panel */
 export function drawBar(canvas, panel) {
   const dpr = window.devicePixelRatio || 1;
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", PLAIN));
   const [width, height] = [canvas.width / dpr, canvas.height / dpr];
   const group = groupOf(panel);
   const [low, high] = group === "sigma" ? sigmaLimits() : limits(group);
   const [a, b] = reach(group);
-  const sign = [canvas.width, canvas.height, group, low, high, a, b, state.view.cmap, document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
+  const sign = [canvas.width, canvas.height, group, low, high, a, b, mapOf(panel), document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
   if (drawn.get(canvas) === sign) return;
   drawn.set(canvas, sign);
-  const table = tableOf(group === "diff" ? "difference" : group === "sigma" ? "blue" : state.view.cmap);
+  const table = tableOf(group === "diff" ? "difference" : group === "sigma" ? "blue" : mapOf(panel));
   pen.setTransform(dpr, 0, 0, dpr, 0, 0);
   pen.clearRect(0, 0, width, height);
   const [top, bottom] = [16, height - 6];

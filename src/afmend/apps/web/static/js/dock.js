@@ -2,13 +2,14 @@
 
 import { drawChart } from "./chart.js";
 import { byId, download, fill, h, sentence } from "./dom.js";
+import { gateTab } from "./gate.js";
 import { api, busy } from "./net.js";
 import { plain, quantity } from "./numbers.js";
-import { along, histogram, lengthOf } from "./profile.js";
-import { flattened } from "./scene.js";
+import { along, histogram, lengthOf, originalName, pair } from "./profile.js";
+import { tipTab } from "./tip.js";
 import { emit, look, on, state, wish } from "./store.js";
 
-const TABS = { profile: "Profile", histogram: "Histogram", roughness: "Roughness", step: "Step height", log: "Steps" };
+const TABS = { profile: "Profile", histogram: "Histogram", roughness: "Roughness", step: "Step height", gate: "Gate", tip: "Tip", log: "Steps" };
 const BEFORE = "#8a6d3b";
 const AFTER = "#1f77b4";
 let asked = 0;
@@ -27,38 +28,76 @@ export function makeDock() {
     look({ dock: next });
     byId(`tab-${next}`).focus();
   });
-  on("view", (/** @type {any} */ changes) => { if ("dock" in changes || "flat" in changes || "theme" in changes) refresh(); });
+  on("view", (/** @type {any} */ changes) => { if (["dock", "flat", "theme", "gateMap", "gateOf"].some((name) => name in changes)) refresh(); });
+  on("tipped", () => { if (state.view.dock === "tip") refresh(); });
+  on("idle", () => { if (["tip", "roughness", "step"].includes(state.view.dock)) refresh(); });
+  on("gated", () => { if (state.view.dock === "gate") refresh(); });
   on("line areas doc", () => refresh());
-  on("done", () => (["profile", "histogram"].includes(state.view.dock) ? later() : refresh()));
+  on("done", () => later());
   new ResizeObserver(() => later()).observe(byId("dock-body"));
+  grip();
   refresh();
 }
 
+/** The edge between panels and numbers can be dragged, or moved with the arrow keys; a double click puts it back. */
+function grip() {
+  const edge = byId("dock-grip");
+  const dock = byId("dock");
+  const set = (/** @type {number} */ height) => {
+    const fits = height ? Math.round(Math.min(0.7 * window.innerHeight, Math.max(90, height))) : 0;
+    look({ dockHeight: fits });
+  };
+  const show = () => {
+    if (state.view.dockHeight) dock.style.setProperty("--dock", `${state.view.dockHeight}px`);
+    else dock.style.removeProperty("--dock");
+    edge.setAttribute("aria-valuenow", String(Math.round(dock.getBoundingClientRect().height)));
+  };
+  edge.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => edge.setPointerCapture(event.pointerId));
+  edge.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => { if (edge.hasPointerCapture(event.pointerId)) set(dock.getBoundingClientRect().bottom - event.clientY); });
+  edge.addEventListener("dblclick", () => set(0));
+  edge.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const by = { ArrowUp: 16, ArrowDown: -16 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    event.stopPropagation();
+    set(dock.getBoundingClientRect().height + by);
+  });
+  on("view", (/** @type {any} */ changes) => { if ("dockHeight" in changes) show(); });
+  show();
+}
+
 function later() {
-  if (!asked) asked = requestAnimationFrame(() => { asked = 0; if (["profile", "histogram"].includes(state.view.dock)) refresh(); });
+  if (!asked) asked = requestAnimationFrame(() => { asked = 0; if (["profile", "histogram", "tip", "log"].includes(state.view.dock)) refresh(); });
 }
 
 export function refresh() {
   const kind = /** @type {keyof typeof TABS} */ (state.view.dock);
   for (const tab of byId("dock-tabs").children) {
     const on_ = tab.dataset.tab === kind;
+    if (tab.getAttribute("aria-selected") === String(on_)) continue;
     tab.setAttribute("aria-selected", String(on_));
     tab.tabIndex = on_ ? 0 : -1;
   }
-  byId("dock-body").setAttribute("aria-labelledby", `tab-${kind}`);
+  if (byId("dock-body").getAttribute("aria-labelledby") !== `tab-${kind}`) byId("dock-body").setAttribute("aria-labelledby", `tab-${kind}`);
   if (!state.info) fill(byId("dock-body"), h("p", { class: "dim", text: "Open a scan first." }));
-  else ({ profile, histogram: shares, roughness, step, log })[kind]();
+  else ({ profile, histogram: shares, roughness, step, gate: () => gateTab(byId("dock-body")), tip: () => tipTab(byId("dock-body"), withoutTip), log })[kind]();
 }
 
-/** @param {any[]} series @param {any} units @param {string} name @param {any[]} [facts] */
+/** @param {any[]} series @param {any} units @param {string} name @param {string[]} [facts] */
 function chart(series, units, name, facts = []) {
   let canvas = byId("chart");
-  if (!canvas) {
+  if (!canvas || !byId("dock-body").querySelector(".chart-side")) {
     canvas = h("canvas", { id: "chart", role: "img", "aria-label": name });
     fill(byId("dock-body"), h("div", { class: "chart-side" }), canvas);
   }
-  canvas.setAttribute("aria-label", name);
-  fill(/** @type {Element} */ (byId("dock-body").querySelector(".chart-side")), ...facts, h("button", { type: "button", onclick: () => table(series, units, name) }, "Save as CSV"));
+  if (canvas.getAttribute("aria-label") !== name) canvas.setAttribute("aria-label", name);
+  const side = /** @type {any} */ (byId("dock-body").querySelector(".chart-side"));
+  const text = `${name}|${facts.join("|")}`;
+  if (side.dataset.text !== text) {
+    side.dataset.text = text;
+    fill(side, ...facts.map((one) => h("p", { text: one })), h("button", { type: "button", onclick: () => side.save() }, "Save as CSV"));
+  }
+  side.save = () => table(series, units, name);
   drawChart(canvas, series, units);
 }
 
@@ -75,27 +114,33 @@ export const lineOf = () => state.line ?? [[0, Math.floor(state.info.grid.rows /
 
 function profile() {
   const line = lineOf();
-  const [original, mended] = [state.frames.get("original"), state.frames.get("mended")];
-  const unit = original?.head.unit ?? "";
-  const before = along(original, line, "before");
-  const after = along(mended, line);
-  const invented = along(state.frames.get("flags"), line).y.map((v) => Number(v) & 1);
+  const unit = state.frames.get("original")?.head.unit ?? "";
+  const { before, after, invented, name } = pair(line);
   const bars = state.frames.has("sigma") ? along(state.frames.get("sigma"), line).y.map((s) => (s < 1e37 ? s : NaN)) : undefined;
-  const name = flattened("before") ? "original without its plane" : "original";
   const span = (/** @type {Float64Array} */ y) => { const good = y.filter(Number.isFinite); return good.length ? Math.max(...good) - Math.min(...good) : NaN; };
   chart([
     { name, color: BEFORE, dash: [5, 3], ...before },
     { name: "mended (filled: shaded)", color: AFTER, ...after, marks: invented, band: bars },
   ], { x: state.info.grid.calibrated ? "nm" : "px", y: unit, xName: "along the line", yName: "height" }, "profile", [
-    h("p", { text: state.line ? `Line A to B: ${state.info.grid.calibrated ? quantity(lengthOf(line), "nm") : `${plain(lengthOf(line))} px`}` : "Middle line. Draw another with M." }),
-    h("p", { text: `Highest to lowest: ${quantity(span(before.y), unit)} before, ${quantity(span(after.y), unit)} after` }),
+    state.line ? `Line A to B: ${state.info.grid.calibrated ? quantity(lengthOf(line), "nm") : `${plain(lengthOf(line))} px`}` : "Middle line. The tool “line profile” draws another.",
+    `Highest to lowest: ${quantity(span(before.y), unit)} before, ${quantity(span(after.y), unit)} after`,
   ]);
+}
+
+/** Before and after the tip is taken off, along the same line. */
+function withoutTip() {
+  const [mended, tip, flags] = ["mended", "tip", "tip_flags"].map((name) => state.frames.get(name));
+  if (!mended) return;
+  const line = lineOf();
+  const series = [{ name: "mended", color: BEFORE, dash: [5, 3], ...along(mended, line) }];
+  if (tip) series.push(/** @type {any} */ ({ name: "without the tip (shaded: upper bound)", color: AFTER, ...along(tip, line), marks: along(flags, line).y.map((v) => Number(v) & 8) }));
+  drawChart(byId("chart"), series, { x: state.info.grid.calibrated ? "nm" : "px", y: mended.head.unit, xName: "along the line", yName: "height" });
 }
 
 function shares() {
   const series = [];
   for (const [panel, group, name, color, dash] of /** @type {[string, string, string, string, number[]][]} */ ([
-    ["original", "before", flattened("before") ? "original without its plane" : "original", BEFORE, [5, 3]], ["mended", "after", "mended", AFTER, []]])) {
+    ["original", "before", originalName(), BEFORE, [5, 3]], ["mended", "after", "mended", AFTER, []]])) {
     const frame = state.frames.get(panel);
     if (frame) series.push({ name, color, dash, ...histogram(frame, group) });
   }
@@ -125,7 +170,7 @@ async function roughness() {
 async function step() {
   const areas = state.areas;
   if (areas.length < 2) {
-    fill(byId("dock-body"), h("p", { text: `Step height: choose the tool "areas" (S) and draw ${areas.length ? "the second area" : "two areas, the lower first"} on the original or the mended map.` }));
+    fill(byId("dock-body"), h("p", { text: `Step height: choose the tool “areas for step height” and draw ${areas.length ? "the second area" : "two areas, the lower first"} on the original or the mended map.` }));
     return;
   }
   try {

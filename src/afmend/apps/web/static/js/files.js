@@ -1,6 +1,7 @@
 // The left side: the folder, uploads, thumbnails, one file after the other.
 
 import { byId, fill, h, say, sentence } from "./dom.js";
+import { brief, keepOnly, later, saidOf } from "./gate.js";
 import { api, drop, run } from "./net.js";
 import { plain, quantity } from "./numbers.js";
 import { emit, on, state } from "./store.js";
@@ -36,6 +37,7 @@ export function makeFiles() {
   });
   for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => dropped(/** @type {DragEvent} */ (event)));
   on("verdict", (/** @type {string} */ ref) => badge(ref));
+  on("gated", (/** @type {string} */ ref) => { for (const row of byId("file-list").children) if (row.dataset.ref && (!ref || row.dataset.ref === ref)) verdict(row, row.dataset.ref); });
   byId("sample").addEventListener("click", sample);
 }
 
@@ -68,6 +70,7 @@ function list() {
   rows.push(...folders.map(folderRow), ...files().map(fileRow));
   if (!rows.length) rows.push(h("li", { class: "dim", text: "No files here. Drop scans anywhere on the page." }));
   fill(box, ...rows);
+  keepOnly((ref) => rowOf(ref) !== null);
   for (const row of box.querySelectorAll("[data-ref]")) watcher.observe(row);
   byId("place").textContent = place === "root" ? state.schema?.root ?? "" : decodeURIComponent(place.split("/").slice(1).join("/"));
   counts();
@@ -91,7 +94,7 @@ function fileRow(one) {
   const box = h("input", { type: "checkbox", checked: chosen.has(one.ref), "aria-label": `Choose ${one.name}`, onchange: () => { if (box.checked) chosen.add(one.ref); else chosen.delete(one.ref); counts(); } });
   const row = h("li", { class: "file", data: { ref: one.ref } }, box,
     h("button", { class: "quiet open", type: "button", title: one.name, onclick: () => openFile(one.ref, one.name) },
-      h("span", { class: "thumb" }), h("span", { class: "words" }, h("span", { class: "name", text: one.name }), h("span", { class: "facts dim" }), h("span", { class: "badge" }))));
+      h("span", { class: "thumb" }), h("span", { class: "words" }, h("span", { class: "name", text: one.name }), h("span", { class: "facts dim" }), h("span", { class: "badge" }), h("span", { class: "gate" }))));
   row.classList.toggle("current", state.doc?.ref === one.ref);
   show(row, one.ref);
   return row;
@@ -107,6 +110,7 @@ function show(row, ref) {
   const facts = /** @type {HTMLElement} */ (row.querySelector(".facts"));
   if (found?.error) {
     facts.textContent = found.error;
+    facts.title = found.error;
     row.classList.add("unreadable");
     thumb.textContent = "✗";
   } else if (found) {
@@ -121,8 +125,13 @@ function show(row, ref) {
 function verdict(row, ref) {
   const found = state.verdicts[ref];
   const cell = /** @type {HTMLElement} */ (row.querySelector(".badge"));
-  cell.textContent = found ? found.text : "";
+  cell.textContent = found && !(found.kind === "error" && row.classList.contains("unreadable")) ? found.text : "";
   cell.className = `badge ${found?.kind ?? ""}`;
+  const gate = /** @type {HTMLElement} */ (row.querySelector(".gate"));
+  const said = brief(state.view.gate ? saidOf(ref) : undefined);
+  gate.textContent = said.text;
+  gate.title = said.title;
+  gate.className = `gate ${said.kind}`;
 }
 
 /** @param {string} ref */
@@ -148,11 +157,12 @@ async function next() {
     thumbs.set(ref, { ...found, url: URL.createObjectURL(new Blob([bytes], { type: "image/png" })) });
   } catch (error) {
     const refused = /** @type {any} */ (error).error;
-    thumbs.set(ref, { error: refused ? sentence(refused) : "not reached" });
+    thumbs.set(ref, { error: refused ? sentence({ ...refused, where: "" }) : "not reached" }); // the row names the file
   }
   drawing--;
   const row = rowOf(ref);
   if (row) show(row, ref);
+  if (row && !thumbs.get(ref)?.error) later(ref);
   next();
 }
 
@@ -188,7 +198,7 @@ export async function openFile(ref, name, how = {}) {
       return;
     }
     const refused = /** @type {any} */ (error).error;
-    thumbs.set(ref, { error: refused ? sentence(refused) : "not reached" });
+    thumbs.set(ref, { error: refused ? sentence({ ...refused, where: "" }) : "not reached" }); // the row names the file
     const row = rowOf(ref);
     if (row) show(row, ref);
     say(refused ? sentence(refused) : "The server cannot be reached.", "bad");

@@ -9,6 +9,7 @@ export class FlatPainter {
   constructor(canvas) {
     this.canvas = canvas;
     this.kind = "plain";
+    this.slow = false;
     this.pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false, willReadFrequently: true }));
     /** @type {Map<string, any>} */ this.frames = new Map();
     /** @type {Map<string, {key: string, image: ImageBitmap|null, timer: number}>} */ this.surfaces = new Map();
@@ -145,6 +146,7 @@ function marked(color, label, spec, x, y) {
   if (!label) return color;
   if (spec.mode === 2) {
     if (label & 2) return (x + y) % 7 < 3 ? packed([229, 26, 51]) : color;
+    if (label & 8 && (x - y + 6000) % 6 < 2) return packed([115, 51, 217]);
     return label & 1 ? mixed(color, [0, 214, 255], 0.45) : color;
   }
   const kind = label & 15;

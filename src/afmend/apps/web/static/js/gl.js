@@ -2,7 +2,11 @@
 
 import { MAP_FRAGMENT, MAP_VERTEX, SURFACE_FRAGMENT, SURFACE_VERTEX } from "./shaders.js";
 import { cameraOf, meshOf, meshSide } from "./surface.js";
-import { pooled } from "./pool.js";
+import { factorFor, pooled } from "./pool.js";
+
+const MOST_LEVELS = 4;
+const COARSE = 72;
+const SLOW_MS = 8;
 
 export class Painter {
   /** @param {HTMLCanvasElement} canvas */
@@ -15,13 +19,14 @@ export class Painter {
     this.map = program(gl, MAP_VERTEX, MAP_FRAGMENT);
     this.surface = program(gl, SURFACE_VERTEX, SURFACE_FRAGMENT);
     this.none = gl.createVertexArray();
-    /** @type {Map<string, any>} */ this.textures = new Map();
+    /** @type {Map<string, any>} */ this.frames = new Map();
     /** @type {Map<string, any>} */ this.meshes = new Map();
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     this.blank = upload(gl, null, { width: 1, height: 1, data: new Float32Array(1), kind: "f4" });
     this.noMarks = upload(gl, null, { width: 1, height: 1, data: new Uint8Array(1), kind: "u1" });
     this.lut = upload(gl, null, { width: 256, height: 1, data: new Uint8Array(1024), kind: "rgba" });
     this.lutName = "";
+    /** @type {boolean|undefined} Whether surfaces take long, as without a graphics card. */ this.slow = undefined;
   }
 
   /** @param {number} width @param {number} height @param {number} dpr */
@@ -41,37 +46,50 @@ export class Painter {
     this.gl.clear(this.gl.COLOR_BUFFER_BIT | this.gl.DEPTH_BUFFER_BIT);
   }
 
-  /** Take over a frame's numbers. @param {string} panel @param {any} frame */
-  setFrame(panel, frame) {
-    const [height, width] = frame.head.shape;
-    const kind = frame.head.dtype === "u1" ? "u1" : "f4";
-    const old = this.textures.get(panel);
-    const ratio = [width / frame.head.full[1], height / frame.head.full[0]];
-    this.textures.set(panel, { ...upload(this.gl, old, { width, height, data: frame.data, kind }), ratio });
-    const small = pooled(frame);
-    const name = `${panel} pooled`;
-    const kept = this.textures.get(name);
-    if (small) this.textures.set(name, { ...upload(this.gl, kept, { width: small.cols, height: small.rows, data: small.data, kind }), factor: small.factor, ratio: ratio.map((one) => one / small.factor) });
-    else if (kept) {
-      this.gl.deleteTexture(kept.texture);
-      this.textures.delete(name);
-    }
+  /** Take over a frame's numbers; they are uploaded when something is drawn from them, as fine as the screen needs. @param {string} name @param {any} frame */
+  setFrame(name, frame) {
+    const old = this.frames.get(name);
+    this.frames.set(name, { frame, levels: old?.levels ?? new Map() });
   }
 
-  /** The numbers of a panel, pooled where a pixel of the screen covers more than a block of them. @param {string} name @param {number} scale Pixels of the screen per pixel of the scan. */
+  /** A frame pooled by a factor, computed once. @param {string} name @param {number} factor @returns {any} */
+  level(name, factor) {
+    const { frame, levels } = this.frames.get(name);
+    let level = levels.get(factor);
+    if (level?.frame === frame) return level;
+    if (!level && levels.size >= MOST_LEVELS) {
+      const [oldest, { texture }] = levels.entries().next().value;
+      this.gl.deleteTexture(texture?.texture ?? null);
+      levels.delete(oldest);
+    }
+    level = { ...pooled(frame, factor), frame, texture: level?.texture ?? null, sent: false };
+    levels.delete(factor);
+    levels.set(factor, level);
+    return level;
+  }
+
+  /** The texture of a frame for a scale. @param {string} name @param {number} scale Pixels of the screen per pixel of the scan. */
   pick(name, scale) {
-    const small = this.textures.get(`${name} pooled`);
-    return small && scale * small.factor <= 1 ? small : this.textures.get(name);
+    const kept = this.frames.get(name);
+    if (!kept) return undefined;
+    const { head } = kept.frame;
+    const ratio = [head.shape[1] / head.full[1], head.shape[0] / head.full[0]];
+    const level = this.level(name, factorFor(scale / Math.max(...ratio)));
+    if (!level.sent) {
+      level.texture = upload(this.gl, level.texture, { width: level.cols, height: level.rows, data: level.data, kind: head.dtype === "u1" ? "u1" : "f4" });
+      level.sent = true;
+    }
+    return { ...level.texture, ratio: ratio.map((one) => one / level.factor) };
   }
 
   /** Forget all frames. */
   clear() {
-    for (const texture of this.textures.values()) this.gl.deleteTexture(texture.texture);
+    for (const { levels } of this.frames.values()) for (const { texture } of levels.values()) if (texture) this.gl.deleteTexture(texture.texture);
     for (const mesh of this.meshes.values()) {
       this.gl.deleteVertexArray(mesh.array);
       for (const buffer of [mesh.buffer, mesh.points]) this.gl.deleteBuffer(buffer);
     }
-    this.textures.clear();
+    this.frames.clear();
     this.meshes.clear();
   }
 
@@ -102,8 +120,7 @@ export class Painter {
   drawMap(spec) {
     const gl = this.gl;
     const coarse = Math.min(spec.scale[0], spec.scale[1]) * (this.dpr ?? 1);
-    const even = !spec.minus || this.textures.has(`${spec.minus} pooled`) === this.textures.has(`${spec.heights} pooled`);
-    const texture = even ? this.pick(spec.heights, coarse) : this.textures.get(spec.heights);
+    const [texture, minus, marks_] = [spec.heights, spec.minus, spec.marks].map((name) => this.pick(name, coarse)); // all uploads before anything is bound
     const [x, y, width, height] = this.piece(spec.box);
     if (width <= 0 || height <= 0) return;
     this.useMap(spec.map, spec.table);
@@ -119,8 +136,8 @@ export class Painter {
     const { at } = use(gl, this.map);
     const d = this.dpr ?? 1;
     bind(gl, 0, texture, at("heights"));
-    bind(gl, 1, (even ? this.pick(spec.minus, coarse) : this.textures.get(spec.minus)) ?? this.blank, at("minus"));
-    const marks = this.pick(spec.marks, coarse) ?? this.noMarks;
+    bind(gl, 1, minus ?? this.blank, at("minus"));
+    const marks = marks_ ?? this.noMarks;
     bind(gl, 2, marks, at("marks"));
     gl.uniform4fv(at("ratios"), [...texture.ratio, ...(marks.ratio ?? [1, 1])]);
     bind(gl, 3, this.lut, at("lut"));
@@ -154,7 +171,8 @@ export class Painter {
     gl.clearColor(spec.paper[0], spec.paper[1], spec.paper[2], 1);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     if (!spec.frame) return;
-    const mesh = this.mesh(spec.heights, spec.frame, spec.plane, meshSide(width));
+    const began = performance.now();
+    const mesh = this.mesh(spec, spec.coarse ? COARSE : meshSide(width));
     const { at } = use(gl, this.surface);
     gl.enable(gl.DEPTH_TEST);
     gl.uniform2i(at("size"), mesh.cols, mesh.rows);
@@ -167,15 +185,23 @@ export class Painter {
     gl.uniformMatrix4fv(at("camera"), false, cameraOf(spec.turn, spec.tilt, width / height, half, spec.relief, spec.zoom));
     gl.bindVertexArray(mesh.array);
     gl.drawElements(gl.TRIANGLES, mesh.count, gl.UNSIGNED_INT, 0);
+    if (this.slow === undefined) { // once: does a processor do this?
+      gl.readPixels(x, y, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+      this.slow = performance.now() - began > SLOW_MS;
+    }
   }
 
-  /** The reduced surface of a frame, made once. @param {string} name @param {any} frame @param {number[]} plane @param {number} side */
-  mesh(name, frame, plane, side) {
-    const key = `${frame.head.key}:${plane.join()}:${side}`;
-    const old = this.meshes.get(name);
-    if (old?.key === key) return old;
+  /** The reduced surface of a frame, made once per fineness. @param {any} spec @param {number} side */
+  mesh(spec, side) {
+    const { heights: name, frame, plane } = spec;
+    const key = `${frame.head.key}:${plane.join()}`;
+    const slot = `${name}:${side === COARSE ? "coarse" : "fine"}`;
+    const old = this.meshes.get(slot);
+    if (old?.key === key && old.side === side) return old;
     const gl = this.gl;
-    const { data, rows, cols } = meshOf(frame, plane, side);
+    const [height, width_] = frame.head.shape;
+    const small = this.level(name, factorFor((1.5 * side) / Math.max(height, width_)));
+    const { data, rows, cols } = meshOf({ head: { ...frame.head, shape: [small.rows, small.cols] }, data: small.data }, plane, side);
     let { array, buffer, points, count } = old ?? {};
     array ??= gl.createVertexArray();
     points ??= gl.createBuffer();
@@ -191,8 +217,8 @@ export class Painter {
       gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, indices, gl.STATIC_DRAW);
       count = indices.length;
     }
-    const mesh = { key, array, buffer, points, rows, cols, count };
-    this.meshes.set(name, mesh);
+    const mesh = { key, side, array, buffer, points, rows, cols, count };
+    this.meshes.set(slot, mesh);
     return mesh;
   }
 

@@ -1,12 +1,9 @@
 // Help: shortcuts, what the panels are, a tour.
 
-import { byId, dialog, h } from "./dom.js";
-import { SHORTCUTS } from "./keys.js";
+import { byId, dialog, fill, h, say } from "./dom.js";
+import { keysOf, rebind, settable, SHORTCUTS, shownKey } from "./keys.js";
 import { sample } from "./files.js";
 import { look, on, state } from "./store.js";
-
-const NAMES = { ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", " ": "Space" };
-const shown = (/** @type {string} */ key) => key.split("+").map((part) => NAMES[/** @type {keyof typeof NAMES} */ (part)] ?? (part.length === 1 ? part.toUpperCase() : part)).join(" + ") || "+";
 
 export function makeHelp() {
   byId("help").addEventListener("click", help);
@@ -15,6 +12,7 @@ export function makeHelp() {
 }
 
 export function help() {
+  const table = h("div", { class: "shortcuts" });
   const groups = [...new Set(SHORTCUTS.map((one) => one.group))];
   const enabled = h("input", { type: "checkbox", checked: state.view.shortcuts, onchange: () => look({ shortcuts: enabled.checked }) });
   const extra = [["Space + drag", "pan inside any tool"], ["Shift", "straight lines in steps of 15°; numbers in steps of ten"], ["Alt", "draw: take away instead; numbers: a tenth of a step"],
@@ -22,15 +20,46 @@ export function help() {
   dialog("Help", [
     h("p", { text: "Drop scans anywhere on the page, or choose one on the left. Six panels show what happens to it; the steps on the right are the recipe. What you draw goes to one of two layers: areas kept out of leveling (yellow stripes), or pixels that count as artifacts (cyan stripes)." }),
     h("p", {}, h("button", { type: "button", onclick: tour }, "Tour in four steps"), " ", h("button", { type: "button", onclick: () => sample() }, "Try a sample scan")),
-    h("div", { class: "shortcuts" }, ...groups.map((group) => h("table", {}, h("caption", { text: group }), h("tbody", {}, ...SHORTCUTS.filter((one) => one.group === group).map((one) => row(one.keys, one.what))))),
-      h("table", {}, h("caption", { text: "With the mouse" }), h("tbody", {}, ...extra.map(([key, what]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", { text: key })), h("td", { text: what })))))),
-    h("label", {}, enabled, "Shortcuts of a single key are on"),
+    table,
+    h("p", {}, h("label", {}, enabled, "Shortcuts of a single key are on"), h("button", { type: "button", id: "usual-keys", onclick: () => { look({ keys: {} }); list(); } }, "The usual keys again")),
+    h("p", { class: "dim", text: "Click a key to set another one." }),
   ], { wide: true });
+  const list = () => fill(table, ...groups.map((group) => h("table", {}, h("caption", { text: group }), h("tbody", {}, ...SHORTCUTS.filter((one) => one.group === group).map((one) => row(one, list))))),
+    h("table", {}, h("caption", { text: "With the mouse" }), h("tbody", {}, ...extra.map(([key, what]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", { text: key })), h("td", { text: what }))))));
+  list();
 }
 
-/** @param {string[]} keys @param {string} what */
-function row(keys, what) {
-  return h("tr", {}, h("th", { scope: "row" }, ...keys.flatMap((key, i) => [i ? " " : "", h("kbd", { text: shown(key) })])), h("td", { text: what }));
+/** @param {import("./keys.js").Shortcut} one @param {() => void} list */
+function row(one, list) {
+  const keys = keysOf(one);
+  const text = keys.map(shownKey);
+  const shown = settable(one) ? [h("button", { type: "button", class: "key", "aria-label": `${one.what}: ${text.join(" or ") || "no key"}. Press to set another key.`, onclick: (/** @type {any} */ event) => set(one, event.currentTarget, list) },
+    ...(text.length ? text : ["none"]).flatMap((key, i) => [i ? " " : "", h("kbd", { text: key })]))]
+    : text.flatMap((key, i) => [i ? " " : "", h("kbd", { text: key })]);
+  return h("tr", { data: { what: one.what } }, h("th", { scope: "row" }, ...shown), h("td", { text: one.what }));
+}
+
+/** The next key is taken; Escape leaves all as it was, Backspace takes the key away. @param {import("./keys.js").Shortcut} one @param {HTMLElement} button @param {() => void} list */
+function set(one, button, list) {
+  fill(button, h("kbd", { text: "press a key …" }));
+  const end = () => {
+    button.removeEventListener("keydown", taken);
+    list();
+    /** @type {HTMLElement|null} */ (document.querySelector(`tr[data-what="${one.what}"] .key`))?.focus();
+  };
+  const taken = (/** @type {KeyboardEvent} */ event) => {
+    if (["Shift", "Control", "Alt", "Meta", "Tab"].includes(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const key = event.key.length === 1 && !event.ctrlKey && !event.metaKey && event.key !== " " ? event.key.toLowerCase() : "";
+    if (key || event.key === "Backspace") {
+      const loser = rebind(one, key);
+      if (loser) say(`${shownKey(key)} was: ${loser.what}. That has no such key now.`);
+    } else if (event.key !== "Escape") say("A key of a single sign, please; Backspace: no key; Esc: as it was.");
+    end();
+  };
+  button.addEventListener("keydown", taken);
+  button.addEventListener("blur", () => { if (button.isConnected) end(); }, { once: true });
 }
 
 const STEPS = [

@@ -8,7 +8,7 @@ import { saveRecipe } from "./pipeline.js";
 import { held, pan, turn, zoom } from "./pointer.js";
 import { PANELS, placement } from "./scene.js";
 import { cancel, choose, close, forget, moveCaret, sketch, takeBack, tapCaret } from "./sketch.js";
-import { emit, look, redo, state, strokesOf, undo } from "./store.js";
+import { emit, look, on, redo, state, strokesOf, undo } from "./store.js";
 import { showWords } from "./words.js";
 
 /** @typedef {{keys: string[], what: string, group: string, act: (event: KeyboardEvent) => void}} Shortcut */
@@ -16,6 +16,8 @@ import { showWords } from "./words.js";
 const tool = (/** @type {string} */ key, /** @type {string} */ name, /** @type {string} */ what) => ({ keys: [key], what, group: "Tools", act: () => choose(name) });
 const flip = (/** @type {"flat"|"lock"|"overlays"|"invented"|"sigma"|"physical"} */ name) => () => look({ [name]: !state.view[name] });
 const LAYOUTS = ["six", "two", "swipe", "diff"];
+
+const FLICKER = "hold: show the original (flicker)";
 
 /** @type {Shortcut[]} */
 export const SHORTCUTS = [
@@ -37,7 +39,7 @@ export const SHORTCUTS = [
   { keys: ["+", "="], what: "zoom in", group: "Panels", act: () => zoom(1.25) },
   { keys: ["-"], what: "zoom out", group: "Panels", act: () => zoom(0.8) },
   { keys: ["f"], what: "fit", group: "Panels", act: () => look({ k: 1, cx: 0.5, cy: 0.5 }) },
-  { keys: ["o"], what: "hold: show the original (flicker)", group: "Panels", act: () => { if (!state.view.original) look({ original: true }); } },
+  { keys: ["o"], what: FLICKER, group: "Panels", act: () => { if (!state.view.original) look({ original: true }); } },
   { keys: ["h"], what: "hide overlays", group: "Panels", act: flip("overlays") },
   { keys: ["i"], what: "tint what was invented", group: "Panels", act: flip("invented") },
   { keys: ["u"], what: "error bars in place of heights", group: "Panels", act: flip("sigma") },
@@ -55,6 +57,44 @@ export const SHORTCUTS = [
   { keys: ["?"], what: "help", group: "Work", act: () => emit("help") },
 ];
 
+/** The keys of a shortcut: as people set them, else the usual ones. @param {Shortcut} one @returns {string[]} */
+export const keysOf = (one) => state.view.keys[one.what] ?? one.keys;
+
+/** Only shortcuts of a single sign can be set: the others are those of every program. @param {Shortcut} one */
+export const settable = (one) => one.keys.some((key) => key.length === 1);
+
+/**
+ * Give a shortcut another key, or none; who had it loses it. A usual key that nobody uses any more comes back.
+ * @param {Shortcut} one @param {string} key "" = none @returns {Shortcut|undefined} Who lost it.
+ */
+export function rebind(one, key) {
+  const keys = { ...state.view.keys, [one.what]: [...(key ? [key] : []), ...one.keys.filter((usual) => usual.length > 1)] };
+  const loser = SHORTCUTS.find((other) => other !== one && key && keysOf(other).includes(key));
+  if (loser) keys[loser.what] = keysOf(loser).filter((other) => other !== key);
+  for (const other of SHORTCUTS) if (JSON.stringify(keys[other.what]) === JSON.stringify(other.keys)) delete keys[other.what];
+  look({ keys });
+  return loser;
+}
+
+const NAMES = { ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", " ": "Space" };
+
+/** A key as people read it. @param {string} key */
+export const shownKey = (key) => key.split("+").map((part) => NAMES[/** @type {keyof typeof NAMES} */ (part)] ?? (part.length === 1 ? part.toUpperCase() : part)).join(" + ") || "+";
+
+/** Write the keys where the page names them: in tips (data-tip) and behind words (data-key = the usual key). */
+export function hints() {
+  for (const el of document.querySelectorAll("[data-key]")) {
+    const { key, tip } = /** @type {HTMLElement} */ (el).dataset;
+    const one = SHORTCUTS.find((shortcut) => shortcut.keys.includes(key ?? ""));
+    const now = one ? keysOf(one)[0] : "";
+    const text = now ? ` (${shownKey(now)})` : "";
+    if (tip) {
+      /** @type {HTMLElement} */ (el).title = tip + text;
+      if (el.hasAttribute("aria-label")) el.setAttribute("aria-label", tip + text);
+    } else el.textContent = text;
+  }
+}
+
 /** @param {string} what @param {string} label */
 function told(what, label) {
   say(label ? `${what}: ${label}` : "Nothing more.");
@@ -67,16 +107,16 @@ export function nameOf(event) {
   return key;
 }
 
-const FIELDS = "input:not([type=checkbox]):not([type=radio]):not([type=range]), select, textarea, dialog *";
+const FIELDS = "input:not([type=checkbox]):not([type=radio]):not([type=range]), select, textarea, dialog[open] *";
 
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   if (event.defaultPrevented || event.altKey) return;
   const target = /** @type {Element} */ (event.target);
   const name = nameOf(event);
-  const found = SHORTCUTS.find((one) => one.keys.includes(name));
+  const found = SHORTCUTS.find((one) => keysOf(one).includes(name));
   const typing = target.matches?.(FIELDS) || document.querySelector("dialog[open]") !== null;
-  if (typing && !(found && name.startsWith("Ctrl+") && !target.closest("dialog") && !["Ctrl+z", "Ctrl+y", "Ctrl+Shift+z"].includes(name))) return;
+  if (typing && !(found && name.startsWith("Ctrl+") && !target.closest("dialog[open]") && !["Ctrl+z", "Ctrl+y", "Ctrl+Shift+z"].includes(name))) return;
   if (inPanel(event, target)) {
     event.preventDefault();
     return;
@@ -119,9 +159,11 @@ function inPanel(event, target) {
 }
 
 export function listenKeys() {
+  on("view", (/** @type {any} */ changes) => { if ("keys" in changes) hints(); });
+  hints();
   window.addEventListener("keydown", pressed);
   window.addEventListener("keyup", (event) => {
-    if (event.key.toLowerCase() === "o" && state.view.original) look({ original: false });
+    if (state.view.original && SHORTCUTS.some((one) => one.what === FLICKER && keysOf(one).includes(nameOf(event)))) look({ original: false });
     if (event.key === " ") held.space = false;
   });
   window.addEventListener("blur", () => {

@@ -21,13 +21,14 @@ export function span(param) {
 
 /**
  * @param {any} param Facts of schema.py. @param {() => any} get @param {(value: any, how: {drag: boolean, gesture: string}) => void} set
- * @param {string} id Unique on the page.
+ * @param {string} id Unique on the page. @param {(values: number[]) => Promise<any[]>} [tryOut] What values do, on the scan in sight.
  */
-export function knob(param, get, set, id) {
+export function knob(param, get, set, id, tryOut) {
   const makers = { integer: number, number, switch: toggle, choice, text, json };
-  const help = h("p", { class: "help", id: `${id}-help`, hidden: true }, about(param));
+  const seen = h("div", { class: "tries" });
+  const help = h("div", { class: "help", id: `${id}-help`, hidden: true }, h("p", { text: about(param) }), seen);
   const info = h("button", { class: "quiet info", type: "button", "aria-expanded": "false", "aria-controls": `${id}-help`, "aria-label": `About ${param.name}`, text: "i",
-    onclick: () => { help.hidden = !help.hidden; info.setAttribute("aria-expanded", String(!help.hidden)); } });
+    onclick: () => { help.hidden = !help.hidden; if (!help.hidden && tryOut && ["number", "integer"].includes(param.kind)) compare(seen, param, get, set, tryOut); info.setAttribute("aria-expanded", String(!help.hidden)); } });
   const reset = h("button", { class: "quiet reset", type: "button", title: "Back to the default", "aria-label": `Reset ${param.name}`, text: "↺", onclick: () => set(param.default, { drag: false, gesture: "" }) });
   const label = h("label", { for: id, title: "Double click: back to the default", ondblclick: () => set(param.default, { drag: false, gesture: "" }) }, param.name.replace(/_(px|nm|deg|hz|s)$/, "").replaceAll("_", " "));
   const widget = makers[/** @type {keyof typeof makers} */ (param.kind)](param, get, set, id);
@@ -42,6 +43,34 @@ export function knob(param, get, set, id) {
     row.classList.toggle("outside", Boolean(outside));
     row.title = outside ? `Usually ${plain(param.recommended[0])} to ${plain(param.recommended[1])}` : "";
   } };
+}
+
+/** A value below and one above the usual band. @param {any} param @returns {[number, number]} */
+export function extremes(param) {
+  const { low, high, step } = span(param);
+  const [from, to] = param.recommended ?? [low + 0.15 * (high - low), low + 0.6 * (high - low)];
+  const round = (/** @type {number} */ v) => { const on = Number((low + Math.round((v - low) / step) * step).toPrecision(10)); return param.kind === "integer" ? Math.round(on) : on; };
+  const within = (/** @type {number} */ v) => Math.min(param.high ?? Infinity, Math.max(param.low ?? -Infinity, v));
+  return [within(round(low + 0.25 * (Math.min(from, high) - low))), within(round(Math.min(to, high) + 0.6 * (high - Math.min(to, high))))];
+}
+
+/** Small pictures of what the scan looks like with a low, the present and a high value. @param {any} box @param {any} param @param {() => any} get @param {any} set @param {(values: number[]) => Promise<any[]>} tryOut */
+async function compare(box, param, get, set, tryOut) {
+  const now = get();
+  const [low, high] = extremes(param);
+  const values = [low, ...(typeof now === "number" ? [now] : []), high].filter((v, i, all) => all.indexOf(v) === i);
+  const word = (/** @type {number} */ v) => (v === now ? "now" : v === low ? "low" : "high");
+  box.replaceChildren(h("p", { class: "dim", text: "Trying values on the middle of this scan …" }));
+  try {
+    const found = await tryOut(values);
+    box.replaceChildren(...found.map((one) => {
+      const share = one.problem ?? (one.marks ? `${plain(100 * one.share, 2)} % marked` : "");
+      return h("button", { type: "button", class: "quiet try", title: one.problem ? one.problem : `Take ${plain(one.value)}`, disabled: Boolean(one.problem), onclick: () => set(one.value, { drag: false, gesture: "" }) },
+        one.png ? h("img", { src: `data:image/png;base64,${one.png}`, alt: `${word(one.value)}: ${share}` }) : null, h("span", { text: `${word(one.value)}: ${plain(one.value)}` }), share ? h("span", { class: "dim", text: share }) : null);
+    }));
+  } catch {
+    box.replaceChildren();
+  }
 }
 
 /** @param {any} param */

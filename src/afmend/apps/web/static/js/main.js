@@ -2,9 +2,10 @@
 
 import { askBatch, askExport, exportNow, startBatch } from "./batch.js";
 import { makeDock } from "./dock.js";
-import { byId, fill, h, say, sentence } from "./dom.js";
+import { byId, fill, h, say, sentence, write } from "./dom.js";
 import { saveFigure } from "./figure.js";
 import { browse, files, makeFiles, nameOf, openFile, showFrame, upload } from "./files.js";
+import { listenGate } from "./gate.js";
 import { makeHelp } from "./help.js";
 import { listenKeys, SHORTCUTS } from "./keys.js";
 import { api, busy, revision, run, shown } from "./net.js";
@@ -16,6 +17,7 @@ import { limits, placement, toScreen, valueAt } from "./scene.js";
 import { keepSaving, restore } from "./session.js";
 import { choose, sketch, TOOLS } from "./sketch.js";
 import { change, emit, look, on, redo, state, undo, undoable, wish } from "./store.js";
+import { listenTip } from "./tip.js";
 import { showWords } from "./words.js";
 
 /** @type {string[]} */
@@ -35,6 +37,8 @@ async function start() {
   listPresets();
   makePipeline();
   makeFiles();
+  listenGate();
+  listenTip();
   makeDock();
   makeHelp();
   listenKeys();
@@ -58,8 +62,8 @@ async function firstReadable() {
 // ------------------------------------------------------------------ the bar on top
 
 function bar() {
-  for (const [id, title] of Object.entries(TOOLS)) {
-    byId("tools").append(h("button", { type: "button", id: `tool-${id}`, title, "aria-label": title, "aria-pressed": "false", data: { icon: id }, onclick: () => choose(id) }));
+  for (const [id, [tip, key]] of Object.entries(TOOLS)) {
+    byId("tools").append(h("button", { type: "button", id: `tool-${id}`, "aria-label": tip, "aria-pressed": "false", data: { icon: id, tip, key }, onclick: () => choose(id) }));
   }
   const click = (/** @type {string} */ id, /** @type {() => void} */ act) => byId(id).addEventListener("click", act);
   click("undo", () => undo());
@@ -78,7 +82,7 @@ function bar() {
   };
   fill(byId("cmap"), ...Object.keys(state.schema.maps).filter((name) => name !== "difference").map((name) => h("option", { value: name, text: name })));
   for (const name of ["layout", "cmap", "range", "diff", "theme"]) bind(name, name, "value");
-  for (const name of ["flat", "lock", "invented", "sigma", "overlays", "physical"]) bind(name, name, "checked");
+  for (const name of ["flat", "lock", "invented", "sigma", "overlays", "physical", "gate"]) bind(name, name, "checked");
   byId("brush").addEventListener("input", () => look({ brush: Number(byId("brush").value) }));
   byId("channel").addEventListener("change", () => { if (state.doc) openFile(state.doc.ref, state.doc.name, { frame: state.doc.frame, channel: byId("channel").value }); });
   byId("frame").addEventListener("input", () => showFrame(Number(byId("frame").value)));
@@ -90,11 +94,14 @@ function bar() {
 
 function toolbar() {
   const { view } = state;
-  for (const button of byId("tools").children) button.setAttribute("aria-pressed", String(button.id === `tool-${view.tool}`));
-  byId("layer").textContent = view.layer === "exclude" ? "▨ exclude" : "▧ artifact";
+  for (const button of byId("tools").children) {
+    const pressed = String(button.id === `tool-${view.tool}`);
+    if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+  }
+  write(byId("layer"), view.layer === "exclude" ? "▨ exclude" : "▧ artifact");
   byId("layer").className = view.layer;
   byId("brush").value = view.brush;
-  byId("brush-size").textContent = `${view.brush} px`;
+  write(byId("brush-size"), `${view.brush} px`);
   byId("brush-box").hidden = !["brush", "eraser"].includes(view.tool);
   byId("diff").hidden = view.layout !== "diff";
   byId("stage").dataset.tool = view.tool;
@@ -108,6 +115,8 @@ function toolbar() {
 // ------------------------------------------------------------------ what changes what
 
 let slow = 0;
+let soon = 0;
+const PATIENCE_MS = 120; // what is done sooner is not announced
 
 function follow() {
   on("work", (/** @type {any} */ how) => { run(how.drag); emit("shapes"); });
@@ -115,14 +124,16 @@ function follow() {
     if ("theme" in changes) theme();
     if (changes.sigma && !state.frames.has("sigma")) run();
   });
+  on("doc done failed", () => { state.note = ""; });
   on("doc", document_);
   on("cursor", readout);
-  on("running", () => status("working …"));
+  on("running", () => { slow = window.setTimeout(() => write(byId("status"), "working …"), PATIENCE_MS); });
   on("waiting", status);
   on("step", (/** @type {any} */ head) => {
     const text = `step ${head.index + 1} of ${head.count}: ${head.step}`;
-    status(text);
-    slow = window.setTimeout(() => status(`${text}: still at it; the first time, its loops are compiled (up to a minute)`), 4000);
+    status(null);
+    soon = window.setTimeout(() => { write(byId("status"), text); note(text); emit("slow", head); }, PATIENCE_MS);
+    slow = window.setTimeout(() => { status(`${text}: still at it; the first time after an installation, its loops are compiled`); note(`${text}\nThe first time after an installation\nthis takes up to two minutes.`); }, 3000);
   });
   on("failed", (/** @type {any} */ found) => { status("failed"); byId("problem").hidden = false; byId("problem").textContent = sentence(found.error); });
   on("done", (/** @type {any} */ head) => {
@@ -134,8 +145,8 @@ function follow() {
   on("lost", () => { byId("lost").hidden = false; retry(); });
   on("found", () => { byId("lost").hidden = true; });
   on("locked", () => { byId("locked").hidden = false; });
-  on("saved", () => { byId("saved").textContent = "saved"; });
-  on("work", () => { byId("saved").textContent = "…"; });
+  on("saved", () => { write(byId("saved"), "saved"); });
+  on("work", () => { write(byId("saved"), "…"); });
   window.addEventListener("afmend-redraw", () => { for (const one of cells.values()) one.sign = ""; redraw(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
 }
@@ -178,20 +189,27 @@ function readout() {
   const { cursor, info } = state;
   const box = byId("readout");
   if (!cursor || !info) {
-    box.textContent = "";
+    write(box, "");
     return;
   }
   const { grid } = info;
   const [x, y] = [Math.floor(cursor.x), Math.floor(cursor.y)];
   const place = grid.calibrated ? `x ${quantity((x + 0.5) * grid.pixel_fast_nm, "nm", info.size_nm[1])}, y ${quantity((y + 0.5) * grid.pixel_slow_nm, "nm", info.size_nm[0])}` : "";
   const value = (/** @type {string} */ name) => { const frame = state.frames.get(name); const v = valueAt(frame, cursor.x, cursor.y); return v === null ? "–" : quantity(v, frame.head.unit); };
-  box.textContent = `column ${x}, line ${y}  ${place}  original ${value("original")}, leveled ${value("leveled")}, mended ${value("mended")}`;
+  write(box, `column ${x}, line ${y}  ${place}  original ${value("original")}, leveled ${value("leveled")}, mended ${value("mended")}`);
 }
 
-/** @param {string} text */
+/** Say it where pictures are missing, too. @param {string} text */
+function note(text) {
+  state.note = text;
+  emit("noted");
+}
+
+/** @param {string|null} text null = as it is */
 function status(text) {
   clearTimeout(slow);
-  byId("status").textContent = text;
+  clearTimeout(soon);
+  if (text !== null) write(byId("status"), text);
 }
 
 /** What the list says of a file after a run. */

@@ -1,5 +1,6 @@
 // Talking to the server: plain requests, and the loop of runs with at most one in flight.
 
+import { learned, partFor, patched } from "./parts.js";
 import { state, emit, wish } from "./store.js";
 
 export class Refused extends Error {
@@ -45,54 +46,55 @@ async function refusal(answer) {
 
 // ------------------------------------------------------------------ frames
 
-/** Cuts a stream into messages; see frames.py. */
+/** Cuts a stream into messages; see frames.py. Every byte of a payload is copied once, into an array of its own. */
 export class Messages {
   constructor() {
-    /** @type {Uint8Array[]} */ this.parts = [];
-    this.size = 0;
+    /** @type {Uint8Array<ArrayBufferLike>} */ this.room = new Uint8Array(8);
+    /** @type {"lengths"|"head"|"payload"} */ this.part = "lengths";
+    this.filled = 0;
+    /** @type {any} */ this.head = null;
+    this.payload = 0;
+  }
+
+  /** What comes next. @param {Uint8Array} room @param {"lengths"|"head"|"payload"} part */
+  want(room, part) {
+    this.room = room;
+    this.part = part;
+    this.filled = 0;
   }
 
   /** @param {Uint8Array} chunk @returns {{head: any, payload: ArrayBuffer}[]} */
   push(chunk) {
-    this.parts.push(chunk);
-    this.size += chunk.length;
+    /** @type {{head: any, payload: ArrayBuffer}[]} */
     const found = [];
-    for (;;) {
-      if (this.size < 8) return found;
-      const lengths = new DataView(this.peek(8));
-      const head = lengths.getUint32(0, true);
-      const payload = lengths.getUint32(4, true);
-      const padded = payload + ((8 - (payload % 8)) % 8);
-      if (this.size < 8 + head + padded) return found;
-      const whole = this.take(8 + head + padded);
-      const text = new TextDecoder().decode(new Uint8Array(whole, 8, head));
-      found.push({ head: JSON.parse(text), payload: whole.slice(8 + head, 8 + head + payload) });
+    for (let at = 0; at < chunk.length;) {
+      const some = Math.min(this.room.length - this.filled, chunk.length - at);
+      this.room.set(chunk.subarray(at, at + some), this.filled);
+      this.filled += some;
+      at += some;
+      while (this.filled === this.room.length) if (this.next(found)) break;
     }
+    return found;
   }
 
-  /** @param {number} count */
-  peek(count) {
-    if (this.parts[0].length < count) this.parts = [this.joined()];
-    return this.parts[0].slice(0, count).buffer;
-  }
-
-  /** @param {number} count */
-  take(count) {
-    const all = this.parts.length > 1 ? this.joined() : this.parts[0];
-    const rest = all.subarray(count);
-    this.parts = rest.length ? [rest] : [];
-    this.size = rest.length;
-    return all.slice(0, count).buffer;
-  }
-
-  joined() {
-    const all = new Uint8Array(this.size);
-    let at = 0;
-    for (const part of this.parts) {
-      all.set(part, at);
-      at += part.length;
+  /** A part is whole. @param {{head: any, payload: ArrayBuffer}[]} found @returns {boolean} Whether a message is. */
+  next(found) {
+    const { buffer } = this.room;
+    if (this.part === "lengths") {
+      const lengths = new DataView(buffer);
+      this.payload = lengths.getUint32(4, true);
+      this.want(new Uint8Array(lengths.getUint32(0, true)), "head");
+      return false;
     }
-    return all;
+    if (this.part === "head") {
+      this.head = JSON.parse(new TextDecoder().decode(this.room));
+      this.want(new Uint8Array(this.payload + ((8 - (this.payload % 8)) % 8)), "payload");
+      return false;
+    }
+    const whole = /** @type {ArrayBuffer} */ (buffer);
+    found.push({ head: this.head, payload: this.payload === whole.byteLength ? whole : whole.slice(0, this.payload) });
+    this.want(new Uint8Array(8), "lengths");
+    return true;
   }
 }
 
@@ -112,7 +114,7 @@ export function decode(head, payload) {
 
 const SETTLE_MS = 150;
 const PREVIEW_PX = 1024;
-const loop = { busy: false, dirty: false, drag: false, rev: 0, settle: 0, began: 0, abort: new AbortController() };
+const loop = { busy: false, dirty: false, drag: false, rev: 0, settle: 0, began: 0, abort: new AbortController(), /** @type {number[]|null} */ part: null };
 export const shown = { rev: 0, full: 0 };
 
 /** Ask for the result of what the state says now; requests that nobody saw are left out. @param {boolean} [drag] */
@@ -144,19 +146,22 @@ async function go() {
   const preview = loop.drag && grid && Math.max(grid.rows, grid.cols) > PREVIEW_PX ? PREVIEW_PX : 0;
   const have = Object.fromEntries([...state.frames].map(([panel, frame]) => [panel, frame.head.key]));
   const doc = state.doc;
+  const part = preview ? {} : partFor(asked, loop.drag);
+  loop.part = null;
   emit("running", { rev });
   try {
-    const answer = await api("run", { rev, wish: asked, have, preview_px: preview, sigma: state.view.sigma },
+    const answer = await api("run", { rev, wish: asked, have, preview_px: preview, sigma: state.view.sigma, ...part },
       { signal: loop.abort.signal, raw: true });
     await read(answer.body, (head, payload) => {
-      if (state.doc === doc) take(head, payload, preview);
+      if (state.doc === doc) take(head, payload, preview, asked);
     });
   } catch (error) {
     failed(error, rev);
   }
   loop.busy = false;
   if (loop.dirty) go();
-  else if (preview) loop.settle = setTimeout(() => run(false), SETTLE_MS);
+  else if (shown.full !== rev && (preview || part.part_only)) loop.settle = setTimeout(() => run(false), SETTLE_MS);
+  else emit("idle");
 }
 
 /** @param {any} error @param {number} rev */
@@ -176,17 +181,33 @@ async function read(body, each) {
   }
 }
 
-/** @param {any} head @param {ArrayBuffer} payload @param {number} preview */
-function take(head, payload, preview) {
+/** @param {any} head @param {ArrayBuffer} payload @param {number} preview @param {any} asked */
+function take(head, payload, preview, asked) {
   if (head.t === "frame") {
-    state.frames.set(head.panel, { head, data: decode(head, payload) });
+    const data = decode(head, payload);
+    const found = loop.part ? patched(state.frames.get(head.panel), head, data, loop.part, head.rev ?? loop.rev) : { head, data };
+    if (!found) return;
+    state.frames.set(head.panel, found);
     emit("frame", head.panel);
+  } else if (head.t === "alias") {
+    const other = state.frames.get(head.of);
+    if (!other) return;
+    state.frames.set(head.panel, { head: { ...other.head, panel: head.panel, key: head.key }, data: other.data });
+    emit("frame", head.panel);
+  } else if (head.t === "part") {
+    loop.part = head.box;
+  } else if (head.t === "part_end") {
+    loop.part = null;
+    emit("parted");
+  } else if (head.t === "part_done") {
+    shown.rev = head.rev;
   } else if (head.t === "step") {
     emit("step", head);
   } else if (head.t === "error") {
     emit("failed", { rev: head.rev, error: head.error });
   } else if (head.t === "done") {
     state.last = head;
+    learned(asked, head);
     shown.rev = head.rev;
     if (!preview) shown.full = head.rev;
     emit("done", { ...head, total_ms: performance.now() - loop.began });

@@ -58,10 +58,15 @@ export function ticks(low, high, count) {
   if (!(span > 0)) return [low];
   const raw = span / count;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= raw) ?? 10 * power;
-  const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * span; k++) found.push(k * step);
-  return found;
+  const steps = [0.5, 1, 2, 5, 10].map((n) => n * power);
+  const at = (/** @type {number} */ step) => {
+    const found = [];
+    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * span; k++) found.push(k * step);
+    return found;
+  };
+  const i = Math.max(1, steps.findIndex((n) => n >= raw));
+  const found = at(steps[i]);
+  return found.length > 2 ? found : at(steps[i - 1]); // one or two ticks tell no scale
 }
 
 /** Seconds as people say them. @param {number} seconds */

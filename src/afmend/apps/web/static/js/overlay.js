@@ -1,6 +1,8 @@
 // Over each map: scale bar, cursor, drawings, lines. Drawn on a canvas of its own, so that it never waits for the server.
 
-import { placement, toScreen } from "./scene.js";
+import { PLAIN } from "./dom.js";
+import { evidence } from "./gate.js";
+import { partOf, placement, toScreen } from "./scene.js";
 import { scaleBar } from "./numbers.js";
 import { state, strokesOf } from "./store.js";
 import { sketch } from "./sketch.js";
@@ -10,13 +12,18 @@ const COLORS = { exclude: "#ffd91a", include: "#8a8a8a", add: "#00d1f2", erase: 
 /** @param {any} one A cell of panels.js. */
 export function drawOverlay(one) {
   const dpr = window.devicePixelRatio || 1;
-  const pen = one.overlay.getContext("2d");
+  const place = placement(one.box);
+  const empty = state.info && !state.frames.has(one.panel.heights);
+  if (!place || (one.panel.kind !== "map" && !empty && !one.noted)) return;
+  const pen = one.overlay.getContext("2d", PLAIN);
   pen.setTransform(dpr, 0, 0, dpr, 0, 0);
   pen.clearRect(0, 0, one.box.width, one.box.height);
-  const place = placement(one.box);
-  if (!place || one.panel.kind !== "map") return;
+  one.noted = empty;
+  if (empty) note(pen, one.box);
+  if (empty || one.panel.kind !== "map") return;
   const at = (/** @type {number[]} */ p) => toScreen(place, one.box, p[0], p[1]);
   if (state.view.overlays) {
+    if (one.panel.id === "original") looks(pen, at, place);
     if (one.panel.mode === 1) for (const stroke of strokesOf()) outline(pen, stroke, at);
     if (state.line && one.panel.mode !== 1) line(pen, state.line.map(at));
     if (one.panel.id === "mended" || one.panel.id === "original") state.areas.forEach((area, i) => region(pen, area.map(at), i));
@@ -26,7 +33,30 @@ export function drawOverlay(one) {
   if (state.cursor && ["brush", "eraser"].includes(state.view.tool)) ring(pen, at([state.cursor.x, state.cursor.y]), place);
   if (sketch.caret && sketch.panel === one.panel.id) caret(pen, at(sketch.caret));
   bar(pen, one.box, place);
+  const part = partOf(one.panel);
+  if (part) preview(pen, at([part[2], part[0]]), at([part[3], part[1]]));
   if (state.view.layout === "swipe") handle(pen, state.view.swipe * one.box.width, one.box.height);
+}
+
+/** Where the gate gets its evidence from. @param {CanvasRenderingContext2D} pen @param {(p: number[]) => number[]} at @param {any} place */
+function looks(pen, at, place) {
+  const found = evidence();
+  if (!found) return;
+  const [[x0, y0], [x1, y1]] = [at([0, 0]), at([place.cols, place.rows])];
+  pen.imageSmoothingEnabled = true;
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(found.canvas, x0, y0, x1 - x0, y1 - y0);
+  for (const { x, y, sign } of found.signs) label(pen, sign, x0 + x * (x1 - x0) - 4, y0 + y * (y1 - y0) + 4);
+}
+
+/** What is going on, where there is no picture yet. @param {CanvasRenderingContext2D} pen @param {any} box */
+function note(pen, box) {
+  if (!state.note) return; // what is done at once is not announced
+  pen.font = "13px system-ui, sans-serif";
+  pen.fillStyle = getComputedStyle(pen.canvas).color;
+  pen.textAlign = "center";
+  state.note.split("\n").forEach((text, i) => pen.fillText(text, box.width / 2, box.height / 2 + 18 * i, box.width - 8));
+  pen.textAlign = "left";
 }
 
 /** A line that is seen on every background. @param {CanvasRenderingContext2D} pen @param {string} color @param {number} [width] */
@@ -158,6 +188,15 @@ function bar(pen, box, place) {
   pen.fillStyle = "#fff";
   pen.fillRect(left, bottom, width, 3);
   label(pen, `${text}${place.stretched ? " (stretched)" : ""}`, left, bottom - 6);
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {number[]} from @param {number[]} to */
+function preview(pen, [x0, y0], [x1, y1]) {
+  pen.setLineDash([6, 4]);
+  path(pen, [[x0, y0], [x1, y0], [x1, y1], [x0, y1]], true);
+  twice(pen, "#ffffff");
+  pen.setLineDash([]);
+  label(pen, "preview", Math.max(4, x0 + 5), Math.max(14, y0 + 15));
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {number} x @param {number} height */

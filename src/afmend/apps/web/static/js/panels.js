@@ -1,12 +1,13 @@
 // The panels: their places, what is drawn in them, and the pointer on them.
 
-import { byId, fill, h } from "./dom.js";
+import { byId, fill, h, write } from "./dom.js";
+import { evidenceWords } from "./gate.js";
 import { Painter } from "./gl.js";
 import { FlatPainter } from "./flat.js";
 import { drawBar } from "./colorbar.js";
 import { drawOverlay } from "./overlay.js";
 import { plain, quantity } from "./numbers.js";
-import { PANELS, flattened, limits, mapSpec, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
+import { PANELS, flagsName, partOf, flattened, limits, mapSpec, onlyRounding, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
 import { exaggeration } from "./surface.js";
 import { emit, look, on, state } from "./store.js";
 
@@ -37,13 +38,15 @@ export function makePanels() {
   for (const panel of PANELS) stage.append(makeCell(panel));
   new ResizeObserver(() => { measureBoxes(); redraw(); }).observe(stage);
   on("frame", arrived);
-  on("done failed", flush);
+  on("done failed parted", flush);
   on("view", (/** @type {any} */ changes) => {
     if ("layout" in changes || "solo" in changes) layout();
-    redraw();
+    touched(changes);
   });
   on("cursor", () => overlayOnly());
-  on("shapes", () => overlayOnly());
+  on("noted", () => overlayOnly());
+  on("tipped", () => redraw(["mended"]));
+  on("shapes gated", () => overlayOnly());
   on("doc", () => { painter.clear(); redraw(); });
   layout();
 }
@@ -58,6 +61,7 @@ function arrived(name) {
   const frame = state.frames.get(name);
   if (!frame) return;
   painter.setFrame(name, frame);
+  if (state.last) moving();
   for (const id of users(name)) waiting.add(id);
   flushing ||= window.setTimeout(flush, PATIENCE_MS);
 }
@@ -71,7 +75,8 @@ function flush() {
 
 /** Panels that show something of a frame. @param {string} name */
 function users(name) {
-  if (name === "flags" || name === "sigma") return ["mended"];
+  if (["flags", "sigma", "tip_flags"].includes(name)) return ["mended"];
+  if (name === "tip") return [];
   if (name === "raw_mask") return ["raw"];
   if (name === "mask") return ["mask"];
   const both = ["diff", "swipe"].includes(state.view.layout) ? ["mended"] : [];
@@ -87,7 +92,7 @@ function makeCell(panel) {
   const body = h("div", { class: "body", tabindex: "0", role: "application", "aria-roledescription": "picture", "aria-label": panel.title, data: { panel: panel.id } }, overlay);
   const facts = h("span", { class: "facts" });
   const cell = h("section", { class: `panel ${panel.kind}`, id: `panel-${panel.id}`, "aria-label": panel.title },
-    h("header", {}, h("button", { class: "quiet title", type: "button", title: `Show alone (${panel.key})`, onclick: () => maximise(panel.id) }, panel.title), facts),
+    h("header", {}, h("button", { class: "quiet title", type: "button", data: { tip: "Show alone", key: panel.key }, onclick: () => maximise(panel.id) }, panel.title), facts),
     h("div", { class: "inner" }, body, bar));
   cells.set(panel.id, { panel, cell, body, overlay, bar, facts, box: null });
   return cell;
@@ -123,9 +128,11 @@ function measureBoxes() {
   const dpr = window.devicePixelRatio || 1;
   painter?.resize(stage.width, stage.height, dpr);
   painter?.wipe(paperColor());
+  let [narrow, low] = [Infinity, Infinity];
   for (const one of cells.values()) {
     const rect = one.body.getBoundingClientRect();
     one.box = one.cell.hidden || rect.width < 2 ? null : { x: rect.left - stage.left, y: rect.top - stage.top, width: rect.width, height: rect.height };
+    if (one.box && one.panel.kind === "map") [narrow, low] = [Math.min(narrow, rect.width), Math.min(low, rect.height)];
     for (const canvas of [one.overlay, one.bar]) {
       if (!canvas || !one.box) continue;
       const size = canvas.getBoundingClientRect();
@@ -134,6 +141,7 @@ function measureBoxes() {
       if (canvas.height !== h_) canvas.height = h_;
     }
   }
+  for (const one of cells.values()) if (one.box) one.box.fit = [Math.min(narrow, one.box.width), Math.min(low, one.box.height)]; // all maps at one scale
 }
 
 /** Draw again before the next picture of the screen. @param {string[]} [ids] */
@@ -158,8 +166,9 @@ function draw() {
       if (one.panel.kind === "map") drawMap(one, paper);
       else drawSurface(one, paper);
       if (one.bar) drawBar(one.bar, one.panel);
+      if (one.bar) one.bar.style.visibility = state.info && !state.frames.has(one.panel.heights) ? "hidden" : "";
     }
-    if (dirty.has("overlays")) drawOverlay(one);
+    if (dirty.has("overlays") || (dirty.has(id) && one.noted)) drawOverlay(one);
     facts(one);
   }
   if (dirty.size > 1 || !dirty.has("overlays")) drawn.count++;
@@ -168,23 +177,56 @@ function draw() {
   emit("drawn");
 }
 
+const QUIET = ["tool", "layer", "brush", "shortcuts", "gate", "dockHeight", "keys"];
+const CAMERA = ["turn", "tilt", "z"];
+const PLACE = ["k", "cx", "cy"];
+
+/** Draw again what a change of the view touches. @param {any} changes */
+function touched(changes) {
+  const names = Object.keys(changes);
+  if (names.some((name) => [...CAMERA, "limits", "range", "cmap"].includes(name))) moving();
+  if (names.every((name) => QUIET.includes(name))) overlayOnly();
+  else if (names.every((name) => CAMERA.includes(name))) redraw(["original3d", "mended3d"]);
+  else if (names.every((name) => PLACE.includes(name))) {
+    overlayOnly();
+    redraw(["original", "raw", "mask", "mended"]);
+  } else redraw();
+}
+
+const CALM_MS = 200;
+let calm = 0;
+
+/** Surfaces are drawn coarsely while something moves, if they take long, and finely again a moment later. */
+export function moving() {
+  if (!painter.slow) return;
+  clearTimeout(calm);
+  calm = window.setTimeout(() => { calm = 0; redraw(["original3d", "mended3d"]); }, CALM_MS);
+}
+
+/** @param {any} spec */
+const signOf = ({ box, heights, frame, minusFrame, marksFrame, map, center, scale, plane, range, mode, split, relief, turn, tilt, paper, coarse }) =>
+  JSON.stringify([box, heights, frame?.head.key, minusFrame?.head.key, marksFrame?.head.key, map, center, scale, plane, range, mode, split, relief, turn, tilt, paper, coarse]);
+
 /** @param {any} one @param {number[]} paper */
 function drawMap(one, paper) {
   const spec = mapSpec(one.panel, one.box, paper);
+  if (state.view.layout === "swipe") spec.split = state.view.swipe * one.box.width;
+  const sign = signOf(spec) + (spec.split ? JSON.stringify(limits("before")) : "");
+  if (sign === one.sign) return; // never twice the same
+  one.sign = sign;
   if (state.view.layout !== "swipe") {
     painter.drawMap(spec);
     return;
   }
   painter.drawMap(mapSpec(panelOf("original"), one.box, paper));
-  painter.drawMap({ ...spec, split: state.view.swipe * one.box.width });
+  painter.drawMap(spec);
 }
 
 /** @param {any} one @param {number[]} paper */
 function drawSurface(one, paper) {
   const spec = surfaceSpec(one.panel, one.box, paper);
-  const { box, frame, map, plane, range, relief, turn, tilt } = spec;
-  const sign = JSON.stringify([box, frame?.head.key, map, plane, range, relief, turn, tilt, paper]);
-  if (sign === one.sign) return; // surfaces cost most: never twice the same
+  const sign = signOf(spec);
+  if (sign === one.sign) return;
   one.sign = sign;
   painter.drawSurface(spec);
 }
@@ -195,12 +237,12 @@ function surfaceSpec(panel, box, paper) {
   const range = limits(panel.group);
   const grid = state.info?.grid;
   const sides = grid ? [grid.cols * grid.pixel_fast_nm, grid.rows * grid.pixel_slow_nm] : [1, 1];
-  const [low, high] = limits("after");
+  const [low, high] = limits(state.frames.has("mended") || state.frames.has("leveled") ? "after" : "before");
   const factor = exaggeration(high - low, Math.max(...sides)) * state.view.z;
   return {
     box, heights: panel.heights, frame, map: state.view.cmap, table: tableOf(state.view.cmap), plane: planeOf(frame, panel.group),
     range: shifted(frame, panel.group, range), limits: range, relief: Math.min(1.5, (factor * (range[1] - range[0])) / Math.max(...sides)),
-    turn: state.view.turn, tilt: state.view.tilt, zoom: 1, sides, paper, factor, stage: panel.heights, flat: flattened(panel.group),
+    turn: state.view.turn, tilt: state.view.tilt, zoom: 1, sides, paper, factor, coarse: calm !== 0, stage: panel.heights, flat: flattened(panel.group),
   };
 }
 
@@ -220,17 +262,21 @@ function facts(one) {
   const { panel } = one;
   const unit = state.frames.get(panel.heights)?.head.unit ?? "";
   let text = "";
-  if (panel.kind === "surface") {
+  if (state.info && !state.frames.has(panel.heights)) text = "";
+  else if (panel.kind === "surface") {
     const spec = surfaceSpec(panel, one.box, []);
-    text = state.info?.grid.calibrated && unit === "nm" ? `z × ${plain(spec.factor)}` : "z scale arbitrary";
+    text = onlyRounding(panel.group) ? "flat" : state.info?.grid.calibrated && unit === "nm" ? `z × ${plain(spec.factor)}` : "z scale arbitrary";
   } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
   else if (panel.id === "mended") text = mendedFacts();
-  if (panel.id === "original" && flattened("before")) text = "shown without its plane";
+  if (panel.id === "original") text = evidenceWords() || (flattened("before") ? "shown without its plane" : "");
+  if (["original", "mended"].includes(panel.id) && onlyRounding(panel.group)) text = "flat: nothing but rounding";
+  if (panel.kind === "map" && partOf(panel)) text = "preview inside the frame";
   if (state.cursor && panel.kind === "map") {
     const value = valueAt(state.frames.get(panel.heights), state.cursor.x, state.cursor.y);
     if (value !== null && panel.mode !== 1) text = `z ${quantity(value, unit)}`;
   }
-  if (one.facts.textContent !== text) one.facts.textContent = text;
+  write(one.facts, text);
+  if (one.facts.title !== text) one.facts.title = text;
 }
 
 const percent = (/** @type {number} */ part, /** @type {any} */ head) => `${plain((100 * part) / (head.full[0] * head.full[1]), 2)} %`;
@@ -244,20 +290,25 @@ function maskFacts(frame) {
 }
 
 function mendedFacts() {
-  const flags = state.frames.get("flags");
+  const flags = state.frames.get(flagsName());
   if (!flags) return "";
   if (state.view.layout === "diff") return state.view.diff === "filled" ? "mended − leveled" : "original − leveled";
   if (state.view.sigma) return "error bar (1 σ)";
   const { counts } = flags.head;
   const parts = [`${percent(counts.invented, flags.head)} filled`];
   if (counts.open) parts.push(`${percent(counts.open, flags.head)} left open`);
+  if (counts.untouched) parts.push(`${percent(counts.untouched, flags.head)} never touched by the tip`);
   return parts.join(", ");
 }
 
 /** The legend of what is marked, under the panels. */
 export function legend() {
   const entries = [];
-  for (const one of state.frames.get("mask")?.head.legend ?? []) {
+  const found = state.frames.get("mask")?.head.legend ?? [];
+  const sign = JSON.stringify(found);
+  if (byId("legend").dataset.sign === sign) return;
+  byId("legend").dataset.sign = sign;
+  for (const one of found) {
     const swatch = h("i", { class: "swatch" });
     swatch.style.background = one.color;
     entries.push(h("span", {}, swatch, `${one.name.replaceAll("_", " ")} ${plain(one.pixels, 3)} px`));

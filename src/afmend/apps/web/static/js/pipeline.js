@@ -1,11 +1,12 @@
 // The right side: preset, steps with their parameters, drawings.
 
-import { byId, dialog, download, fill, h, say, sentence } from "./dom.js";
+import { byId, dialog, download, fill, h, say, sentence, write } from "./dom.js";
 import { knob } from "./knobs.js";
 import { api } from "./net.js";
 import { plain } from "./numbers.js";
+import { middle } from "./parts.js";
 import { forget } from "./sketch.js";
-import { change, endGesture, on, recipeOf, state, strokesOf, withRecipe, withStrokes } from "./store.js";
+import { change, endGesture, on, recipeOf, state, strokesOf, wish, withRecipe, withStrokes } from "./store.js";
 
 /** @type {{update: () => void}[]} */
 let rows = [];
@@ -17,7 +18,7 @@ const open = new Set();
 export function makePipeline() {
   on("work doc", () => refresh());
   on("done", () => times());
-  on("step", (/** @type {any} */ head) => mark(head.index, "running"));
+  on("slow", (/** @type {any} */ head) => mark(head.index, "running"));
   on("failed", () => times());
   refresh();
 }
@@ -64,7 +65,7 @@ function stepBox(use, index, recipe) {
     onchange: () => edit(`${use.off ? "use" : "skip"} ${use.step}`, (steps) => steps.map((one, i) => (i === index ? { ...one, off: !one.off } : one))) });
   const params = (facts?.params ?? []).filter((/** @type {any} */ param) => advanced || !param.advanced);
   const made = params.map((/** @type {any} */ param) => knob(param, () => recipeOf().steps[index]?.params[param.name] ?? param.default,
-    (value, how) => setParam(index, use.step, param, value, how), `p-${index}-${param.name}`));
+    (value, how) => setParam(index, use.step, param, value, how), `p-${index}-${param.name}`, (values) => tryOut(index, param.name, values)));
   rows.push(...made);
   const button = (/** @type {string} */ text, /** @type {string} */ label, /** @type {() => void} */ act, disabled = false) => h("button", { type: "button", class: "quiet", "aria-label": `${label} ${use.step}`, title: label, disabled, onclick: act }, text);
   const tools = h("div", { class: "step-tools" },
@@ -103,6 +104,14 @@ function setParam(index, step, param, value, how) {
   }), { ...how, drag: how.drag });
 }
 
+/** What values of a parameter do to the middle of the scan in sight. @param {number} index @param {string} param @param {number[]} values @returns {Promise<any[]>} */
+async function tryOut(index, param, values) {
+  const asked = wish();
+  if (!asked || recipeOf().steps[index]?.off) return [];
+  const at = recipeOf().steps.slice(0, index).filter((use) => !use.off).length;
+  return (await api("tries", { wish: asked, index: at, param, values, part: middle(192) })).tries;
+}
+
 /** @param {number} index @param {number} by */
 function moveStep(index, by) {
   edit("move a step", (steps) => {
@@ -124,8 +133,7 @@ function mark(index, what) {
   const steps = state.last?.steps;
   const shift = steps ? steps.length - boxes().length : 0;
   const box = boxes()[Math.max(0, index - Math.min(shift, index))];
-  const cell = box?.querySelector(".ms");
-  if (cell) cell.textContent = what === "running" ? "…" : what;
+  write(box?.querySelector(".ms"), what === "running" ? "…" : what);
 }
 
 /** What each step took: only those that were computed again. */
@@ -140,8 +148,8 @@ function times() {
     at++;
     const ms = last.ms[`${i}:${id}`];
     const cell = /** @type {HTMLElement} */ (box.querySelector(".ms"));
-    cell.textContent = ms === undefined ? "kept" : ms < 1 ? "<1 ms" : `${Math.round(ms)} ms`;
-    cell.title = ms === undefined ? "Nothing before it changed: its result was kept" : "Computed just now";
+    write(cell, ms === undefined ? "kept" : ms < 1 ? "<1 ms" : `${Math.round(ms)} ms`);
+    if (ms === undefined !== box.classList.contains("kept") || !cell.title) cell.title = ms === undefined ? "Nothing before it changed: its result was kept" : "Computed just now";
     box.classList.toggle("kept", ms === undefined);
   });
 }
@@ -165,7 +173,7 @@ export function listPresets() {
   const box = byId("preset");
   fill(box, h("option", { value: "", data: { own: "1" }, text: "…" }), ...state.schema.recipes.map((/** @type {any} */ one) => h("option", { value: one.name, text: one.name })));
   box.addEventListener("change", () => { if (box.value) usePreset(box.value); });
-  fill(byId("add-step"), h("option", { value: "", text: "Add a step …" }), ...["mark", "mask", "level", "filter", "fill", "fuse"].map((room) => h("optgroup", { label: room },
+  fill(byId("add-step"), h("option", { value: "", text: "Add a step …" }), ...["mark", "mask", "level", "filter", "fill", "tip", "fuse"].map((room) => h("optgroup", { label: room },
     ...state.schema.steps.filter((/** @type {any} */ one) => one.id.startsWith(`${room}.`)).map((/** @type {any} */ one) => h("option", { value: one.id, text: `${one.id}: ${one.title}` })))));
   byId("add-step").addEventListener("change", () => {
     const id = byId("add-step").value;

@@ -2,41 +2,50 @@
 
 import { VOID } from "./net.js";
 
-const ENOUGH = 640;
+/** @typedef {{head: {shape: number[], dtype: string}, data: any}} Frame */
+/** @typedef {{data: any, rows: number, cols: number, factor: number}} Level */
 
-/** Pool a frame by a whole factor to at most ENOUGH pixels along a side; null if it is small. @param {any} frame */
-export function pooled(frame) {
+const FACTORS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
+
+/** By how much a map may be pooled so that no pixel of the screen covers less than one of its blocks. @param {number} scale Pixels of the screen per pixel of the map. */
+export const factorFor = (scale) => FACTORS.filter((f) => f * scale <= 1.0001).pop() ?? 1;
+
+/** Pool a frame by a whole factor; 1 = the frame itself. @param {Frame} frame @param {number} factor @returns {Level} */
+export function pooled(frame, factor) {
   const [height, width] = frame.head.shape;
-  const factor = Math.ceil(Math.max(height, width) / ENOUGH);
-  if (factor < 2) return null;
+  if (factor < 2) return { data: frame.data, rows: height, cols: width, factor: 1 };
   const rows = Math.ceil(height / factor);
   const cols = Math.ceil(width / factor);
   const pool = frame.head.dtype === "u1" ? marks : means;
-  const data = pool(frame.data, { rows, cols, height, width, f: factor });
-  return { data, rows, cols, factor };
+  return { data: pool(frame.data, { rows, cols, height, width, f: factor }), rows, cols, factor };
 }
 
 /** @typedef {{rows: number, cols: number, height: number, width: number, f: number}} Sizes */
 
-/** @param {Float32Array} data @param {Sizes} sizes */
+/** Line by line, as the numbers lie in memory. @param {Float32Array} data @param {Sizes} sizes */
 function means(data, { rows, cols, height, width, f }) {
   const out = new Float32Array(rows * cols);
-  for (let r = 0, n = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++, n++) {
-      let sum = 0;
-      let count = 0;
-      const [bottom, right] = [Math.min(height, (r + 1) * f), Math.min(width, (c + 1) * f)];
-      for (let y = r * f; y < bottom; y++) {
-        for (let i = y * width + c * f, end = y * width + right; i < end; i++) {
+  const sums = new Float64Array(cols);
+  const counts = new Int32Array(cols);
+  for (let r = 0; r < rows; r++) {
+    sums.fill(0);
+    counts.fill(0);
+    for (let y = r * f, bottom = Math.min(height, y + f); y < bottom; y++) {
+      for (let c = 0, i = y * width, end = i + width; c < cols; c++) {
+        let sum = 0;
+        let count = 0;
+        for (let stop = Math.min(end, i + f); i < stop; i++) {
           const value = data[i];
           if (value < VOID) {
             sum += value;
             count++;
           }
         }
+        sums[c] += sum;
+        counts[c] += count;
       }
-      out[n] = count ? sum / count : 3e38;
     }
+    for (let c = 0, n = r * cols; c < cols; c++, n++) out[n] = counts[c] ? sums[c] / counts[c] : 3e38;
   }
   return out;
 }
@@ -44,19 +53,15 @@ function means(data, { rows, cols, height, width, f }) {
 /** The largest kind and all signs of a block. @param {Uint8Array} data @param {Sizes} sizes */
 function marks(data, { rows, cols, height, width, f }) {
   const out = new Uint8Array(rows * cols);
-  for (let r = 0, n = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++, n++) {
-      let kind = 0;
-      let signs = 0;
-      const [bottom, right] = [Math.min(height, (r + 1) * f), Math.min(width, (c + 1) * f)];
-      for (let y = r * f; y < bottom; y++) {
-        for (let i = y * width + c * f, end = y * width + right; i < end; i++) {
-          const value = data[i];
-          if ((value & 15) > kind) kind = value & 15;
-          signs |= value & 240;
-        }
+  for (let y = 0; y < height; y++) {
+    const base = Math.floor(y / f) * cols;
+    for (let c = 0, i = y * width, end = i + width; c < cols; c++) {
+      let any = 0;
+      for (let stop = Math.min(end, i + f); i < stop; i++) {
+        const value = data[i];
+        if (value) any = Math.max(any & 15, value & 15) | ((any | value) & 240);
       }
-      out[n] = kind | signs;
+      if (any) out[base + c] = Math.max(out[base + c] & 15, any & 15) | ((out[base + c] | any) & 240);
     }
   }
   return out;

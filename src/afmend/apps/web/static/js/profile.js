@@ -10,6 +10,40 @@ export function lengthOf([a, b]) {
   return Math.hypot((b[0] - a[0]) * px, (b[1] - a[1]) * py);
 }
 
+/** @type {{key: string, shift: number}} */
+let zero = { key: "", shift: 0 };
+
+/**
+ * What must be added to the original without its plane so that both stand on one zero: the middle difference over pixels
+ * that were measured and not filled. Leveling chooses its own zero; without this, two curves of one surface lie apart.
+ * Null where that makes no sense: the original is shown as recorded, or a picture is missing.
+ */
+export function commonZero() {
+  const [original, mended, flags] = ["original", "mended", "flags"].map((name) => state.frames.get(name));
+  if (!flattened("before") || !original || !mended || !flags) return null;
+  const [rows, cols] = original.head.shape;
+  if ([mended, flags].some((one) => one.head.shape[0] !== rows || one.head.shape[1] !== cols)) return zero.key ? zero.shift : null;
+  const key = `${original.head.key}|${mended.head.key}|${flags.head.key}`;
+  if (zero.key === key) return zero.shift;
+  const { plane } = original.head.stats;
+  const [ky, kx] = [original.head.full[0] / rows, original.head.full[1] / cols];
+  const step = Math.max(1, Math.floor(Math.sqrt((rows * cols) / 12000)));
+  const found = new Float64Array(Math.ceil(rows / step) * Math.ceil(cols / step));
+  let count = 0;
+  for (let r = step >> 1; r < rows; r += step) for (let c = step >> 1; c < cols; c += step) {
+    const i = r * cols + c;
+    if (flags.data[i] || !(Math.abs(original.data[i]) < 1e37) || !(Math.abs(mended.data[i]) < 1e37)) continue;
+    const flat = original.data[i] + original.head.offset - plane[0] - plane[1] * (r + 0.5 - rows / 2) * ky - plane[2] * (c + 0.5 - cols / 2) * kx;
+    found[count++] = (mended.data[i] + mended.head.offset - flat);
+  }
+  if (!count) return null;
+  zero = { key, shift: found.subarray(0, count).sort()[count >> 1] };
+  return zero.shift;
+}
+
+/** How the curve of the original is called. */
+export const originalName = () => (!flattened("before") ? "original" : commonZero() === null ? "original without its plane" : "original without its plane, on the same zero");
+
 /** Values along a line: of the pixel under each point, nothing interpolated. @param {any} frame @param {number[][]} line @param {string} [group] */
 export function along(frame, [a, b], group) {
   const { rows, cols } = state.info.grid;
@@ -35,6 +69,23 @@ export function along(frame, [a, b], group) {
   return { x, y };
 }
 
+/**
+ * Original and mended along a line. Shown without its plane, the original is moved so that both have the same middle over
+ * the pixels of this line that were measured and not filled: offsets of lines and bows that leveling took away do not
+ * tear the curves apart, and differences along the line stay as they are.
+ * @param {number[][]} line
+ */
+export function pair(line) {
+  const before = along(state.frames.get("original"), line, "before");
+  const after = along(state.frames.get("mended"), line);
+  const invented = along(state.frames.get("flags"), line).y.map((v) => Number(v) & 1);
+  if (!flattened("before")) return { before, after, invented, name: "original" };
+  const apart = after.y.map((v, i) => v - before.y[i]).filter((v, i) => Number.isFinite(v) && !invented[i]).sort();
+  if (!apart.length) return { before, after, invented, name: "original without its plane" };
+  const shift = apart[apart.length >> 1];
+  return { before: { x: before.x, y: before.y.map((v) => v + shift) }, after, invented, name: "original without its plane, same middle" };
+}
+
 /** Shares of the pixels per class of height. @param {any} frame @param {string} group @param {number} [bins] */
 export function histogram(frame, group, bins = 160) {
   const [height, width] = frame.head.shape;
@@ -43,6 +94,7 @@ export function histogram(frame, group, bins = 160) {
   const span = p[5] - p[1] || Math.abs(p[3]) || 1;
   const [low, high] = [p[1] - 0.1 * span, p[5] + 0.1 * span];
   const plane = flat ? [frame.head.stats.plane[0] - frame.head.offset, frame.head.stats.plane[1], frame.head.stats.plane[2]] : [-frame.head.offset, 0, 0];
+  const shift = group === "before" ? commonZero() ?? 0 : 0;
   const y = new Float64Array(bins);
   let count = 0;
   const [ky, kx] = [frame.head.full[0] / height, frame.head.full[1] / width];
@@ -58,7 +110,7 @@ export function histogram(frame, group, bins = 160) {
   }
   const x = new Float64Array(bins);
   for (let b = 0; b < bins; b++) {
-    x[b] = low + ((b + 0.5) / bins) * (high - low);
+    x[b] = low + ((b + 0.5) / bins) * (high - low) + shift;
     y[b] = (100 * y[b]) / Math.max(1, count);
   }
   return { x, y };

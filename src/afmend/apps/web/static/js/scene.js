@@ -2,6 +2,9 @@
 
 import { state } from "./store.js";
 
+/** What the mended map is marked with: while the tip is looked at, also what it never touched. */
+export const flagsName = () => (state.view.dock === "tip" && state.frames.has("tip_flags") ? "tip_flags" : "flags");
+
 /** @typedef {{id: string, key: string, title: string, kind: "map"|"surface", heights: string, group: "before"|"after", marks?: string, mode?: number}} Panel */
 
 /** @type {Panel[]} */
@@ -80,6 +83,14 @@ function leastSpan() {
   return Math.max(1e-6 * (p[6] - p[0]), 1e-9 * Math.abs(p[3]), 1e-15);
 }
 
+/** Nothing but rounding was recorded, or is left of it: no colors, no scale mean anything then. @param {string} group */
+export function onlyRounding(group) {
+  const frame = state.frames.get(group === "before" ? "original" : "mended");
+  if (!frame) return false;
+  const p = percentiles(group);
+  return p[6] - p[0] <= Math.max(leastSpan(), frame.head.unit === "nm" ? 1e-6 : 0);
+}
+
 /** @param {number[]} p @param {number} middle @returns {[number, number]} */
 function symmetric(p, middle) {
   const half = Math.max(Math.abs(p[5] - middle), Math.abs(p[1] - middle)) || 1e-9;
@@ -137,7 +148,8 @@ export function placement(box) {
   const stretched = ratio > most || ratio < 1 / most;
   if (ratio > most) py *= ratio / most;
   if (ratio < 1 / most) px /= ratio * most;
-  const fit = 0.985 * Math.min(box.width / (cols * px), box.height / (rows * py));
+  const [width, height] = box.fit ?? [box.width, box.height];
+  const fit = 0.985 * Math.min(width / (cols * px), height / (rows * py));
   const { k, cx, cy } = state.view;
   return { sx: fit * px * k, sy: fit * py * k, cx: cx * cols, cy: cy * rows, rows, cols, stretched };
 }
@@ -158,6 +170,12 @@ export function colorsOf(marks) {
   return out;
 }
 
+/** The part of a panel that is a preview while the whole is being computed. @param {Panel} panel @returns {number[]|undefined} */
+export const partOf = (panel) => (panel.id === "original" ? undefined : [panel.heights, panel.marks ?? ""].map((name) => (panel.mode === 1 && name === "original" ? undefined : state.frames.get(name)?.head.part)).find(Boolean));
+
+/** The colors of a map of heights: gray under the colors of the gate's evidence. @param {Panel} panel */
+export const mapOf = (panel) => (panel.id === "original" && state.view.gateMap && state.view.overlays ? "gray" : state.view.cmap);
+
 /** Everything a painter needs for a map panel. @param {Panel} panel @param {any} box @param {number[]} paper */
 export function mapSpec(panel, box, paper) {
   const view = state.view;
@@ -165,6 +183,7 @@ export function mapSpec(panel, box, paper) {
   const flicker = view.original && panel.group === "after" && panel.kind === "map";
   const shown = flicker ? panelOf("original") : panel;
   let { heights, group } = shown;
+  const marks = shown.marks === "flags" ? flagsName() : shown.marks ?? "";
   let mode = view.overlays ? shown.mode ?? 0 : 0;
   if (mode === 2 && !view.invented) mode = 0;
   let minus = "";
@@ -176,7 +195,7 @@ export function mapSpec(panel, box, paper) {
   if (view.sigma && panel.id === "mended" && mode !== 3 && state.frames.has("sigma")) [heights, limited] = ["sigma", "sigma"];
   const frame = state.frames.get(heights);
   const full = frame?.head.full ?? [1, 1];
-  const map = mode === 3 ? "difference" : mode === 1 ? "gray" : limited === "sigma" ? "blue" : view.cmap;
+  const map = mode === 3 ? "difference" : mode === 1 ? "gray" : limited === "sigma" ? "blue" : mapOf(shown);
   let range = limited === "sigma" ? sigmaLimits() : limits(limited);
   let plane = [0, 0, 0];
   if (mode === 3) {
@@ -188,9 +207,9 @@ export function mapSpec(panel, box, paper) {
     range = /** @type {[number, number]} */ (shifted(frame, group, range));
   }
   return {
-    box, heights, minus, marks: shown.marks, frame, minusFrame: state.frames.get(minus), marksFrame: state.frames.get(shown.marks ?? ""),
+    box, heights, minus, marks, frame, minusFrame: state.frames.get(minus), marksFrame: state.frames.get(marks),
     map, table: tableOf(map), center: place ? [place.cx, place.cy] : [0, 0], scale: place ? [place.sx, place.sy] : [1, 1],
-    full, plane, range, mode, colors: colorsOf(shown.marks), paper, split: 0,
+    full, plane, range, mode, colors: colorsOf(marks), paper, split: 0,
   };
 }
 

@@ -85,6 +85,7 @@ void main() {
       if ((bits & 16u) != 0u) shade = mix(vec3(0.80), vec3(0.55), stripes(hatch, 8.0, 0.4));
     } else {
       if ((bits & 1u) != 0u) shade = mix(shade, vec3(0.0, 0.84, 1.0), 0.45);
+      if ((bits & 8u) != 0u) shade = mix(shade, vec3(0.45, 0.2, 0.85), 0.25 + 0.55 * stripes(hatch.yx * vec2(1.0, -1.0), 6.0, 0.35));
       if ((bits & 4u) != 0u) shade = mix(shade, vec3(0.0, 0.35, 0.6), stripes(hatch, 5.0, 0.35));
       if ((bits & 2u) != 0u) shade = mix(shade, vec3(0.9, 0.1, 0.2), 0.2 + 0.7 * stripes(hatch, 7.0, 0.35));
     }

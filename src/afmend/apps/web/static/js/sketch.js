@@ -16,8 +16,8 @@ export const sketch = {
 };
 
 export const TOOLS = {
-  pan: "Pan and zoom (V)", rectangle: "Rectangle (R)", polygon: "Polygon (P)", lasso: "Lasso (L)",
-  brush: "Brush (B)", eraser: "Eraser (E)", line: "Line profile (M)", area: "Areas for step height (S)",
+  pan: ["Pan and zoom", "v"], rectangle: ["Rectangle", "r"], polygon: ["Polygon", "p"], lasso: ["Lasso", "l"],
+  brush: ["Brush", "b"], eraser: ["Eraser", "e"], line: ["Line profile", "m"], area: ["Areas for step height", "s"],
 };
 const NAMES = { rectangle: "rectangle", polygon: "polygon", lasso: "lasso", brush: "brush stroke", eraser: "eraser stroke" };
 const size = () => ({ cols: state.info?.grid.cols ?? 0, rows: state.info?.grid.rows ?? 0 });

@@ -1,0 +1,82 @@
+"""What the gate says of scans, computed in a reader process that stands back for everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from afmend.apps.web.measures import finite
+from afmend.apps.web.reading import Reader
+from afmend.apps.web.requests import parsed
+from afmend.apps.web.roots import Roots
+from afmend.errors import CorruptFileError
+
+PATIENCE_S = 240.0
+"""The first judgment after an installation compiles its loops."""
+MOST_KEPT = 500
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    ref: str = Field(max_length=5000)
+    frame: int = Field(0, ge=0, le=100_000)
+    channel: str | None = Field(None, max_length=200)
+
+
+class Judging:
+    """Judges images, one at a time, and remembers what was said.
+
+    Parameters
+    ----------
+    roots : Roots
+    memory_mb : int
+        For the process that reads and judges.
+    """
+
+    def __init__(self, roots: Roots, memory_mb: int) -> None:
+        self._roots = roots
+        self._reader = Reader(PATIENCE_S, memory_mb, yields=10)
+        self._kept: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def routes(self) -> list[Route]:
+        """List the routes."""
+        return [Route("/api/gate", self.gate, methods=["POST"])]
+
+    def close(self) -> None:
+        """End the process."""
+        self._reader.close()
+
+    async def gate(self, request: Request) -> Response:
+        """Judge one image: verdict, reasons, advice, and where the network looks."""
+        asked = await parsed(request, _Asked)
+        path = self._roots.path(asked.ref)
+        return JSONResponse(await asyncio.to_thread(self._judge, path, asked.frame, asked.channel))
+
+    def _judge(self, path: Path, frame: int, channel: str | None) -> dict[str, Any]:
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise CorruptFileError(
+                "cannot be opened", where=path.name, now="Was it moved? List the folder again."
+            ) from error
+        key = (path, facts.st_mtime_ns, facts.st_size, frame, channel)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found, _ = self._reader.ask(path, want="gate", frame=frame, channel=channel)
+        answer: dict[str, Any] = finite(found)
+        with self._lock:
+            self._kept[key] = answer
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return answer
