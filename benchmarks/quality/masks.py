@@ -122,10 +122,15 @@ def clean_table(box: str, count: int, mark: Callable[[Field], dict[str, Mask]], 
     return answer
 
 
-def real_scans(labels: Path, scans: Path) -> list[tuple[Judged, Judged]]:
+LABELED_LINES = ("scar", "line", "bad_line")
+"""What hand labels call lines and scars."""
+
+
+def real_scans(labels: Path, scans: Path, kinds: tuple[str, ...] | None = None) -> list[tuple[Judged, Judged]]:
     """Read the hand-labeled scans, with the other scan direction where the file has it.
 
-    Twice: unlabeled pixels do not count, or count as good.
+    Twice: unlabeled pixels do not count, or count as good. With ``kinds``, only these are asked for, and pixels of
+    others do not count.
     """
     tools = runpy.run_path(str(labels / "load_masks.py"))
     found = []
@@ -138,7 +143,7 @@ def real_scans(labels: Path, scans: Path) -> list[tuple[Judged, Judged]]:
             ):
                 continue
             turn = next(turn for turn in tools["TURNS"].values() if tools["matches"](entry, turn(heights)))
-            label = turn(tools["mask"](entry))
+            label = turn(tools["mask"](entry, kinds))
             other = scan.opposite(key)
             more = {} if other is None else {"opposite": np.asarray(other.values, float)}
             more.update(excluded=scan.channels[key].missing, direction=key.direction)
@@ -221,6 +226,8 @@ def main() -> None:
         told[f"clean {family}"] = numbers
     if args.labels and args.real:
         told["real"] = real_table(real_scans(args.labels, args.real), mark)
+        print("lines and scars only:")
+        told["real, lines and scars"] = real_table(real_scans(args.labels, args.real, LABELED_LINES), mark)
     told["ms at 512 x 512"] = milliseconds(args.model)
     print("ms at 512 x 512", told["ms at 512 x 512"])
     if args.into_card:

@@ -16,7 +16,7 @@ from afmend.scan.arrays import Mask
 TASK = "masks"
 MULTIPLE = (8, 32)
 TILING = Tiling(MULTIPLE, tile=(1024, 1024), margin=(64, 256))
-"""The network looks 60 lines and 240 pixels far."""
+"""The network looks 60 lines and 260 pixels far."""
 NAMES = {
     "scar": "scar", "line": "bad_line", "jump": "jump", "spike": "spike", "parachute": "parachute",
     "chatter": "chatter", "lost": "lost_tracking",

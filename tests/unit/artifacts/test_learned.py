@@ -40,9 +40,10 @@ def test_inputs_are_finite_and_do_not_depend_on_units_tilt_or_offsets() -> None:
 
 
 def test_without_the_other_direction_its_maps_are_empty() -> None:
-    maps = model_inputs(measured())
-    assert not maps[9:12].any()
-    assert (model_inputs(measured(), None, measured(1))[11] == 1).all()
+    other = [k for k, name in enumerate(INPUTS) if name.startswith("other direction")]
+    assert len(other) == 3
+    assert not model_inputs(measured())[other].any()
+    assert (model_inputs(measured(), None, measured(1))[INPUTS.index("other direction: there")] == 1).all()
 
 
 @pytest.mark.parametrize("z", [np.zeros(SHAPE), np.round(measured(), 0), np.full((4, 16), 3.0)])

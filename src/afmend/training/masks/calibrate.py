@@ -14,7 +14,7 @@ from afmend.training.masks.examples import Example
 from afmend.training.networks import LineUNet
 
 Answer = tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]
-LEVELS = tuple(round(0.1 + 0.05 * k, 2) for k in range(18))
+LEVELS = (0.03, 0.05, 0.07, *(round(0.1 + 0.05 * k, 2) for k in range(18)))
 CLEAN_SHARE = 2e-4
 """Each kind may mark so much of the clean scans: with seven kinds, about 0.1 % in all."""
 SAMPLE = 2_000_000
