@@ -61,8 +61,8 @@ def union(*step_ids: str) -> Marker:
     return mark
 
 
-def learned_marker(model: str) -> Marker:
-    params = Learned(model=model)
+def learned_marker(model: str, **switches: bool) -> Marker:
+    params = Learned(model=model, **switches)
 
     def mark(field: Field) -> Mask:
         out = np.zeros(field.shape, dtype=bool)
@@ -73,15 +73,20 @@ def learned_marker(model: str) -> Marker:
     return mark
 
 
-NAMES = ("learned", "classical", "both", "gwyddion")
+NAMES = ("learned", "learned lines", "classical", "classical lines", "both", "gwyddion")
+"""Everything that is marked by default; with "lines", only scars and bad lines, which is what is asked for."""
 
 
 def marks_by(model: str) -> Callable[[Field], dict[str, Mask]]:
     """Return what marks a field in every way of `NAMES`."""
-    net, classical, rule = learned_marker(model), union(*CLASSICAL), union("mark.scars_gwyddion")
+    ways = {
+        "learned": learned_marker(model), "learned lines": learned_marker(model, chatter=False, lost=False),
+        "classical": union(*CLASSICAL), "classical lines": union("mark.lines", "mark.scars"),
+        "gwyddion": union("mark.scars_gwyddion"),
+    }  # fmt: skip
 
     def mark(field: Field) -> dict[str, Mask]:
-        found = {"learned": net(field), "classical": classical(field), "gwyddion": rule(field)}
+        found = {name: way(field) for name, way in ways.items()}
         return {**found, "both": found["learned"] | found["classical"]}
 
     return mark
@@ -144,6 +149,8 @@ def real_scans(labels: Path, scans: Path, kinds: tuple[str, ...] | None = None) 
                 continue
             turn = next(turn for turn in tools["TURNS"].values() if tools["matches"](entry, turn(heights)))
             label = turn(tools["mask"](entry, kinds))
+            if (label != 1).all() and (tools["mask"](entry) == 1).any():
+                break  # it holds artifacts, but none of these kinds
             other = scan.opposite(key)
             more = {} if other is None else {"opposite": np.asarray(other.values, float)}
             more.update(excluded=scan.channels[key].missing, direction=key.direction)

@@ -52,7 +52,7 @@ class Learned(Params):
     lost: bool = Knob(default=True, help="Mark where the tip did not follow the surface.")
 
 
-@step("mark.learned", Learned, version="1")
+@step("mark.learned", Learned, version="2")
 def learned(field: Field, params: Learned) -> FoundKinds:
     """Mark artifacts with a network that was trained on simulated scans.
 

@@ -54,9 +54,9 @@ def detectable(change: Numbers, background: Numbers, events: Mask, good: Mask) -
     """Tell which pixels of wrong stretches of lines are visible.
 
     A stretch of a line is visible if somewhere the mean change along 1, 3, 9, 27 or 81 pixels exceeds 5 times the
-    scatter of such means in the undamaged scan: of a line about the mean of the nearest good lines above and
-    below, or, for lines in a bundle, of the adjacent ones. Offsets of whole lines do not count: the change is taken as it
-    is and less its median along the line, and the smaller one counts.
+    scatter of such means in the undamaged scan: of a line about the mean of the nearest good lines above and below, or,
+    for lines in a bundle, of the adjacent ones. Offsets of whole lines do not count: the change is taken as it is and
+    less its median along the line, and the smaller one counts.
 
     Parameters
     ----------
