@@ -74,13 +74,14 @@ def learned_marker(model: str, **switches: bool) -> Marker:
 
 
 NAMES = ("learned", "learned lines", "classical", "classical lines", "both", "gwyddion")
-"""Everything that is marked by default; with "lines", only scars and bad lines, which is what is asked for."""
+"""With "lines", only scars and bad lines, which is what is asked for and what mark.learned marks by default; without,
+also learned masks of chatter and lost tracking, or all classical detectors."""
 
 
 def marks_by(model: str) -> Callable[[Field], dict[str, Mask]]:
     """Return what marks a field in every way of `NAMES`."""
     ways = {
-        "learned": learned_marker(model), "learned lines": learned_marker(model, chatter=False, lost=False),
+        "learned": learned_marker(model, chatter=True, lost=True), "learned lines": learned_marker(model),
         "classical": union(*CLASSICAL), "classical lines": union("mark.lines", "mark.scars"),
         "gwyddion": union("mark.scars_gwyddion"),
     }  # fmt: skip

@@ -48,8 +48,13 @@ class Learned(Params):
         default=False,
         help="Mark tails behind steep edges; too often wrong where trace and retrace differ for other reasons.",
     )
-    chatter: bool = Knob(default=True, help="Mark where the feedback loop oscillates.")
-    lost: bool = Knob(default=True, help="Mark where the tip did not follow the surface.")
+    chatter: bool = Knob(
+        default=False, help="Mark where the feedback loop oscillates; too often wrong on rough surfaces."
+    )
+    lost: bool = Knob(
+        default=False,
+        help="Mark where the tip did not follow the surface; too often wrong where lines differ everywhere.",
+    )
 
 
 @step("mark.learned", Learned, version="2")

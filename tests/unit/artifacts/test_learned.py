@@ -65,7 +65,7 @@ def test_a_scar_is_marked_as_a_scar_whatever_the_direction(tmp_path, direction) 
     z, mask = scarred()
     found = learned(Field(z, direction=direction, opposite=measured(), excluded=np.zeros(SHAPE, bool)),
                     Learned(model=str(card)))  # fmt: skip
-    assert sorted(found.masks) == ["bad_line", "chatter", "lost_tracking", "scar"]
+    assert sorted(found.masks) == ["bad_line", "scar"]
     assert (found.masks["scar"] & mask).sum() >= 28
     assert found.masks["scar"][~mask].sum() < 5
     assert found.facts["model_version"] == "7"
@@ -76,8 +76,9 @@ def test_knobs_choose_kinds_threshold_and_size(tmp_path) -> None:
     card = str(spike_model(tmp_path))
     field = Field(scarred()[0])
     assert "scar" not in learned(field, Learned(model=card, scars=False)).masks
-    more = learned(field, Learned(model=card, jumps=True, spikes=True, parachuting=True)).masks
-    assert set(more) >= {"jump", "spike", "parachute"}
+    switches = {"jumps": True, "spikes": True, "parachuting": True, "chatter": True, "lost": True}
+    more = learned(field, Learned(model=card, **switches)).masks
+    assert set(more) >= {"jump", "spike", "parachute", "chatter", "lost_tracking"}
     assert not learned(field, Learned(model=card, thr=1.0)).masks["scar"].any()
     assert not learned(field, Learned(model=card, min_pix=200)).masks["scar"].any()
     some = learned(field, Learned(model=card, min_pix=20)).masks["scar"]

@@ -16,7 +16,7 @@ from afmend.training.networks import LineUNet
 Answer = tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]
 LEVELS = (0.03, 0.05, 0.07, *(round(0.1 + 0.05 * k, 2) for k in range(18)))
 CLEAN_SHARE = 5e-4
-"""Each kind may mark so much of the clean scans: with the four that are marked by default, 0.2 % in all."""
+"""Each kind may mark so much of the clean scans: with scars and lines, which are marked by default, 0.1 % in all."""
 PRECISION = 0.8
 """Such a share of the marks must be right."""
 LINES = [KINDS.index(kind) for kind in ("scar", "line")]

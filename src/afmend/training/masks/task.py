@@ -28,7 +28,7 @@ HELD_OUT, TRAINED_ON = range(1000, 1150), range(1150, 1900)
 """Seeds of the box ``train``: for calibration and looks, and for learning."""
 WEIGHTS = {"scar": 1.5, "line": 1.0, "jump": 0.2, "spike": 0.3, "parachute": 0.3, "chatter": 0.7, "lost": 1.0}
 TOGETHER = [KINDS.index(kind) for kind in ("scar", "line", "chatter", "lost")]
-"""Kinds that are marked unless somebody says otherwise: which of them it is matters less than that it is one."""
+"""Kinds whose masks may end up in one fill: which of them it is matters less than that it is one."""
 BESIDE = 0.3
 """Weight of a pixel one line beside an artifact, where a line more or less is no matter."""
 ELSEWHERE = 0.3
