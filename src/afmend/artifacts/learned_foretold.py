@@ -73,11 +73,11 @@ def _chosen(rows: int, cols: int) -> NDArray[np.intp]:
 def _robust_fit(table: Floats, wanted: Floats) -> Floats:
     """Fit by ridge regression, large residuals counting less."""
     ridge = (RIDGE * float(np.mean(table * table)) * len(wanted) + 1e-12) * np.eye(table.shape[1])
-    weight = np.ones(len(wanted))
-    taps = np.zeros(table.shape[1])
+    weight: Floats = np.ones(len(wanted))
+    taps: Floats = np.zeros(table.shape[1])
     for _ in range(ROUNDS):
         weighted = table * weight[:, None]
-        taps = np.linalg.solve(weighted.T @ table + ridge, weighted.T @ wanted)
+        taps = np.asarray(np.linalg.solve(weighted.T @ table + ridge, weighted.T @ wanted), np.float64)
         left = np.abs(wanted - table @ taps)
         scale = 1.4826 * float(np.median(left))
         if scale <= 0:
@@ -96,7 +96,7 @@ def nearby(values: Map, floor: np.float32) -> Map:
     cut = np.minimum(np.abs(values), np.float32(4) * floor)
     lines, pixels = NEARBY
     mean = cv2.blur(cut, (pixels, lines), borderType=cv2.BORDER_REFLECT_101)
-    return np.maximum(np.float32(1.2533) * mean, floor / np.float32(3))
+    return np.asarray(np.maximum(np.float32(1.2533) * mean, floor / np.float32(3)), np.float32)
 
 
 def aligned_to(other: Map, z: Map) -> Map:

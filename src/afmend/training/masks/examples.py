@@ -120,7 +120,9 @@ def labels(
             rest |= mask
     seen = visible(heights - ideal, heights, bad | missing)
     if events.any():
-        wanted, blamed = detectable(np.asarray(heights - calm, np.float64), calm, events, ~(rest | missing))
+        wanted, blamed = detectable(
+            np.asarray(heights - calm, np.float64), np.asarray(calm, np.float64), events, ~(rest | missing)
+        )
         unsure[blamed & ~events] = EVERY
         seen = np.where(events, wanted, seen)
     for name, mask in masks.items():

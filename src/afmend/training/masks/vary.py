@@ -88,7 +88,7 @@ def _drawing(rng: Rng, crop: tuple[int, int]) -> Patient:
         part = z[: int(log_uniform(rng, 16, crop[0])), : int(log_uniform(rng, 16, crop[1]))]
         z = np.tile(part, (-(-crop[0] // part.shape[0]), -(-crop[1] // part.shape[1])))[: crop[0], : crop[1]]
     if rng.random() < 0.3:
-        z = cv2.GaussianBlur(z, (0, 0), log_uniform(rng, 0.4, 2.5))
+        z = np.asarray(cv2.GaussianBlur(z, (0, 0), log_uniform(rng, 0.4, 2.5)), np.float64)
     z += rng.choice((0, 0, 0.01)) * cols + rng.choice((0, 1e-4, 0.02)) * rng.standard_normal(crop)
     heights = z.astype(np.float32)
     none = np.zeros(crop, np.uint8)
