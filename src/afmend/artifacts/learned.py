@@ -16,7 +16,7 @@ from afmend.scan.arrays import Mask
 TASK = "masks"
 MULTIPLE = (8, 32)
 TILING = Tiling(MULTIPLE, tile=(1024, 1024), margin=(64, 256))
-"""The network looks 60 lines and 240 pixels far."""
+"""The network looks 60 lines and 260 pixels far."""
 NAMES = {
     "scar": "scar", "line": "bad_line", "jump": "jump", "spike": "spike", "parachute": "parachute",
     "chatter": "chatter", "lost": "lost_tracking",
@@ -48,11 +48,16 @@ class Learned(Params):
         default=False,
         help="Mark tails behind steep edges; too often wrong where trace and retrace differ for other reasons.",
     )
-    chatter: bool = Knob(default=True, help="Mark where the feedback loop oscillates.")
-    lost: bool = Knob(default=True, help="Mark where the tip did not follow the surface.")
+    chatter: bool = Knob(
+        default=False, help="Mark where the feedback loop oscillates; too often wrong on rough surfaces."
+    )
+    lost: bool = Knob(
+        default=False,
+        help="Mark where the tip did not follow the surface; too often wrong where lines differ everywhere.",
+    )
 
 
-@step("mark.learned", Learned, version="1")
+@step("mark.learned", Learned, version="2")
 def learned(field: Field, params: Learned) -> FoundKinds:
     """Mark artifacts with a network that was trained on simulated scans.
 

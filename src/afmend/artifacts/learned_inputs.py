@@ -1,7 +1,8 @@
 """What the learned masks see of a scan: training and inference both come here.
 
-Fourteen maps, each free of unit and height scale. "Usual" means: in this scan, by the median. All are squeezed by
-``x / (1 + |x| / 10)``, which keeps small values and lets large ones tell their order.
+Seventeen maps, each free of unit and height scale. "Usual" means: in this scan, by the median; for what is unforeseen
+(`learned_foretold`): in its neighborhood. All are squeezed by ``x / (1 + |x| / 10)``, which keeps small values and lets
+large ones tell their order.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.learned_foretold import aligned_to, nearby, unforeseen
 from afmend.artifacts.scar_score import filled_from_lines
 from afmend.scan.arrays import Mask
 
@@ -18,16 +20,17 @@ Floats = NDArray[np.floating]
 KINDS = ("scar", "line", "jump", "spike", "parachute", "chatter", "lost")
 """What the learned masks tell apart, in the order of the model's outputs."""
 INPUTS = (
-    "step to the line above", "bend across the lines", "bend of stretches", "wide bend of stretches", "height",
-    "height over the surroundings", "slope along the line", "bend along the line", "fine texture along the line",
-    "other direction: difference", "other direction: bend of stretches", "other direction: there",
-    "offset of the line", "unrest of the line",
+    "step to the line above", "bend across the lines", "height", "height over the surroundings", "slope along the line",
+    "bend along the line", "fine texture along the line", "offset of the line", "unrest of the line",
+    "unforeseen", "unforeseen stretches", "unforeseen long stretches", "unforeseen stretches of bundles",
+    "unforeseen, compared with the scan", "other direction: difference", "other direction: unforeseen stretches",
+    "other direction: there",
 )  # fmt: skip
 """What the model sees, in the order of its inputs."""
-VERSION = 1
+VERSION = 2
 """Of the inputs; a model says in its card for which it was made."""
-STRETCH_PX, AROUND_PX, WIDE_LINES = 9, 33, 4
-SAMPLE = 16_384
+STRETCH_PX, LONG_PX, AROUND_PX = 9, 27, 33
+SAMPLE = 8_192
 """So many values tell the usual size of a map well enough."""
 SMALLEST = (4, 16)
 """Lines and pixels that a scan must have."""
@@ -50,7 +53,7 @@ def model_inputs(
 
     Returns
     -------
-    (14, rows, cols) float32
+    (17, rows, cols) float32
         In the order of `INPUTS`.
     """
     from afmend.artifacts.learned_kernels import squeeze
@@ -61,32 +64,47 @@ def model_inputs(
     noise = usual(bend) / np.float32(np.sqrt(1.5))
     step = np.zeros_like(z)
     np.subtract(z[1:], z[:-1], out=step[1:])
-    stretch = _blurred(bend, STRETCH_PX)
-    wide = _blurred(_bend(z, WIDE_LINES), STRETCH_PX)
     squeeze(step, 1 / noise, out[0])
     squeeze(bend, 1 / noise, out[1])
-    squeeze(stretch, 1 / usual(stretch), out[2])
-    squeeze(wide, 1 / usual(wide), out[3])
     low, middle, high = np.percentile(_sample(z), (5, 50, 95)).astype(np.float32)
-    squeeze(z - middle, 4 / _positive(high - low), out[4])
-    squeeze(z - _blurred(z, AROUND_PX, AROUND_PX), 1 / noise, out[5])
+    squeeze(z - middle, 4 / _positive(high - low), out[2])
+    squeeze(z - _blurred(z, AROUND_PX, AROUND_PX), 1 / noise, out[3])
     slope, curl = _along(z)
-    squeeze(slope, 1 / usual(slope), out[6])
-    squeeze(curl, 1 / usual(curl), out[7])
+    squeeze(slope, 1 / usual(slope), out[4])
+    squeeze(curl, 1 / usual(curl), out[5])
     texture = _blurred(np.abs(curl), STRETCH_PX)
-    np.log2(np.clip(texture * (1 / usual(texture)), 1 / 64, 64), out=out[8])
+    np.log2(np.clip(texture * (1 / usual(texture)), 1 / 64, 64), out=out[6])
+    squeeze(np.broadcast_to(steps[:, None], z.shape), 1 / noise, out[7])
+    unrest = np.mean(np.abs(bend[:, :: _every(z.shape[1], 128)]), axis=1)
+    out[8] = np.log2(np.clip(unrest / usual(unrest), 1 / 64, 64))[:, None]
+    _surprise(z, out[9:14])
     if opposite is not None:
         other, _ = _aligned(opposite, opposite_excluded)
+        other = aligned_to(other, z)
         difference = z - other
         difference -= np.median(difference[:, :: _every(z.shape[1], 128)], axis=1, keepdims=True)
-        squeeze(difference, 1 / noise, out[9])
-        stretch = _blurred(_bend(other, 1), STRETCH_PX)
-        squeeze(stretch, 1 / usual(stretch), out[10])
-        out[11] = 1
-    squeeze(np.broadcast_to(steps[:, None], z.shape), 1 / noise, out[12])
-    unrest = np.mean(np.abs(bend[:, :: _every(z.shape[1], 128)]), axis=1)
-    out[13] = np.log2(np.clip(unrest / usual(unrest), 1 / 64, 64))[:, None]
+        squeeze(difference, 1 / noise, out[14])
+        _compare(_blurred(unforeseen(other, 1, 2), STRETCH_PX), out[15])
+        out[16] = 1
     return out
+
+
+def _surprise(z: Map, out: Map) -> None:
+    """Write what the lines around do not foretell: of pixels, stretches, long stretches and bundles; and how much."""
+    single, bundle = unforeseen(z, 1, 2), unforeseen(z, 3, 4)
+    around = _compare(single, out[0])
+    _compare(_blurred(single, STRETCH_PX), out[1])
+    _compare(_blurred(single, LONG_PX), out[2])
+    _compare(_blurred(bundle, STRETCH_PX), out[3])
+    np.log2(np.clip(around / usual(single), 1 / 64, 64), out=out[4])
+
+
+def _compare(values: Map, out: Map) -> Map:
+    """Write values in units of what is usual nearby, squeezed; return what is usual nearby."""
+    around = nearby(values, usual(values))
+    ratio = values / around
+    np.divide(ratio, 1 + np.abs(ratio) / np.float32(10), out=out)
+    return around
 
 
 def _blurred(values: Map, pixels: int, lines: int = 1) -> Map:

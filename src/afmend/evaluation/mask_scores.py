@@ -10,16 +10,20 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.evaluation.metrics.detectable import detectable
 from afmend.evaluation.metrics.masks import false_marked_share, mask_overlap
-from afmend.evaluation.metrics.visible import visible
 from afmend.pipeline import Field
 from afmend.scan import ChannelKey, Scan
 from afmend.scan.arrays import Heights, Mask
+from afmend.simulation.twin import simulate, twin_of
 
 Marker: TypeAlias = Callable[[Field], Mask]
 """Anything that marks pixels of a field."""
 LINES_AND_SCARS = ("scar", "streak", "bad_line")
 """What the seed paper's network marks: stretches of lines and whole lines."""
+EVENTS = LINES_AND_SCARS
+"""Masks of the twin whose change of the heights is known exactly: the scan can be simulated without them."""
+_MISHAPS = ("scar", "streak", "bad_lines")
 NOT_ASKED = ("lag", "line_jump", "tip_change", "offset")
 """The everyday lag of a loop, what leveling mends, and what another tip recorded: to mark it is neither right nor
 wrong."""
@@ -60,7 +64,7 @@ def simulated(scan: Scan, kinds: Sequence[str] = LINES_AND_SCARS, *, seen_only: 
     kinds : sequence of str
         The twin's names.
     seen_only : bool
-        Damage below the noise does not count either.
+        Damage that no expert could see does not count either: see `detectable`, for scars, streaks and bad lines.
     """
     key, other = ChannelKey("height", "trace"), ChannelKey("height", "retrace")
     channel, ideal = scan.channels[key], scan.channels[ChannelKey("ideal", "trace")]
@@ -71,8 +75,11 @@ def simulated(scan: Scan, kinds: Sequence[str] = LINES_AND_SCARS, *, seen_only: 
     )
     counts = ~channel.missing & (wanted | ~_beside(rest))
     if seen_only and wanted.any():
-        bad = _union(masks, channel.shape, masks) | channel.missing
-        counts &= ~wanted | visible(channel.values - ideal.values, channel.values, bad)
+        calm = without_events(scan).channels[key].values
+        events = _union(masks, channel.shape, EVENTS)
+        good = ~(channel.missing | _union(masks, channel.shape, [n for n in masks if n not in (*EVENTS, *NOT_ASKED)]))
+        seen = detectable(np.asarray(channel.values - calm, np.float64), calm, events, good)
+        counts &= ~seen.unsure
     opposite = scan.channels[other]
     field = Field(
         channel.values, channel.missing, scan.grid.pixel_nm, direction="trace", opposite=opposite.values,
@@ -82,6 +89,19 @@ def simulated(scan: Scan, kinds: Sequence[str] = LINES_AND_SCARS, *, seen_only: 
     return Judged(
         str(facts.params["name"]), str(facts.params["surface"]["kind"]), field, wanted & counts, counts, not never.any()
     )
+
+
+def without_events(scan: Scan) -> Scan:
+    """Simulate a scan once more, without its scars, streaks and bad lines; all else, noise included, stays the same.
+
+    Raises
+    ------
+    BadScanError
+        If the scan was not simulated.
+    """
+    twin = twin_of(scan)
+    kept = tuple(mishap for mishap in twin.mishaps if mishap.kind not in _MISHAPS)
+    return scan if len(kept) == len(twin.mishaps) else simulate(twin.model_copy(update={"mishaps": kept}))
 
 
 def _union(masks: Mapping[str, Mask], shape: tuple[int, int], names: Iterable[str]) -> Mask:

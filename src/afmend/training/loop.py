@@ -66,6 +66,8 @@ class Run:
         Time spent so far, all sittings together.
     scores : mapping of str to float
         The latest look at held-out items.
+    begun_with : mapping of str to object
+        The run whose weights this one began with, if any: batches seen, identity.
     """
 
     network: nn.Module
@@ -74,6 +76,7 @@ class Run:
     done: int = 0
     minutes: float = 0.0
     scores: dict[str, float] = field(default_factory=dict)
+    begun_with: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -83,6 +86,7 @@ def train(
     *,
     minutes: float | None = None,
     resume: bool = False,
+    start: Path | None = None,
     watch: Watch | None = None,
 ) -> Run:
     """Train until all batches are seen or the time is up; either way the run can be exported, and resumed.
@@ -97,6 +101,8 @@ def train(
         Time for this sitting.
     resume : bool
         Go on from the checkpoint in ``folder``; without one, start.
+    start : Path, optional
+        Folder of another run of this task, whose weights a new run begins with; else they are drawn.
     watch : callable, optional
 
     Raises
@@ -119,6 +125,8 @@ def train(
         _load(run, path, _identity(task, config))
     else:
         (folder / LOG).unlink(missing_ok=True)
+        if start is not None:
+            _begin_with(run, start / CHECKPOINT, task)
     _work(task, config, run, folder, _Clock(run.minutes, minutes), watch)
     return run
 
@@ -243,20 +251,41 @@ def _save(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
     state = {
         "identity": dict(identity), "network": run.network.state_dict(), "average": run.average.state_dict(),
         "optimizer": run.optimizer.state_dict(), "done": run.done, "minutes": run.minutes, "scores": run.scores,
+        "begun_with": run.begun_with,
     }  # fmt: skip
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
 
 
-def _load(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
+def _begin_with(run: Run, path: Path, task: Task) -> None:
+    state = _read(path)
+    if state["identity"].get("task") != task.name:
+        raise BadParameterError("the checkpoint is of another task", where=str(path), now="Name another folder.")
+    for network in (run.network, run.average):
+        network.load_state_dict(state["average"])
+    earlier = state.get("begun_with") or {}
+    run.begun_with = {
+        "batches": state["done"],
+        "identity": state["identity"],
+        **({"begun_with": earlier} if earlier else {}),
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        kept = state["identity"]
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state["identity"]
     except Exception as error:
         raise CorruptFileError(
             f"cannot be read as a checkpoint ({type(error).__name__})", where=str(path), now="Remove it and start anew."
         ) from error
+    return state
+
+
+def _load(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
+    state = _read(path)
+    kept = state["identity"]
     if kept != identity:
         different = ", ".join(sorted(key for key in {*kept, *identity} if kept.get(key) != identity.get(key)))
         raise BadParameterError(
@@ -266,6 +295,7 @@ def _load(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
     run.average.load_state_dict(state["average"])
     run.optimizer.load_state_dict(state["optimizer"])
     run.done, run.minutes, run.scores = state["done"], state["minutes"], state["scores"]
+    run.begun_with = state.get("begun_with", {})
 
 
 def _log(folder: Path, entry: Mapping[str, float]) -> None:

@@ -11,9 +11,10 @@ from torch.nn import functional
 class _Block(nn.Sequential):
     """Convolution, normalization, rectification: folded into one convolution at export."""
 
-    def __init__(self, ins: int, outs: int, *, stride: int = 1) -> None:
+    def __init__(self, ins: int, outs: int, *, stride: int = 1, size: tuple[int, int] = (3, 3)) -> None:
+        around = (size[0] // 2, size[1] // 2)
         super().__init__(
-            nn.Conv2d(ins, outs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)
+            nn.Conv2d(ins, outs, size, stride, padding=around, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)
         )
 
 
@@ -36,14 +37,14 @@ class LineUNet(nn.Module):
     MULTIPLE = (8, 32)
     """Rows and columns of the input must be multiples of these."""
 
-    def __init__(self, ins: int, outs: int, widths: tuple[int, int, int, int] = (16, 24, 40, 64)) -> None:
+    def __init__(self, ins: int, outs: int, widths: tuple[int, int, int, int] = (16, 32, 56, 80)) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(ins, widths[0], (1, self.PACK), (1, self.PACK), bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
         )
-        self.fine = _Block(widths[0], widths[0])
+        self.fine = nn.Sequential(_Block(widths[0], widths[0]), _Block(widths[0], widths[0], size=(1, 7)))
         self.down = nn.ModuleList(
             nn.Sequential(_Block(a, b, stride=2), _Block(b, b)) for a, b in itertools.pairwise(widths)
         )

@@ -40,9 +40,10 @@ def test_inputs_are_finite_and_do_not_depend_on_units_tilt_or_offsets() -> None:
 
 
 def test_without_the_other_direction_its_maps_are_empty() -> None:
-    maps = model_inputs(measured())
-    assert not maps[9:12].any()
-    assert (model_inputs(measured(), None, measured(1))[11] == 1).all()
+    other = [k for k, name in enumerate(INPUTS) if name.startswith("other direction")]
+    assert len(other) == 3
+    assert not model_inputs(measured())[other].any()
+    assert (model_inputs(measured(), None, measured(1))[INPUTS.index("other direction: there")] == 1).all()
 
 
 @pytest.mark.parametrize("z", [np.zeros(SHAPE), np.round(measured(), 0), np.full((4, 16), 3.0)])
@@ -64,7 +65,7 @@ def test_a_scar_is_marked_as_a_scar_whatever_the_direction(tmp_path, direction) 
     z, mask = scarred()
     found = learned(Field(z, direction=direction, opposite=measured(), excluded=np.zeros(SHAPE, bool)),
                     Learned(model=str(card)))  # fmt: skip
-    assert sorted(found.masks) == ["bad_line", "chatter", "lost_tracking", "scar"]
+    assert sorted(found.masks) == ["bad_line", "scar"]
     assert (found.masks["scar"] & mask).sum() >= 28
     assert found.masks["scar"][~mask].sum() < 5
     assert found.facts["model_version"] == "7"
@@ -75,8 +76,9 @@ def test_knobs_choose_kinds_threshold_and_size(tmp_path) -> None:
     card = str(spike_model(tmp_path))
     field = Field(scarred()[0])
     assert "scar" not in learned(field, Learned(model=card, scars=False)).masks
-    more = learned(field, Learned(model=card, jumps=True, spikes=True, parachuting=True)).masks
-    assert set(more) >= {"jump", "spike", "parachute"}
+    switches = {"jumps": True, "spikes": True, "parachuting": True, "chatter": True, "lost": True}
+    more = learned(field, Learned(model=card, **switches)).masks
+    assert set(more) >= {"jump", "spike", "parachute", "chatter", "lost_tracking"}
     assert not learned(field, Learned(model=card, thr=1.0)).masks["scar"].any()
     assert not learned(field, Learned(model=card, min_pix=200)).masks["scar"].any()
     some = learned(field, Learned(model=card, min_pix=20)).masks["scar"]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from afmend.evaluation.mask_scores import interval, labeled, mean_of, pooled, score, simulated
+from afmend.evaluation.mask_scores import interval, labeled, mean_of, pooled, score, simulated, without_events
 from afmend.evaluation.metrics.visible import visible
 from afmend.simulation import draw, load_box, simulate
 from support import rough
@@ -37,6 +37,17 @@ def test_only_visible_damage_is_asked_for_if_so_wished() -> None:
     every, seen = simulated(scan), simulated(scan, seen_only=True)
     assert seen.wanted.sum() <= every.wanted.sum()
     assert not (seen.wanted & ~every.wanted).any()
+
+
+def test_without_its_events_a_scan_is_the_same_elsewhere() -> None:
+    scan = scar_scan()
+    calm = without_events(scan)
+    change = scan.channels[("height", "trace")].values - calm.channels[("height", "trace")].values
+    scars = scan.channels[("ideal", "trace")].masks.artifact["scar"]
+    step = scan.history[0].params["electronics"]["adc_step_nm"]
+    assert np.abs(change[scars]).mean() > 10 * np.abs(change[~scars]).mean() + step
+    clean = simulate(draw(load_box("train"), 6, shape=(64, 96), surface="gaussian", artifacts=()))
+    assert without_events(clean) is clean
 
 
 def test_a_clean_scan_has_no_overlap_but_false_marks() -> None:

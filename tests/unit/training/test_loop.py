@@ -96,3 +96,17 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch) -> None:
 def test_precision_can_be_chosen(tmp_path) -> None:
     run = train(Line(), QUICK.model_copy(update={"precision": "bf16", "steps": 200}), tmp_path)
     assert abs(run.scores["slope"] - 3) < 0.3
+
+
+def test_a_run_may_begin_with_the_weights_of_another(tmp_path) -> None:
+    first = train(Line(), QUICK.model_copy(update={"steps": 200}), tmp_path / "first")
+    short = QUICK.model_copy(update={"steps": 1, "rate": 1e-9})
+    second = train(Line(), short, tmp_path / "second", start=tmp_path / "first")
+    assert second.done == 1
+    assert float(np.abs(weights(first) - weights(second)).max()) < 1e-4
+    other = Line()
+    other.name = "another line"
+    with pytest.raises(BadParameterError, match="another task"):
+        train(other, short, tmp_path / "third", start=tmp_path / "first")
+    with pytest.raises(CorruptFileError):
+        train(Line(), short, tmp_path / "fourth", start=tmp_path / "nowhere")

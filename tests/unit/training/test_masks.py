@@ -13,6 +13,7 @@ from afmend.artifacts.learned_inputs import INPUTS, KINDS, model_inputs
 from afmend.pipeline import Field
 from afmend.training.loop import train
 from afmend.training.masks import inject
+from afmend.training.masks.bank import SCALE, Bank
 from afmend.training.masks.calibrate import LEVELS, Calibrated, platt, thresholds
 from afmend.training.masks.calibrate import probabilities as shown_of
 from afmend.training.masks.examples import (
@@ -39,7 +40,9 @@ def patient(seed: int = 0) -> inject.Patient:
     z = (rough(SHAPE, seed, 3.0, 4) + 0.1 * rng.standard_normal(SHAPE)).astype(np.float32)
     none = np.zeros(SHAPE, np.uint8)
     steep = np.argwhere(np.abs(np.diff(z, axis=1)) > 1.0)
-    return inject.Patient(z.copy(), z.copy(), none.copy(), none.copy(), 0.1, rng, steep)
+    return inject.Patient(
+        z.copy(), z.copy(), none.copy(), none.copy(), 0.1, np.full(SHAPE, 0.1, np.float32), rng, steep
+    )
 
 
 @pytest.mark.parametrize("name", list(inject.HARMS))
@@ -70,11 +73,11 @@ def test_invisible_damage_is_no_lesson() -> None:
     ideal = rough(SHAPE, 1, 1.0, 6)
     heights = ideal + 0.1 * rng.standard_normal(SHAPE)
     clear, faint = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
-    clear[20, 10:60], faint[30:48:3, 10:60] = True, True
+    clear[20, 10:50], faint[30:48:3, 10:50] = True, True
     lag = np.zeros(SHAPE, bool)
     lag[50:53] = True
-    heights = heights + 2.0 * clear + 0.005 * faint
-    wrong, unsure = labels({"scar": clear, "streak": faint, "lag": lag}, heights, ideal, np.zeros(SHAPE, bool))
+    calm, heights = heights, heights + 2.0 * clear + 0.005 * faint
+    wrong, unsure = labels({"scar": clear, "streak": faint, "lag": lag}, heights, ideal, np.zeros(SHAPE, bool), calm)
     assert (wrong[clear] == bit("scar")).mean() > 0.95
     assert (wrong[faint] > 0).mean() < 0.4
     assert (unsure[faint] == EVERY).mean() > 0.6
@@ -102,6 +105,33 @@ def test_examples_are_kept_and_read_again_and_turned_into_the_order_of_time(tmp_
     assert float(np.abs(trace.heights - made[0].heights).max()) == 0
     assert np.array_equal(retrace.opposite, trace.heights[:, ::-1])
     assert trace.heights.shape == retrace.wrong.shape
+
+
+def test_an_item_is_made_once_and_kept(tmp_path) -> None:
+    made = []
+
+    def make(number):
+        made.append(number)
+        rng = np.random.default_rng(number)
+        wrong, unsure = rng.integers(0, 2, (2, 3, 8, 16), dtype=np.uint8)
+        return rng.uniform(-10, 10, (4, 8, 16)).astype(np.float32), wrong, unsure
+
+    bank = Bank(tmp_path / "items", make)
+    first, again = bank.item(5), bank.item(5)
+    bank.item(6)
+    assert made == [5, 6]
+    for one, two, three in zip(first, again, make(5), strict=True):
+        assert np.array_equal(one, two)
+        assert float(np.abs(one.astype(float) - three).max()) <= 0.5 / SCALE + 1e-6
+
+
+def test_a_batch_is_a_function_of_its_number(tmp_path) -> None:
+    prepare(tmp_path, range(1003, 1005))
+    task = MaskTask(tmp_path, range(1003, 1005), range(0))
+    first, again = task.batch(3, 7, 2), task.batch(3, 7, 2)
+    for one, two in zip(first, again, strict=True):
+        assert torch.equal(one, two)
+    assert not torch.equal(first[0], task.batch(3, 8, 2)[0])
 
 
 def test_an_item_is_a_function_of_its_random_numbers() -> None:
@@ -165,7 +195,7 @@ def test_calibration_finds_the_slope_and_thresholds_spare_clean_scans() -> None:
     chosen = thresholds(shown)
     assert set(chosen) == set(KINDS)
     clean = np.mean([(shown[0][0][k] >= chosen[kind]).mean() for k, kind in enumerate(KINDS)])
-    assert clean <= 2e-4
+    assert clean <= 5e-4
     assert all(value in LEVELS for value in chosen.values())
     assert 0.3 < scored(made, 0.5)["dice all"] <= 1
 

@@ -9,6 +9,7 @@ import afmend
 from afmend.errors import BadMaskError
 from afmend.formats import write
 from afmend.scan import Masks
+from afmend.training.masks import task
 from afmend.training.masks.examples import EVERY, bit
 from afmend.training.masks.own import own_examples
 from afmend.training.masks.task import MaskTask
@@ -38,7 +39,7 @@ def test_kinds_are_kept_and_unknown_ones_say_only_that_something_is_wrong(tmp_pa
     assert not one.alone
 
 
-def test_what_was_drawn_in_gwyddion_counts_and_a_scan_without_masks_is_clean(tmp_path) -> None:
+def test_what_was_drawn_in_gwyddion_counts_and_a_scan_without_masks_is_clean(tmp_path, monkeypatch) -> None:
     drawn = Masks(foreground={"gwyddion": masks()["scar"]})
     write(scan_of(rough(SHAPE), masks=drawn), tmp_path / "a.gwy")
     write(scan_of(rough(SHAPE, 2)), tmp_path / "b.h5")
@@ -47,13 +48,9 @@ def test_what_was_drawn_in_gwyddion_counts_and_a_scan_without_masks_is_clean(tmp
     assert drawn_on.alone
     assert clean.clean
     assert not clean.wrong.any()
-    task = MaskTask(tmp_path, range(0), own=(clean,))
-    rng = next(
-        rng
-        for rng in map(np.random.default_rng, range(99))
-        if np.random.default_rng(rng.bit_generator.seed_seq).random() < 0.3
-    )
-    assert task._draw(rng) is clean
+    monkeypatch.setattr(task, "OWN", 1.0)
+    inputs, wrong, _ = MaskTask(tmp_path, range(0), own=(clean,)).batch(0, 0, 2)
+    assert inputs.shape[0] == wrong.shape[0] == 2  # there are no simulated scans: all of it comes from the own one
 
 
 def test_filled_scans_small_ones_and_empty_folders_are_refused(tmp_path) -> None:

@@ -28,7 +28,7 @@ def masks(
     data: Annotated[Path, typer.Option(help="Folder for simulated scans; what is there is used again.")] = Path(
         "checkpoints/scans"
     ),
-    scans: Annotated[int, typer.Option(min=8, help="Simulated scans to learn from.")] = 2250,
+    scans: Annotated[int, typer.Option(min=8, help="Simulated scans to learn from.")] = 750,
     minutes: Minutes = None,
     resume: Resume = False,
     steps: Steps = None,
@@ -40,11 +40,13 @@ def masks(
         Path | None,
         typer.Option("--from", help="Folder of raw scans with masks that you corrected (.h5, .gwy)."),
     ] = None,
+    start: Annotated[Path | None, typer.Option(help="Folder of another run whose weights to begin with.")] = None,
+    note: Annotated[str, typer.Option(help="A remark for the card: what else should be known of this run.")] = "",
 ) -> None:
     """Train the learned masks (step mark.learned) on the twin's box train, and on scans of your own."""
     from afmend.apps.cli.train_run import Wish, train_masks
 
-    wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name, own)
+    wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note)
     raise typer.Exit(train_masks(wish))
 
 

@@ -28,6 +28,8 @@ class Wish:
     device: str
     name: str
     own: Path | None
+    start: Path | None = None
+    note: str = ""
 
 
 def need_torch() -> None:
@@ -62,10 +64,11 @@ def train_masks(wish: Wish) -> int:
         with shown_bar("Simulating") as watch:
             prepare(wish.data, seeds, workers=wish.workers, watch=watch)
     with shown_bar("Training") as bar:
-        run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, watch=told(bar))
+        run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, start=wish.start, watch=told(bar))
     command = f"afmend train masks --scans {wish.scans} --steps {config.steps} --seed {wish.seed}"
     command += "" if wish.own is None else f" --from {wish.own.name}"
-    card = finish(task, run, config, wish.out / "model", name=wish.name, command=command)
+    command += "" if wish.start is None else f" --start {wish.start.name}"
+    card = finish(task, run, config, wish.out / "model", name=wish.name, command=command, note=wish.note)
     done = "" if run.done == config.steps else f"; {run.done} of {config.steps} batches: go on with --resume"
     say.out().print(f"{card}: use it with --set mark.learned.model={card}{done}", markup=False)
     return 0

@@ -86,20 +86,21 @@ def _topostats_scars(scan: Scan) -> Scan:
     return apply_step(apply_step(scan, "level.topostats", KEY), "mark.scars_topostats", KEY)
 
 
+def _recipe(run: Callable[..., Scan], name: str, scan: Scan) -> Scan:
+    return run(scan, name, KEY)
+
+
 MARKERS: tuple[Method, ...] = (
     Method(UNTOUCHED, "marks nothing", _nothing),
     Method("topostats scars", "TopoStats 2's leveling and its scar removal, which its defaults switch off",
            _topostats_scars),
+    Method("learned", "auto's detectors and the network of mark.learned", partial(_recipe, mark, "learned")),
 )  # fmt: skip
-"""Detectors that are no recipes; the scars of Gwyddion are what its recipe marks."""
+"""Detectors beside the recipes of `_RECIPES`; the scars of Gwyddion are what its recipe marks."""
 
 
 def _recipes(run: Callable[..., Scan], names: Sequence[str] = tuple(_RECIPES)) -> tuple[Method, ...]:
     return tuple(Method(name, _RECIPES[name], partial(_recipe, run, name)) for name in names)
-
-
-def _recipe(run: Callable[..., Scan], name: str, scan: Scan) -> Scan:
-    return run(scan, name, KEY)
 
 
 def methods_of(task: TaskName) -> tuple[Method, ...]:

@@ -14,9 +14,12 @@ from afmend.training.masks.examples import Example
 from afmend.training.networks import LineUNet
 
 Answer = tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]
-LEVELS = tuple(round(0.1 + 0.05 * k, 2) for k in range(18))
-CLEAN_SHARE = 2e-4
-"""Each kind may mark so much of the clean scans: with seven kinds, about 0.1 % in all."""
+LEVELS = (0.03, 0.05, 0.07, *(round(0.1 + 0.05 * k, 2) for k in range(18)))
+CLEAN_SHARE = 5e-4
+"""Each kind may mark so much of the clean scans: with scars and lines, which are marked by default, 0.1 % in all."""
+PRECISION = 0.8
+"""Such a share of the marks must be right."""
+LINES = [KINDS.index(kind) for kind in ("scar", "line")]
 SAMPLE = 2_000_000
 
 
@@ -76,33 +79,42 @@ def probabilities(answers: Sequence[Answer], slopes: Sequence[float], shifts: Se
 
 
 def thresholds(shown: Sequence[Answer]) -> dict[str, float]:
-    """Choose per kind the probability with the best Dice among those that spare clean scans (`CLEAN_SHARE`).
+    """Choose the probabilities with the best Dice among those that spare clean scans and are mostly right.
 
-    Dice is that of all pixels together; what is marked one line beside the truth is neither right nor wrong.
+    Scars and lines, which are told apart by their length only, are marked from the same probability on, the best one
+    for both together; every other kind has its own. Dice is that of all pixels together; what is marked one line
+    beside the truth, or on artifacts of other kinds, is neither right nor wrong. At most `CLEAN_SHARE` of clean scans
+    may be marked, and `PRECISION` of the marks must be right; where no level does, the highest is taken.
 
     Parameters
     ----------
     shown : sequence of (probabilities, wrong, unsure, example)
     """
-    chosen = {}
-    for k, kind in enumerate(KINDS):
-        right, vain, clean = (np.zeros(len(LEVELS)) for _ in range(3))
-        clean_px = 1
-        for probability, wrong, unsure, example in shown:
-            p, counts, true = probability[k], unsure[k] == 0, wrong[k] > 0
-            near = true.copy()
-            near[1:] |= true[:-1]
-            near[:-1] |= true[1:]
-            right += _at_least(p[true & counts])
-            vain += _at_least(p[counts & ~near])
-            if example.clean:
-                clean += _at_least(p)
-                clean_px += p.size
-        real = sum(int(np.count_nonzero((a[1][k] > 0) & (a[2][k] == 0))) for a in shown)
-        dice = 2 * right / np.maximum(right + vain + real, 1)
-        dice[clean / clean_px > CLEAN_SHARE] = -1
-        chosen[kind] = LEVELS[int(np.argmax(dice))] if dice.max() >= 0 else LEVELS[-1]
-    return chosen
+    groups = [LINES, *([k] for k in range(len(KINDS)) if k not in LINES)]
+    levels = {k: _level(shown, group) for group in groups for k in group}
+    return {kind: levels[k] for k, kind in enumerate(KINDS)}
+
+
+def _level(shown: Sequence[Answer], group: Sequence[int]) -> float:
+    right, vain, clean = (np.zeros(len(LEVELS)) for _ in range(3))
+    clean_px, real = 1, 0
+    kinds = list(group)
+    for probability, wrong, unsure, example in shown:
+        p, counts = probability[kinds].max(axis=0), (unsure[kinds] == 0).all(axis=0)
+        true = wrong[kinds].max(axis=0) > 0
+        near = true.copy()
+        near[1:] |= true[:-1]
+        near[:-1] |= true[1:]
+        right += _at_least(p[true & counts])
+        others = np.delete(wrong, kinds, axis=0).max(axis=0) > 0
+        vain += _at_least(p[counts & ~near & ~others])
+        real += int(np.count_nonzero(true & counts))
+        if example.clean:
+            clean += _at_least(p)
+            clean_px += p.size
+    dice = 2 * right / np.maximum(right + vain + real, 1)
+    dice[(clean / clean_px > CLEAN_SHARE) | (right < PRECISION * (right + vain))] = -1
+    return LEVELS[int(np.argmax(dice))] if dice.max() >= 0 else LEVELS[-1]
 
 
 def _at_least(values: Map) -> NDArray[np.float64]:

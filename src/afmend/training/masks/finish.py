@@ -27,10 +27,10 @@ from afmend.training.config import Training
 from afmend.training.export import export, quantize
 from afmend.training.loop import Run
 from afmend.training.masks.calibrate import Calibrated, platt, probabilities, thresholds
-from afmend.training.masks.task import MaskTask
+from afmend.training.masks.task import ITEMS, MaskTask
 from afmend.training.networks import LineUNet
 
-MODEL_VERSION = "1"
+MODEL_VERSION = "2"
 FAILURES = (
     "Trained on simulated scans only; on hand-labeled real scans it finds less than on simulated ones (see scores).",
     "Structures one line high that lie exactly along the fast axis look like scars where only one direction is given.",
@@ -47,6 +47,7 @@ def finish(
     *,
     name: str = TASK,
     command: str = "",
+    note: str = "",
     scored_on: tuple[str, range] = ("train", range(0)),
 ) -> Path:
     """Calibrate on held-out scans, export, compare with torch, score what was exported; only then write the card.
@@ -62,6 +63,8 @@ def finish(
         Of the model.
     command : str
         That made it.
+    note : str
+        What else should be known of how it was made.
     scored_on : (box, range of seeds)
         Scans of the twin on which the exported model is scored.
 
@@ -84,7 +87,8 @@ def finish(
     card = Card(
         name=name, task=TASK, version=MODEL_VERSION, files=files, inputs=INPUTS, inputs_version=VERSION, outputs=KINDS,
         thresholds=thresholds(shown), parameters=sum(p.numel() for p in run.average.parameters()),
-        made_with=_made_with(task, run, config, command), scores={"held out": run.scores}, known_failures=FAILURES,
+        made_with=_made_with(task, run, config, command, note), scores={"held out": run.scores},
+        known_failures=FAILURES,
     )  # fmt: skip
     path = folder / f"{name}.json"
     write_card(card, path)  # the model cannot be loaded, and so not scored, without
@@ -99,12 +103,14 @@ def _padded(maps: Map) -> Map:
     return np.pad(maps, ((0, 0), (0, more[0]), (0, more[1])))[None]
 
 
-def _made_with(task: MaskTask, run: Run, config: Training, command: str) -> dict[str, Any]:
+def _made_with(task: MaskTask, run: Run, config: Training, command: str, note: str) -> dict[str, Any]:
+    begun = {"begun_with": run.begun_with} if run.begun_with else {}
     return {
         "command": command, "afmend": __version__, "torch": torch.__version__, "onnxruntime": onnxruntime.__version__,
         "python": platform.python_version(), "machine": platform.machine(), "twin": TWIN_VERSION, "box": task.box,
         "seeds": [task.seeds.start, task.seeds.stop], "held_out": [task.held_out.start, task.held_out.stop],
         "batches": run.done, "minutes": round(run.minutes, 1), "config": config.to_json(),
+        "items": ITEMS, **begun, **({"note": note} if note else {}),
     }  # fmt: skip
 
 

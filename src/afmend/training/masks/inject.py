@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.evaluation.metrics.detectable import PIXEL, ROSE
 from afmend.training.masks.examples import EVERY, Bits, bit
 
 Rng = np.random.Generator
 Map = NDArray[np.float32]
 Floats = NDArray[np.floating]
-SURE, DOUBT = 1.0, 0.4
+SURE, DOUBT = PIXEL, 0.3
 """A stretch is marked where it changes heights by so many sigma, and in doubt from the second number on."""
+VERSION = 2
+"""Of what is laid over scans; prepared items of another version are not used."""
 SURE_ALONE = 4.0
 """The same for stretches of a few pixels."""
 
@@ -31,6 +34,7 @@ class Patient:
     wrong: Bits
     unsure: Bits
     noise: float
+    local: Map
     rng: Rng
     steep: NDArray[np.intp] = field(default_factory=lambda: np.zeros((0, 2), np.intp))
 
@@ -43,8 +47,25 @@ class Patient:
         """Add ``by`` to a part of the scan and mark where that is visible."""
         part = (rows, cols)
         self.heights[part] += by.astype(np.float32)
-        size = np.abs(by) / self.noise
+        size = np.abs(by) / self.local[part]
         self.mark(kind, part, size > sure, size > sure * DOUBT)
+
+    def change_line(self, kind: str, row: int, cols: slice, by: NDArray[np.floating]) -> None:
+        """Add ``by`` to a stretch of a line and mark what is visible of it by the Rose criterion (`detectable`).
+
+        What leveling may take for the offset of the line does not count, and where it would put the blame is in doubt.
+        """
+        self.heights[row, cols] += by.astype(np.float32)
+        whole = np.zeros(self.shape[1])
+        whole[cols] = by
+        less = whole - np.median(whole)
+        counts = np.where(np.abs(less) < np.abs(whole), less, whole)[cols] / self.local[row, cols]
+        size, doubt = np.abs(counts), np.abs(by) >= DOUBT * self.local[row, cols]
+        visible = max(np.abs(counts.mean()) * np.sqrt(counts.size), size.max()) >= ROSE
+        self.mark(kind, (slice(row, row + 1), cols), ((size >= SURE) & visible)[None], doubt[None])
+        blamed = np.abs(less) >= self.local[row]
+        blamed[cols] = False
+        self.unsure[row, blamed] = EVERY
 
     def mark(self, kind: str, part: tuple[slice, slice], sure: NDArray[np.bool_], doubt: NDArray[np.bool_]) -> None:
         """Mark pixels of a part."""
@@ -99,9 +120,9 @@ def scars(at: Patient) -> None:
 
 
 def streaks(at: Patient) -> None:
-    """Long, faint streaks that come and go slowly."""
+    """Long, faint streaks that come and go slowly; on bad days in every other line."""
     rng, (rows, cols) = at.rng, at.shape
-    for _ in range(count(rng, 25)):
+    for _ in range(count(rng, 25 if rng.random() < 0.8 else 90)):
         length = int(rng.uniform(0.25, 1.3) * cols)
         height = rng.choice((-1, 1)) * log_uniform(rng, 0.8, 6) * at.noise
         age = np.arange(length)
@@ -114,15 +135,13 @@ def streaks(at: Patient) -> None:
 def _lay(at: Patient, kind: str, row: int, width: int, col: int, change: NDArray[np.float64]) -> None:
     rows, cols = at.shape
     start, stop = max(col, 0), min(col + change.size, cols)
-    top, bottom = max(row, 0), min(row + width, rows)
-    if start >= stop or top >= bottom:
-        return
-    by = np.broadcast_to(change[start - col : stop - col], (bottom - top, stop - start))
-    at.change(kind, slice(top, bottom), slice(start, stop), by, SURE if stop - start > 12 else SURE_ALONE / 2)
+    for line in range(max(row, 0), min(row + width, rows)):
+        if start < stop:
+            at.change_line(kind, line, slice(start, stop), change[start - col : stop - col])
 
 
 def bad_lines(at: Patient) -> None:
-    """Bundles of lines whose shape differs from that of their neighbors, whole or in large part."""
+    """Bundles of lines whose shape differs from that of their neighbors, whole or in large part: bent, or tilted."""
     rng, (rows, cols) = at.rng, at.shape
     for _ in range(count(rng, 5)):
         lines = count(rng, 10)
@@ -133,14 +152,38 @@ def bad_lines(at: Patient) -> None:
             start, stop = sorted(int(c) for c in rng.integers(0, cols, 2))
         if stop - start < 16 or lines < 1:
             continue
-        tall, length = log_uniform(rng, 1.2, 15) * at.noise, log_uniform(rng, 8, 200)
-        alike, base = rng.uniform(0, 0.95), smooth(rng, stop - start, length)
-        by = np.stack([alike * base + np.sqrt(1 - alike**2) * smooth(rng, stop - start, length) for _ in range(lines)])
-        by += rng.normal(0, 0.7) + rng.uniform(0, 0.4) * rng.standard_normal(by.shape)
-        part = (slice(top, top + lines), slice(start, stop))
-        at.heights[part] += (tall * by).astype(np.float32)
-        weak = np.zeros(by.shape, np.bool_)
-        at.mark("line" if stop - start > 0.7 * cols else "scar", part, ~weak, ~weak)
+        tall, size = log_uniform(rng, 1.2, 15) * at.noise, stop - start
+        tilted, length = rng.random() < 0.35, log_uniform(rng, 8, 200)
+        alike, base = rng.uniform(0, 0.95), _deviation(rng, size, length, tilted=tilted)
+        fresh = np.stack([_deviation(rng, size, length, tilted=tilted) for _ in range(lines)])
+        by = alike * base + np.sqrt(1 - alike**2) * fresh + rng.normal(0, 0.7)
+        by += rng.uniform(0, 0.4) * rng.standard_normal(by.shape) * (rng.random() < 0.6)
+        _bundle(at, "line" if size > 0.7 * cols else "scar", top, start, tall * by)
+
+
+def _deviation(rng: Rng, size: int, length: float, *, tilted: bool) -> NDArray[np.float64]:
+    """Draw how a line deviates, of rms about 1: a smooth curve, or a tilt that bends a little."""
+    if not tilted:
+        return smooth(rng, size, length)
+    run = np.linspace(-1, 1, size)
+    return rng.normal() * (1.5 * run + rng.normal(0, 0.4) * (run * run - 1 / 3))
+
+
+def _bundle(at: Patient, kind: str, top: int, start: int, by: NDArray[np.float64]) -> None:
+    """Lay a bundle of lines; inner lines that deviate like their neighbors are in doubt."""
+    lines, size = by.shape
+    part = (slice(top, top + lines), slice(start, start + size))
+    at.heights[part] += by.astype(np.float32)
+    whole = np.zeros((lines + 2, at.shape[1]))
+    whole[1:-1, start : start + size] = by
+    less = whole - np.median(whole, axis=1, keepdims=True)
+    counts = np.where(np.abs(less) < np.abs(whole), less, whole)
+    beside = counts[1:-1] - 0.5 * (counts[:-2] + counts[2:])
+    # The wider the gap to good lines, the less they foretell.
+    depth = np.minimum(np.arange(lines), np.arange(lines)[::-1])[:, None] + 1
+    size_px = np.maximum(np.abs(counts[1:-1]) / depth**0.7, np.abs(beside))[:, start : start + size] / at.local[part]
+    sure = (size_px >= SURE) & (np.sqrt(np.mean(size_px**2, axis=1, keepdims=True) * size) >= ROSE)
+    at.mark(kind, part, sure, np.ones_like(sure))
 
 
 def chatter(at: Patient) -> None:
@@ -176,6 +219,25 @@ def lost(at: Patient) -> None:
         size = np.abs(new - old) / at.noise
         at.heights[part] = np.where(inside, new, old).astype(np.float32)
         at.mark("lost", part, inside & ((size > 2) | railed), inside)
+
+
+def clipped(at: Patient) -> None:
+    """Let the piezo come to an end of its range: what lies beyond a plane is cut off along it."""
+    rng, (rows, cols) = at.rng, at.shape
+    rise, run = np.indices(at.shape)
+    level = np.quantile(at.heights, rng.uniform(0.8, 0.995))
+    spread = float(at.heights.std())
+    tilt = rng.uniform(0, 2) * spread * (rng.normal() * (rise / rows - 0.5) + rng.normal() * (run / cols - 0.5))
+    ceiling = (level + tilt).astype(np.float32)
+    beyond = at.heights > ceiling
+    if not 0 < beyond.mean() < 0.35:
+        return
+    unrest = float(rng.choice((0, 0, 0.1))) * at.noise * rng.standard_normal(at.shape)
+    at.heights[beyond] = (ceiling + unrest)[beyond]
+    everything = (slice(0, rows), slice(0, cols))
+    at.mark("lost", everything, beyond, beyond)
+    if at.opposite is not None:
+        np.minimum(at.opposite, ceiling, out=at.opposite)
 
 
 def _railed(at: Patient, old: Map) -> Floats:
@@ -283,11 +345,11 @@ def stuck(at: Patient) -> None:
 
 HARMS = {
     "scars": (scars, 0.3), "streaks": (streaks, 0.15), "bad_lines": (bad_lines, 0.14), "chatter": (chatter, 0.14),
-    "lost": (lost, 0.1), "tails": (tails, 0.12), "spikes": (spikes, 0.12), "offsets": (offsets, 0.12),
-    "stuck": (stuck, 0.03),
+    "lost": (lost, 0.1), "clipped": (clipped, 0.04), "tails": (tails, 0.12), "spikes": (spikes, 0.12),
+    "offsets": (offsets, 0.12), "stuck": (stuck, 0.03),
 }  # fmt: skip
 """What may happen, and how often; in this order."""
-ORDER = ("tails", "lost", "chatter", "offsets", "bad_lines", "scars", "streaks", "spikes", "stuck")
+ORDER = ("tails", "lost", "clipped", "chatter", "offsets", "bad_lines", "scars", "streaks", "spikes", "stuck")
 
 
 def hurt(at: Patient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +13,29 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from afmend.artifacts.learned_inputs import INPUTS, KINDS, Map, model_inputs
+from afmend.artifacts.learned_inputs import VERSION as INPUTS_VERSION
 from afmend.scan.arrays import Mask
 from afmend.training.config import Training
 from afmend.training.loop import Batch
-from afmend.training.masks.examples import Bits, Example, load_pair
+from afmend.training.masks.bank import Bank, Item
+from afmend.training.masks.examples import LABELS, Bits, Example, load_pair
+from afmend.training.masks.inject import VERSION as INJECTED
 from afmend.training.masks.vary import make_item, unpacked
 from afmend.training.networks import LineUNet
 
-CONFIG = Training(steps=6000, batch=8, rate=4e-3, average=0.998, judge_every=500)
-HELD_OUT, TRAINED_ON = range(1000, 1150), range(1150, 3400)
+CONFIG = Training(steps=3500, batch=8, rate=4e-3, average=0.998, judge_every=700)
+HELD_OUT, TRAINED_ON = range(1000, 1150), range(1150, 1900)
 """Seeds of the box ``train``: for calibration and looks, and for learning."""
-WEIGHTS = {"scar": 1.0, "line": 1.0, "jump": 0.5, "spike": 0.7, "parachute": 0.7, "chatter": 1.0, "lost": 1.0}
+WEIGHTS = {"scar": 1.5, "line": 1.0, "jump": 0.2, "spike": 0.3, "parachute": 0.3, "chatter": 0.7, "lost": 1.0}
+TOGETHER = [KINDS.index(kind) for kind in ("scar", "line", "chatter", "lost")]
+"""Kinds whose masks may end up in one fill: which of them it is matters less than that it is one."""
 BESIDE = 0.3
 """Weight of a pixel one line beside an artifact, where a line more or less is no matter."""
 ELSEWHERE = 0.3
 """Weight of the other kinds on an artifact: which kind it is matters less than that it is one."""
 OWN = 1 / 3
+ITEMS = 10_000
+"""Different items that are made; see `bank`."""
 POSITIVE = 1.5
 """Weight of what is wrong: to miss it is worse than to mark too much."""
 
@@ -62,26 +69,32 @@ class MaskTask:
     def batch(self, seed: int, number: int, size: int) -> Batch:
         """Return (inputs, wrong, weights): the last two (batch, kinds, rows, cols), uint8 and float32."""
         items = []
+        name = f"items-{INPUTS_VERSION}-{LABELS}-{INJECTED}-{self.seeds.stop}-{seed}"
+        bank = Bank(self.folder / name, partial(self._make, seed))
         for k in range(size):
             rng = np.random.default_rng((seed, number, k))
-            inputs, wrong, unsure = make_item(self._draw(rng), rng)
+            if self.own and rng.random() < OWN:
+                inputs, wrong, unsure = make_item(self.own[int(rng.integers(len(self.own)))], rng)
+            else:
+                inputs, wrong, unsure = bank.item(int(rng.integers(ITEMS)))
             items.append((inputs, wrong, pixel_weights(wrong, unsure)))
         return tuple(torch.from_numpy(np.stack(part)) for part in zip(*items, strict=True))
 
-    def _draw(self, rng: np.random.Generator) -> Example:
-        if self.own and rng.random() < OWN:
-            return self.own[int(rng.integers(len(self.own)))]
-        seed = self.seeds[int(rng.integers(len(self.seeds)))]
-        return load_pair(self.folder, self.box, seed)[int(rng.integers(2))]
+    def _make(self, seed: int, number: int) -> Item:
+        rng = np.random.default_rng((seed, number))
+        scan = self.seeds[int(rng.integers(len(self.seeds)))]
+        return make_item(load_pair(self.folder, self.box, scan)[int(rng.integers(2))], rng)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Weighted cross-entropy of every kind, and soft Dice of every kind and of all kinds together."""
+        """Weighted cross-entropy of every kind, and soft Dice of every kind and of `TOGETHER`."""
         logits, wrong, weight = outputs.float(), batch[1].float(), batch[2]
         entropy = functional.binary_cross_entropy_with_logits(logits, wrong, weight, reduction="sum")
         shown = torch.sigmoid(logits) * weight
         dice = _soft_dice(shown, wrong, weight).mean()
-        any_wrong, any_weight = wrong.amax(dim=1, keepdim=True), weight.amax(dim=1, keepdim=True)
-        any_dice = _soft_dice(shown.amax(dim=1, keepdim=True), any_wrong, any_weight).mean()
+        any_shown, any_wrong, any_weight = (
+            part[:, TOGETHER].amax(dim=1, keepdim=True) for part in (shown, wrong, weight)
+        )
+        any_dice = _soft_dice(any_shown, any_wrong, any_weight).mean()
         return 10 * entropy / (weight.numel() / len(KINDS)) + dice + any_dice
 
     def judge(self, network: nn.Module) -> Mapping[str, float]:

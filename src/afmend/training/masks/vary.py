@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.learned_inputs import KINDS, model_inputs
+from afmend.evaluation.metrics.detectable import AROUND
 from afmend.training.masks.examples import Example
 from afmend.training.masks.inject import Map, Patient, Rng, hurt, log_uniform
 
-CROP = (192, 256)
-HURT, ALONE, ASIDE, DRAWN = 0.6, 0.4, 0.4, 0.06
+CROP = (128, 256)
+HURT, ALONE, ASIDE, DRAWN = 0.6, 0.4, 0.4, 0.08
 """How often artifacts are laid over a crop, how often the other scan direction is kept from the model or lies aside,
 and how often a drawing without noise stands in for a scan."""
 
@@ -20,7 +21,7 @@ and how often a drawing without noise stands in for a scan."""
 def make_item(
     example: Example, rng: Rng, crop: tuple[int, int] = CROP
 ) -> tuple[Map, NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return (inputs, wrong, unsure): (14, rows, cols) float32 and twice (kinds, rows, cols) uint8 of 0 and 1."""
+    """Return (inputs, wrong, unsure): (17, rows, cols) float32 and twice (kinds, rows, cols) uint8 of 0 and 1."""
     patient = _drawing(rng, crop) if rng.random() < DRAWN else _cut(example, rng, crop)
     if patient.opposite is not None and rng.random() < ASIDE:
         patient.opposite = _aside(patient.opposite, rng)
@@ -62,16 +63,16 @@ def _cut(example: Example, rng: Rng, crop: tuple[int, int]) -> Patient:
     heights, opposite = (cut(a, cv2.INTER_LINEAR) for a in (example.heights, example.opposite))
     wrong, unsure = (cut(a, cv2.INTER_NEAREST) for a in (example.wrong, example.unsure))
     alone = rng.random() < ALONE or example.alone
-    bend = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
-    bend -= np.median(bend, axis=1, keepdims=True)
-    noise = 1.21 * float(np.median(np.abs(bend))) + 1e-4 * float(heights.std()) + 1e-9
+    noise, local = _noise(heights)
     slope = np.abs(np.diff(heights, axis=1))
     steep = np.argwhere(slope > max(np.quantile(slope, 0.985), 3 * noise))
-    return Patient(heights, None if alone else opposite, wrong, unsure, noise, rng, steep)
+    return Patient(heights, None if alone else opposite, wrong, unsure, noise, local, rng, steep)
 
 
 def _drawing(rng: Rng, crop: tuple[int, int]) -> Patient:
-    """Draw sharp, perfectly flat plateaus, as on chips, test grids and computed images: nothing is wrong."""
+    """Draw perfectly flat plateaus, as on chips, test grids and computed images: nothing is wrong."""
+    import cv2
+
     rows, cols = np.indices(crop)
     z = np.zeros(crop)
     for _ in range(int(rng.integers(2, 14))):
@@ -83,12 +84,32 @@ def _drawing(rng: Rng, crop: tuple[int, int]) -> Patient:
             along = rows * np.cos(angle) - cols * np.sin(angle)
             inside &= np.abs(along - rng.uniform(along.min(), along.max())) < log_uniform(rng, 4, 150)
         z = np.where(inside, z + rng.normal(), z) if rng.random() < 0.5 else np.where(inside, rng.normal(), z)
+    if rng.random() < 0.35:  # again and again, as on test grids
+        part = z[: int(log_uniform(rng, 16, crop[0])), : int(log_uniform(rng, 16, crop[1]))]
+        z = np.tile(part, (-(-crop[0] // part.shape[0]), -(-crop[1] // part.shape[1])))[: crop[0], : crop[1]]
+    if rng.random() < 0.3:
+        z = np.asarray(cv2.GaussianBlur(z, (0, 0), log_uniform(rng, 0.4, 2.5)), np.float64)
     z += rng.choice((0, 0, 0.01)) * cols + rng.choice((0, 1e-4, 0.02)) * rng.standard_normal(crop)
     heights = z.astype(np.float32)
     none = np.zeros(crop, np.uint8)
     noise = 0.03 * float(z.std()) + 1e-6
     opposite = heights.copy() if rng.random() < 0.5 else None
-    return Patient(heights, opposite, none, none.copy(), noise, rng)
+    return Patient(heights, opposite, none, none.copy(), noise, np.full(crop, noise, np.float32), rng)
+
+
+def _noise(heights: Map) -> tuple[float, Map]:
+    """Return the noise of lines about the mean of their neighbors: the usual one, and everywhere."""
+    import cv2
+
+    bend = np.zeros_like(heights)
+    bend[1:-1] = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
+    bend -= np.median(bend, axis=1, keepdims=True)
+    size = np.abs(bend)
+    noise = 1.21 * float(np.median(size[1:-1])) + 1e-4 * float(heights.std()) + 1e-9
+    cut = np.minimum(size, np.float32(8 * noise)) ** 2
+    power = cv2.blur(cut, AROUND[::-1], borderType=cv2.BORDER_REFLECT_101) / 1.5
+    local = np.sqrt(np.maximum(power, 0))  # sums of a moving window may fall a little below
+    return noise, np.maximum(local, np.float32(0.3 * noise))
 
 
 def _aside(opposite: Map, rng: Rng) -> Map:
@@ -115,7 +136,7 @@ def _add_noise(at: Patient) -> None:
 def _save(at: Patient) -> None:
     """Do what instruments do to heights before anybody sees them: flatten lines, smooth, round."""
     rng = at.rng
-    flatten, smooth, coarse = rng.random() < 0.25, rng.random() < 0.08, rng.random() < 0.12
+    flatten, smooth, coarse = rng.random() < 0.3, rng.random() < 0.08, rng.random() < 0.18
     order, step = int(rng.choice((0, 0, 1, 1, 2, 3))), log_uniform(rng, 0.3, 4 if at.wrong.any() else 40) * at.noise
     middle = rng.random() < 0.3
     for z in (at.heights, at.opposite):

@@ -62,7 +62,7 @@ def test_the_baselines_that_every_table_holds():
         assert {method.name for method in methods_of(task)} == levelings
     assert {method.name for method in methods_of("level") if not method.role} == levelings
     assert {method.name for method in methods_of("mask")} == {
-        "auto", "gwyddion", "seed", "nothing", "topostats scars",
+        "auto", "gwyddion", "seed", "nothing", "topostats scars", "learned",
     }  # fmt: skip
     assert {method.name for method in methods_of("fill")} == {
         "auto", "kriging", "bilinear", "linear across lines", "laplace", "biharmonic", "telea", "navier-stokes", "seed",
