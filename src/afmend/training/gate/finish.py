@@ -25,12 +25,12 @@ from afmend.inference.card import Card, write_card
 from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.training.export import OPSET, described
 from afmend.training.gate.calibrate import calibration_of, softmax, two_temperatures
-from afmend.training.gate.head import GateTraining, Head, MapNet, Shipped, Usual, fit, logits_of
+from afmend.training.gate.head import GateTraining, Head, JointNet, Shipped, Usual, fit, logits_of
 from afmend.training.gate.maps_task import MapTask, Source, map_logits
 from afmend.training.gate.table import Table
 from afmend.training.loop import train
 
-MODEL_VERSION = "1"
+MODEL_VERSION = "2"
 HELD_OUT = 5
 """Every so-many-th group of five scans (one of each mix) calibrates."""
 FAILURES = (
@@ -76,8 +76,8 @@ def make(table: Table, source: Source, folder: Path, config: GateTraining | None
     apart = held_out(sure)
     learned, kept = sure.part(~apart), sure.part(apart)
     head: Head = fit(learned.features, learned.labels, len(VERDICTS), config)
-    run = train(MapTask(learned, kept, source), config.loop(), folder, **how)
-    maps = cast("MapNet", run.average.cpu().eval().float())
+    run = train(MapTask(learned, kept, source, config), config.loop(), folder, **how)
+    maps = cast("JointNet", run.average.cpu().eval().float())
     first, second = logits_of(head, kept.features), map_logits(maps, kept, source)
     heat = two_temperatures(first, second, kept.labels)
     with torch.no_grad():

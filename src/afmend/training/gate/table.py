@@ -21,7 +21,7 @@ from afmend.training.gate.examples import Example, early_lines, load_example, pa
 from afmend.training.gate.labels import label_of
 
 KINDS = ("full", "alone", "early")
-"""Both directions and the error signal; one direction alone; the first lines only (of every other scan, alone)."""
+"""Both directions and the error signal; one direction alone; the first lines only (of every third scan; of half of these, alone)."""
 UNSURE = -1
 PAIR = [k for k, name in enumerate(MAPS) if name.startswith(("pair", "error"))]
 """Maps that are 0 where only one direction was recorded, and no error signal."""
@@ -68,13 +68,13 @@ def views_of(example: Example) -> Mapping[str, Measured]:
     """Return a scan as the gate may meet it."""
     lines = early_lines(example.heights.shape[0])
     whole = (example.heights, example.missing, example.opposite, None, example.error)
-    early = [None if part is None else part[:lines] for part in whole]
-    if example.seed % 2 == 0:
-        early[2] = early[4] = None
-    return {
-        "full": Measured(*whole), "alone": Measured(example.heights, example.missing),
-        "early": Measured(*early),  # type: ignore[arg-type]  # the first two are never None
-    }  # fmt: skip
+    views = {"full": Measured(*whole), "alone": Measured(example.heights, example.missing)}
+    if example.seed % 3 == 0:
+        early = [None if part is None else part[:lines] for part in whole]
+        if example.seed % 2 == 0:
+            early[2] = early[4] = None
+        views["early"] = Measured(*early)  # type: ignore[arg-type]  # the first two are never None
+    return views
 
 
 def measure(folder: Path, box: str, seed: int) -> dict[str, NDArray[np.float32]]:
@@ -91,13 +91,14 @@ def measure(folder: Path, box: str, seed: int) -> dict[str, NDArray[np.float32]]
                 found[f"maps {kind}"] = pooled_maps(view).astype(np.float16)
         facts = json.dumps({
             "effects": dict(example.effects), "early": dict(example.early), "family": example.family,
-            "mix": example.mix, "names": list(values),
+            "mix": example.mix, "draws": example.draws, "names": list(values),
         })  # fmt: skip
         partial = path.with_name(f".{os.getpid()}-{path.name}")
+        found |= {"cells": example.cells, "early_cells": example.early_cells}
         np.savez(partial, facts=facts, **found)  # type: ignore[arg-type]  # the stub knows one keyword
         partial.replace(path)
     with np.load(path) as kept:
-        return {kind: kept[kind] for kind in KINDS}
+        return {kind: kept[kind] for kind in KINDS if kind in kept}
 
 
 def maps_of(folder: Path, box: str, seed: int, kind: str) -> NDArray[np.float32]:
@@ -107,6 +108,12 @@ def maps_of(folder: Path, box: str, seed: int, kind: str) -> NDArray[np.float32]
     if kind == "alone":
         maps[PAIR] = 0
     return maps
+
+
+def cells_of(folder: Path, box: str, seed: int, kind: str) -> NDArray[np.float32]:
+    """Return how much of each cell of a measured scan is wrong, (4, rows / 16, cols / 16)."""
+    with np.load(_path(folder, box, seed)) as kept:
+        return np.asarray(kept["early_cells" if kind == "early" else "cells"], np.float32)
 
 
 def _path(folder: Path, box: str, seed: int) -> Path:
@@ -128,7 +135,7 @@ def make_table(
         with np.load(_path(folder, box, seed)) as kept:
             facts = json.loads(str(kept["facts"]))
         names = tuple(facts["names"])
-        for kind in KINDS:
+        for kind in vectors:
             label = label_of(facts["early" if kind == "early" else "effects"])
             rows.append(vectors[kind])
             labels.append(UNSURE if label is None else VERDICTS.index(label))
