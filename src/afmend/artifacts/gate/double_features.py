@@ -14,11 +14,13 @@ LARGEST = 256
 REACH_PX, NEAREST_PX = 40, 4
 PIXELS, FEWEST = 600, 16
 STANDS, SATELLITE = 0.3, 0.12
-"""Of the height that 99.5 % of the pixels stay below, over the ground of their line: what counts as high, and as there."""
+"""Of the height over the ground that 99.5 % of the pixels stay below: what counts as high, and as there."""
 RIDGE = 0.03
 """Tops may lie so far below the highest of 5 x 5 pixels."""
 WIDTH, BINS = 0.025, 24
 """Of the drops that are counted, in the same height."""
+KINDS = ("double", "satellite")
+"""With what contradicts elsewhere counted, and without: where no satellite stands, shifts do not differ."""
 NAMES = ("best", "score", "equal", "drop", "far", "across", "narrow", "second", "back")
 
 
@@ -28,22 +30,24 @@ def double_features(view: View) -> dict[str, float]:
     Of a surface scanned with two apexes ``image(x + shift) >= image(x) - drop`` everywhere, with equality where the
     second apex touches (the larger of two dilations). For every shift the drops ``image(x) - image(x + shift)`` of high
     pixels are counted: ``equal`` is the share within the fullest window, where something stands at the other place;
-    ``score`` is less by the share that contradicts; ``alone`` less by the score at the shift turned by 90 degrees,
-    which flat tops and grains have as well; ``one-sided`` less by that at the opposite shift, which periods have.
+    ``score`` is less by the share that contradicts. Flat tops and grains score at the shift turned by 90 degrees as
+    well, periods at the opposite one: ``best`` is less by either. Of two kinds (`KINDS`).
     """
     from afmend.artifacts.gate.double_kernels import best_drops
 
     scene = _standing(view.flat)
     if scene is None:
-        names = [f"double {side}{name}" for side in ("", "one-sided ") for name in NAMES]
-        return dict.fromkeys([*names, "double high"], 0.0)
+        names = [f"{kind} {side}{name}" for kind in KINDS for side in ("", "one-sided ") for name in NAMES]
+        return dict.fromkeys([*names, "satellite high"], 0.0)
     width = max(WIDTH, float(view.noise) / 2 / scene.height)
     score, equal, drop = best_drops(scene.z, scene.rows, scene.cols, REACH_PX, width, BINS, SATELLITE)
-    alone = score - np.maximum(np.rot90(score), np.rot90(score, -1))
-    back = score[::-1, ::-1]
-    found = {f"double {name}": value for name, value in _best(alone, score, equal, drop).items()}
-    found |= {f"double one-sided {name}": value for name, value in _best(score - back, score, equal, drop).items()}
-    found["double high"] = scene.share
+    found: dict[str, float] = {}
+    for kind, shown in zip(KINDS, (score, np.maximum(score, 0)), strict=True):
+        alone = shown - np.maximum(np.rot90(shown), np.rot90(shown, -1))
+        back = shown[::-1, ::-1]
+        found |= {f"{kind} {name}": value for name, value in _best(alone, score, equal, drop).items()}
+        found |= {f"{kind} one-sided {name}": value for name, value in _best(shown - back, score, equal, drop).items()}
+    found["satellite high"] = scene.share
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from afmend.artifacts.gate.double_features import double_features
 from afmend.artifacts.gate.view import Floats, Map, View, sampled
 
 LARGEST = 256
@@ -15,7 +14,7 @@ BINS = 12
 
 def tip_features(view: View) -> dict[str, float]:
     """Return every feature of the tip."""
-    return {**ghost_features(view), **double_features(view), **form_features(view)}
+    return {**ghost_features(view), **form_features(view)}
 
 
 def ghost_features(view: View) -> dict[str, float]:

@@ -123,8 +123,19 @@ def _one_example(box: str, seed: int, drawn: int, shape: tuple[int, int], mix: s
     effects, cells = effects_of(scan, twin, clean)
     early, early_cells = effects_of(scan, twin, clean, lines=early_lines(twin.shape[0]))
     return Example(
-        arrays[0], arrays[1], arrays[2], missing, effects, early, cells, early_cells, twin.surface.kind, mix, seed, draws
-    )
+        arrays[0],
+        arrays[1],
+        arrays[2],
+        missing,
+        effects,
+        early,
+        cells,
+        early_cells,
+        twin.surface.kind,
+        mix,
+        seed,
+        draws,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4)
@@ -267,8 +278,14 @@ def _prepare_one(order: tuple[str, str, int]) -> None:
     path = path_of(Path(folder), box, seed)
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     facts = json.dumps(
-        {"effects": dict(one.effects), "early": dict(one.early), "family": one.family, "mix": one.mix, "seed": one.seed,
-         "draws": one.draws}
+        {
+            "effects": dict(one.effects),
+            "early": dict(one.early),
+            "family": one.family,
+            "mix": one.mix,
+            "seed": one.seed,
+            "draws": one.draws,
+        }
     )
     np.savez(
         partial, heights=one.heights, opposite=one.opposite, error=one.error, missing=np.packbits(one.missing),

@@ -23,14 +23,14 @@ class GateTraining(Params):
     seed: int = Knob(0, "Chooses first weights and the order of scans.", ge=0)
     members: int = Knob(8, "Perceptrons whose answers are averaged.", ge=1, le=64)
     width: int = Knob(64, "Hidden units of each.", ge=2, le=4096)
-    epochs: int = Knob(120, "Times that every scan is seen.", ge=1, le=100_000)
+    epochs: int = Knob(40, "Times that every scan is seen.", ge=1, le=100_000)
     batch: int = Knob(128, "Scans of a batch.", ge=2, le=100_000)
     rate: float = Knob(3e-3, "Highest learning rate (AdamW, falling along a cosine).", gt=0, le=1)
     decay: float = Knob(0.05, "Weight decay.", ge=0, le=10)
     dropout: float = Knob(0.3, "Share of hidden units left out at a time.", ge=0, lt=1)
     forget: float = Knob(0.1, "Share of features left out at a time.", ge=0, lt=1)
     smooth: float = Knob(0.02, "Label smoothing.", ge=0, lt=1)
-    map_steps: int = Knob(2500, "Batches for the network on maps and features.", ge=1, le=10**7)
+    map_steps: int = Knob(1500, "Batches for the network on maps and features.", ge=1, le=10**7)
     map_batch: int = Knob(24, "Scans of such a batch.", ge=2, le=4096)
     map_rate: float = Knob(4e-3, "Its highest learning rate.", gt=0, le=1)
     threads: int = Knob(2, "Threads of torch on the CPU.", ge=1, le=256)
@@ -40,7 +40,7 @@ class GateTraining(Params):
         return Training(
             seed=self.seed, steps=self.map_steps, batch=self.map_batch, rate=self.map_rate, decay=self.decay,
             average=0.99, judge_every=min(500, self.map_steps), workers=0, threads=self.threads, device="cpu",
-            precision="fp32",
+            precision="auto",
         )  # fmt: skip
 
 
@@ -158,7 +158,10 @@ class Usual:
 
 
 class JointNet(nn.Module):
-    """Convolutions on pooled maps that tell what is wrong in every cell, and a perceptron on that and on the features.
+    """Convolutions that tell what is wrong in every cell of the scan, and a perceptron on that and on the features.
+
+    Lines stay apart in the first layers, while four pixels of a line are packed into channels: within so few pixels
+    of a line nothing happens.
 
     Parameters
     ----------
@@ -171,8 +174,12 @@ class JointNet(nn.Module):
     """
 
     SEES = 2
-    WIDTHS = (24, 32, 48, 64, 64)
-    STRIDES = (1, 2, 1, 2, 1)
+    LAYERS = (
+        (16, (1, 4), (1, 4), (0, 0)), (24, (3, 3), (2, 1), (1, 1)), (32, (3, 3), (2, 2), (1, 1)),
+        (32, (3, 3), (1, 1), (1, 1)), (48, (3, 3), (2, 2), (1, 1)), (64, (3, 3), (2, 1), (1, 1)),
+        (64, (3, 3), (1, 1), (1, 1)),
+    )  # fmt: skip
+    """Width, size, stride and padding of each: 16 x 16 pixels become a cell."""
     middle: Tensor
     size: Tensor
 
@@ -183,8 +190,10 @@ class JointNet(nn.Module):
         self.register_buffer("middle", torch.from_numpy(middle))
         self.register_buffer("size", torch.from_numpy(size))
         layers: list[nn.Module] = []
-        for outs, stride in zip(self.WIDTHS, self.STRIDES, strict=True):
-            layers += [nn.Conv2d(ins, outs, 3, stride, 1, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)]
+        for outs, kernel, stride, padding in self.LAYERS:
+            layers += [
+                nn.Conv2d(ins, outs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)
+            ]  # fmt: skip
             ins = outs
         self.body, self.drop = nn.Sequential(*layers), nn.Dropout2d(0.1)
         self.cells = nn.Conv2d(ins, len(TARGETS), 1)
@@ -229,7 +238,8 @@ class Shipped(nn.Module):
         logits = self.head(features) * self.heat[0] + logits * self.heat[1]
         clear, astray, ghosts = (cells[:, TARGETS.index(name)] for name in ("clear", "astray", "ghosts"))
         good = -torch.maximum(torch.maximum(clear, astray), ghosts)
-        return torch.softmax(logits, dim=1), self.strangeness(features), torch.stack((good, astray, ghosts, clear), dim=1)
+        where = torch.stack((good, astray, ghosts, clear), dim=1)
+        return torch.softmax(logits, dim=1), self.strangeness(features), where
 
     def strangeness(self, features: Tensor) -> Tensor:
         """Return how far features are from the usual, as a mean square in usual deviations."""

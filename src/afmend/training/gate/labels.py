@@ -20,6 +20,8 @@ class Limits:
     """Area of satellites over that of the features, all on one side."""
     crowded: float = 0.4
     """Where features cover more, none stands alone: what the tip repeats looks like another sample."""
+    changed: float = 0.01
+    """Where features are too few to compare, nobody can say whose a change of so many pixels is."""
     repeat: tuple[float, float] = (0.25, 2.0)
     """Texture that repeats itself because of the tip: from here on somebody might see it, nobody must."""
     tip_break: tuple[float, float] = (0.2, 0.7)
@@ -66,7 +68,8 @@ def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str 
 def _tip(effects: Mapping[str, float], at: Limits) -> bool | None:
     size = effects.get
     ghost, changed = _sure(size("ghost", 0.0), at.ghost), _sure(size("break", 0.0), at.tip_break)
-    if size("crowded", 1.0) > at.crowded and ghost is not False:
+    crowded = size("crowded", 0.0)
+    if (crowded > at.crowded and ghost is not False) or (crowded == 1.0 and size("tip", 0.0) > at.changed):
         ghost = None
     return _most(ghost, changed, _sure(size("repeat", 0.0), at.repeat))
 

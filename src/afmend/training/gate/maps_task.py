@@ -1,4 +1,4 @@
-"""The gate's network on pooled maps and features, as a task of the training loop."""
+"""The gate's network on maps of the lines and features, as a task of the training loop."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from afmend.artifacts.gate.pooled import MAPS
+from afmend.artifacts.gate.maps import MAPS, unpacked
 from afmend.artifacts.gate.verdicts import VERDICTS
 from afmend.training.gate.damage import CELL_PX
 from afmend.training.gate.head import GateTraining, JointNet, usual_of
-from afmend.training.gate.table import Table, cells_of, maps_of
+from afmend.training.gate.table import PAIR, Table, cells_of, maps_of
 from afmend.training.loop import Batch
 
 JUDGED = 300
@@ -28,15 +28,19 @@ class Source:
 
     folder: Path
     box: str
-    _kept: dict[tuple[int, str], NDArray[np.float16]] = field(default_factory=dict)
+    _kept: dict[tuple[int, str], NDArray[np.int8]] = field(default_factory=dict)
     _cells: dict[tuple[int, str], NDArray[np.float32]] = field(default_factory=dict)
 
     def maps(self, table: Table, row: int) -> NDArray[np.float32]:
         """Return the maps of one row."""
-        key = (int(table.seeds[row]), str(table.kinds[row]))
+        kind = "early" if table.kinds[row] == "early" else "full"
+        key = (int(table.seeds[row]), kind)
         if key not in self._kept:
-            self._kept[key] = maps_of(self.folder, self.box, *key).astype(np.float16)
-        return self._kept[key].astype(np.float32)
+            self._kept[key] = maps_of(self.folder, self.box, *key)
+        maps = unpacked(self._kept[key])
+        if table.kinds[row] == "alone":
+            maps[PAIR] = 0
+        return maps
 
     def cells(self, table: Table, row: int) -> NDArray[np.float32]:
         """Return how much of each cell of one row is wrong, in the order of `examples.TARGETS`."""
@@ -47,7 +51,7 @@ class Source:
 
 
 class MapTask:
-    """Verdicts from pooled maps and features, and what is wrong where."""
+    """Verdicts from maps and features, and what is wrong where."""
 
     name = "gate"
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.gate.detectors import detect
 from afmend.artifacts.gate.features import VERSION, as_vector, features
-from afmend.artifacts.gate.pooled import MAPS, pooled_maps
+from afmend.artifacts.gate.maps import MAPS, line_maps, packed
 from afmend.artifacts.gate.verdicts import VERDICTS
 from afmend.artifacts.gate.view import Measured, View
 from afmend.training.gate.examples import Example, early_lines, load_example, path_of, prepare
 from afmend.training.gate.labels import label_of
 
 KINDS = ("full", "alone", "early")
-"""Both directions and the error signal; one direction alone; the first lines only (of every third scan; of half of these, alone)."""
+"""Both directions and the error signal; one direction alone; first lines (of every third scan, half of them alone)."""
 UNSURE = -1
 PAIR = [k for k, name in enumerate(MAPS) if name.startswith(("pair", "error"))]
 """Maps that are 0 where only one direction was recorded, and no error signal."""
@@ -88,7 +88,7 @@ def measure(folder: Path, box: str, seed: int) -> dict[str, NDArray[np.float32]]
             values = features(view, detect(measured))
             found[kind] = as_vector(values)
             if kind != "alone":
-                found[f"maps {kind}"] = pooled_maps(view).astype(np.float16)
+                found[f"maps {kind}"] = packed(line_maps(view))
         facts = json.dumps({
             "effects": dict(example.effects), "early": dict(example.early), "family": example.family,
             "mix": example.mix, "draws": example.draws, "names": list(values),
@@ -101,12 +101,10 @@ def measure(folder: Path, box: str, seed: int) -> dict[str, NDArray[np.float32]]
         return {kind: kept[kind] for kind in KINDS if kind in kept}
 
 
-def maps_of(folder: Path, box: str, seed: int, kind: str) -> NDArray[np.float32]:
-    """Return the pooled maps of a measured scan in one view."""
+def maps_of(folder: Path, box: str, seed: int, kind: str) -> NDArray[np.int8]:
+    """Return the maps of a measured scan in one view, packed."""
     with np.load(_path(folder, box, seed)) as kept:
-        maps: NDArray[np.float32] = kept["maps early" if kind == "early" else "maps full"].astype(np.float32)
-    if kind == "alone":
-        maps[PAIR] = 0
+        maps: NDArray[np.int8] = kept["maps early" if kind == "early" else "maps full"]
     return maps
 
 
