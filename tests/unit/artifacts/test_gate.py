@@ -141,7 +141,8 @@ def doubled(drop: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
 
 def test_satellites_of_a_second_apex_are_found_with_their_shift_and_drop() -> None:
     clean, twice = (double_features(View(measured(z))) for z in doubled(1.0))
-    assert twice["satellite one-sided best"] > 0.4 > 0.3 > clean["satellite one-sided best"]
+    assert twice["satellite one-sided best"] > 0.4
+    assert clean["satellite one-sided best"] < 0.3
     assert abs(twice["satellite one-sided far"] * REACH_PX - np.hypot(6, 12)) < 1.6
     height = np.quantile(doubled(1.0)[1], 0.995)
     assert abs(twice["satellite one-sided drop"] * height - 1.0) < 0.4
