@@ -78,12 +78,12 @@ def test_what_leveling_or_a_shift_cures_is_no_damage() -> None:
 def test_damage_counts_where_it_stands_out_and_is_large_enough() -> None:
     ideal = rows_of(1)
     bad, none = np.zeros(ideal.shape, np.bool_), np.zeros(ideal.shape, np.bool_)
-    bad[20, 10:60] = bad[40, 10:60] = bad[60, 10:60] = True
+    bad[20, 10:40] = bad[40, 10:40] = bad[60, 10:40] = True
     recorded = ideal.copy()
     for row, size in ((20, 3.0), (40, 0.3), (60, 0.02)):
-        recorded[row, 10:60] += size * relief_of(ideal)
+        recorded[row, 10:40] += size * relief_of(ideal)
     found = damage_of(recorded, ideal, bad, none)
-    assert found.clear[20, 10:60].mean() > 0.95
+    assert found.clear[20, 10:40].mean() > 0.95
     assert found.faint[60].mean() == 0
     assert np.mean(found.clear[bad]) <= np.mean(found.faint[bad])
     assert not found.clear[~bad].any()
@@ -102,8 +102,8 @@ def test_satellites_on_one_side_are_measured_and_holes_count_as_well() -> None:
     assert numbers["ghost"] > 0.5
     assert where.any()
     assert ghosts_of(clean, clean, found)[0]["ghost"] == 0
-    holes, filled = 5 - clean, np.maximum(5 - clean, np.roll(5 - clean, 4, axis=1) - 1)
-    assert ghosts_of(filled, holes, found)[0]["ghost"] > 0.2
+    holes, filled = 5 - clean, np.maximum(5 - clean, np.roll(5 - clean, 6, axis=1) - 1)
+    assert ghosts_of(filled, holes, found)[0]["ghost"] > 0.04
     assert ghosts_of(twice * 0, clean * 0, found)[0]["crowded"] == 1.0
 
 

@@ -35,8 +35,8 @@ _WORSE: Mapping[str, Any] = {
                 "patches": {
                     "repeat": {"log_int": [1, 4]},
                     "each": {
-                        "row": {"int": [0, "rows"]}, "rows": {"log_int": [40, "rows"]},
-                        "col": {"int": [0, "cols"]}, "cols": {"log_int": [90, "cols"]},
+                        "row": {"int": [0, "rows"]}, "rows": {"log_int": [{"expr": "rows / 6"}, "rows"]},
+                        "col": {"int": [0, "cols"]}, "cols": {"log_int": [{"expr": "cols / 3"}, "cols"]},
                         "ragged_px": {"log": [1, 25]}, "seed": {"int": [0, 2147483647]}, "gain": {"log": [0.001, 0.03]},
                     },
                 }
