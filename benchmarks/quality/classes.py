@@ -2,7 +2,7 @@
 
     python benchmarks/quality/classes.py OUT [--what knobs] [--count 109] [--steps 240]
 
-``knobs``: cells, and cells with small knobs on them, as a parasite makes them. ``rough``: cells whose membrane is
+``knobs``: cells, and cells with small knobs on them and beside them. ``rough``: cells whose membrane is
 rougher by half, and smooth ones. Writes the scans, trains with `afmend train classify`, and writes activation maps of
 four scans of each class. Of the knobs the truth is known: printed is how often the highest evidence for knobs lies at
 most one cell of the map away from one, against the share of such places. Needs ``afmend[train]``.
