@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from afmend.artifacts.gate.judge import EXPORT, Judgment, action_for, gate, judge
+from afmend.artifacts.gate.maps import MAPS
 from afmend.artifacts.gate.model import load_gate, opinion
 from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
 from afmend.artifacts.gate.view import Measured, View
@@ -73,7 +74,10 @@ def on_the_twin(model: str, data: Path, count: int, workers: int) -> dict[str, o
         Source(data, "shifted"),
         load_gate(model),
     )
-    said = [opinion(loaded, table.features[k], source.maps(table, k), table.names) for k in range(table.labels.size)]
+    said = [
+        opinion(loaded, table.features[k], source.maps(table, k), table.names, str(table.kinds[k]))
+        for k in range(table.labels.size)
+    ]
     figures: dict[str, object] = {}
     whole = table.kinds == "full"
     groups = {
@@ -109,7 +113,7 @@ def speeds(model: str) -> str:
     """Time the network and the whole gate on 512 x 512 pixels."""
     loaded = load_gate(model)
     scan = simulate(draw(load_box("train"), 1003, shape=(512, 512)))
-    maps = np.zeros((1, 14, 128, 128), np.float32)
+    maps = np.zeros((1, len(MAPS), 512, 512), np.float32)
     vector = np.zeros((1, len(loaded.card.inputs)), np.float32)
     channels = [scan.channels[scan.find(name)] for name in ("height/trace", "height/retrace", "error/trace")]
     seen = Measured(

@@ -23,7 +23,7 @@ from afmend.errors import BadParameterError, CorruptFileError
 from afmend.training.config import Training
 
 Batch = tuple[Tensor, ...]
-"""The first tensor is what the network sees."""
+"""The first tensor is what the network sees, or the first ``network.SEES``."""
 Watch = Callable[[int, int, Mapping[str, float]], None]
 """Called after each batch with (batches done, batches in all, latest numbers)."""
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
@@ -174,7 +174,7 @@ def _learn(task: Task, config: Training, run: Run, batch: Batch) -> float:
         group["lr"] = config.rate * _share_of_rate(run.done / config.steps)
     seen = batch[0].contiguous(memory_format=torch.channels_last) if batch[0].ndim == 4 else batch[0]
     with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=_bf16(config, seen.device)):
-        outputs = run.network(seen)
+        outputs = run.network(seen, *batch[1 : getattr(run.network, "SEES", 1)])
     loss = task.loss(outputs, batch)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch

@@ -8,11 +8,12 @@ import pytest
 import afmend
 from afmend.artifacts.gate.advice import advice
 from afmend.artifacts.gate.detectors import detect
+from afmend.artifacts.gate.double_features import REACH_PX, double_features
 from afmend.artifacts.gate.evidence import evidence, line_list, reasons
 from afmend.artifacts.gate.features import as_vector, features
 from afmend.artifacts.gate.judge import EXPORT, LOOK, REPAIR, RESCAN, action_for, early_lines, judge, measured_of
-from afmend.artifacts.gate.model import Opinion, conclude, load_gate, opinion
-from afmend.artifacts.gate.pooled import MAPS, pooled_maps
+from afmend.artifacts.gate.maps import MAPS, MOST, line_maps, packed, unpacked
+from afmend.artifacts.gate.model import Opinion, conclude, kind_of, load_gate, opinion
 from afmend.artifacts.gate.tip_features import autocorrelation
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
 from afmend.artifacts.gate.view import Measured, View
@@ -112,18 +113,42 @@ def test_a_changed_sharpness_shows() -> None:
     assert numbers_of(z)["change texture"] > numbers_of(rough(SHAPE, 1, 2.0, 1.5))["change texture"] + 0.7
 
 
-def test_pooled_maps_have_their_shape_and_are_bounded() -> None:
+def test_line_maps_have_their_shape_are_bounded_and_show_a_scar() -> None:
     z = scene(shape=(90, 131))
     z[44, 30:90] += 50
-    alone = pooled_maps(View(measured(z)))
-    full = pooled_maps(View(measured(z, opposite=scene(shape=(90, 131)), error=np.diff(z, prepend=0, axis=1))))
-    assert alone.shape == full.shape == (len(MAPS), 22, 32)
+    alone = line_maps(View(measured(z)))
+    full = line_maps(View(measured(z, opposite=scene(shape=(90, 131)), error=np.diff(z, prepend=0, axis=1))))
+    assert alone.shape == full.shape == (len(MAPS), 90, 131)
     pair = [k for k, name in enumerate(MAPS) if name.startswith(("pair", "error"))]
     assert not alone[pair].any()
-    assert np.abs(full[pair]).max() > 0
-    assert np.abs(full).max() <= 8
-    most = alone[MAPS.index("bend across: most")]
-    assert most[11, 10:20].min() > most[:9].max()
+    assert np.abs(full[pair]).max(axis=(1, 2)).min() > 0
+    assert np.abs(full).max() <= MOST
+    stretch = alone[MAPS.index("stretch of bend across")]
+    assert stretch[44, 40:80].min() > np.abs(stretch[:40]).max()
+    assert np.abs(unpacked(packed(full)) - full).max() <= MOST / 254 + 1e-6
+
+
+def doubled(drop: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Return cones scanned with one apex and with two: the second 6 lines and 12 pixels aside, lower by ``drop``."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:160, 0:200]
+    z = np.zeros((160, 200))
+    for row, col in zip(rng.integers(12, 140, 20), rng.integers(12, 180, 20), strict=True):
+        z = np.maximum(z, rng.uniform(3, 5) * (1 - np.hypot(y - row, x - col) / 5))
+    twice = np.maximum(z, np.roll(z, (6, 12), axis=(0, 1)) - drop)
+    return tuple(m + 0.02 * rng.standard_normal(m.shape) for m in (z, twice))  # type: ignore[return-value]
+
+
+def test_satellites_of_a_second_apex_are_found_with_their_shift_and_drop() -> None:
+    clean, twice = (double_features(View(measured(z))) for z in doubled(1.0))
+    assert twice["satellite one-sided best"] > 0.4
+    assert clean["satellite one-sided best"] < 0.3
+    assert abs(twice["satellite one-sided far"] * REACH_PX - np.hypot(6, 12)) < 1.6
+    height = np.quantile(doubled(1.0)[1], 0.995)
+    assert abs(twice["satellite one-sided drop"] * height - 1.0) < 0.4
+    empty = double_features(View(measured(np.zeros((40, 56)))))
+    assert list(empty) == list(twice)
+    assert not any(empty.values())
 
 
 def test_lines_are_listed_as_ranges() -> None:
@@ -132,10 +157,21 @@ def test_lines_are_listed_as_ranges() -> None:
     assert line_list([]) == ""
 
 
+VIEW = {"power": 1.0, "limits": {GOOD: 0.3, NOT_TRACKING: 0.2, TIP: 0.15, IMAGING: 0.25}, "good": 0.9}
 CALIBRATION = {
-    "limits": {GOOD: 0.3, NOT_TRACKING: 0.2, TIP: 0.15, IMAGING: 0.25},
-    "good": 0.9, "strangeness": [0.5, 1.0, 1.5, 2.0], "scans": 400,
+    "views": {"full": VIEW, "alone": {**VIEW, "power": 0.5}}, "strangeness": [0.5, 1.0, 1.5, 2.0], "scans": 400,
 }  # fmt: skip
+
+
+def test_each_kind_of_view_has_its_own_calibration() -> None:
+    full, alone = (conclude([0.9, 0.0, 0.05, 0.05], 0.7, CALIBRATION, kind) for kind in ("full", "alone"))
+    assert full.probabilities[GOOD] == pytest.approx(0.9, abs=1e-6)
+    assert alone.probabilities[GOOD] == pytest.approx(0.9**0.5 / (0.9**0.5 + 2 * 0.05**0.5), abs=1e-4)
+    assert [kind_of(lines, paired=paired) for lines, paired in ((40, True), (200, True), (200, False))] == [
+        "early",
+        "full",
+        "alone",
+    ]
 
 
 def test_a_scan_is_good_alone_only_beyond_the_limit_for_scans_with_artifacts() -> None:
@@ -221,7 +257,7 @@ def test_gate_refuses_what_is_too_small_or_empty() -> None:
 def test_a_model_for_other_features_is_refused() -> None:
     model = load_gate()
     with pytest.raises(ModelError, match="other features"):
-        opinion(model, np.zeros(3, np.float32), np.zeros((14, 8, 8), np.float32), ("a", "b", "c"))
+        opinion(model, np.zeros(3, np.float32), np.zeros((15, 32, 32), np.float32), ("a", "b", "c"), "full")
     with pytest.raises(ModelError):
         load_gate("no-such-gate")
 

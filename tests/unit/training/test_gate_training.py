@@ -18,16 +18,18 @@ from afmend.simulation.box import load_box
 from afmend.training.gate import finish as finishing
 from afmend.training.gate import scenes
 from afmend.training.gate.calibrate import good_from, limits, softmax, temperature, two_temperatures
-from afmend.training.gate.examples import load_example, make_example, prepare
+from afmend.training.gate.damage import cells_of, damage_of, delay_of, ghosts_of, moved, relief_of
+from afmend.training.gate.examples import DRAWS, TARGETS, load_example, make_example, prepare
 from afmend.training.gate.head import GateTraining, fit, logits_of
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.maps_task import Source
 from afmend.training.gate.scenes import MIXES, TRACKING, mix_of, scene
-from afmend.training.gate.table import KINDS, make_table, maps_of
+from afmend.training.gate.table import KINDS, PAIR, make_table
+from support import rough
 
 runner = CliRunner()
 SMALL = (64, 80)
-CLEAN = {"missing": 0.0, "unscanned": 0.0, "noise": 0.02, "hum": 0.0, "fringes": 0.0}
+CLEAN = {"missing": 0.0, "clear": 0.0, "faint": 0.0, "astray": 0.0, "noise": 0.02, "hum": 0.0, "fringes": 0.0}
 
 
 @pytest.fixture
@@ -52,9 +54,66 @@ def test_an_example_measures_what_is_wrong_with_it() -> None:
     assert "tip" not in good.effects
     tip = next(make_example("train", seed, SMALL, "tip") for seed in (2,))
     assert 0 <= tip.effects["tip"] <= 1
-    assert {"tip", "tip rms", "ghost", "break"} <= set(tip.effects)
-    lost = [make_example("train", seed, SMALL, "tracking").effects for seed in (1, 6, 11)]
-    assert any(any(e.get(kind, 0) > 0.05 for kind in ("lost_tracking", "lag", "parachute", "ringing")) for e in lost)
+    assert {"tip", "repeat", "ghost", "break"} <= set(tip.effects)
+    lost = [make_example("train", seed, SMALL, "tracking") for seed in (1, 6, 11)]
+    assert any(one.effects["astray"] > 0.05 for one in lost)
+    assert all(one.cells.shape == (len(TARGETS), SMALL[0] // 16, SMALL[1] // 16) for one in lost)
+    assert all(1 <= one.draws <= DRAWS for one in lost)
+
+
+def rows_of(seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rough((72, 90), seed, 2.0, 4.0) + 0.01 * rng.standard_normal((72, 90))
+
+
+def test_what_leveling_or_a_shift_cures_is_no_damage() -> None:
+    ideal = rows_of()
+    x = np.linspace(-1, 1, 90)
+    recorded = moved(ideal, 2.5) + np.arange(72)[:, None] * 0.3 + 0.5 * x**2 + 0.002 * np.arange(72)[:, None] * x
+    none = np.zeros(ideal.shape, np.bool_)
+    assert delay_of(recorded, ideal) == 2.5
+    assert np.median(np.abs(damage_of(recorded, ideal, none, none).left)) < 0.02
+
+
+def test_damage_counts_where_it_stands_out_and_is_large_enough() -> None:
+    ideal = rows_of(1)
+    bad, none = np.zeros(ideal.shape, np.bool_), np.zeros(ideal.shape, np.bool_)
+    bad[20, 10:40] = bad[40, 10:40] = bad[60, 10:40] = True
+    recorded = ideal.copy()
+    for row, size in ((20, 3.0), (40, 0.3), (60, 0.02)):
+        recorded[row, 10:40] += size * relief_of(ideal)
+    found = damage_of(recorded, ideal, bad, none)
+    assert found.clear[20, 10:40].mean() > 0.95
+    assert found.faint[60].mean() == 0
+    assert np.mean(found.clear[bad]) <= np.mean(found.faint[bad])
+    assert not found.clear[~bad].any()
+
+
+def test_satellites_on_one_side_are_measured_and_holes_count_as_well() -> None:
+    rng = np.random.default_rng(4)
+    clean = np.zeros((120, 150))
+    for row, col in zip(rng.integers(8, 110, 14), rng.integers(8, 120, 14), strict=True):
+        clean[row - 3 : row + 4, col - 3 : col + 4] = 5
+    twice = np.maximum(clean, np.roll(clean, 14, axis=1) - 1)
+    noisy = clean + 0.02 * rng.standard_normal(clean.shape)
+    none = np.zeros(clean.shape, np.bool_)
+    found = damage_of(noisy, clean, none, none)
+    numbers, where = ghosts_of(twice, clean, found)
+    assert numbers["ghost"] > 0.5
+    assert where.any()
+    assert ghosts_of(clean, clean, found)[0]["ghost"] == 0
+    holes, filled = 5 - clean, np.maximum(5 - clean, np.roll(5 - clean, 6, axis=1) - 1)
+    assert ghosts_of(filled, holes, found)[0]["ghost"] > 0.04
+    assert ghosts_of(twice * 0, clean * 0, found)[0]["crowded"] == 1.0
+
+
+def test_cells_tell_the_share_of_their_pixels() -> None:
+    mask = np.zeros((40, 70), np.bool_)
+    mask[3, 16:32] = True
+    cells = cells_of(mask, ~mask)
+    assert cells.shape == (2, 2, 4)
+    assert cells[0, 0, 1] == 1 / 16
+    assert cells[1, 1, 3] == 1
 
 
 @pytest.mark.usefixtures("small")
@@ -73,20 +132,24 @@ def test_examples_are_kept_and_read_back(tmp_path: Path) -> None:
     ("effects", "verdict"),
     [
         ({}, GOOD),
-        ({"offset": 0.3}, GOOD),
-        ({"scar": 0.01}, IMAGING),
-        ({"scar": 0.001}, None),
+        ({"clear": 0.01, "faint": 0.02}, IMAGING),
+        ({"clear": 0.002, "faint": 0.002}, None),
+        ({"faint": 0.0005}, GOOD),
         ({"missing": 0.01}, IMAGING),
-        ({"noise": 0.9}, IMAGING),
-        ({"hum": 0.1, "hum white": 9.0}, IMAGING),
+        ({"noise": 0.5}, IMAGING),
+        ({"noise": 0.3}, None),
+        ({"noise": 1.5}, NOT_TRACKING),
+        ({"hum": 0.2, "hum white": 9.0}, IMAGING),
         ({"hum": 0.1, "hum white": 0.1}, GOOD),
-        ({"lost_tracking": 0.2, "scar": 0.1}, NOT_TRACKING),
-        ({"lag": 0.5, "lag 0.25": 0.3}, NOT_TRACKING),
-        ({"lag": 0.5, "lag 0.25": 0.05}, None),
-        ({"tip": 0.2, "ghost": 0.3, "scar": 0.1}, TIP),
-        ({"tip": 0.2, "ghost": 0.01}, None),
-        ({"tip": 0.0005, "ghost": 0.3}, GOOD),
-        ({"tip": 0.2, "break": 0.5}, TIP),
+        ({"astray": 0.2, "clear": 0.3}, NOT_TRACKING),
+        ({"astray": 0.05, "clear": 0.3}, None),
+        ({"ghost": 0.3, "crowded": 0.1, "clear": 0.1}, TIP),
+        ({"ghost": 0.3, "crowded": 0.6}, None),
+        ({"ghost": 0.1, "crowded": 0.1}, None),
+        ({"ghost": 0.01, "crowded": 0.1}, GOOD),
+        ({"ghost": 0.0, "crowded": 1.0, "tip": 0.1}, None),
+        ({"repeat": 0.4}, None),
+        ({"break": 0.8}, TIP),
     ],
 )
 def test_labels_follow_what_a_user_would_have_to_do(effects: dict[str, float], verdict: str | None) -> None:
@@ -157,7 +220,8 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     table, source = make_table(tmp_path / "data", "train", range(10_000, 10_010)), Source(tmp_path / "data", "train")
     some = {"features": table.features[:1], "maps": source.maps(table, 0)[None]}
     assert model.run(some)["probability"].sum() == pytest.approx(1, abs=1e-5)
-    assert not maps_of(tmp_path / "data", "train", 10_000, "alone")[9:13].any()
+    alone = int(np.flatnonzero(table.kinds == "alone")[0])
+    assert not source.maps(table, alone)[PAIR].any()
     again = runner.invoke(
         app, ["train", "gate", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--scans", "60",
               "--steps", "4", "--workers", "1"],

@@ -13,8 +13,8 @@ from afmend.artifacts.gate.advice import advice
 from afmend.artifacts.gate.detectors import detect
 from afmend.artifacts.gate.evidence import evidence, reasons
 from afmend.artifacts.gate.features import as_vector, features
-from afmend.artifacts.gate.model import TASK, Opinion, load_gate, opinion
-from afmend.artifacts.gate.pooled import pooled_maps
+from afmend.artifacts.gate.maps import line_maps
+from afmend.artifacts.gate.model import TASK, Opinion, kind_of, load_gate, opinion
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING
 from afmend.artifacts.gate.view import SMALLEST, Measured, View
 from afmend.errors import StepError
@@ -55,7 +55,7 @@ class Judgment:
         How many lines were judged.
     channel, model : str
     activation : (verdicts, rows, cols) float32
-        Where each verdict gets its evidence from, on patches of 16 x 16 pixels, in the order of time.
+        Where each verdict gets its evidence from (`model.Opinion`), on patches of 16 x 16 pixels, in the order of time.
     """
 
     verdict: str
@@ -163,7 +163,8 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     """Judge one channel with a model at hand; see `gate`."""
     view, found = View(measured), detect(measured)
     numbers = features(view, found)
-    said = opinion(model, as_vector(numbers), pooled_maps(view), tuple(numbers))
+    kind = kind_of(measured.heights.shape[0], paired=measured.opposite is not None)
+    said = opinion(model, as_vector(numbers), line_maps(view), tuple(numbers), kind)
     facts = evidence(view, found, numbers)
     return Judgment(
         said.verdict, action_for(said), said.probabilities, said.plausible, said.familiarity, said.is_strange,

@@ -15,6 +15,8 @@ from afmend.errors import ModelError
 from afmend.inference.model import Model, load_model
 
 TASK = "gate"
+SHORT = 64
+"""Fewer lines are judged as those of a running scan."""
 STRANGE = 0.01
 """A scan is unlike what the gate was calibrated on if so few of the calibration scans were as far out."""
 
@@ -32,8 +34,8 @@ class Opinion:
     familiarity : float
         Conformal p-value: share of the calibration scans that were at least as far from the usual.
     activation : (verdicts, rows, cols) float32
-        Class activation maps of the network on maps, on patches of 16 x 16 pixels: where each verdict gets its
-        evidence from.
+        On patches of 16 x 16 pixels, as logits: where the loop is astray, a satellite of the tip stands, something is
+        clearly damaged, or nothing is.
     """
 
     probabilities: dict[str, float]
@@ -74,7 +76,14 @@ def load_gate(name: str = TASK) -> Model:
     return model
 
 
-def opinion(model: Model, vector: NDArray[np.float32], maps: NDArray[np.float32], names: tuple[str, ...]) -> Opinion:
+def kind_of(lines: int, *, paired: bool) -> str:
+    """Name what is known of a scan: each kind of view has its own calibration."""
+    return "early" if lines < SHORT else "full" if paired else "alone"
+
+
+def opinion(
+    model: Model, vector: NDArray[np.float32], maps: NDArray[np.float32], names: tuple[str, ...], kind: str
+) -> Opinion:
     """Ask the model.
 
     Parameters
@@ -82,10 +91,12 @@ def opinion(model: Model, vector: NDArray[np.float32], maps: NDArray[np.float32]
     model : Model
         From `load_gate`.
     vector : (features,) float32
-    maps : (14, rows, cols) float32
-        From `pooled.pooled_maps`.
+    maps : (15, rows, cols) float32
+        From `maps.line_maps`.
     names : tuple of str
         What the numbers are.
+    kind : str
+        From `kind_of`.
 
     Raises
     ------
@@ -99,12 +110,14 @@ def opinion(model: Model, vector: NDArray[np.float32], maps: NDArray[np.float32]
         )  # fmt: skip
     answer = model.run({"features": vector[None], "maps": maps[None]})
     shown = [float(p) for p in answer["probability"][0]]
-    said = conclude(shown, float(answer["strangeness"][0]), model.card.calibration)
+    said = conclude(shown, float(answer["strangeness"][0]), model.card.calibration, kind)
     return replace(said, activation=answer["activation"][0])
 
 
-def conclude(probabilities: list[float], strangeness: float, calibration: dict[str, Any]) -> Opinion:
-    """Turn calibrated probabilities into a set of plausible verdicts, and a distance into a p-value.
+def conclude(
+    probabilities: list[float], strangeness: float, calibration: dict[str, Any], kind: str = "full"
+) -> Opinion:
+    """Turn probabilities into a set of plausible verdicts, and a distance into a p-value.
 
     Parameters
     ----------
@@ -112,15 +125,20 @@ def conclude(probabilities: list[float], strangeness: float, calibration: dict[s
         In the order of `VERDICTS`.
     strangeness : float
     calibration : dict
-        ``limits``: probability per verdict that keeps 95 % of its scans in the set (class-conditional split conformal
-        prediction, Vovk 2012, arXiv:1209.2673); ``good``: probability above which at most 1 % of the scans with
-        artifacts lie; ``strangeness``: sorted quantiles of the calibration scans.
+        ``views``, by kind of view: ``power`` of the probabilities that calibrates them; ``limits``: probability per
+        verdict that keeps 95 % of its scans in the set (class-conditional split conformal prediction, Vovk 2012,
+        arXiv:1209.2673); ``good``: probability above which at most 1 % of the scans with artifacts lie.
+        ``strangeness``: sorted quantiles of the ``scans`` calibration scans.
+    kind : str
+        From `kind_of`.
     """
-    named = dict(zip(VERDICTS, probabilities, strict=True))
-    limits = {**calibration["limits"]}
-    limits[GOOD] = min(limits[GOOD], calibration["good"])
+    view = calibration["views"][kind]
+    power = np.maximum(probabilities, 1e-12) ** view["power"]
+    named = dict(zip(VERDICTS, (float(p) for p in power / power.sum()), strict=True))
+    limits = {**view["limits"]}
+    limits[GOOD] = min(limits[GOOD], view["good"])
     kept = [name for name in VERDICTS if named[name] >= limits[name]]
-    if kept == [GOOD] and named[GOOD] < calibration["good"]:
+    if kept == [GOOD] and named[GOOD] < view["good"]:
         # A scan with artifacts must not pass for good: its next best reading stays plausible.
         kept.append(max((name for name in VERDICTS if name != GOOD), key=lambda name: named[name]))
     known = calibration["strangeness"]

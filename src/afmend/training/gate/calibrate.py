@@ -73,13 +73,21 @@ def good_from(probabilities: Numbers, labels: NDArray[np.int64], passed: float =
 
 
 def calibration_of(
-    probabilities: Numbers, labels: NDArray[np.int64], strangeness: Numbers, heat: tuple[float, float]
-) -> Mapping[str, Any]:
-    """Gather what `afmend.artifacts.gate.model.conclude` needs."""
+    probabilities: Numbers, labels: NDArray[np.int64], kinds: NDArray[np.str_], strangeness: Numbers,
+    heat: tuple[float, float],
+) -> Mapping[str, Any]:  # fmt: skip
+    """Gather what `afmend.artifacts.gate.model.conclude` needs, each kind of view for itself."""
     known = np.quantile(strangeness, np.linspace(0, 1, min(QUANTILES, strangeness.size)), method="nearest")
+    views = {}
+    for kind in np.unique(kinds):
+        mine, wanted = probabilities[kinds == kind], labels[kinds == kind]
+        heated = temperature(np.log(mine + 1e-12), wanted)
+        shown = softmax(np.log(mine + 1e-12) / heated)
+        views[str(kind)] = {
+            "power": 1 / heated, "limits": limits(shown, wanted), "good": good_from(shown, wanted),
+            "scans": int(wanted.size), "scans_with_artifacts": int(np.count_nonzero(wanted != VERDICTS.index(GOOD))),
+        }  # fmt: skip
     return {
-        "factors": list(heat), "limits": limits(probabilities, labels), "good": good_from(probabilities, labels),
-        "coverage": COVERAGE, "passed": PASSED, "scans": int(labels.size),
-        "scans_with_artifacts": int(np.count_nonzero(labels != VERDICTS.index(GOOD))),
+        "factors": list(heat), "views": views, "coverage": COVERAGE, "passed": PASSED, "scans": int(labels.size),
         "strangeness": [round(float(x), 5) for x in np.sort(known)],
     }  # fmt: skip

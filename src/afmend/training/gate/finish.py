@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from afmend import __version__
 from afmend.artifacts.gate.features import VERSION
+from afmend.artifacts.gate.maps import MAPS
 from afmend.artifacts.gate.model import TASK, load_gate, opinion
-from afmend.artifacts.gate.pooled import MAPS
 from afmend.artifacts.gate.verdicts import VERDICTS
 from afmend.errors import ModelError
 from afmend.evaluation.gate_scores import score
@@ -25,12 +25,12 @@ from afmend.inference.card import Card, write_card
 from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.training.export import OPSET, described
 from afmend.training.gate.calibrate import calibration_of, softmax, two_temperatures
-from afmend.training.gate.head import GateTraining, Head, MapNet, Shipped, Usual, fit, logits_of
+from afmend.training.gate.head import GateTraining, Head, JointNet, Shipped, Usual, fit, logits_of
 from afmend.training.gate.maps_task import MapTask, Source, map_logits
 from afmend.training.gate.table import Table
 from afmend.training.loop import train
 
-MODEL_VERSION = "1"
+MODEL_VERSION = "2"
 HELD_OUT = 5
 """Every so-many-th group of five scans (one of each mix) calibrates."""
 FAILURES = (
@@ -75,17 +75,24 @@ def make(table: Table, source: Source, folder: Path, config: GateTraining | None
     sure = table.sure
     apart = held_out(sure)
     learned, kept = sure.part(~apart), sure.part(apart)
+    run = train(MapTask(learned, kept, source, config), config.loop(), folder, **how)
+    return assembled(cast("JointNet", run.average.cpu().eval().float()), table, source, config)
+
+
+def assembled(joint: JointNet, table: Table, source: Source, config: GateTraining) -> Made:
+    """Train the perceptrons on features, add them to a trained network, and calibrate both on the held-out fifth."""
+    sure = table.sure
+    apart = held_out(sure)
+    learned, kept = sure.part(~apart), sure.part(apart)
     head: Head = fit(learned.features, learned.labels, len(VERDICTS), config)
-    run = train(MapTask(learned, kept, source), config.loop(), folder, **how)
-    maps = cast("MapNet", run.average.cpu().eval().float())
-    first, second = logits_of(head, kept.features), map_logits(maps, kept, source)
+    first, second = logits_of(head, kept.features), map_logits(joint, kept, source)
     heat = two_temperatures(first, second, kept.labels)
     with torch.no_grad():
         scaled = head.scaled(torch.from_numpy(table.part(~held_out(table)).features)).double().numpy()
-        shipped = Shipped(head, maps, Usual.of(scaled), heat).eval()
+        shipped = Shipped(head, joint, Usual.of(scaled), heat).eval()
         strange = shipped.strangeness(torch.from_numpy(table.part(held_out(table)).features)).double().numpy()
     shown = softmax(heat[0] * first + heat[1] * second)
-    return Made(shipped, dict(calibration_of(shown, kept.labels, strange, heat)), kept)
+    return Made(shipped, dict(calibration_of(shown, kept.labels, kept.kinds, strange, heat)), kept)
 
 
 def finish(
@@ -160,7 +167,7 @@ def scored(card: Path, table: Table, source: Source) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for kind in np.unique(sure.kinds):
         rows = np.flatnonzero(sure.kinds == kind)
-        said = [opinion(model, sure.features[k], source.maps(sure, int(k)), sure.names) for k in rows]
+        said = [opinion(model, sure.features[k], source.maps(sure, int(k)), sure.names, str(kind)) for k in rows]
         out[str(kind)] = score(said, [VERDICTS[k] for k in sure.labels[rows]])
     return out
 
@@ -170,7 +177,7 @@ def _export(shipped: Shipped, path: Path) -> None:
         "features": {0: "scans"}, "maps": {0: "scans", 2: "rows", 3: "cols"}, "probability": {0: "scans"},
         "strangeness": {0: "scans"}, "activation": {0: "scans", 2: "less_rows", 3: "less_cols"},
     }  # fmt: skip
-    samples = (torch.zeros(2, shipped.head.middle.numel()), torch.zeros(2, len(MAPS), 24, 32))
+    samples = (torch.zeros(2, shipped.head.middle.numel()), torch.zeros(2, len(MAPS), 96, 128))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from afmend.pipeline.params import Knob, Params
 from afmend.training.config import Training
+from afmend.training.gate.examples import TARGETS
 
 FAR = 4.0
 """Features count in robust deviations from their median, squeezed beyond so many."""
@@ -22,14 +23,14 @@ class GateTraining(Params):
     seed: int = Knob(0, "Chooses first weights and the order of scans.", ge=0)
     members: int = Knob(8, "Perceptrons whose answers are averaged.", ge=1, le=64)
     width: int = Knob(64, "Hidden units of each.", ge=2, le=4096)
-    epochs: int = Knob(120, "Times that every scan is seen.", ge=1, le=100_000)
+    epochs: int = Knob(40, "Times that every scan is seen.", ge=1, le=100_000)
     batch: int = Knob(128, "Scans of a batch.", ge=2, le=100_000)
     rate: float = Knob(3e-3, "Highest learning rate (AdamW, falling along a cosine).", gt=0, le=1)
     decay: float = Knob(0.05, "Weight decay.", ge=0, le=10)
     dropout: float = Knob(0.3, "Share of hidden units left out at a time.", ge=0, lt=1)
     forget: float = Knob(0.1, "Share of features left out at a time.", ge=0, lt=1)
     smooth: float = Knob(0.02, "Label smoothing.", ge=0, lt=1)
-    map_steps: int = Knob(2500, "Batches for the network on maps.", ge=1, le=10**7)
+    map_steps: int = Knob(1500, "Batches for the network on maps and features.", ge=1, le=10**7)
     map_batch: int = Knob(24, "Scans of such a batch.", ge=2, le=4096)
     map_rate: float = Knob(4e-3, "Its highest learning rate.", gt=0, le=1)
     threads: int = Knob(2, "Threads of torch on the CPU.", ge=1, le=256)
@@ -39,8 +40,23 @@ class GateTraining(Params):
         return Training(
             seed=self.seed, steps=self.map_steps, batch=self.map_batch, rate=self.map_rate, decay=self.decay,
             average=0.99, judge_every=min(500, self.map_steps), workers=0, threads=self.threads, device="cpu",
-            precision="fp32",
+            precision="auto",
         )  # fmt: skip
+
+
+def squeezed(features: Tensor, middle: Tensor, size: Tensor) -> Tensor:
+    """Return features as robust deviations, squeezed beyond `FAR`."""
+    away = (features - middle) / size
+    out: Tensor = away / (1 + torch.abs(away) / FAR)
+    return out
+
+
+def usual_of(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return median and robust deviation of each feature."""
+    middle = np.median(features, axis=0).astype(np.float32)
+    low, high = np.quantile(features, (0.1, 0.9), axis=0)
+    spread = np.maximum((high - low) / 2.56, 0.2 * features.std(axis=0)).astype(np.float32)
+    return middle, np.maximum(spread, 1e-3).astype(np.float32)
 
 
 class Head(nn.Module):
@@ -73,9 +89,7 @@ class Head(nn.Module):
 
     def scaled(self, features: Tensor) -> Tensor:
         """Return features as squeezed robust deviations."""
-        away = (features - self.middle) / self.size
-        out: Tensor = away / (1 + torch.abs(away) / FAR)
-        return out
+        return squeezed(features, self.middle, self.size)
 
     def each(self, features: Tensor) -> Tensor:
         """Return the logits of every member, (members, scans, classes)."""
@@ -96,10 +110,7 @@ def fit(
     """Train a head; every class counts alike."""
     config = config or GateTraining()
     torch.manual_seed(config.seed)
-    middle = np.median(features, axis=0).astype(np.float32)
-    low, high = np.quantile(features, (0.1, 0.9), axis=0)
-    spread = np.maximum((high - low) / 2.56, 0.2 * features.std(axis=0)).astype(np.float32)
-    head = Head(middle, np.maximum(spread, 1e-3), classes, config)
+    head = Head(*usual_of(features), classes, config)
     counts = np.bincount(labels, minlength=classes)
     weights = torch.tensor(np.where(counts > 0, labels.size / np.maximum(counts, 1) / classes, 0.0) ** 0.5).float()
     x, y = torch.from_numpy(features), torch.from_numpy(labels)
@@ -146,46 +157,88 @@ class Usual:
         return cls(center.astype(np.float32), (vectors / np.sqrt(values)).astype(np.float32))
 
 
-class MapNet(nn.Module):
-    """Four convolutions on pooled maps, the mean over the scan, one linear layer: activation maps are exact."""
+class JointNet(nn.Module):
+    """Convolutions that tell what is wrong in every cell of the scan, and a perceptron on that and on the features.
 
-    WIDTHS = (24, 32, 48, 64)
+    Lines stay apart in the first layers, while four pixels of a line are packed into channels: within so few pixels
+    of a line nothing happens.
 
-    def __init__(self, ins: int, classes: int) -> None:
+    Parameters
+    ----------
+    ins : int
+        Maps.
+    middle, size : (features,) float32
+        Median and robust deviation of each feature.
+    classes : int
+    config : GateTraining
+    """
+
+    SEES = 2
+    LAYERS = (
+        (16, (1, 4), (1, 4), (0, 0)), (24, (3, 3), (2, 1), (1, 1)), (32, (3, 3), (2, 2), (1, 1)),
+        (32, (3, 3), (1, 1), (1, 1)), (48, (3, 3), (2, 2), (1, 1)), (64, (3, 3), (2, 1), (1, 1)),
+        (64, (3, 3), (1, 1), (1, 1)),
+    )  # fmt: skip
+    """Width, size, stride and padding of each: 16 x 16 pixels become a cell."""
+    middle: Tensor
+    size: Tensor
+
+    def __init__(
+        self, ins: int, middle: NDArray[np.float32], size: NDArray[np.float32], classes: int, config: GateTraining
+    ) -> None:
         super().__init__()
+        self.register_buffer("middle", torch.from_numpy(middle))
+        self.register_buffer("size", torch.from_numpy(size))
         layers: list[nn.Module] = []
-        for outs, stride in zip(self.WIDTHS, (1, 2, 1, 2), strict=True):
-            layers += [nn.Conv2d(ins, outs, 3, stride, 1, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)]
+        for outs, kernel, stride, padding in self.LAYERS:
+            layers += [
+                nn.Conv2d(ins, outs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)
+            ]  # fmt: skip
             ins = outs
-        self.body, self.drop = nn.Sequential(*layers), nn.Dropout2d(0.2)
-        self.last = nn.Conv2d(ins, classes, 1)
+        self.body, self.drop = nn.Sequential(*layers), nn.Dropout2d(0.1)
+        self.cells = nn.Conv2d(ins, len(TARGETS), 1)
+        nn.init.constant_(self.cells.bias, -3.0)  # type: ignore[arg-type]  # damage is rare
+        seen = middle.size + 2 * ins + 3 * len(TARGETS)
+        self.forget, self.dropout = nn.Dropout(config.forget), nn.Dropout(config.dropout)
+        self.first, self.last = nn.Linear(seen, 2 * config.width), nn.Linear(2 * config.width, classes)
 
-    def activation(self, maps: Tensor) -> Tensor:
-        """Return the evidence for each verdict at each place, (batch, classes, rows / 4, cols / 4)."""
-        out: Tensor = self.last(self.drop(self.body(maps)))
-        return out
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return logits, (batch, classes)."""
-        return self.activation(maps).mean(dim=(2, 3))
+    def forward(self, maps: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (batch, classes) and what is wrong where, as logits (batch, targets, rows / 16, cols / 16)."""
+        body = self.drop(self.body(maps))
+        cells = self.cells(body)
+        shares = torch.sigmoid(cells)
+        seen = torch.cat(
+            (
+                squeezed(features, self.middle, self.size), body.mean(dim=(2, 3)), body.amax(dim=(2, 3)),
+                torch.log(shares.mean(dim=(2, 3)) + 1e-4), cells.amax(dim=(2, 3)) / 4, 4 * shares.mean(dim=(2, 3)),
+            ), dim=1,
+        )  # fmt: skip
+        return self.last(self.dropout(torch.relu(self.first(self.forget(seen))))), cells
 
 
 class Shipped(nn.Module):
-    """What is exported: calibrated probabilities, how strange the scan is, and where the network looks."""
+    """What is exported: calibrated probabilities, how strange the scan is, and where something is wrong."""
 
     center: Tensor
     whitening: Tensor
 
-    def __init__(self, head: Head, maps: MapNet, usual: Usual, heat: tuple[float, float]) -> None:
+    def __init__(self, head: Head, joint: JointNet, usual: Usual, heat: tuple[float, float]) -> None:
         super().__init__()
-        self.head, self.maps, self.heat = head, maps, heat
+        self.head, self.joint, self.heat = head, joint, heat
         self.register_buffer("center", torch.from_numpy(usual.center))
         self.register_buffer("whitening", torch.from_numpy(usual.whitening))
 
     def forward(self, features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return probabilities (scans, classes), mean squared distances (scans,), activations."""
-        where = self.maps.activation(maps)
-        logits = self.head(features) * self.heat[0] + where.mean(dim=(2, 3)) * self.heat[1]
+        """Return probabilities (scans, classes), mean squared distances (scans,), evidence by place.
+
+        The evidence for Not Tracking is that the loop is astray there, for Tip Contamination a satellite, for Imaging
+        Artifacts clear damage, for Good none of these.
+        """
+        logits, cells = self.joint(maps, features)
+        logits = self.head(features) * self.heat[0] + logits * self.heat[1]
+        clear, astray, ghosts = (cells[:, TARGETS.index(name)] for name in ("clear", "astray", "ghosts"))
+        good = -torch.maximum(torch.maximum(clear, astray), ghosts)
+        where = torch.stack((good, astray, ghosts, clear), dim=1)
         return torch.softmax(logits, dim=1), self.strangeness(features), where
 
     def strangeness(self, features: Tensor) -> Tensor:

@@ -7,30 +7,29 @@ from dataclasses import dataclass
 
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
 
-REPAIRABLE = (
-    "scar", "streak", "bad_line", "spike", "dropout", "chatter", "burst", "stuck_line", "dragging",
-    "lost_tracking", "saturation", "line_jump", "line_shift", "unfinished",
-)  # fmt: skip
-"""Kinds of the twin that are imaging artifacts. Offsets of whole lines are not: leveling cures them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """From which size on an effect surely counts, and up to which it surely does not; between them nobody can say."""
+    """Up to which size an effect surely does not count, and from which on it surely does; between, nobody can say."""
 
-    out_of_touch: tuple[float, float] = (0.02, 0.08)
-    """Share where the piezo stood at an end of its range or the loop was off."""
-    astray: tuple[float, float] = (0.02, 0.1)
-    """Share where the loop was off by more than a quarter of the relief."""
-    tip: tuple[float, float] = (0.002, 0.02)
-    ghost: tuple[float, float] = (0.03, 0.12)
-    tip_break: tuple[float, float] = (0.05, 0.25)
-    wrong: tuple[float, float] = (0.0003, 0.002)
-    """Share of visibly wrong or missing pixels."""
-    loop: tuple[float, float] = (0.002, 0.02)
-    """The same of what a lagging or ringing loop adds, by more than a tenth of the relief."""
-    noise: tuple[float, float] = (0.25, 0.7)
-    hum: tuple[float, float] = (0.015, 0.05)
+    astray: tuple[float, float] = (0.02, 0.08)
+    """Share out of touch or off by more than a quarter of the relief: an area that no repair brings back."""
+    blind: tuple[float, float] = (0.8, 1.2)
+    """All that is not surface over the relief: no surface to be seen, whatever hides it."""
+    ghost: tuple[float, float] = (0.04, 0.15)
+    """Area of satellites over that of the features, all on one side."""
+    crowded: float = 0.4
+    """Where features cover more, none stands alone: what the tip repeats looks like another sample."""
+    changed: float = 0.01
+    """Where features are too few to compare, nobody can say whose a change of so many pixels is."""
+    repeat: tuple[float, float] = (0.25, 2.0)
+    """Texture that repeats itself because of the tip: from here on somebody might see it, nobody must."""
+    tip_break: tuple[float, float] = (0.2, 0.7)
+    """Change of curvature along the lines where the tip changes, in powers of e."""
+    wrong: tuple[float, float] = (0.001, 0.003)
+    """Faint damage up to the first (a quarter of a line of 256), clear damage from the second (three quarters)."""
+    noise: tuple[float, float] = (0.2, 0.4)
+    wave: tuple[float, float] = (0.03, 0.12)
     """Amplitude of hum or fringes over the relief; only what is above the white noise counts."""
 
 
@@ -52,17 +51,11 @@ def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str 
     """
     at = limits or Limits()
     size = effects.get
-    out = size("lost_tracking", 0.0) + size("saturation", 0.0)
-    astray = out + sum(size(f"{kind} 0.25", 0.0) for kind in ("lag", "parachute"))
-    loop = sum(size(f"{kind} 0.1", 0.0) for kind in ("lag", "parachute", "ringing"))
-    wrong = sum(size(kind, 0.0) for kind in REPAIRABLE) + effects["missing"]
     wave = max(size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes"))
-    changed = _most((size("tip", 0.0), at.tip))
-    shown = _most((size("ghost", 0.0), at.ghost), (size("break", 0.0), at.tip_break))
     questions = (
-        (NOT_TRACKING, _most((out, at.out_of_touch), (astray, at.astray))),
-        (TIP, _both(changed, shown)),
-        (IMAGING, _most((wrong, at.wrong), (loop, at.loop), (effects["noise"], at.noise), (wave, at.hum))),
+        (NOT_TRACKING, _most(_sure(effects["astray"], at.astray), _sure(effects["noise"], at.blind))),
+        (TIP, _tip(effects, at)),
+        (IMAGING, _most(_wrong(effects, at), _sure(effects["noise"], at.noise), _sure(wave, at.wave))),
     )  # fmt: skip
     for verdict, answer in questions:
         if answer is None:
@@ -72,15 +65,29 @@ def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str 
     return GOOD
 
 
-def _both(one: bool | None, other: bool | None) -> bool | None:
-    """Whether both hold; None if nobody could say."""
-    if one is False:
-        return False
-    return None if one is None or not other else True
+def _tip(effects: Mapping[str, float], at: Limits) -> bool | None:
+    size = effects.get
+    ghost, changed = _sure(size("ghost", 0.0), at.ghost), _sure(size("break", 0.0), at.tip_break)
+    crowded = size("crowded", 0.0)
+    if (crowded > at.crowded and ghost is not False) or (crowded == 1.0 and size("tip", 0.0) > at.changed):
+        ghost = None
+    return _most(ghost, changed, _sure(size("repeat", 0.0), at.repeat))
 
 
-def _most(*sizes: tuple[float, tuple[float, float]]) -> bool | None:
-    """Whether any size surely counts; None if none does but some might."""
-    if any(size >= high for size, (_, high) in sizes):
+def _wrong(effects: Mapping[str, float], at: Limits) -> bool | None:
+    no, yes = at.wrong
+    if effects["clear"] + effects["missing"] >= yes:
         return True
-    return None if any(size > low for size, (low, _) in sizes) else False
+    return None if effects["faint"] + effects["missing"] > no else False
+
+
+def _sure(size: float, limit: tuple[float, float]) -> bool | None:
+    low, high = limit
+    return True if size >= high else None if size > low else False
+
+
+def _most(*answers: bool | None) -> bool | None:
+    """Whether any surely counts; None if none does but some might."""
+    if any(answers):
+        return True
+    return None if None in answers else False

@@ -35,8 +35,8 @@ _WORSE: Mapping[str, Any] = {
                 "patches": {
                     "repeat": {"log_int": [1, 4]},
                     "each": {
-                        "row": {"int": [0, "rows"]}, "rows": {"log_int": [25, "rows"]},
-                        "col": {"int": [0, "cols"]}, "cols": {"log_int": [60, "cols"]},
+                        "row": {"int": [0, "rows"]}, "rows": {"log_int": [{"expr": "rows / 6"}, "rows"]},
+                        "col": {"int": [0, "cols"]}, "cols": {"log_int": [{"expr": "cols / 3"}, "cols"]},
                         "ragged_px": {"log": [1, 25]}, "seed": {"int": [0, 2147483647]}, "gain": {"log": [0.001, 0.03]},
                     },
                 }
@@ -57,10 +57,10 @@ _WORSE: Mapping[str, Any] = {
                 "others": {
                     "repeat": {"weighted": {1: 4, 2: 1}},
                     "each": {
-                        "shape": _CONE, "drop_nm": {"log": [0.02, 0.55], "times": "height"},
+                        "shape": _CONE, "drop_nm": {"log": [0.02, 0.45], "times": "height"},
                         "offset_nm": [
-                            {"sign": {"log": [1, 18]}, "times": "pixel_slow"},
-                            {"sign": {"log": [4, 30]}, "times": "pixel"}
+                            {"sign": {"log": [2, 24]}, "times": "pixel_slow"},
+                            {"sign": {"log": [6, 36]}, "times": "pixel"}
                         ],
                     },
                 },
@@ -112,7 +112,7 @@ def scene(box: Box, seed: int, shape: tuple[int, int] | None = None, mix: str | 
     box = _with_worse(box)
     rng = np.random.default_rng([seed, MIXES.index(mix)])
     # As often among good scans as among those with a bad tip, so that the sample does not tell.
-    surface = str(rng.choice(SPARSE)) if mix in ("tip", "good") and rng.random() < 0.6 else None
+    surface = str(rng.choice(SPARSE)) if mix in ("tip", "good") and rng.random() < 0.8 else None
     kind = draw(box, seed, shape=shape, artifacts=[], surface=surface).surface.kind
     possible = {name for name, entry in box.artifacts.items() if kind in entry.get("surfaces", [kind])}
     chosen = _chosen(box, mix, possible, rng)
@@ -139,8 +139,9 @@ def _chosen(box: Box, mix: str, possible: set[str], rng: np.random.Generator) ->
     if mix == "tracking":
         chosen.add(str(rng.choice(sorted(possible & set(TRACKING)))))
     elif mix == "tip":
-        shown = {"ghost", "cluster", "breaking_tip"} if rng.random() < 0.8 else set(TIP)
-        chosen.add(str(rng.choice(sorted(possible & shown))))
+        lot = rng.random()
+        shown = {"ghost"} if lot < 0.65 else {"breaking_tip"} if lot < 0.85 else set(TIP)
+        chosen.add(str(rng.choice(sorted(possible & shown or {"breaking_tip"}))))
     elif mix == "imaging":
         chosen.add(str(rng.choice(sorted(possible & set(others)))))
     scale = {"good": 0.0, "tracking": 0.25, "tip": 0.15, "imaging": 0.6}[mix]

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.gate.detectors import detect
 from afmend.artifacts.gate.features import VERSION, as_vector, features
-from afmend.artifacts.gate.pooled import MAPS, pooled_maps
+from afmend.artifacts.gate.maps import MAPS, line_maps, packed
 from afmend.artifacts.gate.verdicts import VERDICTS
 from afmend.artifacts.gate.view import Measured, View
 from afmend.training.gate.examples import Example, early_lines, load_example, path_of, prepare
 from afmend.training.gate.labels import label_of
 
 KINDS = ("full", "alone", "early")
-"""Both directions and the error signal; one direction alone; the first lines only (of every other scan, alone)."""
+"""Both directions and the error signal; one direction alone; first lines (of every third scan, half of them alone)."""
 UNSURE = -1
 PAIR = [k for k, name in enumerate(MAPS) if name.startswith(("pair", "error"))]
 """Maps that are 0 where only one direction was recorded, and no error signal."""
@@ -68,13 +68,13 @@ def views_of(example: Example) -> Mapping[str, Measured]:
     """Return a scan as the gate may meet it."""
     lines = early_lines(example.heights.shape[0])
     whole = (example.heights, example.missing, example.opposite, None, example.error)
-    early = [None if part is None else part[:lines] for part in whole]
-    if example.seed % 2 == 0:
-        early[2] = early[4] = None
-    return {
-        "full": Measured(*whole), "alone": Measured(example.heights, example.missing),
-        "early": Measured(*early),  # type: ignore[arg-type]  # the first two are never None
-    }  # fmt: skip
+    views = {"full": Measured(*whole), "alone": Measured(example.heights, example.missing)}
+    if example.seed % 3 == 0:
+        early = [None if part is None else part[:lines] for part in whole]
+        if example.seed % 2 == 0:
+            early[2] = early[4] = None
+        views["early"] = Measured(*early)  # type: ignore[arg-type]  # the first two are never None
+    return views
 
 
 def measure(folder: Path, box: str, seed: int) -> dict[str, NDArray[np.float32]]:
@@ -88,25 +88,30 @@ def measure(folder: Path, box: str, seed: int) -> dict[str, NDArray[np.float32]]
             values = features(view, detect(measured))
             found[kind] = as_vector(values)
             if kind != "alone":
-                found[f"maps {kind}"] = pooled_maps(view).astype(np.float16)
+                found[f"maps {kind}"] = packed(line_maps(view))
         facts = json.dumps({
             "effects": dict(example.effects), "early": dict(example.early), "family": example.family,
-            "mix": example.mix, "names": list(values),
+            "mix": example.mix, "draws": example.draws, "names": list(values),
         })  # fmt: skip
         partial = path.with_name(f".{os.getpid()}-{path.name}")
+        found |= {"cells": example.cells, "early_cells": example.early_cells}
         np.savez(partial, facts=facts, **found)  # type: ignore[arg-type]  # the stub knows one keyword
         partial.replace(path)
     with np.load(path) as kept:
-        return {kind: kept[kind] for kind in KINDS}
+        return {kind: kept[kind] for kind in KINDS if kind in kept}
 
 
-def maps_of(folder: Path, box: str, seed: int, kind: str) -> NDArray[np.float32]:
-    """Return the pooled maps of a measured scan in one view."""
+def maps_of(folder: Path, box: str, seed: int, kind: str) -> NDArray[np.int8]:
+    """Return the maps of a measured scan in one view, packed."""
     with np.load(_path(folder, box, seed)) as kept:
-        maps: NDArray[np.float32] = kept["maps early" if kind == "early" else "maps full"].astype(np.float32)
-    if kind == "alone":
-        maps[PAIR] = 0
+        maps: NDArray[np.int8] = kept["maps early" if kind == "early" else "maps full"]
     return maps
+
+
+def cells_of(folder: Path, box: str, seed: int, kind: str) -> NDArray[np.float32]:
+    """Return how much of each cell of a measured scan is wrong, (4, rows / 16, cols / 16)."""
+    with np.load(_path(folder, box, seed)) as kept:
+        return np.asarray(kept["early_cells" if kind == "early" else "cells"], np.float32)
 
 
 def _path(folder: Path, box: str, seed: int) -> Path:
@@ -128,7 +133,7 @@ def make_table(
         with np.load(_path(folder, box, seed)) as kept:
             facts = json.loads(str(kept["facts"]))
         names = tuple(facts["names"])
-        for kind in KINDS:
+        for kind in vectors:
             label = label_of(facts["early" if kind == "early" else "effects"])
             rows.append(vectors[kind])
             labels.append(UNSURE if label is None else VERDICTS.index(label))
