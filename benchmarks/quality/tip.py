@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from afmend.evaluation.bench.tip_cases import TipCase, tip_case
-from afmend.evaluation.metrics.compare import bootstrap
+from afmend.evaluation.metrics.compare import paired_bootstrap
 from afmend.simulation import draw, load_box
 from afmend.simulation.canvas import Canvas
 from afmend.simulation.surfaces import make_surface
@@ -41,7 +41,9 @@ def told(name: str, values: list[float], *, mean: bool = False, log: bool = Fals
     if len(values) < 2:
         print(f"{name:74} too few ({len(values)})")
         return
-    found = bootstrap(np.log(values) if log else values, statistic="mean" if mean or log else "median")
+    centered = np.log(values) if log else np.asarray(values)
+    found = paired_bootstrap(centered, np.zeros(len(values)),
+                             statistic="mean_difference" if mean or log else "median_difference")  # fmt: skip
     three = [math.exp(v) if log else v for v in (found.value, found.low, found.high)]
     print(f"{name:74} {three[0]:7.3f} [{three[1]:.3f}, {three[2]:.3f}]  n={len(values)}")
 
