@@ -76,7 +76,9 @@ def _erode_any(image: Heights, tip: Heights) -> Heights:
     return -dilation(-image, np.ascontiguousarray(mirrored[::-1, ::-1]))
 
 
-def _touched(image: Heights, surface: Heights, tip: Heights, tolerance: float, spread: int, hidden: Mask | None = None) -> Mask:
+def _touched(
+    image: Heights, surface: Heights, tip: Heights, tolerance: float, spread: int, hidden: Mask | None = None
+) -> Mask:
     from afmend.tip.blind_kernels import touched_once
     from afmend.tip.morphology_kernels import in_bands
 

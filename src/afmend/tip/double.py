@@ -16,7 +16,7 @@ import numpy as np
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.features import noise_nm
-from afmend.tip.ghosts import FINE_PX, Match, Moved, best_match, moved_mask, view_of
+from afmend.tip.ghosts import Match, Moved, best_match, moved_mask, view_of
 from afmend.tip.morphology import checked, checked_tip
 
 THRESHOLD = 0.12
@@ -24,6 +24,8 @@ THRESHOLD = 0.12
 SURE = 0.5
 """A score from which on the blurred image is not asked, too."""
 SWEEPS, CHAIN = 400, 3
+HIDDEN_PX = 0.25
+"""On slopes a ghost may miss its feature by what the slope makes of so many pixels: interpolation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +151,7 @@ def without_ghost(image: Heights, ghost: Ghost, noise: float | None = None) -> F
         return First(image, image, np.zeros(image.shape, dtype=np.bool_))
     sigma, moved, offset = noise_nm(image) if noise is None else noise, Moved(view), np.array(ghost.offset_px)
     lowered, slope, known = moved.whole(offset)
-    miss, allowed = image - lowered + ghost.depth_nm, 3 * math.sqrt(2) * sigma + FINE_PX * slope
+    miss, allowed = image - lowered + ghost.depth_nm, 3 * math.sqrt(2) * sigma + HIDDEN_PX * slope
     hidden = known & (np.abs(miss) <= allowed)
     for _ in range(CHAIN):  # a ghost of what is hidden may lie lower
         hidden |= known & (miss <= allowed) & moved_mask(hidden, offset)

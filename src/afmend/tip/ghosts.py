@@ -36,6 +36,8 @@ NARROWER_PX = (0.6, 0.45, 0.3, 0.2, 0.12, 0.08)
 """By how much the offset may be wrong, in the rounds of the refinement."""
 FINE_PX = 0.12
 DAMPING = 0.01
+ONE_WAY = 0.03
+"""Slopes along lines, squared, of those across, from which on an image is one of lines."""
 NO_EVIDENCE = 0.003
 """Agreement of this share of the pixels counts half."""
 ENOUGH_FEATURES, FEATURE_PX = 4, 4
@@ -143,9 +145,11 @@ def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
                          0.01 * len(places)])  # fmt: skip
     allowed = 2 * view.noise + COARSE_PX * view.slope
     scores, depths, score = np.zeros((2 * far + 1,) * 2), np.zeros((2 * far + 1,) * 2), np.zeros(1)
+    along = _line_direction(view)
     for i in range(-far, far + 1):
         for j in range(-far, far + 1):
-            if math.hypot(i, j) >= CLOSEST_PX - 0.7:
+            aside = 0.0 if along is None else abs(i * along[0] + j * along[1])
+            if math.hypot(i, j) >= CLOSEST_PX - 0.7 and aside <= 1.0:
                 steps = vote(view.image, telling, view.good, allowed, places, np.array([i, j]), settings, score)
                 scores[i + far, j + far], depths[i + far, j + far] = score[0], steps * step
     found: list[tuple[tuple[int, int], float]] = []
@@ -154,6 +158,13 @@ def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
         found.append(((int(i) - far, int(j) - far), float(depths[i, j])))
         scores[max(0, int(i) - 1) : int(i) + 2, max(0, int(j) - 1) : int(j) + 2] = 0
     return found
+
+
+def _line_direction(view: View) -> tuple[float, float] | None:
+    """Return along which direction nothing changes (lines of a grating); None if there is none."""
+    slopes = np.stack([part[view.good] for part in np.gradient(view.image)])
+    size, axes = np.linalg.eigh(slopes @ slopes.T)
+    return (float(axes[0, 0]), float(axes[1, 0])) if size[0] < ONE_WAY * size[1] else None
 
 
 class Moved:
@@ -242,14 +253,15 @@ def _agreement(
     z, slope, known, miss, left, texture = parts
     allowed = 2.5 * scale + (FINE_PX + view.vague_px) * slope
     from_ghost = moved_mask(miss <= allowed, offset)
-    telling = known & (texture > (2 * scale) ** 2) & (left < SAME_TEXTURE * texture + 1.6 * scale**2)
-    equal = telling & (np.abs(miss) <= allowed)
-    beside = np.count_nonzero(telling & ~equal & (np.abs(miss) <= 3 * allowed)) / 2
+    alike = known & (texture > (2 * scale) ** 2) & (left < SAME_TEXTURE * texture + 1.6 * scale**2)
+    equal = alike & (np.abs(miss) <= allowed)
+    beside = np.count_nonzero(alike & ~equal & (np.abs(miss) <= 3 * allowed)) / 2
+    repeated = np.count_nonzero(alike & (np.abs(miss) > 3 * allowed))  # at other depths: a lattice, on a slope or so
     forbidden = np.count_nonzero(known & (z - depth > view.ground + allowed) & (miss < -allowed) & ~from_ghost)
     areas = np.bincount(label(equal)[0].ravel())[1:]
     features = int(np.sum(1 + areas[areas >= FEATURE_PX] // 64))  # a long wall counts more than once
     count = np.count_nonzero(equal)
-    score = max(0.0, count - beside) / (count + beside + forbidden + NO_EVIDENCE * miss.size)
+    score = max(0.0, count - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * miss.size)
     return Match(offset, depth, float(score * min(1.0, features / ENOUGH_FEATURES)), features, scale)
 
 

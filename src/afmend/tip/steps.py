@@ -21,7 +21,7 @@ NAME = "untouched"
 
 
 class TipCorrection(Params):
-    """Take the tip off: lower the heights to those of the surface, as far as they are known; nothing if the tip is not."""
+    """Take the tip off: lower the heights to those of the surface; nothing is done if the tip is not known."""
 
     source: Literal["estimate", "given"] = Knob("estimate", "The tip is estimated from the scan, or given here.")
     radius_nm: float = Knob(10.0, "Radius of a given tip.", unit="nm", gt=0, recommended=(2.0, 50.0))

@@ -30,8 +30,9 @@ RADII_PX = (1.5, 6.0)
 OFFSETS_PX = (6.0, 20.0)
 DEPTHS = (0.05, 0.5)
 """Depth of a second apex, of the range of heights."""
-SEEN_SIGMAS, SEEN_SHARE, SEEN_PIXELS = 3.0, 0.02, 0.02
-"""A second apex is visible if it raises this share of the pixels by so many sigmas and this share of the range."""
+SEEN_SIGMAS, SEEN_SHARE, SEEN_PIXELS, SEEN_DEPTH = 3.0, 0.02, 0.02, 0.015
+"""A second apex is visible if it raises the third, a share of the pixels, by so many sigmas and the second, a share of
+the range; and if it is deeper than the last, a share of the range: apices of one height look like two samples."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +68,9 @@ class TipCase:
     @property
     def shows_ghosts(self) -> bool:
         """Whether the second apex changes what a scan shows; of the truth, whatever a detector finds."""
-        if self.added is None:
+        if self.added is None or not isinstance(self.shape, Multiple):
+            return False
+        if self.shape.others[0].drop_nm < SEEN_DEPTH * float(np.ptp(self.image)):
             return False
         least = max(SEEN_SIGMAS * self.noise_nm, SEEN_SHARE * float(np.ptp(self.image)))
         return float(np.mean(self.added > least)) >= SEEN_PIXELS
