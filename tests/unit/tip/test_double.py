@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 
 from afmend.errors import BadParameterError
 from afmend.pipeline import Field
@@ -60,7 +61,7 @@ def test_finds_the_ghost_and_takes_it_off():
 
 
 def test_finds_ghosts_between_pixels_and_those_of_gratings():
-    z = blobs(2, (300, 340), 60)
+    z = zoom(blobs(2), 2, order=3)
     seen = np.maximum(z, np.roll(z, (25, -11), axis=(0, 1)) - 3.0)[::2, ::2]
     noise = 0.05 * np.random.default_rng(3).standard_normal(seen.shape)
     ghost = find_ghost(seen + noise, PIXEL)
