@@ -133,7 +133,7 @@ def doubles(box: str, count: int, first: int, size: int) -> None:
             ghost = find_ghost(case.image, case.pixel_nm)
             scores["double"].append(ghost.score)
             one_double(rows, case, ghost)
-    for name, z, pixel in repeating(box, count * 10, first, size):
+    for name, z, pixel in repeating(box, count * 9, first, size):
         scores[name].append(find_ghost(z, pixel).score)
     print(f"\nDouble tips, box {box}: second apex 6 to 20 pixels off; it raises at least 2 % of the pixels by 3 sigma")
     print("  and 2 % of the range, and is 1.5 % of the range deeper than the first one")

@@ -19,10 +19,10 @@ from afmend.tip.features import noise_nm
 from afmend.tip.ghosts import Match, Moved, best_match, moved_mask, view_of
 from afmend.tip.morphology import checked, checked_tip
 
-THRESHOLD = 0.12
+THRESHOLD = 0.1
 """Score from which on a double tip is reported; the false alarms are in docs/how-to/tip.md."""
-SURE = 0.5
-"""A score from which on the blurred image is not asked, too."""
+SURE, NOISY = 0.5, 0.9
+"""The blurred image is asked, too, up to this score, and if no more of the pixels show texture above the noise."""
 SWEEPS, CHAIN = 400, 3
 HIDDEN_PX = 0.25
 """On slopes a ghost may miss its feature by what the slope makes of so many pixels: interpolation."""
@@ -95,7 +95,7 @@ def find_ghost(image: Heights, pixel_nm: tuple[float, float], usable: Mask | Non
         one = None if view is None else best_match(view)
         if one is not None and (best is None or one.score > best.score):
             best = one
-        if best is not None and best.score >= SURE:
+        if view is None or (best is not None and best.score >= SURE) or np.mean(view.telling) > NOISY:
             break
     if best is None or best.score == 0.0:
         return NONE

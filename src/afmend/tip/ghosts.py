@@ -22,8 +22,8 @@ from afmend.tip.features import noise_nm
 
 Vector = NDArray[np.float64]
 CLOSEST_PX, FARTHEST_PX = 4.0, 32
-PLACES, CANDIDATES, FITTED = 8000, 12, 6000
-"""Pixels that vote, offsets that are refined, pixels that refine one."""
+PLACES, CANDIDATES, FITTED, COMPARED = 6000, 12, 6000, 6
+"""Pixels that vote, offsets that are refined, pixels that refine one, offsets at which all pixels are compared."""
 SHALLOWEST = 0.015
 """Least depth of a second apex, of the range of heights."""
 LEAST_RANGE = 1e-4
@@ -154,15 +154,15 @@ def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
                 scores[i + far, j + far], depths[i + far, j + far] = score[0], steps * step
     found: list[tuple[tuple[int, int], float]] = []
     while len(found) < CANDIDATES and scores.max() > 0:
-        i, j = np.unravel_index(int(np.argmax(scores)), scores.shape)
-        found.append(((int(i) - far, int(j) - far), float(depths[i, j])))
-        scores[max(0, int(i) - 1) : int(i) + 2, max(0, int(j) - 1) : int(j) + 2] = 0
+        row, col = (int(k) for k in np.unravel_index(int(np.argmax(scores)), scores.shape))
+        found.append(((row - far, col - far), float(depths[row, col])))
+        scores[max(0, row - 1) : row + 2, max(0, col - 1) : col + 2] = 0
     return found
 
 
 def _line_direction(view: View) -> tuple[float, float] | None:
     """Return along which direction nothing changes (lines of a grating); None if there is none."""
-    slopes = np.stack([part[view.good] for part in np.gradient(view.image)])
+    slopes = np.stack([np.asarray(np.gradient(view.image, axis=k))[view.good] for k in (0, 1)])
     size, axes = np.linalg.eigh(slopes @ slopes.T)
     return (float(axes[0, 0]), float(axes[1, 0])) if size[0] < ONE_WAY * size[1] else None
 
@@ -189,17 +189,18 @@ class Moved:
 
     def whole(self, offset: Vector) -> tuple[Heights, Heights, Mask]:
         """Return the moved image, its slope, and where it is known."""
-        rows, cols = np.indices(self._view.image.shape).astype(np.float64)
+        rows, cols = (np.asarray(k, dtype=np.float64) for k in np.indices(self._view.image.shape))
         z, _, _, inside = self.at(rows, cols, offset)
         near = np.round(np.stack([rows - offset[0], cols - offset[1]])).astype(np.intp)
         clipped = [np.clip(k, 0, n - 1) for k, n in zip(near, self._view.image.shape, strict=True)]
         return z, np.hypot(*np.gradient(z)), inside & self._view.good[clipped[0], clipped[1]]
 
 
-def refined(view: View, moved: Moved, start: tuple[int, int], depth: float) -> tuple[Vector, float] | None:
-    """Return offset and depth by reweighted least squares over what agrees; None if they run away."""
+def refined(view: View, moved: Moved, start: tuple[int, int], depth: float) -> tuple[Vector, float, float] | None:
+    """Return offset, depth and how much agrees, by reweighted least squares; None if they run away."""
     rows, cols = _agreeing(view, start, depth)
     offset = np.array(start, dtype=np.float64)
+    used = np.zeros(rows.size, dtype=np.bool_)
     for wrong in NARROWER_PX:
         z, dy, dx, inside = moved.at(rows, cols, offset)
         miss = view.image[rows.astype(np.intp), cols.astype(np.intp)] - z + depth
@@ -215,7 +216,7 @@ def refined(view: View, moved: Moved, start: tuple[int, int], depth: float) -> t
         offset, depth = offset + np.clip(change[:2], -0.5, 0.5), depth + float(change[2])
         if np.abs(offset - start).max() > 1.5:
             return None
-    return offset, depth
+    return offset, depth, float(np.count_nonzero(used))
 
 
 def _agreeing(view: View, move: tuple[int, int], depth: float) -> tuple[Vector, Vector]:
@@ -276,15 +277,14 @@ def moved_mask(mask: Mask, offset: Vector) -> Mask:
 def best_match(view: View) -> Match | None:
     """Return the offset and depth at which an image repeats itself best; None if nowhere."""
     moved, best = Moved(view), None
-    for start, depth in candidates(view):
-        fit = refined(view, moved, start, depth)
-        if fit is None or fit[1] < view.shallowest or math.hypot(*fit[0]) < CLOSEST_PX:
-            continue
-        one = compared(view, moved, *fit)
+    fits = [fit for start, depth in candidates(view) if (fit := refined(view, moved, start, depth)) is not None]
+    fits = [fit for fit in fits if fit[1] >= view.shallowest and math.hypot(*fit[0]) >= CLOSEST_PX]
+    for offset, depth, _ in sorted(fits, key=lambda fit: -fit[2])[:COMPARED]:
+        one = compared(view, moved, offset, depth)
         if best is not None and one.score <= best.score:
             continue
         if one.score > 0.05:  # what repeats itself both ways is no ghost
-            back = compared(view, moved, -fit[0], fit[1])
+            back = compared(view, moved, -offset, depth)
             one = replace(one, score=one.score * max(0.0, 1 - 2 * back.score / one.score))
         if best is None or one.score > best.score:
             best = one

@@ -20,20 +20,25 @@ NAME = "untouched"
 """Of the artifact mask: heights there are upper bounds."""
 
 
-class TipCorrection(Params):
-    """Take the tip off: lower the heights to those of the surface; nothing is done if the tip is not known."""
+class TipSource(Params):
+    """Where the tip comes from."""
 
     source: Literal["estimate", "given"] = Knob("estimate", "The tip is estimated from the scan, or given here.")
     radius_nm: float = Knob(10.0, "Radius of a given tip.", unit="nm", gt=0, recommended=(2.0, 50.0))
     half_angle_deg: float = Knob(FLANK_DEG, "Angle between axis and flank of the tip.", unit="deg", ge=2, le=80)
     double_tip: bool = Knob(True, "Look for the ghosts of a second apex and take them off, too.")
+
+
+class TipCorrection(TipSource):
+    """Take the tip off: lower the heights to those of the surface; nothing is done if the tip is not known."""
+
     untouched: Literal["expected", "bound"] = Knob(
         "expected", "Where the tip touched nothing: the likely height, or the highest possible one."
     )
 
 
-class Untouched(TipCorrection):
-    """Mark what the tip never touched: there the corrected heights are an upper bound. Do this before tip.correct."""
+class Untouched(TipSource):
+    """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
 @step("tip.correct", TipCorrection, version="2")
@@ -54,7 +59,7 @@ def untouched(field: Field, params: Untouched) -> Found:
     return Found(mask, NAME, facts=facts)
 
 
-def _correction(field: Field, params: TipCorrection) -> tuple[Correction | None, dict[str, Any]]:
+def _correction(field: Field, params: TipSource) -> tuple[Correction | None, dict[str, Any]]:
     reason = _why_not(field)
     if reason:
         return None, {"skipped": reason}
@@ -105,7 +110,7 @@ def _without_holes(field: Field) -> Heights:
     return heights
 
 
-def _tip_of(field: Field, image: Heights, params: TipCorrection, first: First | None) -> TipEstimate | None:
+def _tip_of(field: Field, image: Heights, params: TipSource, first: First | None) -> TipEstimate | None:
     if params.source == "given":
         return None
     usable = ~_holes(field) if first is None else ~(_holes(field) | first.hidden)
