@@ -40,7 +40,7 @@ def tip_section(records: Sequence[Record], grid: Grid) -> str:
     marked = next((facts.get("pixels") for facts in marks), None)
     if marked is not None:
         share = 100 * int(marked) / (grid.rows * grid.cols)
-        rows.append(("never touched", f"{share:.1f} % of the pixels: there the heights are an upper bound"))
+        rows.append(("never touched", f"{share:.1f} % of the pixels: there the heights were not measured"))
     return f"<h4>Tip</h4>{table(('', ''), rows, 'numbers')}{_picture(facts, grid)}"
 
 

@@ -14,7 +14,9 @@ LEVELS = 10_000
 """Levels to which Gwyddion truncates heights before it compares them."""
 
 
-def certainty_map(image: Heights, tip: Heights, *, tolerance_nm: float = 0.0, spread_px: int = 0) -> Mask:
+def certainty_map(
+    image: Heights, tip: Heights, *, tolerance_nm: float = 0.0, spread_px: int = 0, hidden: Mask | None = None
+) -> Mask:
     """Mark the pixels of the surface that the tip certainly touched.
 
     Each pixel of the image was made by a contact. Where only one pixel of the reconstructed surface can have been it,
@@ -29,6 +31,8 @@ def certainty_map(image: Heights, tip: Heights, *, tolerance_nm: float = 0.0, sp
         How near counts as contact: rounding alone (0), or some sigma of the noise.
     spread_px : int
         Candidates that lie within so many pixels of each other count as one.
+    hidden : (rows, cols) bool, optional
+        True = this pixel of the image says nothing about a contact of this tip (a second apex touched).
 
     Returns
     -------
@@ -43,7 +47,7 @@ def certainty_map(image: Heights, tip: Heights, *, tolerance_nm: float = 0.0, sp
     image, tip = checked(image, "image"), checked_tip(tip)
     scale = float(np.abs(image).max()) + float(np.ptp(image))
     tolerance = max(tolerance_nm, 8 * np.finfo(np.float64).eps * scale)
-    return _touched(image, erode(image, tip), tip, tolerance, spread_px)
+    return _touched(image, erode(image, tip), tip, tolerance, spread_px, hidden)
 
 
 def certainty_map_quantized(image: Heights, tip: Heights) -> Mask:
@@ -72,7 +76,9 @@ def _erode_any(image: Heights, tip: Heights) -> Heights:
     return -dilation(-image, np.ascontiguousarray(mirrored[::-1, ::-1]))
 
 
-def _touched(image: Heights, surface: Heights, tip: Heights, tolerance: float, spread: int) -> Mask:
+def _touched(
+    image: Heights, surface: Heights, tip: Heights, tolerance: float, spread: int, hidden: Mask | None = None
+) -> Mask:
     from afmend.tip.blind_kernels import touched_once
     from afmend.tip.morphology_kernels import in_bands
 
@@ -82,6 +88,8 @@ def _touched(image: Heights, surface: Heights, tip: Heights, tolerance: float, s
         touched_once(image, surface, tip, tolerance, spread, first, last, places)
 
     in_bands(work, image.shape[0], 4 * image.size * tip.size)
+    if hidden is not None:
+        places[hidden] = -1
     found = np.zeros(image.size, dtype=np.bool_)
     found[places[places >= 0]] = True
     return found.reshape(image.shape)

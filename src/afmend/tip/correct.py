@@ -16,6 +16,7 @@ import numpy as np
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.certainty import certainty_map
+from afmend.tip.double import First
 from afmend.tip.features import noise_nm
 from afmend.tip.morphology import checked, checked_tip, dilate, erode
 
@@ -27,6 +28,8 @@ NEAR_PX = 1
 GAP = 1.0
 """How far below the bound a surface is taken to lie that the tip did not touch, at most, in units of `gap_scale`: as
 deep as the lowest height known nearby. It holds in 90 to 97 % of cases on simulated surfaces, not in deep pores."""
+EXPECTED = 0.08
+"""How far below the bound such a surface lies on average, in the same units, on simulated surfaces (box train)."""
 Z95 = 1.96
 
 
@@ -42,6 +45,9 @@ class Correction:
         Where the tip touched the surface.
     sigma : (rows, cols) float64, nm
         1-sigma error of the heights where certain: noise, the pixel in which the contact lies, and doubt about the tip.
+    expected : (rows, cols) float64, nm
+        The likely surface: the heights where certain; elsewhere lower, by what surfaces lie below their bound on
+        average, and under ghosts as given. No bound: for pictures and profiles, not for limits.
     lower, upper : (rows, cols) float64, nm
         95 % interval. Where certain it lies around the heights; elsewhere it is one-sided, from a lower limit up to
         the bound. That limit is a rule of thumb from simulated surfaces: a deep narrow hole can be any depth.
@@ -52,6 +58,7 @@ class Correction:
     heights: Heights
     certain: Mask
     sigma: Heights
+    expected: Heights
     lower: Heights
     upper: Heights
     bias_nm: float
@@ -74,6 +81,7 @@ def correct(
     limits: tuple[Heights, Heights] | None = None,
     noise: float | None = None,
     seed: int = 0,
+    ghosts: First | None = None,
 ) -> Correction:
     """Reconstruct the surface from its image.
 
@@ -90,6 +98,8 @@ def correct(
         Sigma of white noise, nm; default: measured from the image, which is too much on surfaces rough at pixel scale.
     seed : int
         Of the noise by which the bias is measured.
+    ghosts : First, optional
+        What `without_ghost` found out about a second apex; ``image`` is then corrected for both.
 
     Returns
     -------
@@ -109,20 +119,27 @@ def correct(
     sigma = noise_nm(image) if noise is None else noise
     if not (math.isfinite(sigma) and sigma >= 0):
         raise BadParameterError(f"a noise of {sigma} nm", where="tip correction", now="Give a sigma of 0 or more.")
+    hidden = None
+    if ghosts is not None:
+        image, hidden = checked(ghosts.bound, "image"), ghosts.hidden
     bound = erode(image, tip)
     bias = _bias(bound, tip, sigma, seed)
     side = math.sqrt(pixel_nm[0] * pixel_nm[1])
     pixel_error = side_error(bound)
     tolerance = CONTACT_SIGMAS * sigma + 0.25 * _roundness_misfit(tip, side)
-    certain = certainty_map(image, tip, tolerance_nm=tolerance, spread_px=NEAR_PX)
+    certain = certainty_map(image, tip, tolerance_nm=tolerance, spread_px=NEAR_PX, hidden=hidden)
     doubt = np.zeros(image.shape)
     if limits is not None:
         sharp, blunt = (erode(image, one) for one in limits)
         doubt = np.abs(sharp - blunt) / (2 * Z95)
     error = np.sqrt(sigma**2 + pixel_error**2 + doubt**2)
     heights = bound + bias
-    lower = np.where(certain, heights - Z95 * error, heights - GAP * gap_scale(heights, certain, tip) - Z95 * error)
-    return Correction(heights, certain, error, lower, heights + Z95 * error, float(np.mean(bias)))
+    gap = np.where(certain, 0.0, gap_scale(heights, certain, tip))
+    likely = heights if ghosts is None else np.minimum(heights, erode(ghosts.likely, tip) + bias)
+    return Correction(
+        heights, certain, error, likely - EXPECTED * gap, heights - GAP * gap - Z95 * error, heights + Z95 * error,
+        float(np.mean(bias)),
+    )  # fmt: skip
 
 
 def side_error(surface: Heights) -> Heights:

@@ -1,9 +1,8 @@
 """Double tips: every feature appears twice, at the same offset and lower by the same height.
 
 With apices an offset apart and one deeper than the other, the image is the higher of the image by the first and of the
-same image, shifted and lowered. So nothing at the offset is lower than the shifted image, and where the ghost wins
-both are equal: differences of heights pile up at minus the depth. A surface that repeats itself (a lattice, a grating)
-has a pile-up at depth zero; pairs of real particles have none, unless all pairs are alike.
+same image, shifted and lowered. Where the ghost wins both are equal to within the noise, and the image by the first
+apex is hidden. How ghosts are looked for: `afmend.tip.ghosts`.
 """
 
 from __future__ import annotations
@@ -13,25 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.features import noise_nm
+from afmend.tip.ghosts import Match, Moved, best_match, moved_mask, view_of
 from afmend.tip.morphology import checked, checked_tip
 
-THRESHOLD = 0.12
+THRESHOLD = 0.1
 """Score from which on a double tip is reported; the false alarms are in docs/how-to/tip.md."""
-CLOSEST_PX, FARTHEST_PX = 3, 64
-MOST_PEAKS, CANDIDATES = 500, 40
-ENOUGH_FEATURES = 6
-"""With fewer separate features that have a ghost the score sinks."""
-SIGMAS, LEVEL = 4.0, 0.012
-"""Equal means: within so many sigmas of the noise, or this share of the height range."""
-SLOPE_PX = 0.7
-"""An offset is known to so much; on slopes heights may differ accordingly."""
-GENTLE = 0.15
-"""Where slopes allow more than this share of the height range, equal means nothing."""
+SURE, NOISY = 0.5, 0.9
+"""The blurred image is asked, too, up to this score, and if no more of the pixels show texture above the noise."""
+SWEEPS, CHAIN = 400, 3
+HIDDEN_PX = 0.25
+"""On slopes a ghost may miss its feature by what the slope makes of so many pixels: interpolation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +38,7 @@ class Ghost:
         Whether ``score`` reaches `THRESHOLD`.
     score : float
         0 to 1: share of what should have a ghost that has one, times what speaks against chance.
-    offset_px : (slow, fast) int
+    offset_px : (slow, fast) float
         Where ghosts appear, seen from their features.
     offset_nm : (slow, fast) float
     depth_nm : float
@@ -55,7 +49,7 @@ class Ghost:
 
     found: bool
     score: float
-    offset_px: tuple[int, int]
+    offset_px: tuple[float, float]
     offset_nm: tuple[float, float]
     depth_nm: float
     features: int
@@ -69,7 +63,7 @@ class Ghost:
         }  # fmt: skip
 
 
-NONE = Ghost(found=False, score=0.0, offset_px=(0, 0), offset_nm=(0.0, 0.0), depth_nm=0.0, features=0)
+NONE = Ghost(found=False, score=0.0, offset_px=(0.0, 0.0), offset_nm=(0.0, 0.0), depth_nm=0.0, features=0)
 
 
 def find_ghost(image: Heights, pixel_nm: tuple[float, float], usable: Mask | None = None) -> Ghost:
@@ -89,163 +83,83 @@ def find_ghost(image: Heights, pixel_nm: tuple[float, float], usable: Mask | Non
 
     Notes
     -----
-    It cannot see apices of the same height on surfaces that repeat, a second apex nearer than 3 or farther than 64
-    pixels, nor one so deep that it touches only a few features. Currents (STM) add up instead: see `deblur`.
+    It cannot see apices of the same height, a second apex nearer than 4 or farther than 32 pixels (or a third of the
+    image), nor one so deep that it touches only a few features. On gratings the offset along the lines is unknown, and
+    does not matter. Currents (STM) add up instead: see `deblur`.
     """
     image = checked(image, "image")
     good = np.ones(image.shape, dtype=np.bool_) if usable is None else usable
-    low, high = np.quantile(image[good], (0.001, 0.999)) if good.any() else (0.0, 0.0)
-    if not high > low or min(image.shape) < 16:
+    best: Match | None = None
+    for blurred in (False, True):
+        view = view_of(image, good, blurred=blurred) if min(image.shape) >= 16 else None
+        one = None if view is None else best_match(view)
+        if one is not None and (best is None or one.score > best.score):
+            best = one
+        if view is None or (best is not None and best.score >= SURE) or np.mean(view.telling) > NOISY:
+            break
+    if best is None or best.score == 0.0:
         return NONE
-    view = _View(image, good, float(np.quantile(image[good], 0.5)), float(high - low), noise_nm(image, usable),
-                 _steepness(image))  # fmt: skip
-    best = NONE
-    for offset, depth in _candidates(view):
-        ghost = _checked_candidate(view, offset, depth, pixel_nm)
-        if ghost.score > best.score:
-            best = ghost
-    return best
+    row, col = (float(v) for v in best.offset_px)
+    step = (row * pixel_nm[0], col * pixel_nm[1])
+    return Ghost(bool(best.score >= THRESHOLD), best.score, (row, col), step, float(best.depth_nm), best.features)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _View:
-    image: Heights
-    good: Mask
-    ground: float
-    range_nm: float
-    noise: float
-    steepness: Heights
+class First:
+    """What the first apex alone would show, as far as that is known.
 
-    @property
-    def tolerance(self) -> float:
-        return max(SIGMAS * self.noise, LEVEL * self.range_nm)
+    Attributes
+    ----------
+    likely, bound : (rows, cols) float64, nm
+        The image; under ghosts a membrane from what is around them, nowhere above the bound, and the bound itself: the
+        ghost, and what is so low that its own ghost does not show.
+    hidden : (rows, cols) bool
+        Where the second apex may have touched instead of the first one.
+    """
 
-
-def _steepness(image: Heights) -> Heights:
-    """Return the largest difference between neighbors near each pixel."""
-    from scipy.ndimage import maximum_filter, minimum_filter
-
-    return np.asarray(maximum_filter(image, 3) - minimum_filter(image, 3)) / 2
+    likely: Heights
+    bound: Heights
+    hidden: Mask
 
 
-def _peaks(view: _View) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    from scipy.ndimage import maximum_filter, minimum_filter
+def without_ghost(image: Heights, ghost: Ghost, noise: float | None = None) -> First:
+    """Take the ghosts out of an image.
 
-    z = view.image
-    top = (z == maximum_filter(z, 5)) & view.good
-    top &= z - minimum_filter(z, 9) > max(8 * view.noise, 0.04 * view.range_nm)
-    rows, cols = np.nonzero(top)
-    order = np.argsort(-z[rows, cols], kind="stable")[:MOST_PEAKS]
-    return rows[order], cols[order]
+    Parameters
+    ----------
+    image : (rows, cols) float, nm
+    ghost : Ghost
+    noise : float, optional
+        Sigma of white noise, nm; default: measured from the image.
 
+    Returns
+    -------
+    First
 
-def _candidates(view: _View) -> list[tuple[tuple[int, int], float]]:
-    """Let pairs of peaks vote for an offset; of the best offsets, return the depth on which most pairs agree."""
-    rows, cols = _peaks(view)
-    if rows.size < 2:
-        return []
-    far = min(FARTHEST_PX, min(view.image.shape) // 3)
-    dy, dx = rows[None, :] - rows[:, None], cols[None, :] - cols[:, None]
-    drop = view.image[rows, cols][:, None] - view.image[rows, cols][None, :]
-    near = (np.abs(dy) <= far) & (np.abs(dx) <= far) & (np.hypot(dy, dx) >= CLOSEST_PX) & (drop > 0)
-    dy, dx, drop = dy[near], dx[near], drop[near]
-    if drop.size == 0:
-        return []
-    step = 2 * view.tolerance
-    bins = np.floor(drop / step).astype(np.int64)
-    side, deep = 2 * far + 3, int(bins.max()) + 2
-    votes = np.zeros((side, side, deep + 1))
-    np.add.at(votes, (dy + far + 1, dx + far + 1, bins), 1.0)
-    pooled = _pooled(votes)
-    found = []
-    for flat in np.argsort(-pooled, axis=None, kind="stable")[:CANDIDATES]:
-        a, b, c = np.unravel_index(int(flat), pooled.shape)
-        if pooled[a, b, c] < 2:
-            break
-        found.append(((int(a) - far - 1, int(b) - far - 1), (float(c) + 1.0) * step))
-    return found
+    Raises
+    ------
+    BadParameterError
+        If the ghost has no offset.
+    """
+    from afmend.tip.ghost_kernels import relax
 
-
-def _pooled(votes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum votes over 3 x 3 offsets and two neighboring depths; the middle counts a little more, to break ties."""
-    out = 0.01 * votes.copy()
-    for i in (-1, 0, 1):
-        for j in (-1, 0, 1):
-            moved = np.roll(votes, (i, j), axis=(0, 1))
-            out += moved + np.roll(moved, -1, axis=2)
-    return out
-
-
-def _overlap(shape: tuple[int, ...], offset: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return where features are and where their ghosts are, so that both lie in the image."""
-    here, there = [], []
-    for size, move in zip(shape, offset, strict=True):
-        here.append(slice(max(0, -move), size - max(0, move)))
-        there.append(slice(max(0, move), size - max(0, -move)))
-    return (here[0], here[1]), (there[0], there[1])
-
-
-def _checked_candidate(view: _View, offset: tuple[int, int], depth: float, pixel_nm: tuple[float, float]) -> Ghost:
-    """Compare all pixels at an offset: who should have a ghost, who has one, who forbids it."""
-    here, there = _overlap(view.image.shape, offset)
-    drop, both = view.image[here] - view.image[there], view.good[here] & view.good[there]
-    asked = both & (view.image[here] - depth > view.ground + 2 * view.tolerance)
-    depth = _refined(drop, asked, depth, view.tolerance)
-    if depth < 2 * view.tolerance:
-        return NONE
-    found = _agreement(view, offset, depth)
-    back = _agreement(view, (-offset[0], -offset[1]), depth)  # a lattice looks the same both ways
-    one_sided = max(0.0, found.tops - back.tops) * math.sqrt(max(0.0, found.pixels - back.pixels))
-    score = found.allowing**2 * one_sided * min(1.0, found.features / ENOUGH_FEATURES)
-    step = (offset[0] * pixel_nm[0], offset[1] * pixel_nm[1])
-    return Ghost(bool(score >= THRESHOLD), float(score), offset, step, float(depth), found.features)
-
-
-@dataclass(frozen=True, slots=True)
-class _Agreement:
-    """Shares of pixels that have a ghost and that allow one; of tops in sight that have one; how many features."""
-
-    pixels: float
-    allowing: float
-    tops: float
-    features: int
-
-
-def _agreement(view: _View, offset: tuple[int, int], depth: float) -> _Agreement:
-    from scipy.ndimage import label
-
-    here, there = _overlap(view.image.shape, offset)
-    source, target = view.image[here], view.image[there]
-    allowed = view.tolerance + SLOPE_PX * view.steepness[there]
-    asked = view.good[here] & view.good[there]
-    asked &= source - depth > view.ground + max(3 * view.tolerance, 0.05 * view.range_nm)
-    count = int(np.count_nonzero(asked))
-    if count == 0:
-        return _Agreement(0.0, 0.0, 0.0, 0)
-    excess = target - (source - depth)
-    gentle, equal = asked & (allowed <= GENTLE * view.range_nm), asked & (np.abs(excess) <= allowed)
-    tops = _tops(source, asked)
-    forbidden = asked & (excess < -allowed)
-    with_ghost, without = int(np.count_nonzero(tops & equal)), int(np.count_nonzero(tops & forbidden))
-    return _Agreement(
-        int(np.count_nonzero(equal & gentle)) / max(1, int(np.count_nonzero(gentle))),
-        1 - int(np.count_nonzero(forbidden)) / count,
-        with_ghost / max(1, with_ghost + without), int(label(equal & gentle & tops)[1]),
-    )  # fmt: skip
-
-
-def _tops(source: Heights, asked: Mask) -> Mask:
-    """Mark the highest pixel of each neighborhood: a feature has its ghost only if its top has."""
-    from scipy.ndimage import maximum_filter
-
-    out: Mask = asked & (maximum_filter(source, 5) - source <= 0)
-    return out
-
-
-def _refined(drop: Heights, asked: Mask, depth: float, tolerance: float) -> float:
-    """Return the median of the drops near the depth voted for."""
-    near = drop[asked & (np.abs(drop - depth) <= 2.5 * tolerance)]
-    return float(np.median(near)) if near.size else depth
+    image = checked(image, "image")
+    if ghost.offset_px == (0.0, 0.0):
+        raise BadParameterError("there is no second apex", where="double tip", now="Look for a ghost first.")
+    view = view_of(image, np.ones(image.shape, dtype=np.bool_))
+    if view is None:
+        return First(image, image, np.zeros(image.shape, dtype=np.bool_))
+    sigma, moved, offset = noise_nm(image) if noise is None else noise, Moved(view), np.array(ghost.offset_px)
+    lowered, slope, known = moved.whole(offset)
+    miss, allowed = image - lowered + ghost.depth_nm, 3 * math.sqrt(2) * sigma + HIDDEN_PX * slope
+    hidden = known & (np.abs(miss) <= allowed)
+    for _ in range(CHAIN):  # a ghost of what is hidden may lie lower
+        hidden |= known & (miss <= allowed) & moved_mask(hidden, offset)
+    raised, _, inside = moved.whole(-offset)
+    bound = np.where(hidden, np.minimum(image, np.where(inside, raised + ghost.depth_nm, np.inf)), image)
+    likely = bound.copy()
+    relax(likely, hidden, bound, SWEEPS, max(0.02 * sigma, 1e-6 * view.range_nm))
+    return First(likely, bound, hidden)
 
 
 def double_tip(tip: Heights, ghost: Ghost) -> Heights:
@@ -254,7 +168,7 @@ def double_tip(tip: Heights, ghost: Ghost) -> Heights:
     Returns
     -------
     (n, m) float64
-        As `dilate` takes it; the first apex is in the middle.
+        As `dilate` takes it; the first apex is in the middle, the second one on the nearest pixel.
 
     Raises
     ------
@@ -262,9 +176,9 @@ def double_tip(tip: Heights, ghost: Ghost) -> Heights:
         If the ghost has no offset.
     """
     tip = checked_tip(tip)
-    if ghost.offset_px == (0, 0):
+    if ghost.offset_px == (0.0, 0.0):
         raise BadParameterError("there is no second apex", where="double tip", now="Look for a ghost first.")
-    dy, dx = (-move for move in ghost.offset_px)
+    dy, dx = (-round(move) for move in ghost.offset_px)
     n, m = tip.shape[0] // 2 + abs(dy), tip.shape[1] // 2 + abs(dx)
     out = np.full((2 * n + 1, 2 * m + 1), -np.inf)
     for (y, x), drop in (((0, 0), 0.0), ((dy, dx), ghost.depth_nm)):
@@ -305,3 +219,12 @@ def deblur(current: Heights, offset_px: tuple[int, int], share: float) -> Height
         moved = -share * shifted
         out = out + moved
     return out
+
+
+def _overlap(shape: tuple[int, ...], offset: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return where features are and where their ghosts are, so that both lie in the image."""
+    here, there = [], []
+    for size, move in zip(shape, offset, strict=True):
+        here.append(slice(max(0, -move), size - max(0, move)))
+        there.append(slice(max(0, move), size - max(0, -move)))
+    return (here[0], here[1]), (there[0], there[1])

@@ -16,7 +16,7 @@ import numpy as np
 
 from afmend.errors import BadParameterError, BadScanError
 from afmend.scan.arrays import Heights, Mask
-from afmend.tip.features import GRID_MISFIT, LARGEST_PX, LEAST_REACH_PX, REACH, Peaks, find_peaks
+from afmend.tip.features import LARGEST_PX, Peaks, find_peaks
 from afmend.tip.morphology import checked
 from afmend.tip.shapes import SphereCone, largest_tip_array
 
@@ -24,6 +24,8 @@ Verdict: TypeAlias = Literal["confident", "bound", "none"]
 FEWEST_PEAKS = 8
 LOW, LIMITING = 0.05, 0.2
 """Quantiles: the radius is where the sharpest peaks begin, those up to the second one must look like a tip."""
+SHARPEST_SHARE = 0.6
+"""Weight of the sharpest peak against the low quantile: least median error on simulated surfaces (box train)."""
 ROUND = 0.5
 """Median roundness of the sharpest peaks from which on they look like images of points."""
 ONE_SIDED = 0.4
@@ -159,7 +161,7 @@ def _judged(peaks: Peaks, pixel_nm: tuple[float, float], flank_deg: float) -> Ti
             "Scan sharp features (a tip characterizer, etched needles), a larger area, or with less noise.",
         )  # fmt: skip
     radius_px = float(np.quantile(peaks.radius_px, LOW))
-    true_px = _without_grid(radius_px)
+    true_px = _likely(peaks.radius_px)
     sharpest = peaks.radius_px <= np.quantile(peaks.radius_px, LIMITING) * 1.01
     roundness = float(np.median(peaks.roundness[sharpest]))
     spread = float(np.std(np.log(peaks.prominence_nm[sharpest])))
@@ -204,10 +206,14 @@ def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, s
     return "", ""
 
 
-def _without_grid(radius_px: float) -> float:
-    """Take off, by half, what the misfit allowed for apexes between pixels adds to a radius: some lie on pixels."""
-    reach = max(REACH * radius_px, LEAST_REACH_PX)
-    return radius_px / (1 + GRID_MISFIT / reach**2)
+def _likely(radius_px: Heights) -> float:
+    """Return the radius from the low quantile and the sharpest peak, between them on a logarithmic scale.
+
+    Peaks are rounder than the tip by radii of their own, so that a quantile is too large; the sharpest one of many is
+    sharpened by noise.
+    """
+    low, sharpest = math.log(float(np.quantile(radius_px, LOW))), math.log(float(radius_px.min()))
+    return math.exp(low + SHARPEST_SHARE * (sharpest - low))
 
 
 def _interval(radius_px: Heights, side: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from afmend.pipeline import Field, Found, Leveled, Params, step
 from afmend.pipeline.params import Knob
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.correct import Correction, correct
-from afmend.tip.double import NONE, double_tip, find_ghost
+from afmend.tip.double import NONE, First, find_ghost, without_ghost
 from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
 from afmend.tip.shapes import SphereCone, largest_tip_array
 
@@ -20,8 +20,8 @@ NAME = "untouched"
 """Of the artifact mask: heights there are upper bounds."""
 
 
-class TipCorrection(Params):
-    """Take the tip off: lower the heights to the least upper bound of the surface; nothing if the tip is not known."""
+class TipSource(Params):
+    """Where the tip comes from."""
 
     source: Literal["estimate", "given"] = Knob("estimate", "The tip is estimated from the scan, or given here.")
     radius_nm: float = Knob(10.0, "Radius of a given tip.", unit="nm", gt=0, recommended=(2.0, 50.0))
@@ -29,20 +29,29 @@ class TipCorrection(Params):
     double_tip: bool = Knob(True, "Look for the ghosts of a second apex and take them off, too.")
 
 
-class Untouched(TipCorrection):
-    """Mark what the tip never touched: there the corrected heights are an upper bound. Do this before tip.correct."""
+class TipCorrection(TipSource):
+    """Take the tip off: lower the heights to those of the surface; nothing is done if the tip is not known."""
+
+    untouched: Literal["expected", "bound"] = Knob(
+        "expected", "Where the tip touched nothing: the likely height, or the highest possible one."
+    )
 
 
-@step("tip.correct", TipCorrection, version="1")
+class Untouched(TipSource):
+    """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
+
+
+@step("tip.correct", TipCorrection, version="2")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
-    """Erode the scan by the tip; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
+    """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
     found, facts = _correction(field, params)
     if found is None:
         return Leveled(np.array(field.heights), facts=facts)
-    return Leveled(np.where(_holes(field), field.heights, found.heights), facts=facts)
+    heights = found.expected if params.untouched == "expected" else found.heights
+    return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
 
 
-@step("mark.untouched", Untouched, version="1")
+@step("mark.untouched", Untouched, version="2")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that are not certain; nothing is marked if the tip is not known."""
     found, facts = _correction(field, params)
@@ -50,14 +59,15 @@ def untouched(field: Field, params: Untouched) -> Found:
     return Found(mask, NAME, facts=facts)
 
 
-def _correction(field: Field, params: TipCorrection) -> tuple[Correction | None, dict[str, Any]]:
+def _correction(field: Field, params: TipSource) -> tuple[Correction | None, dict[str, Any]]:
     reason = _why_not(field)
     if reason:
         return None, {"skipped": reason}
     image = _without_holes(field)
     depth = float(np.ptp(image))
-    estimate = _tip_of(field, image, params)
     ghost = find_ghost(image, field.pixel_nm, ~_holes(field)) if params.double_tip else NONE
+    first = without_ghost(image, ghost) if ghost.found else None
+    estimate = _tip_of(field, image, params, first)
     facts = (estimate.facts if estimate is not None else {"radius_nm": params.radius_nm}) | ghost.facts
     if estimate is not None and estimate.shape is None and not ghost.found:
         return None, facts | {"skipped": estimate.reason}
@@ -66,12 +76,10 @@ def _correction(field: Field, params: TipCorrection) -> tuple[Correction | None,
     if estimate is not None:
         shape = estimate.shape or SphereCone(radius_nm=_sharp(field), half_angle_deg=params.half_angle_deg)
         if estimate.shape is not None:
-            limits = tuple(_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
+            sharp, blunt = (_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
+            limits = (sharp, blunt)
     tip = _array(shape.radius_nm, shape.half_angle_deg, field, depth)
-    if ghost.found:
-        tip = double_tip(tip, ghost)
-        limits = None if limits is None else tuple(double_tip(one, ghost) for one in limits)
-    found = correct(image, tip, field.pixel_nm, limits=None if limits is None else (limits[0], limits[1]))
+    found = correct(image, tip, field.pixel_nm, limits=limits, ghosts=first)
     return found, facts | found.facts
 
 
@@ -102,10 +110,11 @@ def _without_holes(field: Field) -> Heights:
     return heights
 
 
-def _tip_of(field: Field, image: Heights, params: TipCorrection) -> TipEstimate | None:
+def _tip_of(field: Field, image: Heights, params: TipSource, first: First | None) -> TipEstimate | None:
     if params.source == "given":
         return None
-    return estimate_tip([image], field.pixel_nm, usable=[~_holes(field)], flank_deg=params.half_angle_deg)
+    usable = ~_holes(field) if first is None else ~(_holes(field) | first.hidden)
+    return estimate_tip([image], field.pixel_nm, usable=[usable], flank_deg=params.half_angle_deg)
 
 
 def _sharp(field: Field) -> float:

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 
 from afmend.errors import BadParameterError
 from afmend.pipeline import Field
-from afmend.tip import dilate, erode, tip_array
-from afmend.tip.double import NONE, Ghost, deblur, double_tip, find_ghost
+from afmend.tip import certainty_map, dilate, tip_array
+from afmend.tip.correct import correct
+from afmend.tip.double import NONE, Ghost, deblur, double_tip, find_ghost, without_ghost
 from afmend.tip.shapes import Multiple, Placed, SphereCone
 from afmend.tip.steps import TipCorrection, tip_correct
 from support import assert_heights_close, rough
@@ -37,16 +39,58 @@ def test_finds_the_ghost_and_takes_it_off():
     image = image_of(z, DOUBLE)
     ghost = find_ghost(image, PIXEL)
     assert ghost.found
-    assert ghost.offset_px == (8, -15)  # a ghost appears where the apex is not
-    assert ghost.offset_nm == (16.0, -30.0)
+    assert ghost.offset_px == pytest.approx((8, -15), abs=0.2)  # a ghost appears where the apex is not
+    assert ghost.offset_nm == pytest.approx((16.0, -30.0), abs=0.4)
     assert ghost.depth_nm == pytest.approx(4.0, abs=0.3)
     assert ghost.facts["double_tip"]
-    tip = double_tip(tip_array(ONE, PIXEL, 20.0), ghost)
-    before, after = (np.sqrt(np.mean((h - z)[20:-20, 20:-20] ** 2)) for h in (image, erode(image, tip)))
-    assert after < 0.6 * before
+    tip = tip_array(ONE, PIXEL, 20.0)
+    first = without_ghost(image, ghost)
+    assert (first.likely <= first.bound + 1e-9).all()
+    assert (first.bound <= image).all()
+    assert np.array_equal(first.likely[~first.hidden], image[~first.hidden])
+    done = correct(image, tip, PIXEL, ghosts=first)
+    assert (done.expected <= done.heights + 1e-9).all()
+    before, after = (np.sqrt(np.mean((h - z)[20:-20, 20:-20] ** 2)) for h in (image, done.expected))
+    assert after < 0.5 * before
     made = tip_correct(Field(image, pixel_nm=PIXEL), TipCorrection())
     assert made.facts["double_tip"]
     assert np.mean((made.heights - z) ** 2) < np.mean((image - z) ** 2)
+    bound = tip_correct(Field(image, pixel_nm=PIXEL), TipCorrection(untouched="bound"))
+    assert (made.heights <= bound.heights + 1e-9).all()
+    assert made.heights.mean() < bound.heights.mean()
+
+
+def test_finds_ghosts_between_pixels_and_those_of_gratings():
+    z = zoom(blobs(2), 2, order=3)
+    seen = np.maximum(z, np.roll(z, (25, -11), axis=(0, 1)) - 3.0)[::2, ::2]
+    noise = 0.05 * np.random.default_rng(3).standard_normal(seen.shape)
+    ghost = find_ghost(seen + noise, PIXEL)
+    assert ghost.found
+    assert ghost.offset_px == pytest.approx((12.5, -5.5), abs=0.1)
+    assert ghost.depth_nm == pytest.approx(3.0, abs=0.1)
+    y, x = np.mgrid[:120, :150]
+
+    def lines(move):
+        return 10 / (1 + np.exp(-4 * (np.sin(0.2 * (x - move) + 0.02 * y) - 0.5)))
+
+    seen = np.maximum(lines(0), lines(12) - 4.0) + 0.02 * np.random.default_rng(3).standard_normal(y.shape)
+    ghost = find_ghost(seen, PIXEL)
+    assert ghost.found
+    assert ghost.depth_nm == pytest.approx(4.0, abs=0.2)
+
+
+def test_what_a_ghost_hides_is_not_certain():
+    z = blobs(4)
+    tip = tip_array(ONE, PIXEL, 20.0)
+    image = dilate(z, tip)
+    hidden = np.zeros(z.shape, bool)
+    hidden[60:90, 50:100] = True
+    plain, without = certainty_map(image, tip), certainty_map(image, tip, hidden=hidden)
+    assert not (without & ~plain).any()
+    assert np.count_nonzero(without) < np.count_nonzero(plain)
+    far = np.ones(z.shape, bool)
+    far[40:110, 30:120] = False
+    assert np.array_equal(without[far], plain[far])
 
 
 def test_single_tips_lattices_and_pairs_are_no_ghosts():
@@ -70,13 +114,16 @@ def test_says_nothing_about_nothing():
 def test_double_tip_needs_an_offset_and_puts_the_apex_against_the_ghost():
     with pytest.raises(BadParameterError, match="second apex"):
         double_tip(np.zeros((3, 3)), NONE)
-    ghost = Ghost(found=True, score=1.0, offset_px=(2, -3), offset_nm=(4.0, -6.0), depth_nm=1.5, features=9)
+    with pytest.raises(BadParameterError, match="second apex"):
+        without_ghost(np.zeros((30, 40)), NONE)
+    ghost = Ghost(found=True, score=1.0, offset_px=(2.1, -2.8), offset_nm=(4.0, -6.0), depth_nm=1.5, features=9)
     tip = double_tip(np.zeros((1, 1)), ghost)
     needle = np.zeros((21, 23))
     needle[10, 10] = 9.0
     image = dilate(needle, tip)
     assert image[10, 10] == 9.0
     assert image[12, 7] == 7.5
+    assert not without_ghost(np.zeros((30, 40)), ghost).hidden.any()  # flat: nothing is known
 
 
 def test_currents_add_up_and_are_undone():

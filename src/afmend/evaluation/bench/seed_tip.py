@@ -87,7 +87,7 @@ def _methods(case: TipCase, model: str, extra: Mapping[str, Method]) -> dict[str
     }
     if model == "dilation":
         out["true tip (what is possible)"] = lambda z: (
-            correct(z, case.tip(), case.pixel_nm, noise=case.noise_nm).heights
+            correct(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
         )
     return {**out, **extra}
 
@@ -97,7 +97,7 @@ def _mended(image: Heights, case: TipCase) -> Heights:
     found = estimate_tip([image], case.pixel_nm)
     if found.shape is None:
         return image
-    return correct(image, found.tip(case.pixel_nm, float(np.ptp(image))), case.pixel_nm).heights
+    return correct(image, found.tip(case.pixel_nm, float(np.ptp(image))), case.pixel_nm).expected
 
 
 def _scored(family: str, model: str, case: TipCase, image: Heights, extra: Mapping[str, Method]) -> list[Score]:
