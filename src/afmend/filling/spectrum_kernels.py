@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
 
 Vector = NDArray[np.float64]
-Singles = NDArray[np.float32]
+Complex = NDArray[np.complex128]
 
 
 @njit(cache=True, nogil=True)
-def tapered(heights: Vector, level: float, down: Vector, along: Vector, out: Singles) -> None:
+def tapered(heights: Vector, level: float, down: Vector, along: Vector, out: Vector) -> None:
     """Write heights over ``level``, times a window along each axis, into a corner of ``out``."""
     rows, cols = heights.shape
     for i in range(rows):
@@ -23,12 +21,12 @@ def tapered(heights: Vector, level: float, down: Vector, along: Vector, out: Sin
 
 
 @njit(cache=True, nogil=True)
-def power_above(transform: NDArray[Any], factor: float, noise: float) -> Vector:
+def power_above(transform: Complex, factor: float, noise: float) -> Vector:
     """Return ``factor`` times the squared size of complex numbers, less the noise, never negative."""
     rows, cols = transform.shape
     out = np.empty((rows, cols))
     for i in range(rows):
         for j in range(cols):
-            real, imaginary = np.float64(transform[i, j].real), np.float64(transform[i, j].imag)
+            real, imaginary = transform[i, j].real, transform[i, j].imag
             out[i, j] = max((real * real + imaginary * imaginary) * factor - noise, 0.0)
     return out

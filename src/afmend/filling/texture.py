@@ -186,12 +186,10 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
     level = float(down**2 @ z @ along**2) / z.size
     shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
-    # Any power that is not negative makes a valid covariance: single precision is enough up to here.
-    scale = 1.0 / max(float(z.max()) - level, level - float(z.min()), np.finfo(np.float64).tiny)
-    padded = np.zeros(shape, dtype=np.float32)
-    tapered(z, level, scale * down, along, padded)
+    padded = np.zeros(shape)
+    tapered(z, level, down, along, padded)
     transform = scipy.fft.rfft2(padded, overwrite_x=True, workers=threads())
-    return power_above(transform, 1.0 / (scale * scale * z.size), noise_variance), (shape[0], shape[1])
+    return power_above(transform, 1.0 / z.size, noise_variance), (shape[0], shape[1])
 
 
 def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:

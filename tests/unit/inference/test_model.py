@@ -21,7 +21,7 @@ def card(tmp_path):
 
 def test_a_model_answers_and_its_card_survives_a_round_trip(card) -> None:
     model = load_model(str(card), "masks")
-    answer = model.run({"maps": np.zeros((1, 14, 5, 9), np.float32)})["probability"]
+    answer = model.run({"maps": np.zeros((1, 17, 5, 9), np.float32)})["probability"]
     assert answer.shape == (1, 7, 5, 9)
     assert float(np.abs(answer - 1 / (1 + np.exp(5.0))).max()) < 1e-7
     write_card(model.card, card.with_name("copy.json"))
