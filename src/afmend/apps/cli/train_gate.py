@@ -74,7 +74,9 @@ def train_gate(wish: GateTrainingWish) -> int:
     source = Source(wish.data, "train")
     with shown_bar("Training") as bar:
         made = make(table, source, wish.out, config, minutes=wish.minutes, resume=wish.resume, watch=told(bar))
-    command = f"afmend train gate --scans {wish.scans} --tested {wish.tested} --seed {wish.seed}"
+    command = (
+        f"afmend train gate --scans {wish.scans} --tested {wish.tested} --steps {config.map_steps} --seed {wish.seed}"
+    )
     card = finish(
         made,
         wish.out / "model",
