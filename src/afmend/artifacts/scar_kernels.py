@@ -173,10 +173,10 @@ def take_strongest(marks: Mask, evidence: Map, reach: int, found: Mask, proof: M
     """
     rows, cols = marks.shape
     share = np.float32(0.97)
-    words = marks.reshape(marks.size).view(np.uint8)
+    pixels = marks.reshape(marks.size)
     left = 0
-    for at in range(words.size):
-        if words[at] == 0:
+    for at in range(pixels.size):
+        if not pixels[at]:
             continue
         i, j = at // cols, at % cols
         best = np.float32(0.0)

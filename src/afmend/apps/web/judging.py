@@ -14,10 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from afmend.apps.web.measures import finite
-from afmend.apps.web.reading import Reader
+from afmend.apps.web.reading import Reader, state_of
 from afmend.apps.web.requests import parsed
 from afmend.apps.web.roots import Roots
-from afmend.errors import CorruptFileError
 
 PATIENCE_S = 240.0
 """The first judgment after an installation compiles its loops."""
@@ -62,13 +61,7 @@ class Judging:
         return JSONResponse(await asyncio.to_thread(self._judge, path, asked.frame, asked.channel))
 
     def _judge(self, path: Path, frame: int, channel: str | None) -> dict[str, Any]:
-        try:
-            facts = path.stat()
-        except OSError as error:
-            raise CorruptFileError(
-                "cannot be opened", where=path.name, now="Was it moved? List the folder again."
-            ) from error
-        key = (path, facts.st_mtime_ns, facts.st_size, frame, channel)
+        key = (*state_of(path), frame, channel)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

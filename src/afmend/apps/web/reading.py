@@ -24,6 +24,23 @@ TIMEOUT_S = 60.0
 MEMORY_MB = 6144
 
 
+def state_of(path: Path) -> tuple[Path, int, int]:
+    """Return what changes when a file changes: its path, time and size.
+
+    Raises
+    ------
+    CorruptFileError
+        If there is no such file any more.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise CorruptFileError(
+            "cannot be opened", where=path.name, now="Was it moved? List the folder again."
+        ) from error
+    return path, facts.st_mtime_ns, facts.st_size
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """One image of a file."""
@@ -135,13 +152,7 @@ class Library:
         AfmendError
             As `Reader.ask`.
         """
-        try:
-            facts = path.stat()
-        except OSError as error:
-            raise CorruptFileError(
-                "cannot be opened", where=path.name, now="Was it moved? List the folder again."
-            ) from error
-        key = (path, facts.st_mtime_ns, facts.st_size, frame)
+        key = (*state_of(path), frame)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

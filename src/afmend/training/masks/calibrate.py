@@ -114,7 +114,7 @@ def _level(shown: Sequence[Answer], group: Sequence[int]) -> float:
             clean_px += p.size
     dice = 2 * right / np.maximum(right + vain + real, 1)
     dice[(clean / clean_px > CLEAN_SHARE) | (right < PRECISION * (right + vain))] = -1
-    return LEVELS[int(np.argmax(dice))] if dice.max() >= 0 else LEVELS[-1]
+    return LEVELS[int(np.argmax(dice))] if dice.max() > 0 else LEVELS[-1]
 
 
 def _at_least(values: Map) -> NDArray[np.float64]:
