@@ -279,3 +279,8 @@ def test_reasons_name_what_was_measured() -> None:
     del quiet["trace_retrace_correlation"]
     assert "no detector finds an artifact" in " ".join(reasons(GOOD, quiet, {}))
     assert reasons(IMAGING, quiet, {"jerk": 2.0}) == ("what counted most, in usual deviations: jerk (+2.0)",)
+
+
+def test_reasons_have_no_exponents():
+    facts = {"missing_percent": 0.0, "detectors": {}, "jumps": [], "relief_over_noise": 123.4}
+    assert "the relief is 120 times the noise" in reasons(GOOD, facts, {})

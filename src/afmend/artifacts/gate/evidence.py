@@ -11,6 +11,7 @@ from afmend.artifacts.gate.area_features import line_correlation
 from afmend.artifacts.gate.detectors import NAMES, Detected
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
 from afmend.artifacts.gate.view import View
+from afmend.pictures.numerals import plain
 
 Numbers = Mapping[str, float]
 WORDS = {
@@ -88,7 +89,7 @@ def reasons(verdict: str, facts: Mapping[str, Any], importance: Mapping[str, flo
     out = list(_found(facts))
     pair = facts.get("trace_retrace_correlation")
     if pair is not None and (verdict != GOOD or pair > 0.9):
-        differ = f"{facts['trace_retrace_over_noise']:.2g} times the noise"
+        differ = f"{plain(facts['trace_retrace_over_noise'], 2)} times the noise"
         text = f"trace and retrace correlate to {pair:.2f} and differ by {differ}"
         worst = facts["lines_that_disagree"]
         out.append(text + (f"; not at all alike in lines {line_list(worst)}" if worst and verdict != GOOD else ""))
@@ -97,11 +98,11 @@ def reasons(verdict: str, facts: Mapping[str, Any], importance: Mapping[str, flo
     elif verdict == TIP:
         out += _tip(facts)
     elif verdict == IMAGING and facts["relief_over_noise"] < 4:
-        out.append(f"the relief is only {facts['relief_over_noise']:.2g} times the noise")
+        out.append(f"the relief is only {plain(facts['relief_over_noise'], 2)} times the noise")
     elif verdict == GOOD:
         if not facts["detectors"]:
             out.append("no detector finds an artifact")
-        out.append(f"the relief is {facts['relief_over_noise']:.2g} times the noise")
+        out.append(f"the relief is {plain(facts['relief_over_noise'], 2)} times the noise")
     if len(out) < 2 and importance:
         named = ", ".join(f"{name} ({value:+.1f})" for name, value in importance.items())
         out.append(f"what counted most, in usual deviations: {named}")
@@ -110,10 +111,10 @@ def reasons(verdict: str, facts: Mapping[str, Any], importance: Mapping[str, flo
 
 def _found(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["missing_percent"] > 0:
-        yield f"{facts['missing_percent']:.2g} % of the pixels were never measured"
+        yield f"{plain(facts['missing_percent'], 2)} % of the pixels were never measured"
     for name, found in facts["detectors"].items():
         words, step = WORDS[name]
-        yield f"{words} in lines {line_list(found['lines'])} ({found['percent']:.2g} % of the pixels, {step})"
+        yield f"{words} in lines {line_list(found['lines'])} ({plain(found['percent'], 2)} % of the pixels, {step})"
     if facts["jumps"]:
         yield f"the image jumps at lines {line_list(facts['jumps'])} (mark.jumps)"
 
