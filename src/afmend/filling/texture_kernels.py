@@ -120,7 +120,7 @@ def choose(  # noqa: C901 (compiled)
             dy = (y - lines[k]) * slow
             for x in range(best.size):
                 d = dy * dy + away[k, x] * away[k, x]
-                best[x] = d if d < best[x] else best[x]
+                best[x] = min(best[x], d)
         vy = (y - cy) * slow
         for x in range(left, right):
             if not known[y, x]:
