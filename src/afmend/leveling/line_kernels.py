@@ -84,42 +84,18 @@ def _median(part: F) -> float:
 
 
 @njit(cache=True, nogil=True)
-def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
-    """Return the median and the robust scale of the differences of each pair of lines.
-
-    The scale is 1.4826 MAD, but where more than half of the differences are equal (quantized heights) it is
-    taken from the third quartile.
-    """
-    pairs = lines.size - 1
-    middle = np.zeros(pairs)
-    scale = np.zeros(pairs)
-    values = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
-    for i in range(pairs):
-        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
-        if n == 0:
-            continue
-        middle[i] = _median(values[:n])
-        away = np.abs(values[:n] - middle[i])
-        scale[i] = max(1.4826 * _median(away), 0.4 * _select(away, (3 * n) // 4))
-    return middle, scale
-
-
-@njit(cache=True, nogil=True)
-def core_scales(r: F, skip: B, lines: I, pairs: I, scale: F) -> None:
-    """Write the scale of the densest quarter of each pair's differences, 1 for a unit Gaussian, into zeros."""
-    values = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
-    for i in range(pairs.size):
-        n = _gather(r, skip, lines[pairs[i]], lines[pairs[i] + 1], values, where)
-        reach = n // 4
+def densest_quarter(ordered: F, count: I) -> F:
+    """Return how wide the densest quarter of the first ``count`` numbers of sorted lines is; 0 if it holds but one."""
+    out = np.zeros(count.size)
+    for i in range(count.size):
+        reach = count[i] // 4
         if reach < 2:
             continue
-        ordered = np.sort(values[:n])
         least = np.inf
-        for k in range(n - reach):
-            least = min(least, ordered[k + reach] - ordered[k])
-        scale[i] = least / 0.637
+        for k in range(count[i] - reach):
+            least = min(least, ordered[i, k + reach] - ordered[i, k])
+        out[i] = least
+    return out
 
 
 @njit(cache=True, nogil=True)
