@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from afmend.leveling.evidence import detrend
 from afmend.leveling.features import median, quantum
-from afmend.leveling.line_scales import Scales, pair_scales, scales_of, typical
+from afmend.leveling.line_scales import Scales, pair_scales, scales_of, sorted_differences, typical
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -199,14 +199,21 @@ def follow(
 def _pair_fit(
     r: Heights, skip: Mask, lines: NDArray[np.int64], scales: Scales, tests: NDArray[np.float64], *, with_slope: bool
 ) -> tuple[Vector, Vector, NDArray[np.float64]]:
-    """`line_kernels.pair_fit`, half of the pairs on either of two threads; ``scales`` begin with the guesses."""
+    """`line_kernels.pair_fit`, half of the pairs on either of two threads; ``scales`` begin with the guesses.
+
+    Where the differences scatter widely, their mode is the guess.
+    """
     from afmend.compiled import by_halves
     from afmend.leveling import line_kernels as kernels
 
     guess, scale, widest = scales
 
     def half(i: int, j: int) -> tuple[Vector, Vector, NDArray[np.float64]]:
-        return kernels.pair_fit(r, skip, lines[i : j + 1], guess[i:j], scale[i:j], widest, tests, with_slope)
+        near, wide = guess[i:j].copy(), i + np.flatnonzero(scale[i:j] > 1.5 * widest)
+        ordered, count = sorted_differences(r, skip, lines[wide], lines[wide + 1])
+        some = count > 0
+        near[wide[some] - i] = kernels.modes(ordered[some], count[some], 2.0 * widest)
+        return kernels.pair_fit(r, skip, lines[i : j + 1], near, scale[i:j], widest, tests, with_slope)
 
     offset, slope, leak = by_halves(half, lines.size - 1)
     return offset, slope, leak

@@ -36,16 +36,23 @@ def pair_scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[Vecto
     """
     from afmend.leveling import line_kernels as kernels
 
-    unknown = skip[lines[1:]] | skip[lines[:-1]]
-    ordered = np.where(unknown, np.inf, r[lines[1:]] - r[lines[:-1]])
-    count = r.shape[1] - np.count_nonzero(unknown, axis=1)
-    ordered.sort(axis=1)
+    ordered, count = sorted_differences(r, skip, lines[:-1], lines[1:])
     pair, top = np.arange(count.size), np.maximum(count - 1, 0)
     middle = np.where(count > 0, _medians(ordered, count), 0.0)
     away = np.abs(ordered - middle[:, None])
     away.sort(axis=1)
     scale = np.maximum(1.4826 * _medians(away, count), 0.4 * away[pair, np.minimum(3 * count // 4, top)])
     return middle, np.where(count > 0, scale, 0.0), kernels.densest_quarter(ordered, count) / 0.637
+
+
+def sorted_differences(
+    r: Heights, skip: Mask, below: NDArray[np.int64], above: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sort the differences of each pair of lines; return also the number of usable ones, which come first."""
+    unknown = skip[above] | skip[below]
+    ordered = np.where(unknown, np.inf, r[above] - r[below])
+    ordered.sort(axis=1)
+    return ordered, r.shape[1] - np.count_nonzero(unknown, axis=1)
 
 
 def _medians(ordered: NDArray[np.float64], count: NDArray[np.int64]) -> Vector:
