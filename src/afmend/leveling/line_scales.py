@@ -59,7 +59,7 @@ def _medians(ordered: NDArray[np.float64], count: NDArray[np.int64]) -> Vector:
     """Medians of the first ``count`` numbers of sorted lines."""
     pair, upper = np.arange(count.size), np.minimum(count // 2, ordered.shape[1] - 1)
     lower = np.where(count % 2, upper, np.maximum(upper - 1, 0))
-    return 0.5 * (ordered[pair, lower] + ordered[pair, upper])
+    return np.asarray(0.5 * (ordered[pair, lower] + ordered[pair, upper]))
 
 
 def typical(values: Vector) -> float:
