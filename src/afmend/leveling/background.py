@@ -124,7 +124,8 @@ def choose_degree(sums: Sums, highest: int, gain: float = 0.02) -> int:
     """
     errors = [_left_out(sums, degree) for degree in range(highest + 1)]
     good = min(errors) * (1.0 + gain)
-    return next(degree for degree, error in enumerate(errors) if error <= good)
+    # Heights too small to be squared tell nothing.
+    return next((degree for degree, error in enumerate(errors) if error <= good), 0)
 
 
 def _left_out(sums: Sums, degree: int) -> float:

@@ -67,6 +67,7 @@ class Channel:
     masks: Masks = field(default_factory=Masks)
     uncertainty: Heights | None = None
     _digests: dict[str, str] = field(default_factory=dict, repr=False)
+    _checked: Heights | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         values = self.values
@@ -76,13 +77,15 @@ class Channel:
             )
         if self.direction not in DIRECTIONS:
             raise BadScanError(f"direction {self.direction!r} is none of {', '.join(DIRECTIONS)}")
-        known = "values" in self._digests  # an evolved channel whose heights are the same as before
-        if not known and not (float(values.min()) > -LARGEST and float(values.max()) < LARGEST):
-            raise BadScanError(
-                f"channel {self.key} holds NaN, infinite or absurdly large values",
-                now="Mark such pixels as missing (Channel.from_raw).",
-            )
-        object.__setattr__(self, "values", frozen(values))
+        if values is not self._checked:
+            if not (float(values.min()) > -LARGEST and float(values.max()) < LARGEST):
+                raise BadScanError(
+                    f"channel {self.key} holds NaN, infinite or absurdly large values",
+                    now="Mark such pixels as missing (Channel.from_raw).",
+                )
+            object.__setattr__(self, "values", frozen(values))
+            object.__setattr__(self, "_checked", self.values)
+            object.__setattr__(self, "_digests", {p: d for p, d in self._digests.items() if p != "values"})
         self.masks.check(self.shape)
         if self.uncertainty is not None:
             sigma = self.uncertainty

@@ -57,6 +57,11 @@ def test_a_single_jump_is_removed_whole() -> None:
     assert float(np.diff(verdict.correction)[49]) == pytest.approx(40, abs=5)
 
 
+def test_heights_too_small_to_be_squared_choose_a_constant() -> None:
+    z = 1e-310 * rough((40, 57))
+    assert background.choose_degree(background.collect(z, np.zeros(z.shape, bool), 2), 2) == 0
+
+
 def test_the_background_is_found_and_its_tiles_choose_the_degree() -> None:
     shape = (40, 57)
     y, x = np.linspace(-1, 1, 40)[:, None], np.linspace(-1, 1, 57)[None, :]

@@ -1,6 +1,7 @@
 """The object everything passes on."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,18 @@ def test_arrays_are_read_only_and_nobody_else_can_write():
 def test_bad_objects_are_refused(make):
     with pytest.raises(BadScanError):
         make()
+
+
+def test_new_heights_are_checked_and_hashed_however_they_come():
+    channel = Channel("height", "trace", rough((9, 12)), "nm")
+    before = channel.digest()
+    with pytest.raises(BadScanError, match="NaN"):
+        replace(channel, values=np.full((9, 12), np.nan))
+    with pytest.raises(BadScanError, match="NaN"):
+        channel.evolve(values=np.full((9, 12), np.inf))
+    assert replace(channel, values=channel.values + 1).digest() != before
+    assert channel.evolve(masks=Masks(missing=channel.values > 0)).values is channel.values
+    assert channel.digest() == before
 
 
 def test_nan_becomes_missing():
