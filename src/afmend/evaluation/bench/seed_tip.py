@@ -24,6 +24,7 @@ from afmend.tip.villarrubia import tip_bound
 Method: TypeAlias = Callable[[Heights], Heights]
 FAMILIES = {"AFM": ("particles", "fibers", "fractal", "porous", "grains", "cells"), "STM": ("terraces", "lattice")}
 MODELS = ("dilation", "Gaussian, as in the seed")
+FIRST_SEED = 1_000_000
 WINDOW_PX = 33
 """Side of the seed's kernel; its radius and center are given in units of it."""
 RADII, CENTERS = (0.05, 0.1), (0.2, 0.8)
@@ -60,13 +61,19 @@ def seed_tip(
     families = [(group, family) for group, names in FAMILIES.items() for family in names]
     for group, family in families:
         for k in range(count):
-            case = tip_case(box, 1_000_000 + 1000 * seed + k, family, shape=(size, size))
+            case = tip_case(box, FIRST_SEED + 1000 * seed + k, family, shape=(size, size))
             if case is None:
                 continue
             for model in MODELS:
-                image = case.image if model == "dilation" else blurred(case.surface, np.random.default_rng([seed, k]))
-                scores += _scored(f"{group}: {family}", model, case, image, extra or {})
+                image = image_of(case, model, seed, k)
+                methods = {**_methods(case, model), **(extra or {})}
+                scores += scored(f"{group}: {family}", model, case, image, methods)
     return _table(scores, count)
+
+
+def image_of(case: TipCase, model: str, seed: int, k: int) -> Heights:
+    """Return the image by one of `MODELS`."""
+    return case.image if model == "dilation" else blurred(case.surface, np.random.default_rng([seed, k]))
 
 
 def blurred(surface: Heights, rng: np.random.Generator) -> Heights:
@@ -79,7 +86,7 @@ def blurred(surface: Heights, rng: np.random.Generator) -> Heights:
     return np.asarray(shift(smooth, move, order=1, mode="nearest"))
 
 
-def _methods(case: TipCase, model: str, extra: Mapping[str, Method]) -> dict[str, Method]:
+def _methods(case: TipCase, model: str) -> dict[str, Method]:
     out: dict[str, Method] = {
         "raw image": lambda z: z,
         "blind, as Gwyddion": lambda z: erode(z, tip_bound(z, GWYDDION_SIZE, GWYDDION_LEVEL * float(np.ptp(z)))),
@@ -89,7 +96,7 @@ def _methods(case: TipCase, model: str, extra: Mapping[str, Method]) -> dict[str
         out["true tip (what is possible)"] = lambda z: (
             correct(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
         )
-    return {**out, **extra}
+    return out
 
 
 def _mended(image: Heights, case: TipCase) -> Heights:
@@ -100,10 +107,11 @@ def _mended(image: Heights, case: TipCase) -> Heights:
     return correct(image, found.tip(case.pixel_nm, float(np.ptp(image))), case.pixel_nm).expected
 
 
-def _scored(family: str, model: str, case: TipCase, image: Heights, extra: Mapping[str, Method]) -> list[Score]:
+def scored(family: str, model: str, case: TipCase, image: Heights, methods: Mapping[str, Method]) -> list[Score]:
+    """Score methods on one image of a case."""
     truth, peak = case.surface, robust_peak(case.surface)
     raw, out = psnr(image, truth, peak_nm=peak), []
-    for name, method in _methods(case, model, extra).items():
+    for name, method in methods.items():
         z = method(image)
         decibels = psnr(z, truth, peak_nm=peak)
         out.append(
