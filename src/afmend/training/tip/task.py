@@ -26,7 +26,7 @@ CROP = 96
 TAILS = (0.025, 0.975)
 LEAST_SHARE = 0.3
 """What the tip did to a crop counts at least as much of what it did to the whole image."""
-WIDTH_WEIGHT = 0.3
+WIDTH_WEIGHT = 1.0
 
 
 @lru_cache(maxsize=4)
