@@ -95,7 +95,7 @@ def tip(
     data: Annotated[Path, typer.Option(help="Folder for simulated images; what is there is used again.")] = Path(
         "checkpoints/tip-images"
     ),
-    scans: Annotated[int, typer.Option(min=8, help="Simulated images to learn from.")] = 2600,
+    scans: Annotated[int, typer.Option(min=8, help="Simulated images to learn from.")] = 4000,
     minutes: Minutes = None,
     resume: Resume = False,
     steps: Steps = None,
