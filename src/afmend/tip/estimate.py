@@ -23,9 +23,7 @@ from afmend.tip.shapes import SphereCone, largest_tip_array
 Verdict: TypeAlias = Literal["confident", "bound", "none"]
 FEWEST_PEAKS = 8
 LOW, LIMITING = 0.05, 0.2
-"""Quantiles: the radius is where the sharpest peaks begin, those up to the second one must look like a tip."""
-SHARPEST_SHARE = 0.6
-"""Weight of the sharpest peak against the low quantile: least median error on simulated surfaces (box train)."""
+"""Quantiles: all tips are sharper than the first, and the peaks up to the second one must look like a tip."""
 ROUND = 0.5
 """Median roundness of the sharpest peaks from which on they look like images of points."""
 ONE_SIDED = 0.4
@@ -36,7 +34,7 @@ LEAST_RELIEF = 0.35
 """Drop around the sharpest peaks, within their radius, over the radius: flatter ones show the surface, not the tip."""
 ALIKE = 0.16
 """Spread of the logarithms of prominence below which the sharpest peaks may be one kind of particle."""
-OWN_RADIUS, SAMPLING = 2.3, 1.25
+OWN_RADIUS, SAMPLING = 2.3, 1.1
 """By which factors the radius may be too large (features have radii of their own) or too small (peaks lie between
 pixels), in 95 % of confident cases on simulated surfaces of 12 families (box train)."""
 FLANK_DEG = 20.0
@@ -161,15 +159,15 @@ def _judged(peaks: Peaks, pixel_nm: tuple[float, float], flank_deg: float) -> Ti
             "Scan sharp features (a tip characterizer, etched needles), a larger area, or with less noise.",
         )  # fmt: skip
     radius_px = float(np.quantile(peaks.radius_px, LOW))
-    true_px = _likely(peaks.radius_px)
+    true_px = float(peaks.radius_px.min())  # features have radii of their own: the sharpest one's is least
     sharpest = peaks.radius_px <= np.quantile(peaks.radius_px, LIMITING) * 1.01
     roundness = float(np.median(peaks.roundness[sharpest]))
     spread = float(np.std(np.log(peaks.prominence_nm[sharpest])))
-    relief = float(np.median(peaks.relief_nm[sharpest])) / (radius_px * side)
+    relief = float(np.median(peaks.relief_nm[sharpest])) / (true_px * side)
     evenness = float(np.median(peaks.evenness[sharpest]))
     low, high = _interval(peaks.radius_px, side)
     details = {"roundness": roundness, "spread": spread, "relief": relief, "evenness": evenness, "radius_px": radius_px}
-    reason, advice = _doubt(radius_px, roundness, evenness, relief, spread)
+    reason, advice = _doubt(true_px, roundness, evenness, relief, spread)
     if reason:
         none = radius_px >= 0.95 * LARGEST_PX
         return TipEstimate(
@@ -204,16 +202,6 @@ def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, s
             characterizer,
         )
     return "", ""
-
-
-def _likely(radius_px: Heights) -> float:
-    """Return the radius from the low quantile and the sharpest peak, between them on a logarithmic scale.
-
-    Peaks are rounder than the tip by radii of their own, so that a quantile is too large; the sharpest one of many is
-    sharpened by noise.
-    """
-    low, sharpest = math.log(float(np.quantile(radius_px, LOW))), math.log(float(radius_px.min()))
-    return math.exp(low + SHARPEST_SHARE * (sharpest - low))
 
 
 def _interval(radius_px: Heights, side: float) -> tuple[float, float]:

@@ -22,9 +22,15 @@ Recipe: TypeAlias = Literal["seed-1", "seed-2", "seed-3"]
 Blunting: TypeAlias = Literal["dilation", "gaussian"]
 NETWORKS = {"seed-1": SeedOne, "seed-2": SeedTwo, "seed-3": SeedThree}
 CONFIGS = {
-    "seed-1": Training(steps=3000, batch=16, rate=1e-4, decay=0.0, average=0.99, judge_every=1000, precision="fp32", workers=0),
-    "seed-2": Training(steps=3000, batch=16, rate=1e-3, decay=0.0, average=0.99, judge_every=1000, precision="fp32", workers=0),
-    "seed-3": Training(steps=2000, batch=16, rate=1e-3, decay=0.0, average=0.99, judge_every=1000, precision="fp32", workers=0),
+    "seed-1": Training(
+        steps=3000, batch=16, rate=1e-4, decay=0.0, average=0.99, judge_every=1000, precision="fp32", workers=0
+    ),
+    "seed-2": Training(
+        steps=3000, batch=16, rate=1e-3, decay=0.0, average=0.99, judge_every=1000, precision="fp32", workers=0
+    ),
+    "seed-3": Training(
+        steps=2000, batch=16, rate=1e-3, decay=0.0, average=0.99, judge_every=1000, precision="fp32", workers=0
+    ),
 }
 """The rate of the first model is the seed's; it does not tell the others'."""
 CROP = 128
