@@ -24,31 +24,29 @@ def put_back(
     Of the pixels of the bound that can have made it, that one is raised whose answer is nearest; if none can, the
     highest. One pass is enough: raising a pixel never takes another contact away.
     """
-    (height, width), (n, m) = bound.shape, tip.shape
-    above, left = n // 2, m // 2
     for k in range(rows.size):
-        wanted = image[rows[k], cols[k]] - tolerance
-        touched, best, best_row, best_col = False, np.inf, -1, -1
-        top, top_row, top_col = -np.inf, -1, -1
-        for u in range(n):
-            row = min(max(rows[k] + u - above, 0), height - 1)
-            for v in range(m):
-                if tip[u, v] == -np.inf:
-                    continue
-                col = min(max(cols[k] + v - left, 0), width - 1)
-                if answer[row, col] + tip[u, v] >= wanted:
-                    touched = True
-                    break
-                reach = bound[row, col] + tip[u, v]
-                if reach > top:
-                    top, top_row, top_col = reach, row, col
-                if reach >= wanted and bound[row, col] - answer[row, col] < best:
-                    best, best_row, best_col = bound[row, col] - answer[row, col], row, col
-            if touched:
-                break
-        if touched:
-            continue
-        if best_row < 0:
-            best_row, best_col = top_row, top_col
-        answer[best_row, best_col] = bound[best_row, best_col]
-        kept[best_row, best_col] = False
+        row, col = _to_raise(rows[k], cols[k], image[rows[k], cols[k]] - tolerance, answer, bound, tip)
+        if row >= 0:
+            answer[row, col] = bound[row, col]
+            kept[row, col] = False
+
+
+@njit(cache=True, nogil=True)
+def _to_raise(
+    y: int, x: int, wanted: float, answer: NDArray[np.float64], bound: NDArray[np.float64], tip: NDArray[np.float64]
+) -> tuple[int, int]:
+    """Return the pixel to raise, so that the image at (y, x) gets a contact; -1 if it has one."""
+    best, at = np.inf, (-1, -1)
+    top, highest = -np.inf, (-1, -1)
+    for u in range(tip.shape[0]):
+        row = min(max(y + u - tip.shape[0] // 2, 0), bound.shape[0] - 1)
+        for v in range(tip.shape[1]):
+            col = min(max(x + v - tip.shape[1] // 2, 0), bound.shape[1] - 1)
+            if answer[row, col] + tip[u, v] >= wanted:
+                return -1, -1
+            reach, gap = bound[row, col] + tip[u, v], bound[row, col] - answer[row, col]
+            if reach > top:
+                top, highest = reach, (row, col)
+            if reach >= wanted and gap < best:
+                best, at = gap, (row, col)
+    return at if at[0] >= 0 else highest

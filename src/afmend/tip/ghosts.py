@@ -22,7 +22,7 @@ from afmend.tip.features import noise_nm
 
 Vector = NDArray[np.float64]
 CLOSEST_PX, FARTHEST_PX = 4.0, 32
-PLACES, CANDIDATES, FITTED, COMPARED = 6000, 12, 6000, 6
+PLACES, CANDIDATES, FITTED, COMPARED = 6000, 30, 6000, 8
 """Pixels that vote, offsets that are refined, pixels that refine one, offsets at which all pixels are compared."""
 SHALLOWEST = 0.015
 """Least depth of a second apex, of the range of heights."""
@@ -47,6 +47,13 @@ SAME_TEXTURE = 0.12
 SCALES = 4
 """The noise is an upper bound on rough surfaces: it is halved so many times less one, and the best taken."""
 BLUR_PX = 1.0
+DETAIL_PX = 3.0
+"""What is longer than this (sigma) is taken off before an image is correlated with itself."""
+PERIOD = 0.75
+"""A ghost has no ghost of its own: at its offset details correlate by one half at most, at a period of the sample by
+one."""
+NEAR_PERIOD_PX, DIP = 3, 0.3
+"""A period is so near; on the way there the correlation is lower by this at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +134,40 @@ def texture_of(image: Heights, window: int) -> Heights:
     tilt = correlate1d(lines, ramp, 0) ** 2 + correlate1d(correlate1d(z, ramp, 1), flat, 0) ** 2
     left: Heights = np.maximum(square - correlate1d(lines, flat, 0) ** 2 - tilt / float(np.mean(k * k)), 0.0)
     return left
+
+
+def correlation(view: View, far: int) -> Heights:
+    """Return how an image's details correlate with themselves at offsets up to ``far`` pixels, freed of noise."""
+    from scipy.fft import irfft2, next_fast_len, rfft2
+    from scipy.ndimage import gaussian_filter
+
+    detail = np.where(view.good, view.image - gaussian_filter(view.image, DETAIL_PX), 0.0)
+    detail[view.good] -= float(np.mean(detail[view.good]))
+    size = [next_fast_len(n + far) for n in detail.shape]
+    sums, counts = (irfft2(np.abs(rfft2(z, size)) ** 2, size) for z in (detail, view.good.astype(np.float64)))
+    lags = np.arange(-far, far + 1)
+    chosen = np.ix_(lags, lags)
+    noise = min(view.noise**2, 0.5 * sums[0, 0] / max(counts[0, 0], 1.0))
+    out: Heights = (
+        sums[chosen] / np.maximum(counts[chosen], 1.0) / (sums[0, 0] / max(counts[0, 0], 1.0) - noise + 1e-300)
+    )
+    return out
+
+
+def is_period(alike: Heights, offset: Vector) -> bool:
+    """Whether near an offset the details of an image repeat themselves altogether; ``alike`` is their correlation.
+
+    Nearer to the middle they must repeat themselves less: smooth images do so everywhere.
+    """
+    from scipy.ndimage import map_coordinates
+
+    far, distance = alike.shape[0] // 2, math.hypot(*offset)
+    row, col = (int(np.clip(round(float(k)), -far, far)) + far for k in offset)
+    reach = NEAR_PERIOD_PX
+    around = alike[max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1]
+    shares = np.linspace(0, 1, 2 * math.ceil(distance) + 1)
+    between = map_coordinates(alike, [shares * float(k) + far for k in offset], order=1, mode="nearest")
+    return bool(around.max() > max(PERIOD, between.min() + DIP))
 
 
 def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
@@ -249,20 +290,22 @@ def _agreement(
     view: View, offset: Vector, depth: float, parts: tuple[Heights, Heights, Mask, Heights, Heights, Heights],
     scale: float,
 ) -> Match:  # fmt: skip
-    from scipy.ndimage import label
+    from scipy.ndimage import label, minimum_filter
 
     z, slope, known, miss, left, texture = parts
     allowed = 2.5 * scale + (FINE_PX + view.vague_px) * slope
     from_ghost = moved_mask(miss <= allowed, offset)
-    alike = known & (texture > (2 * scale) ** 2) & (left < SAME_TEXTURE * texture + 1.6 * scale**2)
+    whole = minimum_filter(known, view.window, mode="constant", cval=False)  # else edges look like texture
+    alike = whole & (texture > (2 * scale) ** 2) & (left < SAME_TEXTURE * texture + 1.6 * scale**2)
     equal = alike & (np.abs(miss) <= allowed)
     beside = np.count_nonzero(alike & ~equal & (np.abs(miss) <= 3 * allowed)) / 2
     repeated = np.count_nonzero(alike & (np.abs(miss) > 3 * allowed))  # at other depths: a lattice, on a slope or so
     forbidden = np.count_nonzero(known & (z - depth > view.ground + allowed) & (miss < -allowed) & ~from_ghost)
     areas = np.bincount(label(equal)[0].ravel())[1:]
     features = int(np.sum(1 + areas[areas >= FEATURE_PX] // 64))  # a long wall counts more than once
-    count = np.count_nonzero(equal)
-    score = max(0.0, count - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * miss.size)
+    # A ghost has no ghost of its own: what is one of one is none, nor is the other.
+    count, chained = np.count_nonzero(equal), 2 * np.count_nonzero(equal & moved_mask(equal, offset))
+    score = max(0.0, count - chained - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * miss.size)
     return Match(offset, depth, float(score * min(1.0, features / ENOUGH_FEATURES)), features, scale)
 
 
@@ -277,8 +320,10 @@ def moved_mask(mask: Mask, offset: Vector) -> Mask:
 def best_match(view: View) -> Match | None:
     """Return the offset and depth at which an image repeats itself best; None if nowhere."""
     moved, best = Moved(view), None
+    alike = correlation(view, min(FARTHEST_PX, min(view.image.shape) // 3))
     fits = [fit for start, depth in candidates(view) if (fit := refined(view, moved, start, depth)) is not None]
     fits = [fit for fit in fits if fit[1] >= view.shallowest and math.hypot(*fit[0]) >= CLOSEST_PX]
+    fits = [fit for fit in fits if not is_period(alike, fit[0])]
     for offset, depth, _ in sorted(fits, key=lambda fit: -fit[2])[:COMPARED]:
         one = compared(view, moved, offset, depth)
         if best is not None and one.score <= best.score:

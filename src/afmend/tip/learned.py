@@ -82,8 +82,9 @@ def model_inputs(
     whole = math.sqrt(float(np.mean(added**2)) + float(np.mean(gap**2)) + noise**2) + 1e-9 * (1.0 + side)
     window = 2 * math.ceil(LOCAL * radius_px) + 1
     hidden = np.zeros(image.shape) if ghosts is None else ghosts.hidden.astype(np.float64)
+    local = z - uniform_filter(z, window, mode="nearest")
     maps = [
-        np.arcsinh(z / side), np.arcsinh(z / whole), np.arcsinh((z - uniform_filter(z, window, mode="nearest")) / whole),
+        np.arcsinh(z / side), np.arcsinh(z / whole), np.arcsinh(local / whole),
         np.arcsinh(added / whole), np.arcsinh(gap / whole), np.arcsinh((done.expected - bound) / whole),
         done.certain.astype(np.float64), hidden,
         *(np.full(image.shape, x) for x in (

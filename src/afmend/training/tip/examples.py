@@ -105,7 +105,7 @@ def _split(case: TipCase) -> First:
         raise BadScanError("no double tip", where=case.kind)
     row, col = case.ghost_px
     step = (row * case.pixel_nm[0], col * case.pixel_nm[1])
-    ghost = Ghost(True, 1.0, (row, col), step, case.shape.others[0].drop_nm, 0)  # noqa: FBT003 (found)
+    ghost = Ghost(True, 1.0, (row, col), step, case.shape.others[0].drop_nm, 0)
     return without_ghost(case.image, ghost)
 
 
