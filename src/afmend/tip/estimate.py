@@ -24,6 +24,8 @@ Verdict: TypeAlias = Literal["confident", "bound", "none"]
 FEWEST_PEAKS = 8
 LOW, LIMITING = 0.05, 0.2
 """Quantiles: all tips are sharper than the first, and the peaks up to the second one must look like a tip."""
+CONFIRMED = 1.1
+"""The sharpest peak counts if the next one is rounder by this factor at most."""
 ROUND = 0.5
 """Median roundness of the sharpest peaks from which on they look like images of points."""
 ONE_SIDED = 0.4
@@ -159,7 +161,7 @@ def _judged(peaks: Peaks, pixel_nm: tuple[float, float], flank_deg: float) -> Ti
             "Scan sharp features (a tip characterizer, etched needles), a larger area, or with less noise.",
         )  # fmt: skip
     radius_px = float(np.quantile(peaks.radius_px, LOW))
-    true_px = float(peaks.radius_px.min())  # features have radii of their own: the sharpest one's is least
+    true_px = _sharpest(peaks.radius_px)
     sharpest = peaks.radius_px <= np.quantile(peaks.radius_px, LIMITING) * 1.01
     roundness = float(np.median(peaks.roundness[sharpest]))
     spread = float(np.std(np.log(peaks.prominence_nm[sharpest])))
@@ -167,7 +169,7 @@ def _judged(peaks: Peaks, pixel_nm: tuple[float, float], flank_deg: float) -> Ti
     evenness = float(np.median(peaks.evenness[sharpest]))
     low, high = _interval(peaks.radius_px, side)
     details = {"roundness": roundness, "spread": spread, "relief": relief, "evenness": evenness, "radius_px": radius_px}
-    reason, advice = _doubt(true_px, roundness, evenness, relief, spread)
+    reason, advice = _doubt(radius_px, roundness, evenness, relief, spread)
     if reason:
         none = radius_px >= 0.95 * LARGEST_PX
         return TipEstimate(
@@ -202,6 +204,16 @@ def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, s
             characterizer,
         )
     return "", ""
+
+
+def _sharpest(radius_px: Heights) -> float:
+    """Return the radius of the sharpest peak: features have radii of their own, and its is least.
+
+    One peak alone proves nothing, it may be a spike: another one must be hardly rounder.
+    """
+    ordered = np.sort(radius_px)
+    confirmed = ordered[:-1][ordered[1:] <= CONFIRMED * ordered[:-1]]
+    return float(confirmed[0] if confirmed.size else ordered[0])
 
 
 def _interval(radius_px: Heights, side: float) -> tuple[float, float]:
