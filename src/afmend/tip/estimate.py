@@ -172,8 +172,9 @@ def _judged(peaks: Peaks, pixel_nm: tuple[float, float], flank_deg: float) -> Ti
     reason, advice = _doubt(radius_px, roundness, evenness, relief, spread)
     if reason:
         none = radius_px >= 0.95 * LARGEST_PX
+        bound, high = (max(limit, SHARPEST_PX * side) for limit in (radius_px * side, high))  # pixels show no less
         return TipEstimate(
-            "none" if none else "bound", nan if none else radius_px * side, (0.0, nan if none else high), flank_deg,
+            "none" if none else "bound", nan if none else bound, (0.0, nan if none else high), flank_deg,
             None, count, peaks.noise_nm, reason, advice, details,
         )  # fmt: skip
     shape = SphereCone(radius_nm=true_px * side, half_angle_deg=flank_deg)
@@ -188,8 +189,9 @@ def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, s
     characterizer = "Scan a tip characterizer or other sharp features, or give the tip's radius."
     if radius_px < SHARPEST_PX:
         return (
-            f"the tip is sharper than {SHARPEST_PX:g} pixels: it changes nothing that these pixels show",
-            "Nothing to correct; scan with smaller pixels to see the tip.",
+            f"the sharpest features are narrower than {SHARPEST_PX:g} pixels: if they are real, and no noise, the tip is "
+            "sharper than these pixels show",
+            "Nothing to correct; scan with smaller pixels, or with less noise, to see the tip.",
         )
     if radius_px >= 0.95 * LARGEST_PX or relief < LEAST_RELIEF:
         return ("the surface has no sharp features: its own roundness hides the tip's", characterizer)
