@@ -189,8 +189,7 @@ def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, s
     characterizer = "Scan a tip characterizer or other sharp features, or give the tip's radius."
     if radius_px < SHARPEST_PX:
         return (
-            f"the sharpest features are narrower than {SHARPEST_PX:g} pixels: if they are real, and no noise, the tip is "
-            "sharper than these pixels show",
+            f"the sharpest features, if no noise, are narrower than {SHARPEST_PX:g} pixels: the tip is sharper",
             "Nothing to correct; scan with smaller pixels, or with less noise, to see the tip.",
         )
     if radius_px >= 0.95 * LARGEST_PX or relief < LEAST_RELIEF:

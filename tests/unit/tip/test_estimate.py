@@ -82,7 +82,7 @@ class TestEstimate:
     def test_a_tip_sharper_than_pixels_changes_nothing(self):
         found = estimate_tip([spiky() + 0.01 * np.random.default_rng(0).standard_normal((150, 171))], PIXEL)
         assert found.verdict == "bound"
-        assert "sharper than" in found.reason
+        assert "the tip is sharper" in found.reason
 
     def test_bad_pixels_are_not_asked(self):
         image = imaged(spiky())

@@ -72,7 +72,7 @@ def train_tip(wish: TipTrainingWish) -> int:
     card = finish(task, run, config, wish.out / "model", name=wish.name, command=command, note=wish.note)
     done = "" if run.done == steps else f"; {run.done} of {steps} batches: go on with --resume"
     use = (
-        f"use it with --set tip.correct.model={card}"
+        f"use it with --set tip.correct.untouched=learned --set tip.correct.model={card}"
         if wish.recipe == "ours"
         else "score it with afmend bench seed-tip"
     )

@@ -1,7 +1,7 @@
 """The seed's tip experiment, repeated: is any method better than the raw image, on many known surfaces.
 
 The seed made "blunt tips" by convolving with an off-center Gaussian; a tip dilates. Both are made here, side by side.
-Its autoencoders, and any other learned method, take part through ``extra``: a function from image to image.
+Its autoencoders, and any other learned method, take part through ``extra``: functions from image to image.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from afmend.evaluation.metrics.similarity import psnr, robust_peak, ssim, vif
 from afmend.scan.arrays import Heights
 from afmend.tip.correct import correct
 from afmend.tip.estimate import estimate_tip
+from afmend.tip.learned import learned_correction
 from afmend.tip.morphology import erode
 from afmend.tip.villarrubia import tip_bound
 
 Method: TypeAlias = Callable[[Heights], Heights]
 FAMILIES = {"AFM": ("particles", "fibers", "fractal", "porous", "grains", "cells"), "STM": ("terraces", "lattice")}
 MODELS = ("dilation", "Gaussian, as in the seed")
+BLUNTINGS = dict(zip(MODELS, ("dilation", "gaussian"), strict=True))
 FIRST_SEED = 1_000_000
 WINDOW_PX = 33
 """Side of the seed's kernel; its radius and center are given in units of it."""
@@ -48,9 +50,11 @@ class Score:
 
 
 def seed_tip(
-    box: str, seed: int, count: int, size: int = 192, extra: Mapping[str, Method] | None = None
+    box: str, seed: int, count: int, size: int = 192, extra: Mapping[str, Mapping[str, Method]] | None = None
 ) -> dict[str, Any]:
     """Run the experiment on ``count`` scans per family and kind of blunting; return a table as plain data.
+
+    ``extra`` holds other methods, by way of blunting (`BLUNTINGS`); see `seed_models`.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def seed_tip(
                 continue
             for model in MODELS:
                 image = image_of(case, model, seed, k)
-                methods = {**_methods(case, model), **(extra or {})}
+                methods = {**_methods(case, model), **(extra or {}).get(BLUNTINGS[model], {})}
                 scores += scored(f"{group}: {family}", model, case, image, methods)
     return _table(scores, count)
 
@@ -91,6 +95,7 @@ def _methods(case: TipCase, model: str) -> dict[str, Method]:
         "raw image": lambda z: z,
         "blind, as Gwyddion": lambda z: erode(z, tip_bound(z, GWYDDION_SIZE, GWYDDION_LEVEL * float(np.ptp(z)))),
         "afmend": lambda z: _mended(z, case),
+        "afmend, learned": lambda z: _mended(z, case, learned=True),
     }
     if model == "dilation":
         out["true tip (what is possible)"] = lambda z: (
@@ -99,12 +104,13 @@ def _methods(case: TipCase, model: str) -> dict[str, Method]:
     return out
 
 
-def _mended(image: Heights, case: TipCase) -> Heights:
+def _mended(image: Heights, case: TipCase, *, learned: bool = False) -> Heights:
     """Correct if the tip is known, else leave the image as it is: that is what the step does."""
     found = estimate_tip([image], case.pixel_nm)
     if found.shape is None:
         return image
-    return correct(image, found.tip(case.pixel_nm, float(np.ptp(image))), case.pixel_nm).expected
+    tip = found.tip(case.pixel_nm, float(np.ptp(image)))
+    return (learned_correction if learned else correct)(image, tip, case.pixel_nm).expected
 
 
 def scored(family: str, model: str, case: TipCase, image: Heights, methods: Mapping[str, Method]) -> list[Score]:

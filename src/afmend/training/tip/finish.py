@@ -12,6 +12,8 @@ import onnxruntime
 import torch
 
 from afmend import __version__
+from afmend.evaluation.bench.seed_models import DIFFERENCE, SURFACE
+from afmend.evaluation.bench.seed_models import TASK as SEED_TASK
 from afmend.inference.card import Card, write_card
 from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.tip.learned import INPUTS, OUTPUTS, TASK, VERSION
@@ -22,7 +24,6 @@ from afmend.training.tip.seed_task import SeedTask
 from afmend.training.tip.task import TipTask, stored, widening
 
 MODEL_VERSION = "1"
-SEED_TASK = "tip-seed"
 FAILURES = (
     "Trained on simulated surfaces only: where the tip touched nothing it guesses what those look like.",
     "It is as good as the tip it is given: with a tip that is too blunt everything is too low.",
@@ -75,7 +76,7 @@ def finish(
         ]
         card = Card(
             name=name, task=SEED_TASK, version=MODEL_VERSION, inputs=("image, 0 to 1",), inputs_version=1,
-            outputs=("image minus surface" if task.recipe == "seed-1" else "surface, 0 to 1",),
+            outputs=(DIFFERENCE if task.recipe == "seed-1" else SURFACE,),
             files={"fp32": export(network, samples, folder / f"{name}.onnx", outputs=("answer",))},
             parameters=parameters, made_with=made_with, scores={"held out": run.scores},
             known_failures=("A repetition of the seed's experiment, for comparison only.",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from afmend.scan.arrays import Heights
+from afmend.evaluation.bench.seed_models import scale_of, seed_answer
 from afmend.training.config import Training
 from afmend.training.loop import Batch
 from afmend.training.tip.examples import Example
@@ -34,7 +35,6 @@ CONFIGS = {
 }
 """The rate of the first model is the seed's; it does not tell the others'."""
 CROP = 128
-EDGES = (0.001, 0.999)
 
 
 class SeedTask:
@@ -89,27 +89,11 @@ class SeedTask:
         for one in stored(self.folder, self.held_out, self.box):
             image = (one.image if self.blunting == "dilation" else one.blurs[0]).astype(np.float64)
             if not one.double:
-                after = seed_answer(network, image, difference=self.recipe == "seed-1") - one.surface
+                answer = seed_answer(partial(answered, network), image, difference=self.recipe == "seed-1")
+                after = answer - one.surface
                 before = image - one.surface
                 gains.append(10 * np.log10(np.mean(before**2) / np.mean(after**2)))
         return {"gain, dB": float(np.median(gains)) if gains else 0.0}
-
-
-def scale_of(image: Heights | NDArray[np.float32]) -> tuple[float, float]:
-    """Return the height that becomes 0, and the range that becomes 1."""
-    low, high = (float(v) for v in np.quantile(image[::2, ::2], EDGES))
-    return low, max(high - low, 1e-9)
-
-
-def seed_answer(network: nn.Module, image: Heights, *, difference: bool) -> Heights:
-    """Return what a model makes of an image of any size, nm."""
-    low, span = scale_of(image)
-    picture = np.asarray((image - low) / span, np.float32)
-    rows, cols = image.shape
-    more = [(0, -n % 16) for n in (rows, cols)]
-    out = answered(network, np.pad(picture, more, mode="edge")[None])[0, :rows, :cols]
-    answer = picture - out if difference else out
-    return np.asarray(answer, np.float64) * span + low
 
 
 def parameters(network: nn.Module) -> int:
