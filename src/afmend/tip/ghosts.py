@@ -228,7 +228,7 @@ class Moved:
     def at(self, rows: Vector, cols: Vector, offset: Vector) -> tuple[Vector, Vector, Vector, Mask]:
         """Return heights and slopes at places minus an offset, and which of them lie in the image."""
         z, here, inside = self._heights(rows, cols, offset)
-        dy, dx = (_between(part, here, order=1) for part in self._rise)
+        dy, dx = (_between(np.asarray(part), here, order=1) for part in self._rise)
         return z, dy, dx, inside
 
     def whole(self, offset: Vector) -> tuple[Heights, Heights, Mask]:

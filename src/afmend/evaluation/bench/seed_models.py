@@ -77,6 +77,7 @@ def seed_models(folder: Path) -> dict[str, dict[str, Callable[[Heights], Heights
 
 def _method(model: Model, *, difference: bool) -> Callable[[Heights], Heights]:
     def network(picture: Picture) -> Picture:
-        return model.run({"maps": picture[None]})["answer"][0]
+        answer: Picture = model.run({"maps": picture[None]})["answer"][0]
+        return answer
 
     return lambda image: seed_answer(network, image, difference=difference)

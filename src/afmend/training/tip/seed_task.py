@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -21,7 +21,7 @@ from afmend.training.tip.task import HELD_OUT, answered, stored
 
 Recipe: TypeAlias = Literal["seed-1", "seed-2", "seed-3"]
 Blunting: TypeAlias = Literal["dilation", "gaussian"]
-NETWORKS = {"seed-1": SeedOne, "seed-2": SeedTwo, "seed-3": SeedThree}
+NETWORKS: dict[str, Callable[[], nn.Module]] = {"seed-1": SeedOne, "seed-2": SeedTwo, "seed-3": SeedThree}
 CONFIGS = {
     "seed-1": Training(
         steps=3000, batch=16, rate=1e-4, decay=0.0, average=0.99, judge_every=1000, precision="fp32", workers=0
