@@ -163,6 +163,8 @@ def doubles(box: str, count: int, first: int, size: int) -> None:
     told("offset error of those found, across lines of gratings all, pixels (median)", rows["offset"])
     told("error corrected / uncorrected, those found (geometric mean)", rows["ratio"], log=True)
     told("  with untouched: learned", rows["learned"], log=True)
+    told("  of those, where the radius is known, too", rows["both"], log=True)
+    told("  the same with untouched: learned", rows["both, learned"], log=True)
     told("  their upper bound alone", rows["bound"], log=True)
     told("  the same, found ghost and true radius", rows["radius known"], log=True)
     told("  the same with the true tip, ghost and radius", rows["possible"], log=True)
@@ -201,6 +203,9 @@ def one_double(rows: dict[str, list[float]], case: TipCase, ghost) -> None:
     said = learned_correction(case.image, used, case.pixel_nm, ghosts=first, model=MODEL[0])
     rows["learned"].append(rms(said.expected - case.surface) / raw)
     rows["all, learned"].append(rows["learned"][-1])
+    if found.shape is not None:
+        rows["both"].append(rms(done.expected - case.surface) / raw)
+        rows["both, learned"].append(rows["learned"][-1])
     rows["offset"].append(math.dist(ghost.offset_px, case.ghost_px))
     rows["ratio"].append(rms(done.expected - case.surface) / raw)
     rows["all"].append(rows["ratio"][-1])

@@ -115,7 +115,7 @@ def test_the_seeds_experiment() -> None:
     words = ["bench", "seed-tip", "--box", "train", "--count", "1", "--size", "96"]
     told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     rows = {(row[0], row[1]): row for row in told["rows"]}
-    assert ("AFM: fractal, dilation", "true tip (what is possible)") in rows
+    assert ("AFM: fractal, dilation", "true tip") in rows
     assert ("STM: lattice, Gaussian", "afmend") in rows
     assert rows["AFM: fractal, dilation", "raw image"][3].startswith("+0.00")
     assert "Gain" in CliRunner().invoke(app, words).stdout

@@ -98,8 +98,9 @@ def _methods(case: TipCase, model: str) -> dict[str, Method]:
         "afmend, learned": lambda z: _mended(z, case, learned=True),
     }
     if model == "dilation":
-        out["true tip (what is possible)"] = lambda z: (
-            correct(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
+        out["true tip"] = lambda z: correct(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
+        out["true tip, learned"] = lambda z: (
+            learned_correction(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
         )
     return out
 
