@@ -190,7 +190,7 @@ def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, s
     if radius_px < SHARPEST_PX:
         return (
             f"the sharpest features, if no noise, are narrower than {SHARPEST_PX:g} pixels: the tip is sharper",
-            "Nothing to correct; scan with smaller pixels, or with less noise, to see the tip.",
+            "The apex changes nothing; the flank may, beside tall walls. Give the tip, or scan with smaller pixels.",
         )
     if radius_px >= 0.95 * LARGEST_PX or relief < LEAST_RELIEF:
         return ("the surface has no sharp features: its own roundness hides the tip's", characterizer)

@@ -81,6 +81,11 @@ def test_correct(file: str, tmp_path: Path) -> None:
     assert scan.main.masks.artifact["untouched"].any()
     assert scan.main.values.mean() < read(file).main.values.mean()
     assert "pixels are certain" in run("correct", file, "-o", str(out), "--radius", "5", "--single")
+    told = json.loads(run("correct", file, "-o", str(out), "--no-level", "--untouched", "learned", "--json"))
+    assert told["model"] == "tip"
+    assert np.abs(read(out).main.values - scan.main.values).max() > 0
+    with pytest.raises(AfmendError, match="untouched"):
+        run("correct", file, "-o", str(out), "--untouched", "wished")
 
 
 def test_correct_leaves_alone_what_it_cannot_know(tmp_path: Path) -> None:

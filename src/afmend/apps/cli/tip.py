@@ -75,6 +75,9 @@ def correct(
     radius: Radius = None,
     angle: Angle = 20.0,
     double: Double = True,
+    untouched: Annotated[
+        str, typer.Option(help="Heights where the tip touched nothing: expected, learned (a network's) or bound.")
+    ] = "expected",
     as_json: AsJson = False,
 ) -> None:
     """Take the tip off, if it is known; mark what it never touched."""
@@ -86,10 +89,10 @@ def correct(
     scan = _leveled(file, channel, level=level)
     key = scan.main.key
     values = _params(radius, angle, double=double)
-    for name in ("mark.untouched", "tip.correct"):
+    for name, more in (("mark.untouched", {}), ("tip.correct", {"untouched": untouched})):
         step = find_step(name)
         # Both see the same pixels: what was marked just before is no artifact to the second.
-        scan = run_step(scan, step, step.params.parse(values, name), key)
+        scan = run_step(scan, step, step.params.parse({**values, **more}, name), key)
     path = write(scan, out)
     facts = scan.history[-1].facts
     if as_json:
