@@ -25,11 +25,14 @@ from afmend.tip.correct import correct
 from afmend.tip.double import THRESHOLD, find_ghost, without_ghost
 from afmend.tip.estimate import estimate_tip
 from afmend.tip.features import noise_nm
+from afmend.tip.learned import learned_correction
 from afmend.tip.morphology import erode
 from afmend.tip.shapes import SphereCone, largest_tip_array
 from afmend.tip.villarrubia import noise_threshold_nm, tip_bound
 
 SHARP = ("fractal", "exponential", "porous", "cells", "particles", "mixed", "grating", "grains")
+MODEL = ["tip"]
+"""The network of "untouched: learned": a name or a card (--model)."""
 DULL = ("gaussian", "terraces", "lattice", "fibers", "dna")
 
 
@@ -75,8 +78,10 @@ def single(box: str, count: int, first: int, size: int) -> None:
             one(rows, case, found, raw, possible)
     print(f"\nSingle tip, noise <= 0.1 nm, radius 1.5 to 6 pixels, box {box}: scans on which the tip is visible")
     told("error corrected / uncorrected, where corrected (geometric mean)", rows["ratio"], log=True)
+    told("  with untouched: learned", rows["learned"], log=True)
     told("  the least upper bound alone", rows["bound"], log=True)
     told("  the same with the true tip (what is possible), same scans", rows["possible"], log=True)
+    told("  with the true tip and untouched: learned, same scans", rows["possible, learned"], log=True)
     told("  the same, partial blind estimate with a threshold from the noise, same scans", rows["partial"], log=True)
     told("error corrected / uncorrected, all (1 where it abstains)", rows["all, abstained = 1"], log=True)
     told("  the same with the true tip, all", rows["true, all"], log=True)
@@ -85,6 +90,9 @@ def single(box: str, count: int, first: int, size: int) -> None:
     told("certain pixels wrong by more than 3 sigma, mean share", rows["wrong"], mean=True)
     told("share of pixels called certain", rows["certain"], mean=True)
     told("interval coverage where uncertain, mean share", rows["covered"], mean=True)
+    told("  with untouched: learned", rows["covered, learned"], mean=True)
+    told("  its width over that without (geometric mean)", rows["wider, learned"], log=True)
+    told("share of corrected scans made worse by the network, of all corrected", rows["worse, learned"], mean=True)
     told("radius error, |found / true - 1| (median)", rows["radius"])
     told("  the same, tips of 2.5 pixels and more", rows["radius, blunt"])
     told("radius inside its interval, share", rows["inside"], mean=True)
@@ -112,6 +120,16 @@ def one(rows: dict[str, list[float]], case: TipCase, found, raw: float, possible
     inside = (case.surface >= done.lower) & (case.surface <= done.upper)
     if not done.certain.all():
         rows["covered"].append(float(inside[~done.certain].mean()))
+    said = learned_correction(case.image, tip, case.pixel_nm, limits=limits, model=MODEL[0])
+    rows["learned"].append(rms(said.expected - case.surface) / raw)
+    rows["worse, learned"].append(float(rows["learned"][-1] > ratio))
+    true = learned_correction(case.image, case.tip(), case.pixel_nm, noise=case.noise_nm, model=MODEL[0])
+    rows["possible, learned"].append(rms(true.expected - case.surface) / raw)
+    if not done.certain.all():
+        inside = (case.surface >= said.lower) & (case.surface <= said.upper)
+        rows["covered, learned"].append(float(inside[~done.certain].mean()))
+        width = [float(np.mean((z.upper - z.lower)[~done.certain])) for z in (said, done)]
+        rows["wider, learned"].append(width[0] / width[1])
     error = abs(found.radius_nm / case.radius_nm - 1)
     rows["radius"].append(error)
     if case.radius_nm >= 2.5 * math.sqrt(case.pixel_nm[0] * case.pixel_nm[1]):
@@ -144,12 +162,17 @@ def doubles(box: str, count: int, first: int, size: int) -> None:
     told("double tips found, share", [float(v >= THRESHOLD) for v in positive], mean=True)
     told("offset error of those found, across lines of gratings all, pixels (median)", rows["offset"])
     told("error corrected / uncorrected, those found (geometric mean)", rows["ratio"], log=True)
+    told("  with untouched: learned", rows["learned"], log=True)
+    told("  of those, where the radius is known, too", rows["both"], log=True)
+    told("  the same with untouched: learned", rows["both, learned"], log=True)
     told("  their upper bound alone", rows["bound"], log=True)
     told("  the same, found ghost and true radius", rows["radius known"], log=True)
     told("  the same with the true tip, ghost and radius", rows["possible"], log=True)
+    told("  and untouched: learned", rows["possible, learned"], log=True)
     told("  the least upper bound by the true tip", rows["true bound"], log=True)
     told("  if the ghosts were taken off without a trace, and the true tip", rows["no ghosts"], log=True)
     told("error corrected / uncorrected, all visible (1 where not found)", rows["all"], log=True)
+    told("  with untouched: learned", rows["all, learned"], log=True)
 
 
 def area_under(name: str, positive: np.ndarray, none: np.ndarray) -> None:
@@ -168,13 +191,21 @@ def area_under(name: str, positive: np.ndarray, none: np.ndarray) -> None:
 def one_double(rows: dict[str, list[float]], case: TipCase, ghost) -> None:
     if not ghost.found:
         rows["all"].append(1.0)
+        rows["all, learned"].append(1.0)
         return
     raw, depth = rms(case.image - case.surface), float(np.ptp(case.image))
     side = math.sqrt(case.pixel_nm[0] * case.pixel_nm[1])
     first = without_ghost(case.image, ghost)
     found = estimate_tip([case.image], case.pixel_nm, usable=[~first.hidden])
     shape = found.shape or SphereCone(radius_nm=0.1 * side)
-    done = correct(case.image, largest_tip_array(shape, case.pixel_nm, depth), case.pixel_nm, ghosts=first)
+    used = largest_tip_array(shape, case.pixel_nm, depth)
+    done = correct(case.image, used, case.pixel_nm, ghosts=first)
+    said = learned_correction(case.image, used, case.pixel_nm, ghosts=first, model=MODEL[0])
+    rows["learned"].append(rms(said.expected - case.surface) / raw)
+    rows["all, learned"].append(rows["learned"][-1])
+    if found.shape is not None:
+        rows["both"].append(rms(done.expected - case.surface) / raw)
+        rows["both, learned"].append(rows["learned"][-1])
     rows["offset"].append(math.dist(ghost.offset_px, case.ghost_px))
     rows["ratio"].append(rms(done.expected - case.surface) / raw)
     rows["all"].append(rows["ratio"][-1])
@@ -186,6 +217,8 @@ def one_double(rows: dict[str, list[float]], case: TipCase, ghost) -> None:
     split = without_ghost(case.image, true, case.noise_nm)
     known = correct(case.image, apex, case.pixel_nm, noise=case.noise_nm, ghosts=split)
     rows["possible"].append(rms(known.expected - case.surface) / raw)
+    said = learned_correction(case.image, apex, case.pixel_nm, noise=case.noise_nm, ghosts=split, model=MODEL[0])
+    rows["possible, learned"].append(rms(said.expected - case.surface) / raw)
     known = correct(case.image, case.tip(), case.pixel_nm, noise=case.noise_nm)
     rows["true bound"].append(rms(known.heights - case.surface) / raw)
     known = correct(case.image - case.added, apex, case.pixel_nm, noise=case.noise_nm)
@@ -253,8 +286,10 @@ if __name__ == "__main__":
     parser.add_argument("first", nargs="?", type=int, default=9000)
     parser.add_argument("--size", type=int, default=192)
     parser.add_argument("--single", type=Path)
+    parser.add_argument("--model", default="tip")
     parser.add_argument("--only", choices=("single", "double"))
     given = parser.parse_args()
+    MODEL[0] = given.model
     if given.only != "double":
         single(given.box, given.count, given.first, given.size)
     if given.only != "single":

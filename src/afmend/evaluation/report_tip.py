@@ -60,6 +60,10 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("double tip", f"ghosts {dy:.4g} nm down, {dx:.4g} nm right, {facts['depth_nm']:.3g} nm lower"))
     if "certain_share" in facts:
         rows.append(("certain", f"{100 * facts['certain_share']:.1f} % of the pixels"))
+    if facts.get("model"):
+        rows.append(
+            ("where it touched nothing", safe(f"heights as the network {facts['model']!r} says, where they fit"))
+        )
     return rows
 
 

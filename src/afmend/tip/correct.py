@@ -126,7 +126,7 @@ def correct(
     bias = _bias(bound, tip, sigma, seed)
     side = math.sqrt(pixel_nm[0] * pixel_nm[1])
     pixel_error = side_error(bound)
-    tolerance = CONTACT_SIGMAS * sigma + 0.25 * _roundness_misfit(tip, side)
+    tolerance = contact_tolerance(tip, side, sigma)
     certain = certainty_map(image, tip, tolerance_nm=tolerance, spread_px=NEAR_PX, hidden=hidden)
     doubt = np.zeros(image.shape)
     if limits is not None:
@@ -140,6 +140,11 @@ def correct(
         heights, certain, error, likely - EXPECTED * gap, heights - GAP * gap - Z95 * error, heights + Z95 * error,
         float(np.mean(bias)),
     )  # fmt: skip
+
+
+def contact_tolerance(tip: Heights, side_nm: float, sigma_nm: float) -> float:
+    """Return how near counts as contact, nm: three sigmas of the noise, and what a contact between pixels adds."""
+    return CONTACT_SIGMAS * sigma_nm + 0.25 * _roundness_misfit(tip, side_nm)
 
 
 def side_error(surface: Heights) -> Heights:

@@ -19,7 +19,7 @@ from afmend.tip.features import noise_nm
 from afmend.tip.ghosts import Match, Moved, best_match, moved_mask, view_of
 from afmend.tip.morphology import checked, checked_tip
 
-THRESHOLD = 0.1
+THRESHOLD = 0.07
 """Score from which on a double tip is reported; the false alarms are in docs/how-to/tip.md."""
 SURE, NOISY = 0.5, 0.9
 """The blurred image is asked, too, up to this score, and if no more of the pixels show texture above the noise."""

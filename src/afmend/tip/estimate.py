@@ -23,9 +23,9 @@ from afmend.tip.shapes import SphereCone, largest_tip_array
 Verdict: TypeAlias = Literal["confident", "bound", "none"]
 FEWEST_PEAKS = 8
 LOW, LIMITING = 0.05, 0.2
-"""Quantiles: the radius is where the sharpest peaks begin, those up to the second one must look like a tip."""
-SHARPEST_SHARE = 0.6
-"""Weight of the sharpest peak against the low quantile: least median error on simulated surfaces (box train)."""
+"""Quantiles: all tips are sharper than the first, and the peaks up to the second one must look like a tip."""
+CONFIRMED = 1.1
+"""The sharpest peak counts if the next one is rounder by this factor at most."""
 ROUND = 0.5
 """Median roundness of the sharpest peaks from which on they look like images of points."""
 ONE_SIDED = 0.4
@@ -36,7 +36,7 @@ LEAST_RELIEF = 0.35
 """Drop around the sharpest peaks, within their radius, over the radius: flatter ones show the surface, not the tip."""
 ALIKE = 0.16
 """Spread of the logarithms of prominence below which the sharpest peaks may be one kind of particle."""
-OWN_RADIUS, SAMPLING = 2.3, 1.25
+OWN_RADIUS, SAMPLING = 2.3, 1.1
 """By which factors the radius may be too large (features have radii of their own) or too small (peaks lie between
 pixels), in 95 % of confident cases on simulated surfaces of 12 families (box train)."""
 FLANK_DEG = 20.0
@@ -161,19 +161,20 @@ def _judged(peaks: Peaks, pixel_nm: tuple[float, float], flank_deg: float) -> Ti
             "Scan sharp features (a tip characterizer, etched needles), a larger area, or with less noise.",
         )  # fmt: skip
     radius_px = float(np.quantile(peaks.radius_px, LOW))
-    true_px = _likely(peaks.radius_px)
+    true_px = _sharpest(peaks.radius_px)
     sharpest = peaks.radius_px <= np.quantile(peaks.radius_px, LIMITING) * 1.01
     roundness = float(np.median(peaks.roundness[sharpest]))
     spread = float(np.std(np.log(peaks.prominence_nm[sharpest])))
-    relief = float(np.median(peaks.relief_nm[sharpest])) / (radius_px * side)
+    relief = float(np.median(peaks.relief_nm[sharpest])) / (true_px * side)
     evenness = float(np.median(peaks.evenness[sharpest]))
     low, high = _interval(peaks.radius_px, side)
     details = {"roundness": roundness, "spread": spread, "relief": relief, "evenness": evenness, "radius_px": radius_px}
     reason, advice = _doubt(radius_px, roundness, evenness, relief, spread)
     if reason:
         none = radius_px >= 0.95 * LARGEST_PX
+        bound, high = (max(limit, SHARPEST_PX * side) for limit in (radius_px * side, high))  # pixels show no less
         return TipEstimate(
-            "none" if none else "bound", nan if none else radius_px * side, (0.0, nan if none else high), flank_deg,
+            "none" if none else "bound", nan if none else bound, (0.0, nan if none else high), flank_deg,
             None, count, peaks.noise_nm, reason, advice, details,
         )  # fmt: skip
     shape = SphereCone(radius_nm=true_px * side, half_angle_deg=flank_deg)
@@ -188,8 +189,8 @@ def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, s
     characterizer = "Scan a tip characterizer or other sharp features, or give the tip's radius."
     if radius_px < SHARPEST_PX:
         return (
-            f"the tip is sharper than {SHARPEST_PX:g} pixels: it changes nothing that these pixels show",
-            "Nothing to correct; scan with smaller pixels to see the tip.",
+            f"the sharpest features, if no noise, are narrower than {SHARPEST_PX:g} pixels: the tip is sharper",
+            "The apex changes nothing; the flank may, beside tall walls. Give the tip, or scan with smaller pixels.",
         )
     if radius_px >= 0.95 * LARGEST_PX or relief < LEAST_RELIEF:
         return ("the surface has no sharp features: its own roundness hides the tip's", characterizer)
@@ -206,14 +207,14 @@ def _doubt(radius_px: float, roundness: float, evenness: float, relief: float, s
     return "", ""
 
 
-def _likely(radius_px: Heights) -> float:
-    """Return the radius from the low quantile and the sharpest peak, between them on a logarithmic scale.
+def _sharpest(radius_px: Heights) -> float:
+    """Return the radius of the sharpest peak: features have radii of their own, and its is least.
 
-    Peaks are rounder than the tip by radii of their own, so that a quantile is too large; the sharpest one of many is
-    sharpened by noise.
+    One peak alone proves nothing, it may be a spike: another one must be hardly rounder.
     """
-    low, sharpest = math.log(float(np.quantile(radius_px, LOW))), math.log(float(radius_px.min()))
-    return math.exp(low + SHARPEST_SHARE * (sharpest - low))
+    ordered = np.sort(radius_px)
+    confirmed = ordered[:-1][ordered[1:] <= CONFIRMED * ordered[:-1]]
+    return float(confirmed[0] if confirmed.size else ordered[0])
 
 
 def _interval(radius_px: Heights, side: float) -> tuple[float, float]:

@@ -1,9 +1,9 @@
 """What single features of an image say about the apex of the tip: the largest ball that could have made each of them.
 
 The image of any surface is nowhere rounder than the tip: its peaks have at least the tip's radius of curvature. Each
-peak therefore has a critical radius, up to which an opening by a rounded apex leaves it as it is. Sharp features all
-have the same, the tip's; features with radii of their own have larger ones. Granulometry by openings: G. Matheron,
-Random Sets and Integral Geometry (1975); that the radii of peak and tip add: J. S. Villarrubia,
+peak therefore has a critical radius, up to which a ball, its top anywhere within half a pixel, fits under it. Sharp
+features all have the same, the tip's; features with radii of their own have larger ones. Granulometry by openings:
+G. Matheron, Random Sets and Integral Geometry (1975); that the radii of peak and tip add: J. S. Villarrubia,
 doi:10.6028/jres.102.030.
 """
 
@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
-from afmend.tip.morphology import opened
 
 Vector = NDArray[np.float64]
 SMALLEST_PX, LARGEST_PX = 0.7, 20.0
 """Range of radii that are tried, in pixels."""
-RADII = 30
+HALVINGS = 9
 REACH = 0.8
-"""The part of the ball that is tried, of its radius: up to there sphere and paraboloid agree."""
+"""The part of the ball that is tried, of its radius; beyond, tips differ."""
 LEAST_REACH_PX = 1.5
 NEIGHBORHOOD = 5
 """Side of the window in which a peak is the highest pixel."""
@@ -31,8 +30,6 @@ SURROUNDINGS = 9
 """Side of the window over which a peak's prominence is measured."""
 NOISE_SIGMAS, PROMINENT_SIGMAS, PROMINENT_SHARE = 3.0, 8.0, 0.03
 """A misfit of so many sigmas counts; a peak stands out by so many sigmas and by this share of the range."""
-GRID_MISFIT = 0.5
-"""What an apex between pixels adds to the misfit, in squared pixels over the radius."""
 BORDER = 3
 
 
@@ -107,43 +104,26 @@ def find_peaks(image: Heights, pixel_nm: tuple[float, float], usable: Mask | Non
     rows, cols = np.nonzero(top & inner)
     radius = _critical(image, rows, cols, pixel_nm, noise)
     roundness, evenness = _forms(image, rows, cols, radius, pixel_nm)
-    window = max(SURROUNDINGS, 2 * math.ceil(float(np.quantile(radius, 0.05))) + 1) if rows.size else SURROUNDINGS
+    window = max(SURROUNDINGS, 2 * math.ceil(float(radius.min())) + 1) if rows.size else SURROUNDINGS
     relief = (image - minimum_filter(image, window))[rows, cols]
     return Peaks(radius, roundness, evenness, rise[rows, cols], relief, noise, float(high - low))
-
-
-def apex_array(radius_nm: float, pixel_nm: tuple[float, float]) -> Heights:
-    """Return the rounded part of a tip alone: a paraboloid, cut off where sphere and paraboloid part."""
-    reach = max(REACH * radius_nm, LEAST_REACH_PX * max(pixel_nm))
-    rows, cols = (max(1, int(reach / side)) for side in pixel_nm)
-    y, x = np.arange(-rows, rows + 1) * pixel_nm[0], np.arange(-cols, cols + 1) * pixel_nm[1]
-    square = y[:, None] ** 2 + x[None, :] ** 2
-    return np.where(square <= reach * reach, -square / (2 * radius_nm), -np.inf)
 
 
 def _critical(
     image: Heights, rows: NDArray[np.intp], cols: NDArray[np.intp], pixel_nm: tuple[float, float], noise: float
 ) -> Vector:
-    """Return for each peak the radius at which the opening begins to cut it, between two radii tried."""
+    """Return for each peak the radius from which on a ball no longer fits under it."""
+    from afmend.tip.peak_kernels import largest_ball
+
     side = math.sqrt(pixel_nm[0] * pixel_nm[1])
-    radii = np.geomspace(SMALLEST_PX, LARGEST_PX, RADII)
-    found = np.full(rows.size, LARGEST_PX)
-    if rows.size == 0:
-        return found
-    excess = np.empty((RADII, rows.size))
-    for k, radius in enumerate(radii):
-        cut = image - opened(image, apex_array(radius * side, pixel_nm))
-        allowed = NOISE_SIGMAS * noise + GRID_MISFIT * side / radius
-        excess[k] = cut[rows, cols] / allowed - 1 if allowed > 0 else np.inf
-    over = excess > 0
-    first = np.argmax(over, axis=0)
-    peaks = np.flatnonzero(over.any(axis=0))
-    after = first[peaks]
-    before = np.maximum(after - 1, 0)
-    low, high = excess[before, peaks], excess[after, peaks]
-    share = np.where(after > before, -low / np.where(high > low, high - low, 1.0), 0.0)
-    found[peaks] = radii[before] * (radii[after] / radii[before]) ** np.clip(share, 0.0, 1.0)
-    return found
+    found = np.full(rows.size, LARGEST_PX * side)
+    settings = np.array([NOISE_SIGMAS * noise, REACH, LEAST_REACH_PX * max(pixel_nm), HALVINGS])
+    limits = np.array([SMALLEST_PX * side, LARGEST_PX * side])
+    largest_ball(
+        np.ascontiguousarray(image), rows.astype(np.int64), cols.astype(np.int64), np.array(pixel_nm), limits, settings,
+        found,
+    )  # fmt: skip
+    return found / side
 
 
 def _forms(
@@ -153,7 +133,7 @@ def _forms(
     side = math.sqrt(pixel_nm[0] * pixel_nm[1])
     roundness: Vector = np.zeros(rows.size)
     evenness: Vector = np.ones(rows.size)
-    usual = float(np.quantile(radius_px, 0.05)) if rows.size else 1.0
+    usual = float(radius_px.min()) if rows.size else 1.0
     reach = side * min(max(0.7 * usual, 1.5), 8.0)
     ny, nx = (max(1, round(reach / step)) for step in pixel_nm)
     y, x = np.mgrid[-ny : ny + 1, -nx : nx + 1].reshape(2, -1)

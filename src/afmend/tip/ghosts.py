@@ -22,7 +22,7 @@ from afmend.tip.features import noise_nm
 
 Vector = NDArray[np.float64]
 CLOSEST_PX, FARTHEST_PX = 4.0, 32
-PLACES, CANDIDATES, FITTED, COMPARED = 6000, 12, 6000, 6
+PLACES, CANDIDATES, FITTED, COMPARED = 6000, 30, 3000, 8
 """Pixels that vote, offsets that are refined, pixels that refine one, offsets at which all pixels are compared."""
 SHALLOWEST = 0.015
 """Least depth of a second apex, of the range of heights."""
@@ -47,6 +47,15 @@ SAME_TEXTURE = 0.12
 SCALES = 4
 """The noise is an upper bound on rough surfaces: it is halved so many times less one, and the best taken."""
 BLUR_PX = 1.0
+DETAIL_PX = 3.0
+"""What is longer than this (sigma) is taken off before an image is correlated with itself."""
+PERIOD = 0.75
+"""A ghost has no ghost of its own: at its offset details correlate by one half at most, at a period of the sample by
+one."""
+BEYOND_DOUBT = 0.5
+"""From this score on no other offset is compared."""
+NEAR_PERIOD_PX, DIP = 3, 0.3
+"""A period is so near; on the way there the correlation is lower by this at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,9 +138,44 @@ def texture_of(image: Heights, window: int) -> Heights:
     return left
 
 
+def correlation(view: View, far: int) -> Heights:
+    """Return how an image's details correlate with themselves at offsets up to ``far`` pixels, freed of noise."""
+    from scipy.fft import irfft2, next_fast_len, rfft2
+    from scipy.ndimage import gaussian_filter
+
+    detail = np.where(view.good, view.image - gaussian_filter(view.image, DETAIL_PX), 0.0)
+    detail[view.good] -= float(np.mean(detail[view.good]))
+    size = [next_fast_len(n + far) for n in detail.shape]
+    sums, counts = (irfft2(np.abs(rfft2(z, size)) ** 2, size) for z in (detail, view.good.astype(np.float64)))
+    lags = np.arange(-far, far + 1)
+    chosen = np.ix_(lags, lags)
+    noise = min(view.noise**2, 0.5 * sums[0, 0] / max(counts[0, 0], 1.0))
+    out: Heights = (
+        sums[chosen] / np.maximum(counts[chosen], 1.0) / (sums[0, 0] / max(counts[0, 0], 1.0) - noise + 1e-300)
+    )
+    return out
+
+
+def is_period(alike: Heights, offset: Vector) -> bool:
+    """Whether near an offset the details of an image repeat themselves altogether; ``alike`` is their correlation.
+
+    Nearer to the middle they must repeat themselves less: smooth images do so everywhere.
+    """
+    from scipy.ndimage import map_coordinates
+
+    far, distance = alike.shape[0] // 2, math.hypot(*offset)
+    row, col = (int(np.clip(round(float(k)), -far, far)) + far for k in offset)
+    reach = NEAR_PERIOD_PX
+    around = alike[max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1]
+    shares = np.linspace(0, 1, 2 * math.ceil(distance) + 1)
+    between = map_coordinates(alike, [shares * float(k) + far for k in offset], order=1, mode="nearest")
+    return bool(around.max() > max(PERIOD, between.min() + DIP))
+
+
 def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
     """Return offsets in whole pixels, and for each the depth on which most pixels agree; the best first."""
     from afmend.tip.ghost_kernels import vote
+    from afmend.tip.morphology_kernels import in_bands
 
     telling, far = view.telling, min(FARTHEST_PX, min(view.image.shape) // 3)
     places = np.argwhere(view.good)
@@ -144,14 +188,19 @@ def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
     settings = np.array([step, view.range_nm // step + 2, view.ground, 0.04 * view.range_nm + 3 * view.noise,
                          0.01 * len(places)])  # fmt: skip
     allowed = 2 * view.noise + COARSE_PX * view.slope
-    scores, depths, score = np.zeros((2 * far + 1,) * 2), np.zeros((2 * far + 1,) * 2), np.zeros(1)
+    scores, depths = np.zeros((2 * far + 1,) * 2), np.zeros((2 * far + 1,) * 2)
     along = _line_direction(view)
-    for i in range(-far, far + 1):
-        for j in range(-far, far + 1):
-            aside = 0.0 if along is None else abs(i * along[0] + j * along[1])
-            if math.hypot(i, j) >= CLOSEST_PX - 0.7 and aside <= 1.0:
-                steps = vote(view.image, telling, view.good, allowed, places, np.array([i, j]), settings, score)
-                scores[i + far, j + far], depths[i + far, j + far] = score[0], steps * step
+
+    def work(first: int, last: int) -> None:
+        score = np.zeros(1)
+        for i in range(first - far, last - far):
+            for j in range(-far, far + 1):
+                aside = 0.0 if along is None else abs(i * along[0] + j * along[1])
+                if math.hypot(i, j) >= CLOSEST_PX - 0.7 and aside <= 1.0:
+                    steps = vote(view.image, telling, view.good, allowed, places, np.array([i, j]), settings, score)
+                    scores[i + far, j + far], depths[i + far, j + far] = score[0], steps * step
+
+    in_bands(work, 2 * far + 1, scores.size * len(places))
     found: list[tuple[tuple[int, int], float]] = []
     while len(found) < CANDIDATES and scores.max() > 0:
         row, col = (int(k) for k in np.unravel_index(int(np.argmax(scores)), scores.shape))
@@ -178,22 +227,30 @@ class Moved:
 
     def at(self, rows: Vector, cols: Vector, offset: Vector) -> tuple[Vector, Vector, Vector, Mask]:
         """Return heights and slopes at places minus an offset, and which of them lie in the image."""
-        from scipy.ndimage import map_coordinates
-
-        here = np.stack([rows - offset[0], cols - offset[1]])
-        ny, nx = self._view.image.shape
-        inside = (here[0] >= 1) & (here[1] >= 1) & (here[0] <= ny - 2) & (here[1] <= nx - 2)
-        z = map_coordinates(self._knots, here, order=3, prefilter=False, mode="nearest")
-        dy, dx = (map_coordinates(part, here, order=1, mode="nearest") for part in self._rise)
+        z, here, inside = self._heights(rows, cols, offset)
+        dy, dx = (_between(np.asarray(part), here, order=1) for part in self._rise)
         return z, dy, dx, inside
 
     def whole(self, offset: Vector) -> tuple[Heights, Heights, Mask]:
         """Return the moved image, its slope, and where it is known."""
         rows, cols = (np.asarray(k, dtype=np.float64) for k in np.indices(self._view.image.shape))
-        z, _, _, inside = self.at(rows, cols, offset)
-        near = np.round(np.stack([rows - offset[0], cols - offset[1]])).astype(np.intp)
-        clipped = [np.clip(k, 0, n - 1) for k, n in zip(near, self._view.image.shape, strict=True)]
-        return z, np.hypot(*np.gradient(z)), inside & self._view.good[clipped[0], clipped[1]]
+        z, here, inside = self._heights(rows, cols, offset)
+        near = [np.clip(np.round(k), 0, n - 1).astype(np.intp)
+                for k, n in zip(here, self._view.image.shape, strict=True)]  # fmt: skip
+        return z, np.hypot(*np.gradient(z)), inside & self._view.good[near[0], near[1]]
+
+    def _heights(self, rows: Vector, cols: Vector, offset: Vector) -> tuple[Vector, Vector, Mask]:
+        here = np.stack([rows - offset[0], cols - offset[1]])
+        ny, nx = self._view.image.shape
+        inside = (here[0] >= 1) & (here[1] >= 1) & (here[0] <= ny - 2) & (here[1] <= nx - 2)
+        return _between(self._knots, here, order=3), here, inside
+
+
+def _between(knots: Heights, here: Vector, order: int) -> Vector:
+    from scipy.ndimage import map_coordinates
+
+    out: Vector = map_coordinates(knots, here, order=order, prefilter=False, mode="nearest")
+    return out
 
 
 def refined(view: View, moved: Moved, start: tuple[int, int], depth: float) -> tuple[Vector, float, float] | None:
@@ -236,33 +293,37 @@ def _agreeing(view: View, move: tuple[int, int], depth: float) -> tuple[Vector, 
 
 def compared(view: View, moved: Moved, offset: Vector, depth: float) -> Match:
     """Compare all pixels at an offset, to within a few scales of noise; return the scale that says most."""
+    from scipy.ndimage import minimum_filter
+
     z, slope, known = moved.whole(offset)
     known = known & view.good
     miss = view.image - z + depth
+    inner = minimum_filter(known, view.window, mode="constant", cval=False)  # beyond, edges look like texture
     textures = texture_of(miss, view.window), texture_of(z, view.window)
     scales = [math.sqrt(2) * view.noise / 2**k for k in range(SCALES)]
-    found = [_agreement(view, offset, depth, (z, slope, known, miss, *textures), scale) for scale in scales]
+    found = [_agreement(view, offset, depth, (z, slope, known, inner, miss, *textures), scale) for scale in scales]
     return max(found, key=lambda one: one.score)
 
 
 def _agreement(
-    view: View, offset: Vector, depth: float, parts: tuple[Heights, Heights, Mask, Heights, Heights, Heights],
+    view: View, offset: Vector, depth: float, parts: tuple[Heights, Heights, Mask, Mask, Heights, Heights, Heights],
     scale: float,
 ) -> Match:  # fmt: skip
     from scipy.ndimage import label
 
-    z, slope, known, miss, left, texture = parts
+    z, slope, known, inner, miss, left, texture = parts
     allowed = 2.5 * scale + (FINE_PX + view.vague_px) * slope
     from_ghost = moved_mask(miss <= allowed, offset)
-    alike = known & (texture > (2 * scale) ** 2) & (left < SAME_TEXTURE * texture + 1.6 * scale**2)
+    alike = inner & (texture > (2 * scale) ** 2) & (left < SAME_TEXTURE * texture + 1.6 * scale**2)
     equal = alike & (np.abs(miss) <= allowed)
     beside = np.count_nonzero(alike & ~equal & (np.abs(miss) <= 3 * allowed)) / 2
     repeated = np.count_nonzero(alike & (np.abs(miss) > 3 * allowed))  # at other depths: a lattice, on a slope or so
     forbidden = np.count_nonzero(known & (z - depth > view.ground + allowed) & (miss < -allowed) & ~from_ghost)
     areas = np.bincount(label(equal)[0].ravel())[1:]
     features = int(np.sum(1 + areas[areas >= FEATURE_PX] // 64))  # a long wall counts more than once
-    count = np.count_nonzero(equal)
-    score = max(0.0, count - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * miss.size)
+    # A ghost has no ghost of its own: what is one of one is none, nor is the other.
+    count, chained = np.count_nonzero(equal), 2 * np.count_nonzero(equal & moved_mask(equal, offset))
+    score = max(0.0, count - chained - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * miss.size)
     return Match(offset, depth, float(score * min(1.0, features / ENOUGH_FEATURES)), features, scale)
 
 
@@ -277,9 +338,13 @@ def moved_mask(mask: Mask, offset: Vector) -> Mask:
 def best_match(view: View) -> Match | None:
     """Return the offset and depth at which an image repeats itself best; None if nowhere."""
     moved, best = Moved(view), None
+    alike = correlation(view, min(FARTHEST_PX, min(view.image.shape) // 3))
     fits = [fit for start, depth in candidates(view) if (fit := refined(view, moved, start, depth)) is not None]
     fits = [fit for fit in fits if fit[1] >= view.shallowest and math.hypot(*fit[0]) >= CLOSEST_PX]
+    fits = [fit for fit in fits if not is_period(alike, fit[0])]
     for offset, depth, _ in sorted(fits, key=lambda fit: -fit[2])[:COMPARED]:
+        if best is not None and best.score >= BEYOND_DOUBT:
+            break
         one = compared(view, moved, offset, depth)
         if best is not None and one.score <= best.score:
             continue

@@ -13,6 +13,7 @@ from afmend.scan.arrays import Heights, Mask
 from afmend.tip.correct import Correction, correct
 from afmend.tip.double import NONE, First, find_ghost, without_ghost
 from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
+from afmend.tip.learned import MODEL, learned_correction
 from afmend.tip.shapes import SphereCone, largest_tip_array
 
 SMALLEST_PX = 16
@@ -32,26 +33,32 @@ class TipSource(Params):
 class TipCorrection(TipSource):
     """Take the tip off: lower the heights to those of the surface; nothing is done if the tip is not known."""
 
-    untouched: Literal["expected", "bound"] = Knob(
-        "expected", "Where the tip touched nothing: the likely height, or the highest possible one."
+    untouched: Literal["expected", "learned", "bound"] = Knob(
+        "expected",
+        "Where the tip touched nothing: the likely height; what a network says that has seen many surfaces; or the "
+        "highest possible height.",
     )
+    model: str = Knob(
+        MODEL, "With learned: a model that comes with afmend, or the path of the card (.json) of one that you trained.",
+        advanced=True,
+    )  # fmt: skip
 
 
 class Untouched(TipSource):
     """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
-@step("tip.correct", TipCorrection, version="2")
+@step("tip.correct", TipCorrection, version="3")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
-    found, facts = _correction(field, params)
+    found, facts = _correction(field, params, params.model if params.untouched == "learned" else "")
     if found is None:
         return Leveled(np.array(field.heights), facts=facts)
-    heights = found.expected if params.untouched == "expected" else found.heights
+    heights = found.heights if params.untouched == "bound" else found.expected
     return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
 
 
-@step("mark.untouched", Untouched, version="2")
+@step("mark.untouched", Untouched, version="3")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that are not certain; nothing is marked if the tip is not known."""
     found, facts = _correction(field, params)
@@ -59,7 +66,7 @@ def untouched(field: Field, params: Untouched) -> Found:
     return Found(mask, NAME, facts=facts)
 
 
-def _correction(field: Field, params: TipSource) -> tuple[Correction | None, dict[str, Any]]:
+def _correction(field: Field, params: TipSource, model: str = "") -> tuple[Correction | None, dict[str, Any]]:
     reason = _why_not(field)
     if reason:
         return None, {"skipped": reason}
@@ -79,6 +86,9 @@ def _correction(field: Field, params: TipSource) -> tuple[Correction | None, dic
             sharp, blunt = (_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
             limits = (sharp, blunt)
     tip = _array(shape.radius_nm, shape.half_angle_deg, field, depth)
+    if model:
+        found = learned_correction(image, tip, field.pixel_nm, limits=limits, ghosts=first, model=model)
+        return found, facts | found.facts | {"model": model}
     found = correct(image, tip, field.pixel_nm, limits=limits, ghosts=first)
     return found, facts | found.facts
 

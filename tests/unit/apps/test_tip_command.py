@@ -81,6 +81,11 @@ def test_correct(file: str, tmp_path: Path) -> None:
     assert scan.main.masks.artifact["untouched"].any()
     assert scan.main.values.mean() < read(file).main.values.mean()
     assert "pixels are certain" in run("correct", file, "-o", str(out), "--radius", "5", "--single")
+    told = json.loads(run("correct", file, "-o", str(out), "--no-level", "--untouched", "learned", "--json"))
+    assert told["model"] == "tip"
+    assert np.abs(read(out).main.values - scan.main.values).max() > 0
+    with pytest.raises(AfmendError, match="untouched"):
+        run("correct", file, "-o", str(out), "--untouched", "wished")
 
 
 def test_correct_leaves_alone_what_it_cannot_know(tmp_path: Path) -> None:
@@ -89,7 +94,7 @@ def test_correct_leaves_alone_what_it_cannot_know(tmp_path: Path) -> None:
 
 
 def test_pictures(file: str, tmp_path: Path) -> None:
-    assert "never touched" in run("certainty", file, "-o", str(tmp_path / "c.png"), "--no-level")
+    assert "not known to be touched" in run("certainty", file, "-o", str(tmp_path / "c.png"), "--no-level")
     run("show", "-o", str(tmp_path / "t.png"), "--radius", "20")
     run("show", "-o", str(tmp_path / "e.png"), "--from", file)
     for name in ("c.png", "t.png", "e.png"):
@@ -115,7 +120,7 @@ def test_the_seeds_experiment() -> None:
     words = ["bench", "seed-tip", "--box", "train", "--count", "1", "--size", "96"]
     told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     rows = {(row[0], row[1]): row for row in told["rows"]}
-    assert ("AFM: fractal, dilation", "true tip (what is possible)") in rows
+    assert ("AFM: fractal, dilation", "true tip") in rows
     assert ("STM: lattice, Gaussian", "afmend") in rows
     assert rows["AFM: fractal, dilation", "raw image"][3].startswith("+0.00")
     assert "Gain" in CliRunner().invoke(app, words).stdout

@@ -35,6 +35,25 @@ def test_a_short_training_ends_in_a_model_that_marks(tmp_path, monkeypatch) -> N
     assert set(learned(Field(rough((32, 64))), Learned(model=str(card))).masks) >= {"scar", "bad_line"}
 
 
+def test_the_tips_correction_is_trained_by_recipe(tmp_path, monkeypatch) -> None:
+    from afmend.training.tip import examples, task
+
+    monkeypatch.setattr(examples.prepare, "__kwdefaults__", {**examples.prepare.__kwdefaults__, "shape": (96, 112)})
+    monkeypatch.setattr(task, "HELD_OUT", range(200_000, 200_003))
+    for recipe, told in (("ours", ""), ("seed-2", " --blunting gaussian")):
+        order = ["train", "tip", "-o", str(tmp_path / recipe), "--data", str(tmp_path / "images"), "--scans", "8",
+                 "--steps", "2", "--workers", "1", "--recipe", recipe, "--name", "mine", *told.split()]  # fmt: skip
+        done = CliRunner().invoke(main.app, order)
+        assert done.exit_code == 0, done.output
+        card = tmp_path / recipe / "model" / "mine.json"
+        assert str(card) in done.stdout
+        made = json.loads(card.read_text())["made_with"]
+        assert made["command"] == f"afmend train tip --recipe {recipe} --scans 8 --steps 2 --seed 0{told}"
+    for wrong in (["--recipe", "seed-9"], ["--blunting", "kiss"]):
+        found = CliRunner().invoke(main.app, ["train", "tip", *wrong])
+        assert isinstance(found.exception, BadParameterError)
+
+
 def test_without_torch_it_says_how_to_install_it(monkeypatch) -> None:
     monkeypatch.setattr(train_run, "find_spec", lambda name: None if name == "torch" else object())
     with pytest.raises(BadParameterError, match=r"afmend\[train\]"):

@@ -42,6 +42,7 @@ def test_abstention_says_why_and_what_helps():
 
 
 def test_a_given_tip():
-    made = tip_section([record("tip.correct", radius_nm=12.0, certain_share=np.float64(0.5))], GRID)
+    made = tip_section([record("tip.correct", radius_nm=12.0, certain_share=np.float64(0.5), model="<mine>")], GRID)
+    assert "&lt;mine&gt;" in made
     assert "as given" in made
     assert "skipped" not in made

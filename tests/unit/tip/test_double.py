@@ -7,6 +7,7 @@ from afmend.pipeline import Field
 from afmend.tip import certainty_map, dilate, tip_array
 from afmend.tip.correct import correct
 from afmend.tip.double import NONE, Ghost, deblur, double_tip, find_ghost, without_ghost
+from afmend.tip.ghosts import correlation, is_period, view_of
 from afmend.tip.shapes import Multiple, Placed, SphereCone
 from afmend.tip.steps import TipCorrection, tip_correct
 from support import assert_heights_close, rough
@@ -137,3 +138,34 @@ def test_currents_add_up_and_are_undone():
     assert_heights_close(deblur(z, (3, 4), 0.0), z, atol_nm=0.0)
     with pytest.raises(BadParameterError, match="share"):
         deblur(z, (3, 4), 1.0)
+
+
+class TestPeriods:
+    def alike(self, z):
+        view = view_of(z, np.ones(z.shape, bool))
+        assert view is not None
+        return correlation(view, 30)
+
+    def test_a_lattice_repeats_itself_altogether_at_its_periods_only(self):
+        y, x = np.mgrid[:120, :150]
+        z = np.cos(2 * np.pi * y / 12) + np.cos(2 * np.pi * x / 17) + 0.02 * rough(y.shape)
+        alike = self.alike(z)
+        assert alike.shape == (61, 61)
+        assert alike[30 + 12, 30 + 17] == pytest.approx(1, abs=0.05)
+        for offset in ((12, 17), (-11, 16), (0, 17), (24, 1)):
+            assert is_period(alike, np.array(offset, float)), offset
+        assert not is_period(alike, np.array([6.0, 8.0]))
+
+    def test_a_ghost_is_no_period_and_smooth_images_have_none(self):
+        ghosts = self.alike(image_of(blobs(), DOUBLE))
+        assert not is_period(ghosts, np.array([8.0, -15.0]))
+        assert ghosts[30 + 8, 30 - 15] > ghosts[30 + 8, 30 + 15]
+        y, x = np.mgrid[:120, :150]
+        smooth = self.alike(50 * np.exp(-((y - 60) ** 2 + (x - 70) ** 2) / 900.0))
+        assert not is_period(smooth, np.array([3.0, 3.0]))
+
+    def test_a_triangular_grating_has_no_ghosts(self):
+        y, x = np.mgrid[:150, :160]
+        phase = (y + 0.04 * x) % 22.3
+        z = 3.4 * np.minimum(phase, 22.3 - phase) + 1e-3 * np.random.default_rng(0).standard_normal(y.shape)
+        assert not find_ghost(z, PIXEL).found

@@ -9,8 +9,9 @@ from afmend.scan.masks import Masks
 from afmend.tip import dilate, erode
 from afmend.tip.correct import correct, gap_scale, side_error
 from afmend.tip.estimate import estimate_tip
-from afmend.tip.features import apex_array, find_peaks, noise_nm
+from afmend.tip.features import find_peaks, noise_nm
 from afmend.tip.measure import apex_radius_nm, area_function, depth_of, roughness_of, tip_wear, width_at
+from afmend.tip.peak_kernels import largest_ball
 from afmend.tip.regularized import fit_free_tip
 from afmend.tip.shapes import LARGEST_PX, Parabola, SphereCone, largest_tip_array, tip_array
 from afmend.tip.steps import TipCorrection, Untouched, tip_correct, untouched
@@ -81,7 +82,7 @@ class TestEstimate:
     def test_a_tip_sharper_than_pixels_changes_nothing(self):
         found = estimate_tip([spiky() + 0.01 * np.random.default_rng(0).standard_normal((150, 171))], PIXEL)
         assert found.verdict == "bound"
-        assert "sharper than" in found.reason
+        assert "the tip is sharper" in found.reason
 
     def test_bad_pixels_are_not_asked(self):
         image = imaged(spiky())
@@ -105,12 +106,20 @@ def test_noise_of_white_noise():
     assert noise_nm(z, np.zeros(z.shape, bool)) == 0.0
 
 
-def test_apex_array_is_a_cut_paraboloid():
-    apex = apex_array(10.0, (2.0, 3.0))
-    assert apex.shape == (9, 5)
-    assert apex[4, 2] == 0
-    assert apex[5, 2] == pytest.approx(-0.2)
-    assert np.isneginf(apex[0, 0])
+def test_the_largest_ball_under_a_ball_is_that_ball():
+    y, x = np.mgrid[:60, :50]
+    for radius, (top_y, top_x) in ((12.0, (30.3, 24.6)), (9.0, (30.0, 25.0)), (30.0, (29.7, 25.5))):
+        square = ((y - top_y) * PIXEL[0]) ** 2 + ((x - top_x) * PIXEL[1]) ** 2
+        inside = square < (0.95 * radius) ** 2
+        z = np.where(inside, np.sqrt(np.maximum(radius**2 - square, 0)) - radius, -radius)
+        found = find_peaks(z, PIXEL)
+        assert found.radius_px.size > 0
+        assert found.radius_px * float(np.sqrt(PIXEL[0] * PIXEL[1])) == pytest.approx(radius, rel=0.08)
+    beyond = np.zeros((2,))
+    flat = np.zeros((20, 20))
+    largest_ball(flat, np.array([0, 19]), np.array([0, 19]), np.array(PIXEL), np.array([1.0, 9.0]),
+                 np.array([0.0, 0.8, 2.0, 4]), beyond)  # fmt: skip
+    assert beyond == pytest.approx(9.0)  # nothing is known beyond the edges
 
 
 def test_largest_tip_array_cuts_what_does_not_fit():

@@ -107,14 +107,23 @@ def seed_table(
 
 @bench_app.command("seed-tip")
 def seed_tip_table(
-    *, box: Box = "shifted", seed: Seed = 0, count: Count = None, size: Size = None, as_json: AsJson = False
+    *,
+    box: Box = "shifted",
+    seed: Seed = 0,
+    count: Count = None,
+    size: Size = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of models from `afmend train tip --recipe seed-1`, -2, -3.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Repeat the seed's tip experiment on many surfaces: raw, blind as Gwyddion, afmend; dilation and Gaussian."""
     from afmend.apps.cli import say
     from afmend.apps.cli.bench_tables import text_table
+    from afmend.evaluation.bench.seed_models import seed_models
     from afmend.evaluation.bench.seed_tip import seed_tip
 
-    found = seed_tip(box, seed, count or 12, size or 192)
+    found = seed_tip(box, seed, count or 12, size or 192, None if models is None else seed_models(models))
     if as_json:
         say.emit(found)
         return

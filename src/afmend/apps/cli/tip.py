@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from afmend.scan.arrays import Heights
 
 tip_app = typer.Typer(no_args_is_help=True)
+TALLEST = 1.0
+"""Height of a tip in pictures over its width: what is taller is drawn flatter, and says so."""
 
 File = Annotated[Path, typer.Argument(help="A scan.", show_default=False)]
 Files = Annotated[list[Path], typer.Argument(help="Scans taken with one tip.", show_default=False)]
@@ -73,6 +75,9 @@ def correct(
     radius: Radius = None,
     angle: Angle = 20.0,
     double: Double = True,
+    untouched: Annotated[
+        str, typer.Option(help="Heights where the tip touched nothing: expected, learned (a network's) or bound.")
+    ] = "expected",
     as_json: AsJson = False,
 ) -> None:
     """Take the tip off, if it is known; mark what it never touched."""
@@ -84,10 +89,10 @@ def correct(
     scan = _leveled(file, channel, level=level)
     key = scan.main.key
     values = _params(radius, angle, double=double)
-    for name in ("mark.untouched", "tip.correct"):
+    for name, more in (("mark.untouched", {}), ("tip.correct", {"untouched": untouched})):
         step = find_step(name)
         # Both see the same pixels: what was marked just before is no artifact to the second.
-        scan = run_step(scan, step, step.params.parse(values, name), key)
+        scan = run_step(scan, step, step.params.parse({**values, **more}, name), key)
     path = write(scan, out)
     facts = scan.history[-1].facts
     if as_json:
@@ -109,7 +114,7 @@ def certainty(
     angle: Angle = 20.0,
     double: Double = True,
 ) -> None:
-    """Draw a scan with what the tip never touched in color."""
+    """Draw a scan, in blue where it is not certain that the tip touched."""
     from afmend.apps.cli import say
     from afmend.catalogue import find_step
     from afmend.pictures.maps import fit, paint, robust_range, tint
@@ -125,7 +130,7 @@ def certainty(
     if mask is not None:
         picture = tint(picture, mask, "#00a0ff", strength=0.6)
     _save(picture, out)
-    say.out().print(f"{out}: {facts.get('skipped', 'blue = never touched, an upper bound')}", markup=False)
+    say.out().print(f"{out}: {facts.get('skipped', 'blue = not known to be touched: an upper bound')}", markup=False)
 
 
 @tip_app.command()
@@ -143,7 +148,7 @@ def show(
 
     from afmend.errors import BadParameterError
     from afmend.pictures.maps import fit, paint
-    from afmend.pictures.surface3d import surface
+    from afmend.pictures.surface3d import View, surface
     from afmend.scan import Grid
     from afmend.tip.estimate import estimate_tip
     from afmend.tip.shapes import SphereCone, tip_array
@@ -161,7 +166,8 @@ def show(
     grid, limits = Grid(tip.shape[0], tip.shape[1], *sides), (-depth, 0.0)
     tip = np.maximum(tip, -depth)
     size = fit(grid.shape, grid.pixel_nm, longest=400)
-    flat, solid = paint(tip, size, limits), np.asarray(surface(tip, grid, limits).convert("RGB"))
+    true = View(relief=min(depth / max(grid.size_nm), TALLEST))  # as tall as it is, not flattened
+    flat, solid = paint(tip, size, limits), np.asarray(surface(tip, grid, limits, view=true).convert("RGB"))
     height = max(flat.shape[0], solid.shape[0])
     page = np.full((height, flat.shape[1] + solid.shape[1] + 10, 3), 255, np.uint8)
     page[: flat.shape[0], : flat.shape[1]] = flat

@@ -83,6 +83,38 @@ def gate(
 
 
 @train_app.command()
+def tip(
+    *,
+    recipe: Annotated[
+        str, typer.Option(help="ours, or for comparison seed-1, seed-2, seed-3: the autoencoders of the seed.")
+    ] = "ours",
+    blunting: Annotated[
+        str, typer.Option(help="With a seed recipe: what it learns to undo, dilation or gaussian (the seed's).")
+    ] = "dilation",
+    out: Out = Path("checkpoints/tip"),
+    data: Annotated[Path, typer.Option(help="Folder for simulated images; what is there is used again.")] = Path(
+        "checkpoints/tip-images"
+    ),
+    scans: Annotated[int, typer.Option(min=8, help="Simulated images to learn from.")] = 4000,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    steps: Steps = None,
+    seed: Seed = 0,
+    workers: Workers = CORES,
+    device: Device = "auto",
+    name: Annotated[str, typer.Option(help="What the model is called.")] = "tip",
+    note: Annotated[str, typer.Option(help="A remark for the card: what else should be known of this run.")] = "",
+) -> None:
+    """Train the learned correction of the tip on surfaces of the twin's box train, imaged by drawn tips."""
+    from afmend.apps.cli.train_tip import TipTrainingWish, train_tip
+
+    wish = TipTrainingWish(
+        out, data, scans, minutes, resume, steps, seed, workers, device, name, recipe, blunting, note
+    )
+    raise typer.Exit(train_tip(wish))
+
+
+@train_app.command()
 def classify(
     folder: Annotated[Path, typer.Argument(help="One subfolder of scans per class.", show_default=False)],
     *,

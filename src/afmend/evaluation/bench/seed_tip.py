@@ -1,7 +1,7 @@
 """The seed's tip experiment, repeated: is any method better than the raw image, on many known surfaces.
 
 The seed made "blunt tips" by convolving with an off-center Gaussian; a tip dilates. Both are made here, side by side.
-Its autoencoders, and any other learned method, take part through ``extra``: a function from image to image.
+Its autoencoders, and any other learned method, take part through ``extra``: functions from image to image.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from afmend.evaluation.metrics.similarity import psnr, robust_peak, ssim, vif
 from afmend.scan.arrays import Heights
 from afmend.tip.correct import correct
 from afmend.tip.estimate import estimate_tip
+from afmend.tip.learned import learned_correction
 from afmend.tip.morphology import erode
 from afmend.tip.villarrubia import tip_bound
 
 Method: TypeAlias = Callable[[Heights], Heights]
 FAMILIES = {"AFM": ("particles", "fibers", "fractal", "porous", "grains", "cells"), "STM": ("terraces", "lattice")}
 MODELS = ("dilation", "Gaussian, as in the seed")
+BLUNTINGS = dict(zip(MODELS, ("dilation", "gaussian"), strict=True))
+FIRST_SEED = 1_000_000
 WINDOW_PX = 33
 """Side of the seed's kernel; its radius and center are given in units of it."""
 RADII, CENTERS = (0.05, 0.1), (0.2, 0.8)
@@ -47,9 +50,11 @@ class Score:
 
 
 def seed_tip(
-    box: str, seed: int, count: int, size: int = 192, extra: Mapping[str, Method] | None = None
+    box: str, seed: int, count: int, size: int = 192, extra: Mapping[str, Mapping[str, Method]] | None = None
 ) -> dict[str, Any]:
     """Run the experiment on ``count`` scans per family and kind of blunting; return a table as plain data.
+
+    ``extra`` holds other methods, by way of blunting (`BLUNTINGS`); see `seed_models`.
 
     Raises
     ------
@@ -60,13 +65,19 @@ def seed_tip(
     families = [(group, family) for group, names in FAMILIES.items() for family in names]
     for group, family in families:
         for k in range(count):
-            case = tip_case(box, 1_000_000 + 1000 * seed + k, family, shape=(size, size))
+            case = tip_case(box, FIRST_SEED + 1000 * seed + k, family, shape=(size, size))
             if case is None:
                 continue
             for model in MODELS:
-                image = case.image if model == "dilation" else blurred(case.surface, np.random.default_rng([seed, k]))
-                scores += _scored(f"{group}: {family}", model, case, image, extra or {})
+                image = image_of(case, model, seed, k)
+                methods = {**_methods(case, model), **(extra or {}).get(BLUNTINGS[model], {})}
+                scores += scored(f"{group}: {family}", model, case, image, methods)
     return _table(scores, count)
+
+
+def image_of(case: TipCase, model: str, seed: int, k: int) -> Heights:
+    """Return the image by one of `MODELS`."""
+    return case.image if model == "dilation" else blurred(case.surface, np.random.default_rng([seed, k]))
 
 
 def blurred(surface: Heights, rng: np.random.Generator) -> Heights:
@@ -79,31 +90,35 @@ def blurred(surface: Heights, rng: np.random.Generator) -> Heights:
     return np.asarray(shift(smooth, move, order=1, mode="nearest"))
 
 
-def _methods(case: TipCase, model: str, extra: Mapping[str, Method]) -> dict[str, Method]:
+def _methods(case: TipCase, model: str) -> dict[str, Method]:
     out: dict[str, Method] = {
         "raw image": lambda z: z,
         "blind, as Gwyddion": lambda z: erode(z, tip_bound(z, GWYDDION_SIZE, GWYDDION_LEVEL * float(np.ptp(z)))),
         "afmend": lambda z: _mended(z, case),
+        "afmend, learned": lambda z: _mended(z, case, learned=True),
     }
     if model == "dilation":
-        out["true tip (what is possible)"] = lambda z: (
-            correct(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
+        out["true tip"] = lambda z: correct(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
+        out["true tip, learned"] = lambda z: (
+            learned_correction(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
         )
-    return {**out, **extra}
+    return out
 
 
-def _mended(image: Heights, case: TipCase) -> Heights:
+def _mended(image: Heights, case: TipCase, *, learned: bool = False) -> Heights:
     """Correct if the tip is known, else leave the image as it is: that is what the step does."""
     found = estimate_tip([image], case.pixel_nm)
     if found.shape is None:
         return image
-    return correct(image, found.tip(case.pixel_nm, float(np.ptp(image))), case.pixel_nm).expected
+    tip = found.tip(case.pixel_nm, float(np.ptp(image)))
+    return (learned_correction if learned else correct)(image, tip, case.pixel_nm).expected
 
 
-def _scored(family: str, model: str, case: TipCase, image: Heights, extra: Mapping[str, Method]) -> list[Score]:
+def scored(family: str, model: str, case: TipCase, image: Heights, methods: Mapping[str, Method]) -> list[Score]:
+    """Score methods on one image of a case."""
     truth, peak = case.surface, robust_peak(case.surface)
     raw, out = psnr(image, truth, peak_nm=peak), []
-    for name, method in _methods(case, model, extra).items():
+    for name, method in methods.items():
         z = method(image)
         decibels = psnr(z, truth, peak_nm=peak)
         out.append(

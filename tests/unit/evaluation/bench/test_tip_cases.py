@@ -43,5 +43,7 @@ def test_the_seeds_gaussian_shifts_and_blurs():
 
 
 def test_learned_methods_can_take_part():
-    told = seed_tip("train", 0, 1, 64, {"mean of all": lambda z: np.full(z.shape, z.mean())})
-    assert any(row[1] == "mean of all" for row in told["rows"])
+    told = seed_tip("train", 0, 1, 64, {"gaussian": {"mean of all": lambda z: np.full(z.shape, z.mean())}})
+    rows = [row[0] for row in told["rows"] if row[1] == "mean of all"]
+    assert rows
+    assert all("Gaussian" in row for row in rows)

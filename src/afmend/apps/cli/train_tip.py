@@ -1,0 +1,80 @@
+"""Running ``afmend train tip``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from afmend.apps.cli import say
+from afmend.apps.cli.train_run import need_torch, shown_bar, told
+from afmend.errors import BadParameterError
+
+RECIPES = ("ours", "seed-1", "seed-2", "seed-3")
+BLUNTINGS = ("dilation", "gaussian")
+
+
+@dataclass(frozen=True, slots=True)
+class TipTrainingWish:
+    """What the command was told."""
+
+    out: Path
+    data: Path
+    scans: int
+    minutes: float | None
+    resume: bool
+    steps: int | None
+    seed: int
+    workers: int
+    device: str
+    name: str
+    recipe: str
+    blunting: str
+    note: str = ""
+
+
+def train_tip(wish: TipTrainingWish) -> int:
+    """Simulate, train, calibrate, export; print where the card is.
+
+    Raises
+    ------
+    BadParameterError
+        If there is no such recipe or way of blunting, or torch is not installed.
+    """
+    for said, known in ((wish.recipe, RECIPES), (wish.blunting, BLUNTINGS)):
+        if said not in known:
+            raise BadParameterError(
+                f"no {said!r} here", where="afmend train tip", now=f"Say one of {', '.join(known)}."
+            )
+    need_torch()
+    from afmend.training.config import Training
+    from afmend.training.loop import train
+    from afmend.training.tip.examples import prepare
+    from afmend.training.tip.finish import finish
+    from afmend.training.tip.seed_task import CONFIGS, SeedTask
+    from afmend.training.tip.task import CONFIG, HELD_OUT, TipTask
+
+    base = CONFIG if wish.recipe == "ours" else CONFIGS[wish.recipe]
+    steps = wish.steps or base.steps
+    changes = {"steps": steps, "seed": wish.seed, "device": wish.device, "judge_every": min(base.judge_every, steps)}
+    config = Training.parse({**base.to_json(), **changes}, "afmend train tip")
+    held_out = range(HELD_OUT.start, HELD_OUT.start + min(len(HELD_OUT), wish.scans))
+    seeds = range(HELD_OUT.stop, HELD_OUT.stop + wish.scans)
+    for some in (held_out, seeds):
+        with shown_bar("Simulating") as watch:
+            prepare(wish.data, some, workers=wish.workers, watch=watch)
+    task: TipTask | SeedTask = TipTask(wish.data, seeds, held_out)
+    if wish.recipe != "ours":
+        task = SeedTask(wish.recipe, wish.blunting, wish.data, seeds, held_out)  # type: ignore[arg-type]  # checked above
+    with shown_bar("Training") as bar:
+        run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, watch=told(bar))
+    command = f"afmend train tip --recipe {wish.recipe} --scans {wish.scans} --steps {steps} --seed {wish.seed}"
+    command += "" if wish.recipe == "ours" else f" --blunting {wish.blunting}"
+    card = finish(task, run, config, wish.out / "model", name=wish.name, command=command, note=wish.note)
+    done = "" if run.done == steps else f"; {run.done} of {steps} batches: go on with --resume"
+    use = (
+        f"use it with --set tip.correct.untouched=learned --set tip.correct.model={card}"
+        if wish.recipe == "ours"
+        else "score it with afmend bench seed-tip"
+    )
+    say.out().print(f"{card}: {use}{done}", markup=False)
+    return 0
