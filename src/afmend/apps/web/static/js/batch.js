@@ -85,11 +85,15 @@ function verdicts(job) {
   for (const [ref, one] of Object.entries(job.files)) {
     const found = /** @type {any} */ (one);
     const kind = !found.good ? "error" : odd.has(ref) ? "odd" : "good";
-    const text = kind === "error" ? `✗ ${found.error.replace(/^\w+Error: /, "").replace(`${nameOf(ref)}: `, "")}` : `${kind === "odd" ? `⚠ unusual: ${odd.get(ref)}` : "✓"} ${found.invented_percent === null || found.invented_percent === undefined ? "" : `${plain(found.invented_percent, 2)} % filled`}`;
+    const filled = Number.isFinite(found.invented_percent) ? `${plain(found.invented_percent, 2)} % filled` : "";
+    const text = kind === "error" ? `✗ ${reason(found, ref)}` : kind === "odd" ? `⚠ ${odd.get(ref)} unusual; ${filled}` : `✓ ${filled}`;
     state.verdicts[ref] = { kind, text };
     emit("verdict", ref);
   }
 }
+
+/** Why a file failed; its name stands beside it. @param {any} one @param {string} ref */
+const reason = (one, ref) => one.error.replace(/^\w+Error: /, "").replace(`${nameOf(ref)}: `, "");
 
 const FEWEST = 8; // files from which on some can be called unusual
 
@@ -137,12 +141,12 @@ function review(job) {
   const refs = Object.keys(job.files).sort((a, b) => rank(a) - rank(b));
   const row = (/** @type {string} */ ref) => {
     const one = job.files[ref];
-    const words = !one.good ? one.error : `${odd.has(ref) ? `unusual ${odd.get(ref)}` : "good"}${one.verdict ? `; gate: ${one.verdict}, ${one.action}` : ""}`;
+    const words = !one.good ? reason(one, ref) : `${odd.has(ref) ? `mended; ${odd.get(ref)} unusual` : "mended"}${one.verdict ? `; gate: ${one.verdict}, ${one.action}` : ""}`;
     return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", type: "button", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
-      h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { class: "number", text: one.Sq_mended === null || one.Sq_mended === undefined ? "–" : quantity(one.Sq_mended, one.unit) }),
-      h("td", { class: "number", text: one.invented_percent === null || one.invented_percent === undefined ? "–" : `${plain(one.invented_percent, 2)} %` }), h("td", { text: one.artifacts }));
+      h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { class: "number", text: Number.isFinite(one.Sq_mended) ? quantity(one.Sq_mended, one.unit) : "–" }),
+      h("td", { class: "number", text: Number.isFinite(one.invented_percent) ? `${plain(one.invented_percent, 2)} %` : "–" }), h("td", { text: one.artifacts }));
   };
-  const box = dialog("What became of the files", [h("table", {}, h("thead", {}, h("tr", {}, ...["file", "verdict", "Sq", "filled", "artifacts"].map((name) => h("th", { scope: "col", text: name })))), h("tbody", {}, ...refs.map(row)))], { wide: true });
+  const box = dialog("What became of the files", [h("table", { class: "review" }, h("thead", {}, h("tr", {}, ...["file", "verdict", "Sq", "filled", "artifacts"].map((name) => h("th", { scope: "col", text: name })))), h("tbody", {}, ...refs.map(row)))], { wide: true });
 }
 
 // ------------------------------------------------------------------ exports

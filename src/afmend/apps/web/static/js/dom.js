@@ -41,11 +41,18 @@ export function fill(el, ...kids) {
 /** Say something briefly; screen readers hear it. @param {string} text @param {"info"|"bad"} [kind] */
 export function say(text, kind = "info") {
   const box = byId("toast");
+  box.onclick = hush;
   box.textContent = text;
   box.className = `toast ${kind}`;
   clearTimeout(box.timer);
-  box.timer = setTimeout(() => { box.className = "toast gone"; }, kind === "bad" ? 9000 : 3500);
+  box.timer = setTimeout(hush, kind === "bad" ? 9000 : 3500);
 }
+
+/** Take away what was said. */
+export const hush = () => { byId("toast").className = "toast gone"; };
+
+/** @param {string} text */
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** An error of the server as one line. @param {any} error */
 export function sentence(error) {

@@ -116,7 +116,7 @@ function show(row, ref) {
   } else if (found) {
     if (!thumb.firstChild) thumb.append(h("img", { src: found.url, alt: "" }));
     const size = found.calibrated ? quantity(Math.max(...found.size_nm), "nm") : "uncalibrated";
-    facts.textContent = `${found.cols} × ${found.rows}, ${size}${found.count > 1 ? `, ${found.count} frames` : ""}`;
+    facts.textContent = `${found.cols}\u00a0×\u00a0${found.rows}, ${size.replace(" ", "\u00a0")}${found.count > 1 ? `, ${found.count}\u00a0frames` : ""}`;
   }
   verdict(row, ref);
 }

@@ -2,7 +2,7 @@
 
 import { askBatch, askExport, exportNow, startBatch } from "./batch.js";
 import { makeDock } from "./dock.js";
-import { byId, fill, h, say, sentence, write } from "./dom.js";
+import { byId, fill, h, hush, say, sentence, write } from "./dom.js";
 import { saveFigure } from "./figure.js";
 import { browse, files, makeFiles, nameOf, openFile, showFrame, upload } from "./files.js";
 import { listenGate } from "./gate.js";
@@ -81,7 +81,8 @@ function bar() {
     show();
   };
   fill(byId("cmap"), ...Object.keys(state.schema.maps).filter((name) => name !== "difference").map((name) => h("option", { value: name, text: name })));
-  for (const name of ["layout", "cmap", "range", "diff", "theme"]) bind(name, name, "value");
+  for (const name of ["cmap", "range", "theme"]) bind(name, name, "value");
+  byId("layout").addEventListener("input", () => { const [layout, diff] = byId("layout").value.split("-"); look({ layout, diff: diff ?? state.view.diff }); });
   for (const name of ["flat", "lock", "invented", "sigma", "overlays", "physical", "gate"]) bind(name, name, "checked");
   byId("brush").addEventListener("input", () => look({ brush: Number(byId("brush").value) }));
   byId("channel").addEventListener("change", () => { if (state.doc) openFile(state.doc.ref, state.doc.name, { frame: state.doc.frame, channel: byId("channel").value }); });
@@ -101,9 +102,9 @@ function toolbar() {
   write(byId("layer"), view.layer === "exclude" ? "▨ exclude" : "▧ artifact");
   byId("layer").className = view.layer;
   byId("brush").value = view.brush;
-  write(byId("brush-size"), `${view.brush} px`);
+  write(byId("brush-size"), `⌀ ${view.brush}`);
   byId("brush-box").hidden = !["brush", "eraser"].includes(view.tool);
-  byId("diff").hidden = view.layout !== "diff";
+  byId("layout").value = view.layout === "diff" ? `diff-${view.diff}` : view.layout;
   byId("stage").dataset.tool = view.tool;
   const { undo: back, redo: forth } = undoable();
   byId("undo").disabled = !back;
@@ -125,6 +126,7 @@ function follow() {
     if (changes.sigma && !state.frames.has("sigma")) run();
   });
   on("doc done failed", () => { state.note = ""; });
+  on("doc", () => { if (byId("toast").classList.contains("bad")) hush(); }); // it was about another file
   on("doc", document_);
   on("cursor", readout);
   on("running", () => { slow = window.setTimeout(() => write(byId("status"), "working …"), PATIENCE_MS); });
@@ -229,6 +231,7 @@ function theme() {
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   forgetPaper();
   redraw();
+  emit("theme");
 }
 
 // For the tests and for the curious: the state, and what is on the screen.

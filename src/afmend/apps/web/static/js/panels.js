@@ -4,7 +4,7 @@ import { byId, fill, h, write } from "./dom.js";
 import { evidenceWords } from "./gate.js";
 import { Painter } from "./gl.js";
 import { FlatPainter } from "./flat.js";
-import { drawBar } from "./colorbar.js";
+import { drawBar, groupOf } from "./colorbar.js";
 import { drawOverlay } from "./overlay.js";
 import { plain, quantity } from "./numbers.js";
 import { PANELS, flagsName, partOf, flattened, limits, mapSpec, onlyRounding, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
@@ -166,7 +166,7 @@ function draw() {
       if (one.panel.kind === "map") drawMap(one, paper);
       else drawSurface(one, paper);
       if (one.bar) drawBar(one.bar, one.panel);
-      if (one.bar) one.bar.style.visibility = state.info && !state.frames.has(one.panel.heights) ? "hidden" : "";
+      if (one.bar) one.bar.style.visibility = state.info && (!state.frames.has(one.panel.heights) || onlyRounding(groupOf(one.panel))) ? "hidden" : "";
     }
     if (dirty.has("overlays") || (dirty.has(id) && one.noted)) drawOverlay(one);
     facts(one);
@@ -269,7 +269,7 @@ function facts(one) {
   } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
   else if (panel.id === "mended") text = mendedFacts();
   if (panel.id === "original") text = evidenceWords() || (flattened("before") ? "shown without its plane" : "");
-  if (["original", "mended"].includes(panel.id) && onlyRounding(panel.group)) text = "flat: nothing but rounding";
+  if (["original", "mended"].includes(panel.id) && onlyRounding(groupOf(panel))) text = groupOf(panel) === "diff" ? "no difference" : "flat: nothing but rounding";
   if (panel.kind === "map" && partOf(panel)) text = "preview inside the frame";
   if (state.cursor && panel.kind === "map") {
     const value = valueAt(state.frames.get(panel.heights), state.cursor.x, state.cursor.y);
@@ -286,18 +286,19 @@ function maskFacts(frame) {
   if (!frame) return "";
   const { counts } = frame.head;
   const marked = percent(counts.holes, frame.head);
-  return counts.excluded ? `${marked}, excluded ${percent(counts.excluded, frame.head)}` : `${marked} marked`;
+  return counts.excluded ? `${marked}, ${percent(counts.excluded, frame.head)} excluded` : `${marked} marked`;
 }
 
 function mendedFacts() {
   const flags = state.frames.get(flagsName());
   if (!flags) return "";
   if (state.view.layout === "diff") return state.view.diff === "filled" ? "mended − leveled" : "original − leveled";
+  if (state.view.layout === "swipe" && !state.view.lock) return "before: in its own colors";
   if (state.view.sigma) return "error bar (1 σ)";
   const { counts } = flags.head;
   const parts = [`${percent(counts.invented, flags.head)} filled`];
   if (counts.open) parts.push(`${percent(counts.open, flags.head)} left open`);
-  if (counts.untouched) parts.push(`${percent(counts.untouched, flags.head)} never touched by the tip`);
+  if (counts.untouched) parts.push(`${percent(counts.untouched, flags.head)} untouched`);
   return parts.join(", ");
 }
 
