@@ -24,7 +24,10 @@ def close_to(color, other, by=2):
 # ------------------------------------------------------------------ what is seen
 
 
-def test_colors_are_those_of_the_heights(bench):
+@pytest.mark.parametrize("painter", ["card", "plain"])
+def test_colors_are_those_of_the_heights(bench, painter):
+    bench.view(painter=painter)
+    assert bench.js("window.__afmend.painterKind()") == ("WebGL" if painter == "card" else "plain")
     bench.open("b.h5")
     bench.view(flat=False, range="full", cmap="afm")
     table = colormap("afm")
@@ -34,7 +37,9 @@ def test_colors_are_those_of_the_heights(bench):
     assert close_to(bench.color("original", 80.5, 30.5), colormap("gray")[128])
 
 
-def test_every_panel_holds_a_picture(bench):
+@pytest.mark.parametrize("painter", ["card", "plain"])
+def test_every_panel_holds_a_picture(bench, painter):
+    bench.view(painter=painter)
     code = """(() => { const a = window.__afmend, one = a.cells.get('%s'), found = new Set();
       for (let i = 0; i < 40; i++) for (let j = 0; j < 25; j++) {
         const c = document.querySelector('#canvas'); const b = one.box;
@@ -44,7 +49,9 @@ def test_every_panel_holds_a_picture(bench):
         assert bench.js(code % panel) >= 50, panel
 
 
-def test_marked_pixels_are_tinted(bench):
+@pytest.mark.parametrize("painter", ["card", "plain"])
+def test_marked_pixels_are_tinted(bench, painter):
+    bench.view(painter=painter)
     spot = (30.5, 30.5)
     gray = bench.color("raw", 5.5, 12.5)
     assert max(gray) - min(gray) <= 3
@@ -130,7 +137,28 @@ def test_layouts(bench):
     assert close_to(flat, colormap("difference")[128], 4)
 
 
-def test_swipe_shows_both(bench):
+def test_software_that_plays_graphics_card_is_not_asked(bench):
+    assert bench.js("window.__afmend.painterKind()") == "plain"
+    assert bench.js("document.querySelector('#painter').textContent") == ""
+
+
+def test_both_painters_draw_the_same(bench):
+    places = [
+        ("original", 20.5, 30.5),
+        ("raw", 60.5, 30.5),
+        ("mask", 50.5, 30.5),
+        ("mended", 64.5, 50.5),
+        ("mended", 5.5, 70.5),
+    ]
+    bench.view(painter="plain", k=6, cx=0.45, cy=0.45)
+    plain = [bench.color(*place) for place in places]
+    bench.view(painter="card")
+    assert all(close_to(bench.color(*place), color, 3) for place, color in zip(places, plain, strict=True))
+
+
+@pytest.mark.parametrize("painter", ["card", "plain"])
+def test_swipe_shows_both(bench, painter):
+    bench.view(painter=painter)
     bench.open("b.h5")
     bench.view(layout="swipe", swipe=0.999, flat=False, limits={"before": [0, 10], "after": [100, 200], "diff": None})
     assert close_to(bench.color("mended", 80.5, 30.5), colormap("afm")[255])
@@ -789,7 +817,9 @@ def test_without_webgl(server):
     try:
         page = browser.page(server.json("POST", "/api/token", {})["address"])
         page.until("document.body?.dataset.ready && window.__afmend.settled()", 90)
-        assert page.js("window.__afmend.painterKind()") == "plain"
+        for wanted in ("card", "auto"):
+            page.js(f"window.__afmend.look({{painter: '{wanted}'}})")
+            assert page.js("window.__afmend.painterKind()") == "plain"
         page.js("window.__afmend.openFile('root/b.h5', 'b.h5')")
         page.until("window.__afmend.state.doc.name === 'b.h5' && window.__afmend.settled()", 60)
         page.js("window.__afmend.look({flat: false, range: 'full', cmap: 'afm', layout: 'six'})")

@@ -69,18 +69,6 @@ class _StepHeight(BaseModel):
     invented: bool = False
 
 
-class _Surface(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    wish: Wish
-    stage: str = Field(pattern="^(original|mended)$")
-    low: float
-    high: float
-    width: int = Field(400, ge=64, le=1600)
-    turn: float = Field(28.0, ge=1, le=89)
-    cmap: str = "afm"
-    plane: bool = False
-
-
 class Bench:
     """Everything behind the page; its methods are the handlers.
 
@@ -118,7 +106,6 @@ class Bench:
             Route("/api/run", self.run, methods=["POST"]),
             Route("/api/measure", self.measure, methods=["POST"]),
             Route("/api/step_height", self.step_height, methods=["POST"]),
-            Route("/api/surface", self.surface, methods=["POST"]),
             Route("/api/words", self.words, methods=["POST"]),
             Route("/api/recipe", self.recipe, methods=["POST"]),
             Route("/api/session/{tab}", self.session, methods=["GET", "PUT"]),
@@ -205,24 +192,6 @@ class Bench:
         asked = await parsed(request, _StepHeight)
         done = await asyncio.to_thread(self._engine.mend, asked.wish)
         return JSONResponse(measures.step_height(done, asked.first, asked.second, invented=asked.invented))
-
-    async def surface(self, request: Request) -> Response:
-        """Draw a 3-D view, for browsers that cannot."""
-        from afmend.apps.web.drawing import surface_png
-
-        asked = await parsed(request, _Surface)
-        done = await asyncio.to_thread(self._engine.mend, asked.wish)
-        png = await asyncio.to_thread(
-            surface_png,
-            done,
-            asked.stage,
-            (asked.low, asked.high),
-            asked.width,
-            asked.turn,
-            asked.cmap,
-            plane=asked.plane,
-        )
-        return Response(png, media_type="image/png")
 
     async def words(self, request: Request) -> Response:
         """Return the work as a command, as Python and as a recipe."""

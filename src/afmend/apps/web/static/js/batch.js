@@ -125,11 +125,11 @@ function progress(job) {
   const bar = h("progress", { max: job.total, value: job.done, "aria-label": "Progress of the batch" });
   const report = job.outputs.indexOf("report.html");
   const parts = [h("p", { text: `${job.done} of ${job.total}, ${errors} failed, ${words}` }), bar];
-  if (job.state === "running") parts.push(h("button", { type: "button", onclick: () => api(`batch/${job.id}/stop`, {}) }, "Stop"));
+  if (job.state === "running") parts.push(h("button", { onclick: () => api(`batch/${job.id}/stop`, {}) }, "Stop"));
   else {
     if (report >= 0) parts.push(h("a", { href: `./api/output/${job.id}/file/${report}?show=1`, target: "_blank", rel: "noopener" }, "Report"), " ");
     parts.push(h("a", { href: `./api/output/${job.id}/all.zip`, download: "afmend.zip" }, "Download all"), " ",
-      h("button", { type: "button", onclick: () => review(job) }, "Review"), h("p", { class: "dim", text: job.out }));
+      h("button", { onclick: () => review(job) }, "Review"), h("p", { class: "dim", text: job.out }));
   }
   fill(byId("batch-state"), ...parts);
 }
@@ -142,7 +142,7 @@ function review(job) {
   const row = (/** @type {string} */ ref) => {
     const one = job.files[ref];
     const words = !one.good ? reason(one, ref) : `${odd.has(ref) ? `mended; ${odd.get(ref)} unusual` : "mended"}${one.verdict ? `; gate: ${one.verdict}, ${one.action}` : ""}`;
-    return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", type: "button", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
+    return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
       h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { class: "number", text: Number.isFinite(one.Sq_mended) ? quantity(one.Sq_mended, one.unit) : "–" }),
       h("td", { class: "number", text: Number.isFinite(one.invented_percent) ? `${plain(one.invented_percent, 2)} %` : "–" }), h("td", { text: one.artifacts }));
   };
@@ -171,7 +171,7 @@ export function askExport() {
     }
     go.disabled = false;
   } }, h("p", { text: `The same bytes as \`afmend repair\` writes with this recipe${many ? "; all frames of the movie" : ""}.` }), formats(["h5", "gwy", "png", "csv"]), go,
-  h("button", { type: "button", onclick: () => { box.close(); emit("figure"); } }, "Picture as seen"), out);
+  h("button", { onclick: () => { box.close(); emit("figure"); } }, "Picture as seen"), out);
   const box = dialog("Export", [form]);
   go.focus();
 }

@@ -19,7 +19,7 @@ let asked = 0;
 export function makeDock() {
   const tabs = byId("dock-tabs");
   for (const [id, name] of Object.entries(TABS)) {
-    tabs.append(h("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "dock-body", data: { tab: id }, onclick: () => look({ dock: id }) }, name));
+    tabs.append(h("button", { role: "tab", id: `tab-${id}`, "aria-controls": "dock-body", data: { tab: id }, onclick: () => look({ dock: id }) }, name));
   }
   tabs.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -97,7 +97,7 @@ function chart(series, units, name, facts = []) {
   const text = `${name}|${facts.join("|")}`;
   if (side.dataset.text !== text) {
     side.dataset.text = text;
-    fill(side, ...facts.map((one) => h("p", { text: one })), h("button", { type: "button", onclick: () => side.save() }, "Save as CSV"));
+    fill(side, ...facts.map((one) => h("p", { text: one })), h("button", { onclick: () => side.save() }, "Save as CSV"));
   }
   side.save = () => table(series, units, name);
   drawChart(canvas, series, units);
@@ -183,7 +183,7 @@ async function step() {
       h("p", { class: "big", text: `${quantity(found.step, unit)} from area 1 to area 2` }),
       h("p", { text: `Medians: ${quantity(found.step_of_medians, unit)}. Standard error at least ${quantity(found.standard_error, unit, found.step)}: neighboring pixels are not independent.` }),
       ...["first", "second"].map((name, i) => h("p", { class: "dim", text: `Area ${i + 1}: mean ${quantity(found[name].mean, unit)}, deviation ${quantity(found[name].deviation, unit)}, ${found[name].pixels} measured pixels` })),
-      h("button", { type: "button", onclick: () => { state.areas = []; emit("areas"); emit("shapes"); } }, "Clear"));
+      h("button", { onclick: () => { state.areas = []; emit("areas"); emit("shapes"); } }, "Clear"));
   } catch (error) {
     fill(byId("dock-body"), h("p", { class: "bad", text: sentence(/** @type {any} */ (error).error) }));
   }

@@ -9,6 +9,7 @@
  */
 export function h(tag, props = {}, ...kids) {
   const el = /** @type {any} */ (document.createElement(tag));
+  if (tag === "button") el.type = "button"; // no accidental submitting
   for (const [key, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
     if (key === "class") el.className = value;
@@ -31,6 +32,17 @@ export const PLAIN = { willReadFrequently: true };
 /** Set a text, if it is another one: the browser paints even what did not change. @param {Element|null|undefined} el @param {string} text */
 export function write(el, text) {
   if (el && el.textContent !== text) el.textContent = text;
+}
+
+const CALM_MS = 200;
+
+/** The same, once it has not been asked for again for a moment: what is written far from the pictures has all between them painted, too. @param {(...args: any[]) => void} act */
+export function calmly(act) {
+  let timer = 0;
+  return (/** @type {any[]} */ ...args) => {
+    clearTimeout(timer);
+    timer = window.setTimeout(() => act(...args), CALM_MS);
+  };
 }
 
 /** Replace all children. @param {Element} el @param {...any} kids */
@@ -66,7 +78,7 @@ export function sentence(error) {
  * @param {string} title @param {any[]} content @param {{wide?: boolean, onclose?: () => void}} [options]
  */
 export function dialog(title, content, options = {}) {
-  const close = h("button", { class: "quiet", type: "button", "aria-label": "Close", text: "✕" });
+  const close = h("button", { class: "quiet", "aria-label": "Close", text: "✕" });
   const box = h("dialog", { class: options.wide ? "wide" : "", "aria-label": title },
     h("header", {}, h("h2", { text: title }), close), h("div", { class: "content" }, ...content));
   close.addEventListener("click", () => box.close());

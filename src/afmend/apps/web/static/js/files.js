@@ -1,6 +1,6 @@
 // The left side: the folder, uploads, thumbnails, one file after the other.
 
-import { byId, fill, h, say, sentence } from "./dom.js";
+import { byId, fill, h, say, sentence, write } from "./dom.js";
 import { brief, keepOnly, later, saidOf } from "./gate.js";
 import { api, drop, run } from "./net.js";
 import { plain, quantity } from "./numbers.js";
@@ -86,14 +86,14 @@ function counts() {
 
 /** @param {{ref: string, name: string}} one */
 function folderRow(one) {
-  return h("li", { class: "folder" }, h("button", { class: "quiet", type: "button", onclick: () => browse(one.ref) }, `▸ ${one.name}`));
+  return h("li", { class: "folder" }, h("button", { class: "quiet", onclick: () => browse(one.ref) }, `▸ ${one.name}`));
 }
 
 /** @param {{ref: string, name: string, size: number}} one */
 function fileRow(one) {
   const box = h("input", { type: "checkbox", checked: chosen.has(one.ref), "aria-label": `Choose ${one.name}`, onchange: () => { if (box.checked) chosen.add(one.ref); else chosen.delete(one.ref); counts(); } });
   const row = h("li", { class: "file", data: { ref: one.ref } }, box,
-    h("button", { class: "quiet open", type: "button", title: one.name, onclick: () => openFile(one.ref, one.name) },
+    h("button", { class: "quiet open", title: one.name, onclick: () => openFile(one.ref, one.name) },
       h("span", { class: "thumb" }), h("span", { class: "words" }, h("span", { class: "name", text: one.name }), h("span", { class: "facts dim" }), h("span", { class: "badge" }), h("span", { class: "gate" }))));
   row.classList.toggle("current", state.doc?.ref === one.ref);
   show(row, one.ref);
@@ -125,11 +125,11 @@ function show(row, ref) {
 function verdict(row, ref) {
   const found = state.verdicts[ref];
   const cell = /** @type {HTMLElement} */ (row.querySelector(".badge"));
-  cell.textContent = found && !(found.kind === "error" && row.classList.contains("unreadable")) ? found.text : "";
+  write(cell, found && !(found.kind === "error" && row.classList.contains("unreadable")) ? found.text : "");
   cell.className = `badge ${found?.kind ?? ""}`;
   const gate = /** @type {HTMLElement} */ (row.querySelector(".gate"));
   const said = brief(state.view.gate ? saidOf(ref) : undefined);
-  gate.textContent = said.text;
+  write(gate, said.text);
   gate.title = said.title;
   gate.className = `gate ${said.kind}`;
 }

@@ -115,7 +115,7 @@ export function gateTab(box) {
   const shown = state.view.gateOf || one.verdict;
   const rows = Object.entries(one.probabilities).map(([name, p]) => h("tr", { class: name === shown && state.view.gateMap ? "chosen" : "" }, h("th", { scope: "row", text: name }),
     h("td", {}, h("meter", { min: 0, max: 1, value: p, "aria-label": `Probability of ${name}` })), h("td", { text: chance(one, name) }), h("td", { class: "dim", text: one.plausible.includes(name) ? "plausible" : "" }),
-    h("td", {}, h("button", { type: "button", "aria-pressed": String(name === shown && state.view.gateMap), title: `Show on the original what speaks for and against ${name}`,
+    h("td", {}, h("button", { "aria-pressed": String(name === shown && state.view.gateMap), title: `Show on the original what speaks for and against ${name}`,
       onclick: () => look(name === shown && state.view.gateMap ? { gateMap: false } : { gateMap: true, gateOf: name }) }, "Where"))));
   const list = (/** @type {string} */ title, /** @type {string[]} */ items) => (items.length ? h("div", {}, h("h3", { text: title }), h("ul", { class: "plain" }, ...items.map((text) => h("li", { text })))) : null);
   fill(box,

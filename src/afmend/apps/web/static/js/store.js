@@ -23,7 +23,7 @@ export const state = {
     /** @type {Record<string, [number, number]|null>} */ limits: { before: null, after: null, diff: null },
     z: 1, turn: 28, tilt: 42, overlays: true, invented: true, sigma: false, physical: true, swipe: 0.5, diff: "filled",
     dock: "profile", tool: "pan", layer: "exclude", brush: 12, theme: "auto", shortcuts: true, original: false,
-    gate: true, gateMap: false, gateOf: "", dockHeight: 0,
+    painter: "auto", gate: true, gateMap: false, gateOf: "", dockHeight: 0,
     /** @type {Record<string, string[]>} */ keys: {},
   },
   /** @type {{x: number, y: number}|null} */ cursor: null,
@@ -119,8 +119,11 @@ export function recipeOf(ref = state.doc?.ref ?? "") {
 
 /** @param {string} [ref] @returns {Stroke[]} */
 export function strokesOf(ref = state.doc?.ref ?? "") {
-  return state.work.strokes[ref] ?? [];
+  return state.work.strokes[ref] ?? NONE;
 }
+
+/** @type {Stroke[]} */
+const NONE = [];
 
 /** Replace the recipe of the file in sight (or the common one). @param {Work} work @param {Recipe} recipe */
 export function withRecipe(work, recipe) {

@@ -64,7 +64,7 @@ function told(head) {
   if (head.corrected) lines.push(h("p", { text: `${plain(100 * facts.certain_share, 3)} % of the pixels are certain. Purple stripes: never touched, the surface may lie lower.` }));
   else if (!("verdict" in facts) || facts.skipped !== facts.reason) lines.push(h("p", { text: `Nothing is taken off: ${facts.skipped}.` }));
   if (facts.advice) lines.push(h("p", { class: "dim", text: facts.advice }));
-  if (head.corrected) lines.push(h("button", { type: "button", onclick: () => { edit("take the tip off", (steps) => [...steps.filter((use) => !head.steps.some((/** @type {any} */ one) => one.step === use.step)), ...head.steps]); look({ dock: "profile" }); } }, "Add to the recipe"));
+  if (head.corrected) lines.push(h("button", { onclick: () => { edit("take the tip off", (steps) => [...steps.filter((use) => !head.steps.some((/** @type {any} */ one) => one.step === use.step)), ...head.steps]); look({ dock: "profile" }); } }, "Add to the recipe"));
   return lines;
 }
 
@@ -92,6 +92,3 @@ function pictures(made) {
   return h("figure", { class: "tip-pictures" }, image(made.above, "The tip from above"), image(made.solid, "The tip in three dimensions"),
     h("figcaption", { class: "dim", text: `${bound ? "Bluntest tip the scan allows" : "The tip"}, ${quantity(made.side_nm, "nm")} wide, ${quantity(made.depth_nm, "nm")} deep` }));
 }
-
-/** For the tests. */
-export const tipFound = () => found.head;
