@@ -826,7 +826,7 @@ def test_without_webgl(server):
         page.js("new Promise((good) => setTimeout(good, 200))")
         assert close_to(page.js("window.__afmend.pixel('original', 20.5, 30.5)")[:3], colormap("afm")[0])
         assert close_to(page.js("window.__afmend.pixel('original', 80.5, 30.5)")[:3], colormap("afm")[255])
-        code = "(() => { const b = window.__afmend.cells.get('original3d').box, s = new Set(); for (let i = 0; i < 900; i++) s.add(window.__afmend.raw(b.x + (b.width * (i % 30)) / 30, b.y + (b.height * Math.floor(i / 30)) / 30).join()); return s.size > 20; })()"
+        code = "(() => { const b = window.__afmend.cells.get('original3d').box, s = new Set(); for (let i = 0; i < 900; i++) s.add(window.__afmend.raw(b.x + (b.width * (i % 30)) / 30, b.y + (b.height * Math.floor(i / 30)) / 30).join()); return s.size > 5; })()"
         page.until(code, 30)
         assert "WebGL" in page.js("document.querySelector('#painter').textContent")
     finally:

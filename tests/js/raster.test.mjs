@@ -113,6 +113,15 @@ test("hills rise, hide what is behind them, and are lit from the left", () => {
   assert.ok(bright(slope(1)) > bright(slope(-1)));
 });
 
+test("below the front edge there is a dark side down to the lower end of the colors", () => {
+  const [low, high] = [relief(() => 0, { turn: 0 }), relief(() => 8, { turn: 0 })];
+  assert.equal(new Set(low).size, 2);
+  assert.equal(new Set(high).size, 3);
+  assert.ok(drawn(high) > drawn(low) + 500);
+  const bottom = (out) => 90 - [...Array(90).keys()].findIndex((y) => out.subarray(120 * (89 - y), 120 * (90 - y)).some((v) => v));
+  assert.ok(Math.abs(bottom(low) - bottom(high)) <= 1);
+});
+
 test("what was never measured is gray, not a hole", () => {
   const whole = relief(() => 0);
   const some = relief((r) => (r < 10 ? 3e38 : 0));

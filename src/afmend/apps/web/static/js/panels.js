@@ -112,7 +112,7 @@ function users(name) {
 
 /** @param {import("./scene.js").Panel} panel */
 function makeCell(panel) {
-  const [plain, overlay] = ["plain", "overlay"].map((name) => h("canvas", { class: name }));
+  const [plain, overlay] = ["picture", "overlay"].map((name) => h("canvas", { class: name }));
   const bar = panel.kind === "map" && panel.mode !== 1 ? h("canvas", { class: "bar", tabindex: "0", role: "group", "aria-roledescription": "color range", "aria-label": `Color range of ${panel.title}: arrows move the upper end, with Shift the lower` }) : null;
   const body = h("div", { class: "body", tabindex: "0", role: "application", "aria-roledescription": "picture", "aria-label": panel.title, data: { panel: panel.id } }, plain, overlay);
   const facts = h("span", { class: "facts" });

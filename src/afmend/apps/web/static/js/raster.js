@@ -185,13 +185,19 @@ export function drawRelief(out, width, height, { points, rows, cols }, spec) {
       const t = known ? between(0) : 0;
       const z = Math.min(1.45, Math.max(-0.3, t)) - 0.5;
       const y = Math.max(0, Math.round(height / 2 - k * (v * sb + z * relief * cb)));
-      if (top < 0) top = Math.min(height, y + 1);
+      const first = top < 0;
+      if (first) top = Math.min(height, y + 1);
       if (y >= top) continue;
       const at = 3 * Math.round(255 * Math.min(1, Math.max(0, t)));
       const light = known ? between(1) : 1;
       const shade = (/** @type {number} */ part) => Math.min(255, (known ? 51 + 0.8 * table[at + part] : 176) * light);
       const color = (0xff000000 | (shade(2) << 16) | (shade(1) << 8) | shade(0)) >>> 0;
       for (let p = y * width + i, end = top * width; p < end; p += width) out[p] = color;
+      if (first) { // a dark side below the front edge, down to the lower end of the colors
+        const bottom = Math.min(height, Math.round(height / 2 - k * (v * sb - 0.5 * relief * cb)));
+        const side = mixed(color, 0xff000000, 0.6);
+        for (let p = top * width + i, end = bottom * width; p < end; p += width) out[p] = side;
+      }
       top = y;
     }
   }
