@@ -501,8 +501,7 @@ def test_batch_with_a_broken_file(bench, scans):
     bench.key("Ctrl+b")
     bench.js("document.querySelector('#batch-folder').value = 'from_page'")
     bench.page.click("dialog button.main")
-    bench.until("document.querySelector('#batch-state').textContent.includes('finished')", 120)
-    assert "8 of 8, 1 failed" in bench.js("document.querySelector('#batch-state').textContent")
+    bench.until("document.querySelector('#batch-state').textContent.includes('8 of 8, 1 failed, finished')", 120)
     assert (scans / "from_page" / "summary.csv").is_file()
     assert "✗" in bench.js(
         "[...document.querySelectorAll('#file-list li')].find((r) => r.dataset.ref === 'root/c.spm').textContent"
@@ -530,6 +529,29 @@ def test_dropped_files_arrive(bench, scans):
     bench.wait()
     assert bench.js("document.querySelector('#name').textContent") == "own _b_.gwy"
     assert bench.js("document.querySelector('#file-list b')") is None
+
+
+def test_a_file_sent_twice_is_one_and_names_may_be_long(bench, scans):
+    data = list((scans / "a.gwy").read_bytes())
+    bench.js(
+        f"(async () => {{ const data = new Uint8Array({data}); const names = ['試料'.repeat(90) + '.gwy', 'twice.gwy', 'twice.gwy'];"
+        " await window.__afmend.upload(names.map((name) => new File([data], name))); })()",
+        60,
+    )
+    assert bench.js("document.querySelector('#toast').textContent") == "3 sent."
+    rows = "['試料', 'twice'].map((part) => [...document.querySelectorAll('#file-list .name')].filter((name) => name.textContent.includes(part)).length).join() === '1,1'"
+    bench.until(rows)
+    bench.until("window.__afmend.state.doc?.ref.startsWith('upload/')")
+    bench.wait()
+    bench.js(
+        "window.__afmend.startBatch({wishes: window.__afmend.state.uploads.slice(-2).map(({ref}) => ({...window.__afmend.wish(), ref})), write: ['h5'], folder: '', report: false})"
+    )
+    bench.until("document.querySelector('#batch-state').textContent.includes('2 of 2, 0 failed, finished')", 90)
+    bench.until("document.querySelector('#saved').textContent === 'saved'")
+    bench.page.do("Page.reload")
+    bench.until("document.body?.dataset.ready && window.__afmend.state.doc", 60)
+    bench.until("document.querySelector('#batch-state').textContent.includes('2 of 2, 0 failed, finished')")
+    bench.until(rows)
 
 
 # ------------------------------------------------------------------ gate, tip, previews

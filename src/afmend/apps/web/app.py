@@ -33,7 +33,7 @@ from afmend.apps.web.tips import Tips
 from afmend.apps.web.tries import Tries
 from afmend.apps.web.uploads import Uploads
 from afmend.apps.web.words import words
-from afmend.errors import AfmendError, BadParameterError
+from afmend.errors import AfmendError
 from afmend.pipeline import Recipe
 from afmend.recipes import check_recipe
 
@@ -59,6 +59,12 @@ class Settings:
     upload_bytes: int = 2 << 30
     state: Path | None = None
     warm: bool = False
+
+
+class _Image(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    ref: str = Field(max_length=5000)
+    frame: int = Field(0, ge=0, le=100_000)
 
 
 class _StepHeight(BaseModel):
@@ -159,11 +165,9 @@ class Bench:
 
     async def info(self, request: Request) -> Response:
         """Say what is in a file."""
-        data = await json_body(request)
-        if not isinstance(data, dict):
-            raise BadParameterError("the request is not an object", now="Reload the page.")
-        ref, frame = str(data.get("ref", "")), int(data.get("frame", 0))
-        opened = await asyncio.to_thread(self._engine.open, ref, frame)
+        asked = await parsed(request, _Image)
+        ref = asked.ref
+        opened = await asyncio.to_thread(self._engine.open, ref, asked.frame)
         scan = opened.scan
         channels = [
             {"key": str(key), "name": one.name, "unit": one.unit, "calibrated": one.calibrated}

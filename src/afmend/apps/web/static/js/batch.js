@@ -54,28 +54,31 @@ export function askBatch() {
 export async function startBatch(order) {
   try {
     const job = await api("batch", order);
-    state.batch = job.id;
     watch(job.id);
+    emit("batch");
   } catch (error) {
     say(sentence(/** @type {any} */ (error).error), "bad");
   }
 }
 
-/** @param {string} id */
-async function watch(id) {
-  for (;;) {
-    let job;
+/** Follow a batch, also after a reload, and while the server is lost. @param {string} id */
+export async function watch(id) {
+  state.batch = id;
+  let known = false;
+  for (let wait = 400; state.batch === id; await new Promise((good) => setTimeout(good, wait))) {
     try {
-      job = await api(`batch/${id}`);
-    } catch {
-      fill(byId("batch-state"), h("p", { class: "bad", text: "The batch is out of sight: the server does not answer. Start it again; finished files are kept." }));
-      return;
+      const job = await api(`batch/${id}`);
+      if (state.batch !== id) return;
+      verdicts(job);
+      progress(job);
+      if (job.state !== "running") return;
+      [known, wait] = [true, 400];
+    } catch (error) {
+      const gone = /** @type {any} */ (error).status === 404;
+      if (known) fill(byId("batch-state"), h("p", { class: "bad", text: gone ? "The server was started anew, which ended the batch. Start it again: finished files are kept." : "The batch is out of sight: the server does not answer." }));
+      if (gone) return;
+      wait = 1000;
     }
-    if (state.batch !== id) return;
-    verdicts(job);
-    progress(job);
-    if (job.state !== "running") return;
-    await new Promise((good) => setTimeout(good, 400));
   }
 }
 

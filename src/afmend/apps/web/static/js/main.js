@@ -1,6 +1,6 @@
 // The start of the page, and what belongs to no single part.
 
-import { askBatch, askExport, exportNow, startBatch } from "./batch.js";
+import { askBatch, askExport, exportNow, startBatch, watch } from "./batch.js";
 import { makeDock } from "./dock.js";
 import { byId, calmly, fill, h, hush, say, sentence, write } from "./dom.js";
 import { saveFigure } from "./figure.js";
@@ -49,6 +49,7 @@ async function start() {
   if (!state.doc && files().length) await firstReadable();
   if (!state.doc) status("ready");
   document.body.dataset.ready = "1";
+  if (state.batch) watch(state.batch);
 }
 
 /** Open the first file of the folder that can be read. */

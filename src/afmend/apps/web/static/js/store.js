@@ -17,6 +17,7 @@ export const state = {
   /** Frames by panel: {head, data}. @type {Map<string, any>} */ frames: new Map(),
   /** @type {any} */ last: null,
   batch: "", note: "",
+  /** What was sent from this computer. @type {{ref: string, name: string, folder: boolean, size: number}[]} */ uploads: [],
   /** Per file: what the page knows of it. @type {Record<string, any>} */ verdicts: {},
   view: {
     k: 1, cx: 0.5, cy: 0.5, layout: "six", solo: "mended", cmap: "afm", flat: true, range: "p1", lock: false,
