@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import afmend
+from afmend.formats import write
 from afmend.pictures.colormaps import colormap
 from e2e_cli import cli
-from support import ROOT
-from web_server import start
+from support import ROOT, scan_of
+from web_server import damaged, start
 
 PANELS = ("original", "original3d", "raw", "mask", "mended", "mended3d")
 
@@ -663,6 +664,30 @@ def test_a_part_is_shown_while_a_slow_step_runs(bench):
     (box,) = set(seen)
     top, bottom, left, right = json.loads(box)
     assert (bottom - top, right - left) == (32, 43)
+
+
+def test_a_large_scan_comes_small_first_and_a_refusal_ends_it(bench, scans):
+    write(scan_of(damaged((65, 1300))), scans / "wide.h5")
+    seen = bench.js(
+        """(async () => {
+      const a = window.__afmend, { on } = await import('./static/js/store.js');
+      const found = [];
+      on('frame', (name) => { if (name === 'original') found.push(a.state.frames.get(name).head.shape.join()); });
+      await a.openFile('root/wide.h5', 'wide.h5');
+      await new Promise((good) => { const wait = setInterval(() => { if (a.settled()) { clearInterval(wait); good(); } }, 5); });
+      return found;
+    })()""",
+        60,
+    )
+    assert seen == ["51,1024", "65,1300"]
+    bench.js(
+        "window.__afmend.change('x', (w) => ({...w, common: {name: 'mine', steps: [{step: 'filter.gaussian', params: {sigma_px: -1}}]}}))"
+    )
+    bench.js("window.__afmend.openFile('root/wide.h5', 'wide.h5')")
+    bench.until("!document.querySelector('#problem').hidden && !window.__afmend.busy()")
+    asked = bench.js("window.__afmend.revision()")
+    bench.js("new Promise((good) => setTimeout(good, 600))")
+    assert bench.js("window.__afmend.revision()") == asked
 
 
 def test_low_and_high_values_are_shown(bench):

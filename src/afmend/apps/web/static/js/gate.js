@@ -122,8 +122,8 @@ export function gateTab(box) {
     h("div", { class: "gate-said" }, h("p", { class: "big", text: `${one.strange ? "Unfamiliar" : one.action === "look at it" ? "Unsure" : one.verdict}: ${one.action}` }),
       h("p", { text: `${capital(why(one))}.` }),
       h("table", {}, h("tbody", {}, ...rows))),
-    h("div", { class: "gate-why" }, list("What it saw", one.reasons), list("At the instrument", one.advice),
-      h("p", { class: "dim", text: `${one.model}, from ${one.lines} lines as measured; a first model, not yet to be relied on: trained on simulated scans.` })));
+    h("div", { class: "gate-why" }, h("p", { class: "dim", text: `A first model, not yet to be relied on: ${one.model}, trained on simulated scans; ${one.lines} lines as measured.` }),
+      list("What it saw", one.reasons), list("At the instrument", one.advice)));
 }
 
 // ------------------------------------------------------------------ where it looks
