@@ -24,7 +24,7 @@ from pipeline import damaged
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 from afmend.formats import write
-from browser import Browser
+from browser import Browser, Page
 from web_server import Server, start
 
 BUDGETS = {
@@ -144,11 +144,16 @@ def p95(values: list[float]) -> float:
     return float(np.percentile(values, 95))
 
 
-def measure(server: Server, browser: Browser, size: int, moves: int) -> dict[str, float]:
+def first_picture(server: Server, browser: Browser) -> tuple[Page, float]:
+    """Open the page; return it, and the milliseconds until its first picture is there."""
     began = time.perf_counter()
     page = browser.page(server.json("POST", "/api/token", {})["address"])
     page.until("document.body?.dataset.ready && window.__afmend.state.frames.has('original')", 300)
-    first = 1000 * (time.perf_counter() - began)
+    return page, 1000 * (time.perf_counter() - began)
+
+
+def measure(server: Server, browser: Browser, size: int, moves: int) -> dict[str, float]:
+    page, first = first_picture(server, browser)
     page.until("window.__afmend.settled()", 300)
     page.js(WORDS)
     page.js("window.__afmend.look({gate: false})")
@@ -200,6 +205,11 @@ def main(sizes: list[int], moves: int, out: Path | None) -> None:
         browser = Browser()
         try:
             server.enter()
+            page, cold = first_picture(server, browser)
+            print(f"first picture of all, browser and server cold: {cold:.0f} ms")
+            page.until("window.__afmend.settled()", 300)
+            print(f"maps are drawn by: {page.js('window.__afmend.painterKind()')}")
+            page.close()
             for size in sizes:
                 results[str(size)] = measure(server, browser, size, moves)
             print(

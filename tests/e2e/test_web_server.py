@@ -302,13 +302,6 @@ def test_step_height(server):
     )
 
 
-def test_surface_for_browsers_without_webgl(server):
-    asked = {"wish": wish(), "stage": "original", "low": -5, "high": 5, "plane": True, "width": 200}
-    status, headers, png = server.ask("POST", "/api/surface", asked)
-    assert (status, headers["content-type"]) == (200, "image/png")
-    assert png.startswith(b"\x89PNG")
-
-
 def test_recipes_go_both_ways(server):
     made = server.json("POST", "/api/recipe", {"name": "mine", "steps": GWYDDION})
     back = server.json("POST", "/api/recipe", {"yaml": made["yaml"]})
@@ -485,6 +478,9 @@ HOSTILE = [
     ("gate", {"ref": "root/broken.spm"}),
     ("gate", {"ref": "root/one.gwy", "frame": -1}),
     ("gate", []),
+    ("info", []),
+    ("info", {"ref": "root/one.gwy", "frame": "two"}),
+    ("info", {"ref": 1, "frame": None}),
     ("tip", {"wish": wish(), "radius_nm": -1}),
     ("tip", {"wish": wish(), "radius_nm": 1e300}),
     ("tip", {"wish": wish(), "cmap": "../afm", "source": "given"}),

@@ -33,7 +33,7 @@ from afmend.apps.web.tips import Tips
 from afmend.apps.web.tries import Tries
 from afmend.apps.web.uploads import Uploads
 from afmend.apps.web.words import words
-from afmend.errors import AfmendError, BadParameterError
+from afmend.errors import AfmendError
 from afmend.pipeline import Recipe
 from afmend.recipes import check_recipe
 
@@ -61,24 +61,18 @@ class Settings:
     warm: bool = False
 
 
+class _Image(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    ref: str = Field(max_length=5000)
+    frame: int = Field(0, ge=0, le=100_000)
+
+
 class _StepHeight(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     wish: Wish
     first: tuple[tuple[float, float], ...] = Field(max_length=10_000)
     second: tuple[tuple[float, float], ...] = Field(max_length=10_000)
     invented: bool = False
-
-
-class _Surface(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    wish: Wish
-    stage: str = Field(pattern="^(original|mended)$")
-    low: float
-    high: float
-    width: int = Field(400, ge=64, le=1600)
-    turn: float = Field(28.0, ge=1, le=89)
-    cmap: str = "afm"
-    plane: bool = False
 
 
 class Bench:
@@ -118,7 +112,6 @@ class Bench:
             Route("/api/run", self.run, methods=["POST"]),
             Route("/api/measure", self.measure, methods=["POST"]),
             Route("/api/step_height", self.step_height, methods=["POST"]),
-            Route("/api/surface", self.surface, methods=["POST"]),
             Route("/api/words", self.words, methods=["POST"]),
             Route("/api/recipe", self.recipe, methods=["POST"]),
             Route("/api/session/{tab}", self.session, methods=["GET", "PUT"]),
@@ -172,11 +165,9 @@ class Bench:
 
     async def info(self, request: Request) -> Response:
         """Say what is in a file."""
-        data = await json_body(request)
-        if not isinstance(data, dict):
-            raise BadParameterError("the request is not an object", now="Reload the page.")
-        ref, frame = str(data.get("ref", "")), int(data.get("frame", 0))
-        opened = await asyncio.to_thread(self._engine.open, ref, frame)
+        asked = await parsed(request, _Image)
+        ref = asked.ref
+        opened = await asyncio.to_thread(self._engine.open, ref, asked.frame)
         scan = opened.scan
         channels = [
             {"key": str(key), "name": one.name, "unit": one.unit, "calibrated": one.calibrated}
@@ -205,24 +196,6 @@ class Bench:
         asked = await parsed(request, _StepHeight)
         done = await asyncio.to_thread(self._engine.mend, asked.wish)
         return JSONResponse(measures.step_height(done, asked.first, asked.second, invented=asked.invented))
-
-    async def surface(self, request: Request) -> Response:
-        """Draw a 3-D view, for browsers that cannot."""
-        from afmend.apps.web.drawing import surface_png
-
-        asked = await parsed(request, _Surface)
-        done = await asyncio.to_thread(self._engine.mend, asked.wish)
-        png = await asyncio.to_thread(
-            surface_png,
-            done,
-            asked.stage,
-            (asked.low, asked.high),
-            asked.width,
-            asked.turn,
-            asked.cmap,
-            plane=asked.plane,
-        )
-        return Response(png, media_type="image/png")
 
     async def words(self, request: Request) -> Response:
         """Return the work as a command, as Python and as a recipe."""

@@ -56,8 +56,10 @@ def heights_frame(panel: str, channel: Channel, grid: Grid, most_px: int = 0) ->
     head = {**_head(panel, key, channel, grid), "offset": offset, "stats": _stats(values, valid, grid)}
     if most_px and max(values.shape) > most_px:
         return _preview(head, values, valid, (low, high), most_px)
-    data = (values - offset).astype(np.float32)
-    data[~valid] = VOID
+    data = np.empty(values.shape, np.float32)
+    np.subtract(values, offset, out=data, casting="same_kind")  # in double precision, without a copy of that size
+    if not valid.all():
+        data[~valid] = VOID
     return message({**head, "dtype": "f4", "scale": 1.0, "shape": data.shape}, data.data.cast("B"))
 
 

@@ -125,15 +125,20 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def _cut(text: str, most: int) -> str:
+    return text[:most].encode()[: most + most // 2].decode(errors="ignore")
+
+
 def plain_name(wish: str, fallback: str = "scan") -> str:
     """Return a file name that is safe everywhere from one that a browser sent.
 
-    Both separators, drive letters, streams, control signs, reserved names, leading and trailing dots go.
+    Both separators, drive letters, streams, control signs, reserved names, leading and trailing dots go. File systems
+    count bytes, not letters: what is too long is cut.
     """
     last = re.split(r"[/\\]", wish)[-1]
     clean = "".join(c if c.isprintable() and c not in '<>:"|?*%@' else "_" for c in last).strip(" .")
     stem, dot, ending = clean.rpartition(".")
-    clean = f"{stem[:100]}{dot}{ending[:20]}" if dot else clean[:120]
+    clean = f"{_cut(stem, 100)}{dot}{_cut(ending, 20)}" if dot else _cut(clean, 120)
     if not clean or _RESERVED.match(clean):
         clean = f"{fallback}_{clean}".rstrip("_")
     return clean

@@ -3,7 +3,6 @@ import pytest
 
 from afmend.apps.web import measures
 from afmend.apps.web.compose import Wish
-from afmend.apps.web.drawing import surface_png
 from afmend.apps.web.engine import Engine, StoppedError, warm_up
 from afmend.apps.web.reading import Library, Reader
 from afmend.apps.web.roots import Roots
@@ -79,14 +78,6 @@ def test_numbers(engine):
 def test_warming_up_compiles_what_the_default_needs(capsys):
     warm_up()
     assert capsys.readouterr().err == ""
-
-
-def test_surface(engine):
-    done = engine.mend(wish())
-    for plane in (False, True):
-        png = surface_png(done, "original", (0.0, 5.0), 120, 30.0, "afm", plane=plane)
-        assert png.startswith(b"\x89PNG")
-    assert surface_png(done, "mended", (1.0, 1.0), 120, 30.0, "gray", plane=False).startswith(b"\x89PNG")
 
 
 def test_schema_says_all_that_widgets_need():

@@ -74,6 +74,7 @@ def test_a_file_is_no_folder(roots):
         ("a:b.spm", "a_b.spm"), ("trailing. ", "trailing"), ("..", "scan"), ("", "scan"),
         ("x\x00\ny.spm", "x__y.spm"), ("com1.gwy", "scan_com1.gwy"), ("<img onerror=1>.spm", "_img onerror=1_.spm"),
         ("/", "scan"), ("a" * 300 + ".gwy", "a" * 100 + ".gwy"), ("über µ.spm", "über µ.spm"),
+        ("試料" * 60 + ".spm", "試料" * 25 + ".spm"), ("x." + "é" * 50, "x." + "é" * 15), ("\ud800.spm", "_.spm"),
     ],
 )  # fmt: skip
 def test_plain_names(wish, name):

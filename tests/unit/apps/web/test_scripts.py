@@ -17,7 +17,7 @@ STATIC = ROOT / "src" / "afmend" / "apps" / "web" / "static"
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_modules_in_node():
     tests = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.mjs"))
-    assert len(tests) == 5
+    assert len(tests) == 6
     done = subprocess.run(["node", "--test", *tests], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 

@@ -54,28 +54,31 @@ export function askBatch() {
 export async function startBatch(order) {
   try {
     const job = await api("batch", order);
-    state.batch = job.id;
     watch(job.id);
+    emit("batch");
   } catch (error) {
     say(sentence(/** @type {any} */ (error).error), "bad");
   }
 }
 
-/** @param {string} id */
-async function watch(id) {
-  for (;;) {
-    let job;
+/** Follow a batch, also after a reload, and while the server is lost. @param {string} id */
+export async function watch(id) {
+  state.batch = id;
+  let known = false;
+  for (let wait = 400; state.batch === id; await new Promise((good) => setTimeout(good, wait))) {
     try {
-      job = await api(`batch/${id}`);
-    } catch {
-      fill(byId("batch-state"), h("p", { class: "bad", text: "The batch is out of sight: the server does not answer. Start it again; finished files are kept." }));
-      return;
+      const job = await api(`batch/${id}`);
+      if (state.batch !== id) return;
+      verdicts(job);
+      progress(job);
+      if (job.state !== "running") return;
+      [known, wait] = [true, 400];
+    } catch (error) {
+      const gone = /** @type {any} */ (error).status === 404;
+      if (known) fill(byId("batch-state"), h("p", { class: "bad", text: gone ? "The server was started anew, which ended the batch. Start it again: finished files are kept." : "The batch is out of sight: the server does not answer." }));
+      if (gone) return;
+      wait = 1000;
     }
-    if (state.batch !== id) return;
-    verdicts(job);
-    progress(job);
-    if (job.state !== "running") return;
-    await new Promise((good) => setTimeout(good, 400));
   }
 }
 
@@ -85,11 +88,15 @@ function verdicts(job) {
   for (const [ref, one] of Object.entries(job.files)) {
     const found = /** @type {any} */ (one);
     const kind = !found.good ? "error" : odd.has(ref) ? "odd" : "good";
-    const text = kind === "error" ? `✗ ${found.error.replace(/^\w+Error: /, "").replace(`${nameOf(ref)}: `, "")}` : `${kind === "odd" ? `⚠ unusual: ${odd.get(ref)}` : "✓"} ${found.invented_percent === null || found.invented_percent === undefined ? "" : `${plain(found.invented_percent, 2)} % filled`}`;
+    const filled = Number.isFinite(found.invented_percent) ? `${plain(found.invented_percent, 2)} % filled` : "";
+    const text = kind === "error" ? `✗ ${reason(found, ref)}` : kind === "odd" ? `⚠ ${odd.get(ref)} unusual; ${filled}` : `✓ ${filled}`;
     state.verdicts[ref] = { kind, text };
     emit("verdict", ref);
   }
 }
+
+/** Why a file failed; its name stands beside it. @param {any} one @param {string} ref */
+const reason = (one, ref) => one.error.replace(/^\w+Error: /, "").replace(`${nameOf(ref)}: `, "");
 
 const FEWEST = 8; // files from which on some can be called unusual
 
@@ -121,11 +128,11 @@ function progress(job) {
   const bar = h("progress", { max: job.total, value: job.done, "aria-label": "Progress of the batch" });
   const report = job.outputs.indexOf("report.html");
   const parts = [h("p", { text: `${job.done} of ${job.total}, ${errors} failed, ${words}` }), bar];
-  if (job.state === "running") parts.push(h("button", { type: "button", onclick: () => api(`batch/${job.id}/stop`, {}) }, "Stop"));
+  if (job.state === "running") parts.push(h("button", { onclick: () => api(`batch/${job.id}/stop`, {}) }, "Stop"));
   else {
     if (report >= 0) parts.push(h("a", { href: `./api/output/${job.id}/file/${report}?show=1`, target: "_blank", rel: "noopener" }, "Report"), " ");
     parts.push(h("a", { href: `./api/output/${job.id}/all.zip`, download: "afmend.zip" }, "Download all"), " ",
-      h("button", { type: "button", onclick: () => review(job) }, "Review"), h("p", { class: "dim", text: job.out }));
+      h("button", { onclick: () => review(job) }, "Review"), h("p", { class: "dim", text: job.out }));
   }
   fill(byId("batch-state"), ...parts);
 }
@@ -137,12 +144,12 @@ function review(job) {
   const refs = Object.keys(job.files).sort((a, b) => rank(a) - rank(b));
   const row = (/** @type {string} */ ref) => {
     const one = job.files[ref];
-    const words = !one.good ? one.error : `${odd.has(ref) ? `unusual ${odd.get(ref)}` : "good"}${one.verdict ? `; gate: ${one.verdict}, ${one.action}` : ""}`;
-    return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", type: "button", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
-      h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { class: "number", text: one.Sq_mended === null || one.Sq_mended === undefined ? "–" : quantity(one.Sq_mended, one.unit) }),
-      h("td", { class: "number", text: one.invented_percent === null || one.invented_percent === undefined ? "–" : `${plain(one.invented_percent, 2)} %` }), h("td", { text: one.artifacts }));
+    const words = !one.good ? reason(one, ref) : `${odd.has(ref) ? `mended; ${odd.get(ref)} unusual` : "mended"}${one.verdict ? `; gate: ${one.verdict}, ${one.action}` : ""}`;
+    return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
+      h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { class: "number", text: Number.isFinite(one.Sq_mended) ? quantity(one.Sq_mended, one.unit) : "–" }),
+      h("td", { class: "number", text: Number.isFinite(one.invented_percent) ? `${plain(one.invented_percent, 2)} %` : "–" }), h("td", { text: one.artifacts }));
   };
-  const box = dialog("What became of the files", [h("table", {}, h("thead", {}, h("tr", {}, ...["file", "verdict", "Sq", "filled", "artifacts"].map((name) => h("th", { scope: "col", text: name })))), h("tbody", {}, ...refs.map(row)))], { wide: true });
+  const box = dialog("What became of the files", [h("table", { class: "review" }, h("thead", {}, h("tr", {}, ...["file", "verdict", "Sq", "filled", "artifacts"].map((name) => h("th", { scope: "col", text: name })))), h("tbody", {}, ...refs.map(row)))], { wide: true });
 }
 
 // ------------------------------------------------------------------ exports
@@ -167,7 +174,7 @@ export function askExport() {
     }
     go.disabled = false;
   } }, h("p", { text: `The same bytes as \`afmend repair\` writes with this recipe${many ? "; all frames of the movie" : ""}.` }), formats(["h5", "gwy", "png", "csv"]), go,
-  h("button", { type: "button", onclick: () => { box.close(); emit("figure"); } }, "Picture as seen"), out);
+  h("button", { onclick: () => { box.close(); emit("figure"); } }, "Picture as seen"), out);
   const box = dialog("Export", [form]);
   go.focus();
 }

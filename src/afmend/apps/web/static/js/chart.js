@@ -7,7 +7,7 @@ import { display, round, ticks } from "./numbers.js";
 
 /**
  * @param {HTMLCanvasElement} canvas @param {Series[]} series
- * @param {{x: string, y: string, xName: string, yName: string, zero?: boolean}} units
+ * @param {{x: string, y: string, xName: string, yName: string, zero?: boolean, least?: number}} units `least`: what y spans at least.
  */
 export function drawChart(canvas, series, units) {
   const dpr = window.devicePixelRatio || 1;
@@ -25,6 +25,8 @@ export function drawChart(canvas, series, units) {
   const xs = extent(series.map((one) => one.x));
   const ys = extent(series.map((one) => one.y));
   if (!xs || !ys || frame.right < frame.left + 40 || frame.bottom < frame.top + 20) return;
+  const short = 0.5 * ((units.least ?? 0) - (ys[1] - ys[0]));
+  if (short > 0) [ys[0], ys[1]] = [ys[0] - short, ys[1] + short];
   const pad = 0.06 * (ys[1] - ys[0] || Math.abs(ys[0]) || 1);
   const [low, high] = units.zero ? [0, ys[1] + pad] : [ys[0] - pad, ys[1] + pad];
   const sx = (/** @type {number} */ v) => frame.left + ((v - xs[0]) / (xs[1] - xs[0] || 1)) * (frame.right - frame.left);
@@ -48,7 +50,7 @@ export function drawChart(canvas, series, units) {
     pen.stroke();
     pen.setLineDash([]);
     pen.fillStyle = ink;
-    pen.fillText(one.name, at + 23, y + 4);
+    pen.fillText(one.name, at + 23, y + 4, Math.max(20, rect.width - at - 27));
   });
 }
 

@@ -46,7 +46,7 @@ export function drawBar(canvas, panel) {
     pen.fillStyle = `rgb(${table[i]},${table[i + 1]},${table[i + 2]})`;
     pen.fillRect(2, row, 12, 1);
   }
-  const ink = getComputedStyle(canvas).color;
+  const { color: ink, backgroundColor: paper } = getComputedStyle(canvas);
   const unit = display(Math.max(Math.abs(a), Math.abs(b)), state.frames.get(panel.heights)?.head.unit ?? "");
   pen.font = "10px system-ui, sans-serif";
   pen.fillStyle = ink;
@@ -62,6 +62,8 @@ export function drawBar(canvas, panel) {
     pen.moveTo(0, row - 4);
     pen.lineTo(7, row);
     pen.lineTo(0, row + 4);
+    pen.strokeStyle = paper;
+    pen.stroke();
     pen.fillStyle = ink;
     pen.fill();
   }

@@ -6,18 +6,20 @@ import { gateTab } from "./gate.js";
 import { api, busy } from "./net.js";
 import { plain, quantity } from "./numbers.js";
 import { along, histogram, lengthOf, originalName, pair } from "./profile.js";
+import { leastShown, leastSpan } from "./scene.js";
 import { tipTab } from "./tip.js";
 import { emit, look, on, state, wish } from "./store.js";
 
 const TABS = { profile: "Profile", histogram: "Histogram", roughness: "Roughness", step: "Step height", gate: "Gate", tip: "Tip", log: "Steps" };
 const BEFORE = "#8a6d3b";
-const AFTER = "#1f77b4";
+const AFTER = "#2a86c8";
+const WITHOUT_TIP = "#8f55d9"; // as the stripes in the map
 let asked = 0;
 
 export function makeDock() {
   const tabs = byId("dock-tabs");
   for (const [id, name] of Object.entries(TABS)) {
-    tabs.append(h("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "dock-body", data: { tab: id }, onclick: () => look({ dock: id }) }, name));
+    tabs.append(h("button", { role: "tab", id: `tab-${id}`, "aria-controls": "dock-body", data: { tab: id }, onclick: () => look({ dock: id }) }, name));
   }
   tabs.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -28,11 +30,11 @@ export function makeDock() {
     look({ dock: next });
     byId(`tab-${next}`).focus();
   });
-  on("view", (/** @type {any} */ changes) => { if (["dock", "flat", "theme", "gateMap", "gateOf"].some((name) => name in changes)) refresh(); });
+  on("view", (/** @type {any} */ changes) => { if (["dock", "flat", "gateMap", "gateOf"].some((name) => name in changes)) refresh(); });
   on("tipped", () => { if (state.view.dock === "tip") refresh(); });
   on("idle", () => { if (["tip", "roughness", "step"].includes(state.view.dock)) refresh(); });
   on("gated", () => { if (state.view.dock === "gate") refresh(); });
-  on("line areas doc", () => refresh());
+  on("line areas doc theme", () => refresh());
   on("done", () => later());
   new ResizeObserver(() => later()).observe(byId("dock-body"));
   grip();
@@ -95,7 +97,7 @@ function chart(series, units, name, facts = []) {
   const text = `${name}|${facts.join("|")}`;
   if (side.dataset.text !== text) {
     side.dataset.text = text;
-    fill(side, ...facts.map((one) => h("p", { text: one })), h("button", { type: "button", onclick: () => side.save() }, "Save as CSV"));
+    fill(side, ...facts.map((one) => h("p", { text: one })), h("button", { onclick: () => side.save() }, "Save as CSV"));
   }
   side.save = () => table(series, units, name);
   drawChart(canvas, series, units);
@@ -117,11 +119,11 @@ function profile() {
   const unit = state.frames.get("original")?.head.unit ?? "";
   const { before, after, invented, name } = pair(line);
   const bars = state.frames.has("sigma") ? along(state.frames.get("sigma"), line).y.map((s) => (s < 1e37 ? s : NaN)) : undefined;
-  const span = (/** @type {Float64Array} */ y) => { const good = y.filter(Number.isFinite); return good.length ? Math.max(...good) - Math.min(...good) : NaN; };
+  const span = (/** @type {Float64Array} */ y) => { const good = y.filter(Number.isFinite); const high = good.length ? Math.max(...good) - Math.min(...good) : NaN; return high < leastSpan(unit) ? 0 : high; };
   chart([
     { name, color: BEFORE, dash: [5, 3], ...before },
     { name: "mended (filled: shaded)", color: AFTER, ...after, marks: invented, band: bars },
-  ], { x: state.info.grid.calibrated ? "nm" : "px", y: unit, xName: "along the line", yName: "height" }, "profile", [
+  ], { x: state.info.grid.calibrated ? "nm" : "px", y: unit, xName: "along the line", yName: "height", least: leastShown(unit) }, "profile", [
     state.line ? `Line A to B: ${state.info.grid.calibrated ? quantity(lengthOf(line), "nm") : `${plain(lengthOf(line))} px`}` : "Middle line. The tool “line profile” draws another.",
     `Highest to lowest: ${quantity(span(before.y), unit)} before, ${quantity(span(after.y), unit)} after`,
   ]);
@@ -132,8 +134,8 @@ function withoutTip() {
   const [mended, tip, flags] = ["mended", "tip", "tip_flags"].map((name) => state.frames.get(name));
   if (!mended) return;
   const line = lineOf();
-  const series = [{ name: "mended", color: BEFORE, dash: [5, 3], ...along(mended, line) }];
-  if (tip) series.push(/** @type {any} */ ({ name: "without the tip (shaded: upper bound)", color: AFTER, ...along(tip, line), marks: along(flags, line).y.map((v) => Number(v) & 8) }));
+  const series = [{ name: "mended", color: AFTER, dash: tip ? [5, 3] : [], ...along(mended, line) }];
+  if (tip) series.unshift(/** @type {any} */ ({ name: "tip taken off (shaded: bound)", color: WITHOUT_TIP, ...along(tip, line), marks: along(flags, line).y.map((v) => Number(v) & 8) }));
   drawChart(byId("chart"), series, { x: state.info.grid.calibrated ? "nm" : "px", y: mended.head.unit, xName: "along the line", yName: "height" });
 }
 
@@ -181,7 +183,7 @@ async function step() {
       h("p", { class: "big", text: `${quantity(found.step, unit)} from area 1 to area 2` }),
       h("p", { text: `Medians: ${quantity(found.step_of_medians, unit)}. Standard error at least ${quantity(found.standard_error, unit, found.step)}: neighboring pixels are not independent.` }),
       ...["first", "second"].map((name, i) => h("p", { class: "dim", text: `Area ${i + 1}: mean ${quantity(found[name].mean, unit)}, deviation ${quantity(found[name].deviation, unit)}, ${found[name].pixels} measured pixels` })),
-      h("button", { type: "button", onclick: () => { state.areas = []; emit("areas"); emit("shapes"); } }, "Clear"));
+      h("button", { onclick: () => { state.areas = []; emit("areas"); emit("shapes"); } }, "Clear"));
   } catch (error) {
     fill(byId("dock-body"), h("p", { class: "bad", text: sentence(/** @type {any} */ (error).error) }));
   }
@@ -194,8 +196,8 @@ function log() {
 
 /** @param {any} all */
 function facts(all) {
-  const shown = Object.entries(all).map(([name, value]) => {
-    const text = typeof value === "number" ? plain(value, 4) : typeof value === "object" ? JSON.stringify(value) : String(value);
+  const shown = Object.entries(all).filter(([, value]) => value !== "" && value !== null).map(([name, value]) => {
+    const text = Array.isArray(value) && !value.length ? "none" : typeof value === "number" ? plain(value, 4) : typeof value === "object" ? JSON.stringify(value) : String(value);
     return `${name.replaceAll("_", " ")}: ${text.length > 90 ? `${text.slice(0, 90)}…` : text}`;
   });
   return shown.join("; ") || "–";

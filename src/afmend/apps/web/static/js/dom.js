@@ -9,6 +9,7 @@
  */
 export function h(tag, props = {}, ...kids) {
   const el = /** @type {any} */ (document.createElement(tag));
+  if (tag === "button") el.type = "button"; // no accidental submitting
   for (const [key, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
     if (key === "class") el.className = value;
@@ -33,6 +34,17 @@ export function write(el, text) {
   if (el && el.textContent !== text) el.textContent = text;
 }
 
+const CALM_MS = 200;
+
+/** The same, once it has not been asked for again for a moment: what is written far from the pictures has all between them painted, too. @param {(...args: any[]) => void} act */
+export function calmly(act) {
+  let timer = 0;
+  return (/** @type {any[]} */ ...args) => {
+    clearTimeout(timer);
+    timer = window.setTimeout(() => act(...args), CALM_MS);
+  };
+}
+
 /** Replace all children. @param {Element} el @param {...any} kids */
 export function fill(el, ...kids) {
   el.replaceChildren(...kids.filter((kid) => kid !== null && kid !== undefined && kid !== false));
@@ -41,11 +53,18 @@ export function fill(el, ...kids) {
 /** Say something briefly; screen readers hear it. @param {string} text @param {"info"|"bad"} [kind] */
 export function say(text, kind = "info") {
   const box = byId("toast");
+  box.onclick = hush;
   box.textContent = text;
   box.className = `toast ${kind}`;
   clearTimeout(box.timer);
-  box.timer = setTimeout(() => { box.className = "toast gone"; }, kind === "bad" ? 9000 : 3500);
+  box.timer = setTimeout(hush, kind === "bad" ? 9000 : 3500);
 }
+
+/** Take away what was said. */
+export const hush = () => { byId("toast").className = "toast gone"; };
+
+/** @param {string} text */
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** An error of the server as one line. @param {any} error */
 export function sentence(error) {
@@ -59,7 +78,7 @@ export function sentence(error) {
  * @param {string} title @param {any[]} content @param {{wide?: boolean, onclose?: () => void}} [options]
  */
 export function dialog(title, content, options = {}) {
-  const close = h("button", { class: "quiet", type: "button", "aria-label": "Close", text: "✕" });
+  const close = h("button", { class: "quiet", "aria-label": "Close", text: "✕" });
   const box = h("dialog", { class: options.wide ? "wide" : "", "aria-label": title },
     h("header", {}, h("h2", { text: title }), close), h("div", { class: "content" }, ...content));
   close.addEventListener("click", () => box.close());

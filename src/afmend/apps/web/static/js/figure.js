@@ -1,7 +1,7 @@
 // The picture as seen: panels with their overlays and bars on one canvas, saved as PNG.
 
 import { byId, saveBlob, say } from "./dom.js";
-import { cells } from "./panels.js";
+import { cells, painterOf } from "./panels.js";
 import { state } from "./store.js";
 
 /** @returns {HTMLCanvasElement} */
@@ -16,15 +16,14 @@ export function figure() {
   const style = getComputedStyle(stage);
   pen.fillStyle = style.backgroundColor;
   pen.fillRect(0, 0, out.width, out.height);
-  const source = byId("canvas");
-  const k = source.width / rect.width;
   pen.scale(dpr, dpr);
   pen.font = "600 12px system-ui, sans-serif";
   pen.fillStyle = style.color;
   for (const one of cells.values()) {
     const box = one.box;
     if (!box) continue;
-    pen.drawImage(source, box.x * k, box.y * k, box.width * k, box.height * k, box.x, box.y, box.width, box.height);
+    const [source, x, y, width, height] = painterOf(one).picture(box);
+    pen.drawImage(source, x, y, width, height, box.x, box.y, box.width, box.height);
     for (const canvas of [one.overlay, one.bar]) {
       if (!canvas) continue;
       const place = canvas.getBoundingClientRect();

@@ -1,15 +1,13 @@
 // The left side: the folder, uploads, thumbnails, one file after the other.
 
-import { byId, fill, h, say, sentence } from "./dom.js";
+import { byId, fill, h, say, sentence, write } from "./dom.js";
 import { brief, keepOnly, later, saidOf } from "./gate.js";
 import { api, drop, run } from "./net.js";
-import { plain, quantity } from "./numbers.js";
+import { quantity } from "./numbers.js";
 import { emit, on, state } from "./store.js";
 
 /** @type {{ref: string, name: string, folder: boolean, size: number}[]} */
 let entries = [];
-/** @type {{ref: string, name: string, folder: boolean, size: number}[]} */
-const uploaded = [];
 /** @type {Map<string, any>} */
 const thumbs = new Map();
 /** @type {Set<string>} */
@@ -44,7 +42,7 @@ export function makeFiles() {
 /** Files that the filter lets through, in the order of the list. */
 export function files() {
   const wanted = byId("filter").value.toLowerCase();
-  return [...uploaded, ...entries].filter((one) => !one.folder && one.name.toLowerCase().includes(wanted));
+  return [...state.uploads, ...entries].filter((one) => !one.folder && one.name.toLowerCase().includes(wanted));
 }
 
 /** @param {string} ref */
@@ -86,14 +84,14 @@ function counts() {
 
 /** @param {{ref: string, name: string}} one */
 function folderRow(one) {
-  return h("li", { class: "folder" }, h("button", { class: "quiet", type: "button", onclick: () => browse(one.ref) }, `▸ ${one.name}`));
+  return h("li", { class: "folder" }, h("button", { class: "quiet", onclick: () => browse(one.ref) }, `▸ ${one.name}`));
 }
 
 /** @param {{ref: string, name: string, size: number}} one */
 function fileRow(one) {
   const box = h("input", { type: "checkbox", checked: chosen.has(one.ref), "aria-label": `Choose ${one.name}`, onchange: () => { if (box.checked) chosen.add(one.ref); else chosen.delete(one.ref); counts(); } });
   const row = h("li", { class: "file", data: { ref: one.ref } }, box,
-    h("button", { class: "quiet open", type: "button", title: one.name, onclick: () => openFile(one.ref, one.name) },
+    h("button", { class: "quiet open", title: one.name, onclick: () => openFile(one.ref, one.name) },
       h("span", { class: "thumb" }), h("span", { class: "words" }, h("span", { class: "name", text: one.name }), h("span", { class: "facts dim" }), h("span", { class: "badge" }), h("span", { class: "gate" }))));
   row.classList.toggle("current", state.doc?.ref === one.ref);
   show(row, one.ref);
@@ -116,7 +114,7 @@ function show(row, ref) {
   } else if (found) {
     if (!thumb.firstChild) thumb.append(h("img", { src: found.url, alt: "" }));
     const size = found.calibrated ? quantity(Math.max(...found.size_nm), "nm") : "uncalibrated";
-    facts.textContent = `${found.cols} × ${found.rows}, ${size}${found.count > 1 ? `, ${found.count} frames` : ""}`;
+    facts.textContent = `${found.cols}\u00a0×\u00a0${found.rows}, ${size.replace(" ", "\u00a0")}${found.count > 1 ? `, ${found.count}\u00a0frames` : ""}`;
   }
   verdict(row, ref);
 }
@@ -125,11 +123,11 @@ function show(row, ref) {
 function verdict(row, ref) {
   const found = state.verdicts[ref];
   const cell = /** @type {HTMLElement} */ (row.querySelector(".badge"));
-  cell.textContent = found && !(found.kind === "error" && row.classList.contains("unreadable")) ? found.text : "";
+  write(cell, found && !(found.kind === "error" && row.classList.contains("unreadable")) ? found.text : "");
   cell.className = `badge ${found?.kind ?? ""}`;
   const gate = /** @type {HTMLElement} */ (row.querySelector(".gate"));
   const said = brief(state.view.gate ? saidOf(ref) : undefined);
-  gate.textContent = said.text;
+  write(gate, said.text);
   gate.title = said.title;
   gate.className = `gate ${said.kind}`;
 }
@@ -251,32 +249,43 @@ async function inside(entry) {
 /** Send files, one after the other; the first one opens. @param {File[]} sent */
 export async function upload(sent) {
   let first = true;
+  /** @type {string[]} */
+  const refused = [];
   for (const [i, file] of sent.entries()) {
     say(`Sending ${i + 1} of ${sent.length}: ${file.name}`);
     try {
       const answer = await fetch("./api/upload", { method: "POST", body: file, headers: { "x-name": encodeURIComponent(file.name), "content-type": "application/octet-stream" } });
       const made = await answer.json();
       if (!answer.ok) throw Object.assign(new Error(), { error: made.error });
-      uploaded.push({ ref: made.ref, name: made.name, folder: false, size: file.size });
-      list();
+      add(made, file.size);
       if (first) openFile(made.ref, made.name);
       first = false;
     } catch (error) {
-      say(`${file.name}: ${sentence(/** @type {any} */ (error).error) || "could not be sent"}`, "bad");
+      refused.push(`${file.name.slice(0, 60)}: ${sentence(/** @type {any} */ (error).error) || "could not be sent"}`);
     }
   }
-  if (!first) say(`${plain(sent.length, 3)} sent.`);
+  if (refused.length) say(`${sent.length - refused.length} of ${sent.length} sent. ${refused[0]}`, "bad");
+  else if (sent.length) say(`${sent.length} sent.`);
 }
+
+/** Put a file that was sent into the list; sent again, it is the same file. @param {{ref: string, name: string}} made @param {number} size */
+function add({ ref, name }, size) {
+  if (state.uploads.some((one) => one.ref === ref)) return;
+  state.uploads.push({ ref, name, folder: false, size });
+  emit("uploaded");
+  listing ||= window.setTimeout(() => { listing = 0; list(); }, 100);
+}
+
+let listing = 0;
 
 /** A simulated scan to try things on. */
 export async function sample() {
   say("Simulating a scan …");
   emit("waiting", "simulating the sample scan (the first time, loops are compiled: up to a minute) …");
   const made = await api("sample", {});
-  if (!uploaded.some((one) => one.ref === made.ref)) uploaded.push({ ...made, folder: false, size: 0 });
-  list();
+  add(made, 0);
   openFile(made.ref, made.name);
 }
 
 /** Names of files that a session knew, for the list. @param {string} ref */
-export const nameOf = (ref) => [...uploaded, ...entries].find((one) => one.ref === ref)?.name ?? decodeURIComponent(ref.split("/").pop() ?? "");
+export const nameOf = (ref) => [...state.uploads, ...entries].find((one) => one.ref === ref)?.name ?? decodeURIComponent(ref.split("/").pop() ?? "");

@@ -1,164 +1,124 @@
-// Drawing without WebGL: maps in plain JavaScript, surfaces as pictures of the server.
+// Drawing by the processor: surfaces, and maps where there is no graphics card or no WebGL.
 
-import { wish } from "./store.js";
-
-const VOID = 1e37;
+import { factorFor, pooled } from "./pool.js";
+import { axis, drawRelief, heightsOf, lit, marksOf, packed, paint } from "./raster.js";
+import { meshOf, meshSide } from "./surface.js";
 
 export class FlatPainter {
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
-    this.canvas = canvas;
+  constructor() {
     this.kind = "plain";
-    this.slow = false;
-    this.pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false, willReadFrequently: true }));
-    /** @type {Map<string, any>} */ this.frames = new Map();
-    /** @type {Map<string, {key: string, image: ImageBitmap|null, timer: number}>} */ this.surfaces = new Map();
-    this.dpr = 1;
+    /** @type {Map<string, {frame: any, levels: Map<number, any>}>} */ this.frames = new Map();
+    /** What was made of frames, by what for; one of a kind. @type {Map<string, {key: string, made: any}>} */ this.kept = new Map();
   }
 
-  /** @param {number} width @param {number} height */
-  resize(width, height) {
-    const [w, h] = [Math.max(1, Math.round(width)), Math.max(1, Math.round(height))];
-    if (this.canvas.width === w && this.canvas.height === h) return false;
-    this.canvas.width = w;
-    this.canvas.height = h;
-    return true;
-  }
+  resize() {} // each panel has a canvas of its own, so that only what changes is painted again
 
-  /** @param {number[]} paper */
-  wipe(paper) {
-    this.pen.fillStyle = `rgb(${paper.map((v) => Math.round(255 * v)).join()})`;
-    this.pen.fillRect(0, 0, this.canvas.width, this.canvas.height);
-  }
+  wipe() {}
 
-  /** @param {string} panel @param {any} frame */
-  setFrame(panel, frame) {
-    this.frames.set(panel, frame);
+  /** @param {string} name @param {any} frame */
+  setFrame(name, frame) {
+    this.frames.set(name, { frame, levels: new Map() });
   }
 
   clear() {
     this.frames.clear();
-    this.surfaces.clear();
+    this.kept.clear();
+  }
+
+  /** A frame pooled for a scale. @param {string} name @param {number} scale Pixels of the screen per pixel of the frame. @returns {any} */
+  level(name, scale) {
+    const { frame, levels } = /** @type {any} */ (this.frames.get(name));
+    const factor = factorFor(scale);
+    if (!levels.has(factor)) levels.set(factor, pooled(frame, factor));
+    return levels.get(factor);
+  }
+
+  /** What was made last for this, if it still holds. @param {string} what @param {any[]} of @param {() => any} make */
+  once(what, of, make) {
+    const key = JSON.stringify(of);
+    const old = this.kept.get(what);
+    if (old?.key === key) return old.made;
+    const made = make();
+    this.kept.set(what, { key, made });
+    return made;
+  }
+
+  /** A frame as the screen needs it. @param {any} spec @param {string} name */
+  sampled(spec, name) {
+    const kept = this.frames.get(name);
+    if (!kept) return null;
+    const { head } = kept.frame;
+    const { box, scale, center, full, mode } = spec;
+    return this.once(`${box.x},${box.y},${name}`, [head.key, box, scale, center, mode], () => {
+      const level = this.level(name, Math.min((scale[0] * head.full[1]) / head.shape[1], (scale[1] * head.full[0]) / head.shape[0]));
+      const ratio = [head.shape[0] / head.full[0] / level.factor, head.shape[1] / head.full[1] / level.factor];
+      const rows = axis(Math.round(box.height), scale[1], center[1], full[0], level.rows, ratio[0]);
+      const cols = axis(Math.round(box.width), scale[0], center[0], full[1], level.cols, ratio[1]);
+      return { rows, cols, data: head.dtype === "u1" ? marksOf(level.data, level.cols, rows, cols, mode === 2) : heightsOf(level.data, level.cols, rows, cols) };
+    });
   }
 
   /** @param {any} spec See gl.js. */
   drawMap(spec) {
     const split = Math.round(spec.split ?? 0);
-    const [x0, y0] = [Math.round(spec.box.x), Math.round(spec.box.y)];
     const [width, height] = [Math.round(spec.box.width), Math.round(spec.box.height)];
     if (width <= 0 || height <= 0) return;
-    const image = this.pen.createImageData(width, height);
-    const out = new Uint32Array(image.data.buffer);
-    const paper = packed(spec.paper.map((/** @type {number} */ v) => 255 * v));
-    out.fill(paper);
-    const heights = this.frames.get(spec.heights);
+    const { image, pixels } = this.paper(spec, width, height);
+    const heights = this.sampled(spec, spec.heights);
     if (heights) {
-      const rows = axis(height, spec.scale[1], spec.center[1], spec.full[0], heights.head.shape[0]);
-      const cols = axis(width, spec.scale[0], spec.center[0], spec.full[1], heights.head.shape[1]);
-      this.paint(out, width, rows, cols, spec, heights);
+      const minus = spec.mode === 3 ? this.sampled(spec, spec.minus) : null;
+      const values = minus ? heights.data.map((/** @type {number} */ v, /** @type {number} */ i) => (Math.abs(v) < 1e37 && minus.data[i] < 1e37 ? v - minus.data[i] : v)) : heights.data;
+      const marks = spec.mode === 1 || spec.mode === 2 ? this.sampled(spec, spec.marks) : null;
+      paint(pixels, values, marks?.data ?? null, heights.rows, heights.cols, spec);
     }
-    this.pen.putImageData(image, x0, y0, split, 0, width - split, height);
+    put(spec.box, image, split);
   }
 
-  /** @param {Uint32Array} out @param {number} width @param {any} rows @param {any} cols @param {any} spec @param {any} heights */
-  paint(out, width, rows, cols, spec, heights) {
-    const minus = this.frames.get(spec.minus)?.data;
-    const marks = this.frames.get(spec.marks);
-    const across = heights.head.shape[1];
-    const table = new Uint32Array(256);
-    for (let i = 0; i < 256; i++) table[i] = packed([...spec.table.subarray(3 * i, 3 * i + 3)]);
-    const [low, high] = spec.range;
-    const gain = 255 / (high - low);
-    const [, mcols] = marks?.head.shape ?? [1, 1];
-    const [mr, mc] = marks ? [marks.head.shape[0] / heights.head.shape[0], mcols / across] : [1, 1];
-    for (let y = 0; y < rows.length; y++) {
-      if (rows[y] < 0) continue;
-      const line = rows[y] * across;
-      const dy = ((rows[y] + 0.5) / heights.head.shape[0] - 0.5) * spec.full[0];
-      for (let x = 0; x < cols.length; x++) {
-        if (cols[x] < 0) continue;
-        let value = heights.data[line + cols[x]];
-        if (spec.mode === 3 && minus) value -= minus[line + cols[x]];
-        let color;
-        if (Math.abs(value) < VOID) {
-          const dx = ((cols[x] + 0.5) / across - 0.5) * spec.full[1];
-          value -= spec.plane[0] + spec.plane[1] * dy + spec.plane[2] * dx;
-          color = table[Math.max(0, Math.min(255, Math.round((value - low) * gain)))];
-        } else color = (x + y) % 8 < 3 ? 0xff8c8c8c : 0xffcccccc;
-        if (marks && spec.mode > 0 && spec.mode < 3) {
-          color = marked(color, marks.data[Math.floor(rows[y] * mr) * mcols + Math.floor(cols[x] * mc)], spec, x, y);
-        }
-        out[y * width + x] = color;
-      }
-    }
+  /** Empty paper, used again. @param {any} spec @param {number} width @param {number} height @returns {{image: ImageData, pixels: Uint32Array}} */
+  paper(spec, width, height) {
+    const found = this.once(`paper ${spec.box.x},${spec.box.y}`, [width, height], () => {
+      const image = new ImageData(width, height);
+      return { image, pixels: new Uint32Array(image.data.buffer) };
+    });
+    found.pixels.fill(packed(spec.paper.map((/** @type {number} */ v) => 255 * v)));
+    return found;
   }
 
-  /** @param {any} spec */
+  /** `spec`: box, heights, frame, table, plane, range, relief, turn, tilt, sides (x, y in nm), paper. @param {any} spec */
   drawSurface(spec) {
-    const { x, y, width, height } = spec.box;
-    const pen = this.pen;
-    pen.fillStyle = `rgb(${spec.paper.map((/** @type {number} */ v) => Math.round(255 * v)).join()})`;
-    pen.fillRect(x, y, width, height);
-    if (!spec.frame) return;
-    const key = JSON.stringify([spec.frame.head.key, spec.limits, Math.round(spec.turn), spec.map, Math.round(width), spec.flat]);
-    const kept = this.surfaces.get(spec.heights) ?? { key: "", image: null, timer: 0 };
-    this.surfaces.set(spec.heights, kept);
-    if (kept.image) {
-      const s = Math.min(width / kept.image.width, height / kept.image.height);
-      pen.drawImage(kept.image, x + (width - s * kept.image.width) / 2, y + (height - s * kept.image.height) / 2, s * kept.image.width, s * kept.image.height);
+    const { box, frame, heights, plane, range, relief, sides } = spec;
+    const [width, height] = [Math.round(box.width), Math.round(box.height)];
+    if (width <= 0 || height <= 0) return;
+    const { image, pixels } = this.paper(spec, width, height);
+    if (frame) {
+      const side = meshSide(width);
+      const mesh = this.once(`mesh ${heights}`, [frame.head.key, plane, side], () => {
+        const small = this.level(heights, (1.5 * side) / Math.max(...frame.head.shape));
+        return meshOf({ head: { ...frame.head, shape: [small.rows, small.cols] }, data: small.data }, plane, side);
+      });
+      const points = this.once(`lit ${heights}`, [frame.head.key, plane, side, range, relief, sides], () => lit(mesh, spec));
+      drawRelief(pixels, width, height, { points, rows: mesh.rows, cols: mesh.cols }, spec);
     }
-    if (kept.key === key) return;
-    kept.key = key;
-    clearTimeout(kept.timer);
-    kept.timer = window.setTimeout(() => this.fetchSurface(spec, kept, key), 200);
+    put(box, image, 0);
   }
 
-  /** @param {any} spec @param {any} kept @param {string} key */
-  async fetchSurface(spec, kept, key) {
-    const asked = { wish: wish(), stage: spec.stage, low: spec.limits[0], high: spec.limits[1], width: Math.round(Math.min(900, Math.max(200, spec.box.width))),
-      turn: Math.min(89, Math.max(1, spec.turn % 90)), cmap: spec.map, plane: spec.flat };
-    const answer = await fetch("./api/surface", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(asked) });
-    if (!answer.ok || kept.key !== key) return;
-    kept.image = await createImageBitmap(await answer.blob());
-    window.dispatchEvent(new Event("afmend-redraw"));
+  /** Color at a place of the stage. @param {number} x @param {number} y @param {any} box Of the panel there. */
+  pixel(x, y, box) {
+    return [...penOf(box.canvas).getImageData(Math.floor(x - box.x), Math.floor(y - box.y), 1, 1).data];
   }
 
-  /** @param {number} x @param {number} y */
-  pixel(x, y) {
-    return [...this.pen.getImageData(Math.floor(x), Math.floor(y), 1, 1).data];
+  /** What a panel looks like, and where in that. @param {any} box @returns {[HTMLCanvasElement, number, number, number, number]} */
+  picture({ canvas }) {
+    return [canvas, 0, 0, canvas.width, canvas.height];
   }
 }
 
-/** Which row or column of the frame each screen pixel shows; -1 = none. @param {number} length @param {number} scale @param {number} center @param {number} full @param {number} size */
-function axis(length, scale, center, full, size) {
-  const out = new Int32Array(length);
-  for (let i = 0; i < length; i++) {
-    const at = (i + 0.5 - length / 2) / scale + center;
-    out[i] = at >= 0 && at < full ? Math.min(size - 1, Math.floor((at * size) / full)) : -1;
-  }
-  return out;
-}
+/** @param {HTMLCanvasElement} canvas */
+const penOf = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false, willReadFrequently: true }));
 
-const packed = (/** @type {number[]} */ [r, g, b]) => (0xff000000 | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
-
-/** @param {number} color @param {number} label @param {any} spec @param {number} x @param {number} y */
-function marked(color, label, spec, x, y) {
-  if (!label) return color;
-  if (spec.mode === 2) {
-    if (label & 2) return (x + y) % 7 < 3 ? packed([229, 26, 51]) : color;
-    if (label & 8 && (x - y + 6000) % 6 < 2) return packed([115, 51, 217]);
-    return label & 1 ? mixed(color, [0, 214, 255], 0.45) : color;
-  }
-  const kind = label & 15;
-  let out = kind ? mixed(color, [...spec.colors.subarray(4 * kind, 4 * kind + 3)].map((v) => 255 * v), 0.78) : color;
-  if (label & 64 && (x - y + 7000) % 7 < 3) out = packed([0, 209, 242]);
-  if (label & 32) out = mixed(out, [255, 217, 26], (x + y) % 9 < 3 ? 0.85 : 0.25);
-  if (label & 16) out = (x + y) % 8 < 3 ? 0xff8c8c8c : 0xffcccccc;
-  return out;
-}
-
-/** @param {number} color @param {number[]} other @param {number} share */
-function mixed(color, other, share) {
-  const own = [color & 255, (color >> 8) & 255, (color >> 16) & 255];
-  return packed(own.map((v, i) => v * (1 - share) + other[i] * share));
+/** @param {any} box @param {ImageData} image @param {number} split Columns that stay as they are. */
+function put({ canvas }, image, split) {
+  if (canvas.width !== image.width) canvas.width = image.width;
+  if (canvas.height !== image.height) canvas.height = image.height;
+  penOf(canvas).putImageData(image, 0, 0, split, 0, image.width - split, image.height);
 }

@@ -1,6 +1,6 @@
 // What the gate says: a line in the list of files, a page of its own under the panels, and where it looks.
 
-import { fill, h, sentence } from "./dom.js";
+import { capital, fill, h, sentence } from "./dom.js";
 import { api, busy } from "./net.js";
 import { emit, look, on, state } from "./store.js";
 
@@ -77,9 +77,24 @@ async function judge(ref, frame, channel) {
 export function brief(said) {
   if (!said?.judged) return { kind: "", text: "", title: said?.error ?? "" };
   const { verdict, action, strange, reasons } = said.judged;
-  const title = `The gate (a first model, not yet to be relied on): ${[verdict, ...reasons].join("; ")}`;
+  const title = `The gate (a first model, not yet to be relied on): ${[why(said.judged), ...reasons].join("; ")}`;
   const [kind, word] = strange ? ["odd", "? gate: unfamiliar"] : action === "export unchanged" ? ["good", "✓ gate: good"] : action === "repair" ? ["good", "◐ gate: repair"] : action === "rescan" ? ["error", "✗ gate: rescan"] : ["dim", "? gate: unsure"];
-  return { kind, text: word, title };
+  return { kind, text: kind === "dim" ? `${word}, ${short(verdict)}\u00a0${chance(said.judged, verdict)}` : word, title };
+}
+
+/** @param {string} verdict */
+const short = (verdict) => verdict.replace(/ Contamination|Imaging /, "").toLowerCase();
+
+/** @param {any} judged @param {string} name */
+const chance = ({ probabilities }, name) => `${Math.round(100 * probabilities[name])}\u00a0%`;
+
+/** What is likeliest, and why the gate does not decide. @param {any} judged */
+function why(judged) {
+  const { verdict, action, strange, plausible, familiarity } = judged;
+  if (strange) return `unlike what the gate was calibrated on (${familiarity < 0.001 ? "none" : `${(100 * familiarity).toFixed(1)} %`} of those scans were as unusual): no probability holds, ${verdict} is a guess`;
+  const others = plausible.filter((/** @type {string} */ name) => name !== verdict).map((/** @type {string} */ name) => `${name} (${chance(judged, name)})`);
+  const doubt = others.length ? `, but ${others.join(" and ")} cannot be excluded` : action === "look at it" ? ", which is too little for a verdict" : "";
+  return `most likely ${verdict} (${chance(judged, verdict)})${doubt}`;
 }
 
 // ------------------------------------------------------------------ the page under the panels
@@ -99,15 +114,16 @@ export function gateTab(box) {
   const one = said.judged;
   const shown = state.view.gateOf || one.verdict;
   const rows = Object.entries(one.probabilities).map(([name, p]) => h("tr", { class: name === shown && state.view.gateMap ? "chosen" : "" }, h("th", { scope: "row", text: name }),
-    h("td", {}, h("meter", { min: 0, max: 1, value: p, "aria-label": `Probability of ${name}` })), h("td", { text: `${Math.round(100 * /** @type {number} */ (p))} %` }), h("td", { class: "dim", text: one.plausible.includes(name) ? "plausible" : "" }),
-    h("td", {}, h("button", { type: "button", "aria-pressed": String(name === shown && state.view.gateMap), title: `Show on the original what speaks for and against ${name}`,
+    h("td", {}, h("meter", { min: 0, max: 1, value: p, "aria-label": `Probability of ${name}` })), h("td", { text: chance(one, name) }), h("td", { class: "dim", text: one.plausible.includes(name) ? "plausible" : "" }),
+    h("td", {}, h("button", { "aria-pressed": String(name === shown && state.view.gateMap), title: `Show on the original what speaks for and against ${name}`,
       onclick: () => look(name === shown && state.view.gateMap ? { gateMap: false } : { gateMap: true, gateOf: name }) }, "Where"))));
   const list = (/** @type {string} */ title, /** @type {string[]} */ items) => (items.length ? h("div", {}, h("h3", { text: title }), h("ul", { class: "plain" }, ...items.map((text) => h("li", { text })))) : null);
   fill(box,
-    h("div", { class: "gate-said" }, h("p", { class: "big", text: one.action === "look at it" ? `${one.strange ? "Unfamiliar" : "Unsure"}, perhaps ${one.verdict}: look at it` : `${one.verdict}: ${one.action}` }),
-      one.strange ? h("p", { text: "Unlike anything the gate was calibrated on: no probability holds." }) : null,
-      h("table", {}, h("tbody", {}, ...rows)), h("p", { class: "dim", text: `${one.model}, from ${one.lines} lines as measured; a first model, not yet to be relied on: trained on simulated scans.` })),
-    h("div", { class: "gate-why" }, list("What it saw", one.reasons), list("At the instrument", one.advice)));
+    h("div", { class: "gate-said" }, h("p", { class: "big", text: `${one.strange ? "Unfamiliar" : one.action === "look at it" ? "Unsure" : one.verdict}: ${one.action}` }),
+      h("p", { text: `${capital(why(one))}.` }),
+      h("table", {}, h("tbody", {}, ...rows))),
+    h("div", { class: "gate-why" }, h("p", { class: "dim", text: `A first model, not yet to be relied on: ${one.model}, trained on simulated scans; ${one.lines} lines as measured.` }),
+      list("What it saw", one.reasons), list("At the instrument", one.advice)));
 }
 
 // ------------------------------------------------------------------ where it looks
@@ -137,7 +153,7 @@ function paint(hex, [rows, cols]) {
   for (let i = 0; i < rows * cols; i++) {
     const byte = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
     const v = (byte > 127 ? byte - 256 : byte) / 127;
-    image.data.set(v > 0 ? [225, 40, 30, 190 * v] : [30, 90, 225, -190 * v], 4 * i);
+    image.data.set(v > 0 ? [225, 40, 30, 140 * v] : [30, 90, 225, -140 * v], 4 * i);
     const apart = Math.ceil(Math.max(rows, cols) / 9);
     const inGrid = (i % cols) % apart === apart >> 1 && Math.floor(i / cols) % apart === apart >> 1;
     if (inGrid && Math.abs(v) > 0.3) signs.push({ x: ((i % cols) + 0.5) / cols, y: (Math.floor(i / cols) + 0.5) / rows, sign: v > 0 ? "+" : "−" });
@@ -147,4 +163,4 @@ function paint(hex, [rows, cols]) {
 }
 
 /** For the head of the panel. */
-export const evidenceWords = () => { const found = evidence(); return found ? `+ red: for ${found.verdict}, − blue: against` : ""; };
+export const evidenceWords = () => { const found = evidence(); return found ? `+ for, − against ${short(found.verdict)}` : ""; };

@@ -1,49 +1,51 @@
-// Drawing with WebGL2: one canvas behind all panels, each panel a piece of it.
+// Maps drawn with WebGL2: one canvas behind all panels, each panel a piece of it.
 
-import { MAP_FRAGMENT, MAP_VERTEX, SURFACE_FRAGMENT, SURFACE_VERTEX } from "./shaders.js";
-import { cameraOf, meshOf, meshSide } from "./surface.js";
+import { MAP_FRAGMENT, MAP_VERTEX } from "./shaders.js";
 import { factorFor, pooled } from "./pool.js";
 
 const MOST_LEVELS = 4;
-const COARSE = 72;
-const SLOW_MS = 8;
+
+/** Whether a graphics card draws, or a program that stands in for it. Without WebGL: undefined. @returns {boolean|undefined} */
+export function hasCard() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return undefined;
+  const facts = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(facts ? facts.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|softpipe|software|basic render|warp/i.test(name);
+}
 
 export class Painter {
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
     this.kind = "WebGL";
-    const gl = canvas.getContext("webgl2", { antialias: false, alpha: false, preserveDrawingBuffer: true, powerPreference: "low-power" });
+    const gl = canvas.getContext("webgl2", { antialias: false, alpha: false, depth: false, preserveDrawingBuffer: true, powerPreference: "low-power" });
     if (!gl) throw new Error("no WebGL2");
     this.gl = gl;
     this.map = program(gl, MAP_VERTEX, MAP_FRAGMENT);
-    this.surface = program(gl, SURFACE_VERTEX, SURFACE_FRAGMENT);
     this.none = gl.createVertexArray();
     /** @type {Map<string, any>} */ this.frames = new Map();
-    /** @type {Map<string, any>} */ this.meshes = new Map();
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     this.blank = upload(gl, null, { width: 1, height: 1, data: new Float32Array(1), kind: "f4" });
     this.noMarks = upload(gl, null, { width: 1, height: 1, data: new Uint8Array(1), kind: "u1" });
     this.lut = upload(gl, null, { width: 256, height: 1, data: new Uint8Array(1024), kind: "rgba" });
     this.lutName = "";
-    /** @type {boolean|undefined} Whether surfaces take long, as without a graphics card. */ this.slow = undefined;
   }
 
   /** @param {number} width @param {number} height @param {number} dpr */
   resize(width, height, dpr) {
     this.dpr = dpr;
     const [w, h] = [Math.max(1, Math.round(width * dpr)), Math.max(1, Math.round(height * dpr))];
-    if (this.canvas.width === w && this.canvas.height === h) return false;
-    this.canvas.width = w;
-    this.canvas.height = h;
-    return true;
+    if (this.canvas.width !== w) this.canvas.width = w;
+    if (this.canvas.height !== h) this.canvas.height = h;
   }
 
   /** One color everywhere. @param {number[]} paper */
   wipe(paper) {
     this.gl.disable(this.gl.SCISSOR_TEST);
     this.gl.clearColor(paper[0], paper[1], paper[2], 1);
-    this.gl.clear(this.gl.COLOR_BUFFER_BIT | this.gl.DEPTH_BUFFER_BIT);
+    this.gl.clear(this.gl.COLOR_BUFFER_BIT);
   }
 
   /** Take over a frame's numbers; they are uploaded when something is drawn from them, as fine as the screen needs. @param {string} name @param {any} frame */
@@ -85,12 +87,7 @@ export class Painter {
   /** Forget all frames. */
   clear() {
     for (const { levels } of this.frames.values()) for (const { texture } of levels.values()) if (texture) this.gl.deleteTexture(texture.texture);
-    for (const mesh of this.meshes.values()) {
-      this.gl.deleteVertexArray(mesh.array);
-      for (const buffer of [mesh.buffer, mesh.points]) this.gl.deleteBuffer(buffer);
-    }
     this.frames.clear();
-    this.meshes.clear();
   }
 
   /** @param {string} name @param {Uint8Array} table 256 x 3 */
@@ -114,7 +111,7 @@ export class Painter {
 
   /**
    * Draw a map. `spec`: box, heights, minus, marks (panel names), table, center, scale (CSS px per pixel: x, y), full,
-   * plane, range (low, high relative to the frame's offset), mode, colors, paper, split (CSS px left untouched).
+   * plane, range (low, high relative to the frame's offset), mode (1 = marks, 2 = what was filled, 3 = difference), colors, paper, split (CSS px left untouched).
    * @param {any} spec
    */
   drawMap(spec) {
@@ -127,7 +124,6 @@ export class Painter {
     gl.viewport(x, y, width, height);
     gl.enable(gl.SCISSOR_TEST);
     gl.scissor(x, y, width, height);
-    gl.disable(gl.DEPTH_TEST);
     if (!texture) {
       gl.clearColor(spec.paper[0], spec.paper[1], spec.paper[2], 1);
       gl.clear(gl.COLOR_BUFFER_BIT);
@@ -156,70 +152,10 @@ export class Painter {
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
-  /**
-   * Draw a surface. `spec`: box, heights, frame, map, table, plane, range, relief, turn, tilt, zoom, sides (x, y in nm), paper.
-   * @param {any} spec
-   */
-  drawSurface(spec) {
-    const gl = this.gl;
-    const [x, y, width, height] = this.piece(spec.box);
-    if (width <= 0 || height <= 0) return;
-    this.useMap(spec.map, spec.table);
-    gl.viewport(x, y, width, height);
-    gl.enable(gl.SCISSOR_TEST);
-    gl.scissor(x, y, width, height);
-    gl.clearColor(spec.paper[0], spec.paper[1], spec.paper[2], 1);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    if (!spec.frame) return;
-    const began = performance.now();
-    const mesh = this.mesh(spec, spec.coarse ? COARSE : meshSide(width));
-    const { at } = use(gl, this.surface);
-    gl.enable(gl.DEPTH_TEST);
-    gl.uniform2i(at("size"), mesh.cols, mesh.rows);
-    bind(gl, 3, this.lut, at("lut"));
-    const longer = Math.max(...spec.sides);
-    const half = [spec.sides[0] / longer / 2, spec.sides[1] / longer / 2];
-    gl.uniform2f(at("half_"), half[0], half[1]);
-    gl.uniform3f(at("lift"), spec.relief, 0, spec.range[0]);
-    gl.uniform2f(at("range"), spec.range[0], 1 / (spec.range[1] - spec.range[0]));
-    gl.uniformMatrix4fv(at("camera"), false, cameraOf(spec.turn, spec.tilt, width / height, half, spec.relief, spec.zoom));
-    gl.bindVertexArray(mesh.array);
-    gl.drawElements(gl.TRIANGLES, mesh.count, gl.UNSIGNED_INT, 0);
-    if (this.slow === undefined) { // once: does a processor do this?
-      gl.readPixels(x, y, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
-      this.slow = performance.now() - began > SLOW_MS;
-    }
-  }
-
-  /** The reduced surface of a frame, made once per fineness. @param {any} spec @param {number} side */
-  mesh(spec, side) {
-    const { heights: name, frame, plane } = spec;
-    const key = `${frame.head.key}:${plane.join()}`;
-    const slot = `${name}:${side === COARSE ? "coarse" : "fine"}`;
-    const old = this.meshes.get(slot);
-    if (old?.key === key && old.side === side) return old;
-    const gl = this.gl;
-    const [height, width_] = frame.head.shape;
-    const small = this.level(name, factorFor((1.5 * side) / Math.max(height, width_)));
-    const { data, rows, cols } = meshOf({ head: { ...frame.head, shape: [small.rows, small.cols] }, data: small.data }, plane, side);
-    let { array, buffer, points, count } = old ?? {};
-    array ??= gl.createVertexArray();
-    points ??= gl.createBuffer();
-    gl.bindVertexArray(array);
-    gl.bindBuffer(gl.ARRAY_BUFFER, points);
-    gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
-    gl.enableVertexAttribArray(0);
-    gl.vertexAttribPointer(0, 3, gl.FLOAT, false, 0, 0);
-    if (!old || old.rows !== rows || old.cols !== cols) {
-      buffer ??= gl.createBuffer();
-      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer);
-      const indices = triangles(rows, cols);
-      gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, indices, gl.STATIC_DRAW);
-      count = indices.length;
-    }
-    const mesh = { key, side, array, buffer, points, rows, cols, count };
-    this.meshes.set(slot, mesh);
-    return mesh;
+  /** What a panel looks like, and where in that. @param {any} box @returns {[HTMLCanvasElement, number, number, number, number]} */
+  picture(box) {
+    const d = this.dpr ?? 1;
+    return [this.canvas, box.x * d, box.y * d, box.width * d, box.height * d];
   }
 
   /** Color at a place of the whole canvas, in CSS pixels. @param {number} x @param {number} y */
@@ -229,20 +165,6 @@ export class Painter {
     this.gl.readPixels(Math.floor(x * d), this.canvas.height - 1 - Math.floor(y * d), 1, 1, this.gl.RGBA, this.gl.UNSIGNED_BYTE, out);
     return [...out];
   }
-}
-
-/** @param {number} rows @param {number} cols */
-function triangles(rows, cols) {
-  const out = new Uint32Array(Math.max(0, (rows - 1) * (cols - 1) * 6));
-  let n = 0;
-  for (let r = 0; r + 1 < rows; r++) {
-    for (let c = 0; c + 1 < cols; c++) {
-      const a = r * cols + c;
-      out[n++] = a; out[n++] = a + cols; out[n++] = a + 1;
-      out[n++] = a + 1; out[n++] = a + cols; out[n++] = a + cols + 1;
-    }
-  }
-  return out;
 }
 
 const FORMATS = { f4: ["R32F", "RED", "FLOAT"], u1: ["R8UI", "RED_INTEGER", "UNSIGNED_BYTE"], rgba: ["RGBA8", "RGBA", "UNSIGNED_BYTE"] };

@@ -19,9 +19,9 @@ export function help() {
     ["wheel", "zoom; over a 3-D view: height"], ["arrows, Space", "in a panel with a drawing tool: move the caret, set a corner"]];
   dialog("Help", [
     h("p", { text: "Drop scans anywhere on the page, or choose one on the left. Six panels show what happens to it; the steps on the right are the recipe. What you draw goes to one of two layers: areas kept out of leveling (yellow stripes), or pixels that count as artifacts (cyan stripes)." }),
-    h("p", {}, h("button", { type: "button", onclick: tour }, "Tour in four steps"), " ", h("button", { type: "button", onclick: () => sample() }, "Try a sample scan")),
+    h("p", {}, h("button", { onclick: tour }, "Tour in four steps"), " ", h("button", { onclick: () => sample() }, "Try a sample scan")),
     table,
-    h("p", {}, h("label", {}, enabled, "Shortcuts of a single key are on"), h("button", { type: "button", id: "usual-keys", onclick: () => { look({ keys: {} }); list(); } }, "The usual keys again")),
+    h("p", {}, h("label", {}, enabled, "Shortcuts of a single key are on"), h("button", { id: "usual-keys", onclick: () => { look({ keys: {} }); list(); } }, "The usual keys again")),
     h("p", { class: "dim", text: "Click a key to set another one." }),
   ], { wide: true });
   const list = () => fill(table, ...groups.map((group) => h("table", {}, h("caption", { text: group }), h("tbody", {}, ...SHORTCUTS.filter((one) => one.group === group).map((one) => row(one, list))))),
@@ -33,7 +33,7 @@ export function help() {
 function row(one, list) {
   const keys = keysOf(one);
   const text = keys.map(shownKey);
-  const shown = settable(one) ? [h("button", { type: "button", class: "key", "aria-label": `${one.what}: ${text.join(" or ") || "no key"}. Press to set another key.`, onclick: (/** @type {any} */ event) => set(one, event.currentTarget, list) },
+  const shown = settable(one) ? [h("button", { class: "key", "aria-label": `${one.what}: ${text.join(" or ") || "no key"}. Press to set another key.`, onclick: (/** @type {any} */ event) => set(one, event.currentTarget, list) },
     ...(text.length ? text : ["none"]).flatMap((key, i) => [i ? " " : "", h("kbd", { text: key })]))]
     : text.flatMap((key, i) => [i ? " " : "", h("kbd", { text: key })]);
   return h("tr", { data: { what: one.what } }, h("th", { scope: "row" }, ...shown), h("td", { text: one.what }));
@@ -77,7 +77,7 @@ export function tour(at = 0) {
   byId(place).classList.add("toured");
   const last = index === STEPS.length - 1;
   let going = false;
-  const next = h("button", { type: "button", class: "main", onclick: () => { going = !last; box.close(); if (!last) tour(index + 1); } }, last ? "Begin" : "Next");
+  const next = h("button", { class: "main", onclick: () => { going = !last; box.close(); if (!last) tour(index + 1); } }, last ? "Begin" : "Next");
   const box = dialog(`${index + 1} of ${STEPS.length}: ${title}`, [h("p", { text }), next], { onclose: () => { if (!going) byId(place).classList.remove("toured"); } });
   box.classList.add("tour");
   next.focus();

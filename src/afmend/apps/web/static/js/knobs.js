@@ -27,9 +27,9 @@ export function knob(param, get, set, id, tryOut) {
   const makers = { integer: number, number, switch: toggle, choice, text, json };
   const seen = h("div", { class: "tries" });
   const help = h("div", { class: "help", id: `${id}-help`, hidden: true }, h("p", { text: about(param) }), seen);
-  const info = h("button", { class: "quiet info", type: "button", "aria-expanded": "false", "aria-controls": `${id}-help`, "aria-label": `About ${param.name}`, text: "i",
+  const info = h("button", { class: "quiet info", "aria-expanded": "false", "aria-controls": `${id}-help`, "aria-label": `About ${param.name}`, text: "i",
     onclick: () => { help.hidden = !help.hidden; if (!help.hidden && tryOut && ["number", "integer"].includes(param.kind)) compare(seen, param, get, set, tryOut); info.setAttribute("aria-expanded", String(!help.hidden)); } });
-  const reset = h("button", { class: "quiet reset", type: "button", title: "Back to the default", "aria-label": `Reset ${param.name}`, text: "↺", onclick: () => set(param.default, { drag: false, gesture: "" }) });
+  const reset = h("button", { class: "quiet reset", title: "Back to the default", "aria-label": `Reset ${param.name}`, text: "↺", onclick: () => set(param.default, { drag: false, gesture: "" }) });
   const label = h("label", { for: id, title: "Double click: back to the default", ondblclick: () => set(param.default, { drag: false, gesture: "" }) }, param.name.replace(/_(px|nm|deg|hz|s)$/, "").replaceAll("_", " "));
   const widget = makers[/** @type {keyof typeof makers} */ (param.kind)](param, get, set, id);
   const row = h("div", { class: `knob kind-${param.kind}${param.advanced ? " advanced" : ""}` }, h("div", { class: "head" }, label, ...widget.side, reset, info), ...widget.below, help);
@@ -65,7 +65,7 @@ async function compare(box, param, get, set, tryOut) {
     const found = await tryOut(values);
     box.replaceChildren(...found.map((one) => {
       const share = one.problem ?? (one.marks ? `${plain(100 * one.share, 2)} % marked` : "");
-      return h("button", { type: "button", class: "quiet try", title: one.problem ? one.problem : `Take ${plain(one.value)}`, disabled: Boolean(one.problem), onclick: () => set(one.value, { drag: false, gesture: "" }) },
+      return h("button", { class: "quiet try", title: one.problem ? one.problem : `Take ${plain(one.value)}`, disabled: Boolean(one.problem), onclick: () => set(one.value, { drag: false, gesture: "" }) },
         one.png ? h("img", { src: `data:image/png;base64,${one.png}`, alt: `${word(one.value)}: ${share}` }) : null, h("span", { text: `${word(one.value)}: ${plain(one.value)}` }), share ? h("span", { class: "dim", text: share }) : null);
     }));
   } catch {

@@ -1,8 +1,8 @@
 // The start of the page, and what belongs to no single part.
 
-import { askBatch, askExport, exportNow, startBatch } from "./batch.js";
+import { askBatch, askExport, exportNow, startBatch, watch } from "./batch.js";
 import { makeDock } from "./dock.js";
-import { byId, fill, h, say, sentence, write } from "./dom.js";
+import { byId, calmly, fill, h, hush, say, sentence, write } from "./dom.js";
 import { saveFigure } from "./figure.js";
 import { browse, files, makeFiles, nameOf, openFile, showFrame, upload } from "./files.js";
 import { listenGate } from "./gate.js";
@@ -10,7 +10,7 @@ import { makeHelp } from "./help.js";
 import { listenKeys, SHORTCUTS } from "./keys.js";
 import { api, busy, revision, run, shown } from "./net.js";
 import { plain, quantity } from "./numbers.js";
-import { cells, drawn, forgetPaper, legend, makePanels, maximise, painter, redraw } from "./panels.js";
+import { cells, drawn, forgetPaper, legend, makePanels, maximise, painter, pixel, redraw } from "./panels.js";
 import { listPresets, makePipeline, usePreset } from "./pipeline.js";
 import { listenPanels } from "./pointer.js";
 import { limits, placement, toScreen, valueAt } from "./scene.js";
@@ -49,6 +49,7 @@ async function start() {
   if (!state.doc && files().length) await firstReadable();
   if (!state.doc) status("ready");
   document.body.dataset.ready = "1";
+  if (state.batch) watch(state.batch);
 }
 
 /** Open the first file of the folder that can be read. */
@@ -63,7 +64,7 @@ async function firstReadable() {
 
 function bar() {
   for (const [id, [tip, key]] of Object.entries(TOOLS)) {
-    byId("tools").append(h("button", { type: "button", id: `tool-${id}`, "aria-label": tip, "aria-pressed": "false", data: { icon: id, tip, key }, onclick: () => choose(id) }));
+    byId("tools").append(h("button", { id: `tool-${id}`, "aria-label": tip, "aria-pressed": "false", data: { icon: id, tip, key }, onclick: () => choose(id) }));
   }
   const click = (/** @type {string} */ id, /** @type {() => void} */ act) => byId(id).addEventListener("click", act);
   click("undo", () => undo());
@@ -77,19 +78,21 @@ function bar() {
   const bind = (/** @type {string} */ id, /** @type {string} */ name, /** @type {"value"|"checked"} */ part) => {
     byId(id).addEventListener(part === "checked" ? "change" : "input", () => look({ [name]: byId(id)[part], ...(name === "range" || name === "cmap" || name === "lock" ? { limits: { before: null, after: null, diff: null } } : {}) }));
     const show = () => { byId(id)[part] = /** @type {any} */ (state.view)[name]; };
-    on("view", show);
+    on("view", (/** @type {any} */ changes) => { if (name in changes) show(); });
     show();
   };
   fill(byId("cmap"), ...Object.keys(state.schema.maps).filter((name) => name !== "difference").map((name) => h("option", { value: name, text: name })));
-  for (const name of ["layout", "cmap", "range", "diff", "theme"]) bind(name, name, "value");
+  for (const name of ["cmap", "range", "theme"]) bind(name, name, "value");
+  bind("drawn-by", "painter", "value");
+  byId("layout").addEventListener("input", () => { const [layout, diff] = byId("layout").value.split("-"); look({ layout, diff: diff ?? state.view.diff }); });
   for (const name of ["flat", "lock", "invented", "sigma", "overlays", "physical", "gate"]) bind(name, name, "checked");
   byId("brush").addEventListener("input", () => look({ brush: Number(byId("brush").value) }));
   byId("channel").addEventListener("change", () => { if (state.doc) openFile(state.doc.ref, state.doc.name, { frame: state.doc.frame, channel: byId("channel").value }); });
   byId("frame").addEventListener("input", () => showFrame(Number(byId("frame").value)));
   on("figure", saveFigure);
-  on("view", toolbar);
-  on("work", toolbar);
+  on("view", (/** @type {any} */ changes) => { if (["tool", "layer", "brush", "layout", "diff"].some((name) => name in changes)) toolbar(); });
   toolbar();
+  history();
 }
 
 function toolbar() {
@@ -101,10 +104,13 @@ function toolbar() {
   write(byId("layer"), view.layer === "exclude" ? "▨ exclude" : "▧ artifact");
   byId("layer").className = view.layer;
   byId("brush").value = view.brush;
-  write(byId("brush-size"), `${view.brush} px`);
+  write(byId("brush-size"), `⌀ ${view.brush}`);
   byId("brush-box").hidden = !["brush", "eraser"].includes(view.tool);
-  byId("diff").hidden = view.layout !== "diff";
+  byId("layout").value = view.layout === "diff" ? `diff-${view.diff}` : view.layout;
   byId("stage").dataset.tool = view.tool;
+}
+
+function history() {
   const { undo: back, redo: forth } = undoable();
   byId("undo").disabled = !back;
   byId("redo").disabled = !forth;
@@ -119,12 +125,13 @@ let soon = 0;
 const PATIENCE_MS = 120; // what is done sooner is not announced
 
 function follow() {
-  on("work", (/** @type {any} */ how) => { run(how.drag); emit("shapes"); });
+  on("work", (/** @type {any} */ how) => { run(how.drag); if (!how.drag) emit("shapes"); });
   on("view", (/** @type {any} */ changes) => {
     if ("theme" in changes) theme();
     if (changes.sigma && !state.frames.has("sigma")) run();
   });
   on("doc done failed", () => { state.note = ""; });
+  on("doc", () => { if (byId("toast").classList.contains("bad")) hush(); }); // it was about another file
   on("doc", document_);
   on("cursor", readout);
   on("running", () => { slow = window.setTimeout(() => write(byId("status"), "working …"), PATIENCE_MS); });
@@ -136,18 +143,24 @@ function follow() {
     slow = window.setTimeout(() => { status(`${text}: still at it; the first time after an installation, its loops are compiled`); note(`${text}\nThe first time after an installation\nthis takes up to two minutes.`); }, 3000);
   });
   on("failed", (/** @type {any} */ found) => { status("failed"); byId("problem").hidden = false; byId("problem").textContent = sentence(found.error); });
-  on("done", (/** @type {any} */ head) => {
-    byId("problem").hidden = true;
-    status(`${Object.keys(head.ms).length} of ${head.steps.length} steps computed, ${Math.round(head.server_ms)} ms`);
+  const told = calmly((/** @type {any} */ head) => {
+    if (state.last?.rev !== head.rev) return;
+    if (!busy()) status(`${Object.keys(head.ms).length} of ${head.steps.length} steps computed, ${Math.round(head.server_ms)} ms`);
     legend();
     verdict();
   });
+  on("done", (/** @type {any} */ head) => {
+    if (!byId("problem").hidden) byId("problem").hidden = true;
+    status(null);
+    told(head);
+  });
   on("lost", () => { byId("lost").hidden = false; retry(); });
-  on("found", () => { byId("lost").hidden = true; });
+  on("found", () => { if (!byId("lost").hidden) byId("lost").hidden = true; });
   on("locked", () => { byId("locked").hidden = false; });
   on("saved", () => { write(byId("saved"), "saved"); });
-  on("work", () => { write(byId("saved"), "…"); });
-  window.addEventListener("afmend-redraw", () => { for (const one of cells.values()) one.sign = ""; redraw(); });
+  const changed = () => { write(byId("saved"), "…"); history(); };
+  const changedCalmly = calmly(changed);
+  on("work", (/** @type {any} */ how) => { if (how.drag) changedCalmly(); else changed(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
 }
 
@@ -229,18 +242,19 @@ function theme() {
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   forgetPaper();
   redraw();
+  emit("theme");
 }
 
 // For the tests and for the curious: the state, and what is on the screen.
 Object.defineProperty(window, "__afmend", { value: {
   state, shown, drawn, sketch, violations, wish, busy, revision, look, limits, placement, toScreen, upload, openFile, nameOf, usePreset, change, undoable, exportNow, startBatch, maximise,
   shortcuts: SHORTCUTS, painterKind: () => painter.kind, cells,
-  raw: (/** @type {number} */ x, /** @type {number} */ y) => painter.pixel(x, y),
+  raw: pixel,
   settled: () => !busy() && shown.full === revision() && state.last !== null,
   pixel: (/** @type {string} */ id, /** @type {number} */ x, /** @type {number} */ y) => {
     const one = cells.get(id);
     const at = toScreen(placement(one.box), one.box, x, y);
-    return painter.pixel(one.box.x + at[0], one.box.y + at[1]);
+    return pixel(one.box.x + at[0], one.box.y + at[1]);
   },
 } });
 

@@ -143,7 +143,7 @@ async function go() {
   loop.began = performance.now();
   const rev = loop.rev;
   const grid = state.info?.grid;
-  const preview = loop.drag && grid && Math.max(grid.rows, grid.cols) > PREVIEW_PX ? PREVIEW_PX : 0;
+  const preview = (loop.drag || !state.last) && grid && Math.max(grid.rows, grid.cols) > PREVIEW_PX ? PREVIEW_PX : 0;
   const have = Object.fromEntries([...state.frames].map(([panel, frame]) => [panel, frame.head.key]));
   const doc = state.doc;
   const part = preview ? {} : partFor(asked, loop.drag);
@@ -160,7 +160,7 @@ async function go() {
   }
   loop.busy = false;
   if (loop.dirty) go();
-  else if (shown.full !== rev && (preview || part.part_only)) loop.settle = setTimeout(() => run(false), SETTLE_MS);
+  else if (shown.rev === rev && shown.full !== rev) loop.settle = setTimeout(() => run(false), loop.drag ? SETTLE_MS : 0);
   else emit("idle");
 }
 

@@ -4,7 +4,7 @@ const PREFIXES = [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-
 
 /** Factor and unit in which numbers up to `largest` read well; lengths come in nm. @param {number} largest @param {string} unit */
 export function display(largest, unit) {
-  const size = Math.abs(largest);
+  const size = Math.abs(Number(largest.toPrecision(3)));
   if (unit === "nm") {
     if (size >= 1e6) return { factor: 1e-6, unit: "mm" };
     if (size >= 1e3) return { factor: 1e-3, unit: "µm" };
@@ -23,7 +23,7 @@ export function display(largest, unit) {
 export function plain(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (Number.isInteger(value) && Math.abs(value) < 1e7) return String(value).replace("-", "−");
-  const size = Math.abs(value);
+  const size = Math.abs(Number(value.toPrecision(digits)));
   if (size >= 1e6 || size < 1e-4) return value.toExponential(digits - 1);
   const places = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return value.toFixed(Math.min(places, 8)).replace("-", "−");

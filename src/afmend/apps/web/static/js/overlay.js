@@ -15,6 +15,11 @@ export function drawOverlay(one) {
   const place = placement(one.box);
   const empty = state.info && !state.frames.has(one.panel.heights);
   if (!place || (one.panel.kind !== "map" && !empty && !one.noted)) return;
+  const strokes = strokesOf();
+  const { overlays, tool, brush, layout, swipe } = state.view;
+  const sign = JSON.stringify([one.box, place, overlays, tool, brush, layout, swipe, state.cursor, state.line, state.areas, sketch.tool, sketch.layer, sketch.points.length, sketch.points.at(-1), sketch.hover, sketch.panel, sketch.caret, partOf(one.panel), empty && state.note, evidence()?.verdict, state.doc]);
+  if (sign === one.drawn && strokes === one.strokes) return;
+  [one.drawn, one.strokes] = [sign, strokes];
   const pen = one.overlay.getContext("2d", PLAIN);
   pen.setTransform(dpr, 0, 0, dpr, 0, 0);
   pen.clearRect(0, 0, one.box.width, one.box.height);
@@ -24,7 +29,7 @@ export function drawOverlay(one) {
   const at = (/** @type {number[]} */ p) => toScreen(place, one.box, p[0], p[1]);
   if (state.view.overlays) {
     if (one.panel.id === "original") looks(pen, at, place);
-    if (one.panel.mode === 1) for (const stroke of strokesOf()) outline(pen, stroke, at);
+    if (one.panel.mode === 1) for (const stroke of strokes) outline(pen, stroke, at);
     if (state.line && one.panel.mode !== 1) line(pen, state.line.map(at));
     if (one.panel.id === "mended" || one.panel.id === "original") state.areas.forEach((area, i) => region(pen, area.map(at), i));
   }

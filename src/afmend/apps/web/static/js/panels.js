@@ -2,9 +2,9 @@
 
 import { byId, fill, h, write } from "./dom.js";
 import { evidenceWords } from "./gate.js";
-import { Painter } from "./gl.js";
+import { hasCard, Painter } from "./gl.js";
 import { FlatPainter } from "./flat.js";
-import { drawBar } from "./colorbar.js";
+import { drawBar, groupOf } from "./colorbar.js";
 import { drawOverlay } from "./overlay.js";
 import { plain, quantity } from "./numbers.js";
 import { PANELS, flagsName, partOf, flattened, limits, mapSpec, onlyRounding, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
@@ -13,33 +13,58 @@ import { emit, look, on, state } from "./store.js";
 
 /** @type {Map<string, any>} */
 export const cells = new Map();
+/** Draws the surfaces; and the maps, where no graphics card does. */
+const processor = new FlatPainter();
 /** @type {any} */
-export let painter;
+export let painter = processor;
 const dirty = new Set();
 let asked = 0;
 export const drawn = { rev: 0, count: 0, ms: 0 };
 
-/** Make the panels and the painter; without WebGL the plain one. */
+/** Choose who draws: the graphics card, or the processor, which is faster than a program that plays graphics card. */
+function makePainter() {
+  const card = state.view.painter === "auto" ? hasCard() : state.view.painter === "card";
+  const fresh = () => { // a canvas keeps its kind for good
+    byId("canvas").replaceWith(byId("canvas").cloneNode());
+    return byId("canvas");
+  };
+  painter = processor;
+  try {
+    if (card) painter = new Painter(fresh());
+  } catch { /* then the processor does it */ }
+  byId("canvas").hidden = painter === processor;
+  for (const one of cells.values()) one.plain.hidden = painterOf(one) !== processor;
+  byId("painter").textContent = card !== false && painter === processor ? "no WebGL: drawn by the processor" : "";
+  byId("canvas").addEventListener("webglcontextlost", (/** @type {Event} */ event) => event.preventDefault());
+  byId("canvas").addEventListener("webglcontextrestored", makePainter);
+  for (const name of state.frames.keys()) taken(name);
+  measureBoxes();
+  redraw();
+}
+
+/** @param {any} one */
+export const painterOf = (one) => (one.panel.kind === "map" ? painter : processor);
+
+/** Color at a place of the stage. @param {number} x @param {number} y @returns {number[]} */
+export function pixel(x, y) {
+  const one = [...cells.values()].find(({ box }) => box && x >= box.x && y >= box.y && x < box.x + box.width && y < box.y + box.height);
+  return one ? painterOf(one).pixel(x, y, one.box) : [0, 0, 0, 0];
+}
+
+/** @param {string} name */
+function taken(name) {
+  for (const each of new Set([painter, processor])) each.setFrame(name, state.frames.get(name));
+}
+
+/** Make the panels and the painter. */
 export function makePanels() {
   const stage = byId("stage");
-  try {
-    painter = new Painter(byId("canvas"));
-  } catch {
-    painter = new FlatPainter(byId("canvas"));
-    byId("painter").textContent = "no WebGL: plain drawing";
-  }
-  byId("canvas").addEventListener("webglcontextlost", (/** @type {Event} */ event) => event.preventDefault());
-  byId("canvas").addEventListener("webglcontextrestored", () => {
-    painter = new Painter(byId("canvas"));
-    for (const [name, frame] of state.frames) painter.setFrame(name, frame);
-    measureBoxes();
-    redraw();
-  });
   for (const panel of PANELS) stage.append(makeCell(panel));
   new ResizeObserver(() => { measureBoxes(); redraw(); }).observe(stage);
   on("frame", arrived);
   on("done failed parted", flush);
   on("view", (/** @type {any} */ changes) => {
+    if ("painter" in changes) makePainter();
     if ("layout" in changes || "solo" in changes) layout();
     touched(changes);
   });
@@ -47,8 +72,9 @@ export function makePanels() {
   on("noted", () => overlayOnly());
   on("tipped", () => redraw(["mended"]));
   on("shapes gated", () => overlayOnly());
-  on("doc", () => { painter.clear(); redraw(); });
+  on("doc", () => { painter.clear(); processor.clear(); redraw(); });
   layout();
+  makePainter();
 }
 
 /** @type {Set<string>} */
@@ -60,8 +86,7 @@ const PATIENCE_MS = 50;
 function arrived(name) {
   const frame = state.frames.get(name);
   if (!frame) return;
-  painter.setFrame(name, frame);
-  if (state.last) moving();
+  taken(name);
   for (const id of users(name)) waiting.add(id);
   flushing ||= window.setTimeout(flush, PATIENCE_MS);
 }
@@ -87,14 +112,14 @@ function users(name) {
 
 /** @param {import("./scene.js").Panel} panel */
 function makeCell(panel) {
-  const overlay = h("canvas", { class: "overlay" });
+  const [plain, overlay] = ["picture", "overlay"].map((name) => h("canvas", { class: name }));
   const bar = panel.kind === "map" && panel.mode !== 1 ? h("canvas", { class: "bar", tabindex: "0", role: "group", "aria-roledescription": "color range", "aria-label": `Color range of ${panel.title}: arrows move the upper end, with Shift the lower` }) : null;
-  const body = h("div", { class: "body", tabindex: "0", role: "application", "aria-roledescription": "picture", "aria-label": panel.title, data: { panel: panel.id } }, overlay);
+  const body = h("div", { class: "body", tabindex: "0", role: "application", "aria-roledescription": "picture", "aria-label": panel.title, data: { panel: panel.id } }, plain, overlay);
   const facts = h("span", { class: "facts" });
   const cell = h("section", { class: `panel ${panel.kind}`, id: `panel-${panel.id}`, "aria-label": panel.title },
-    h("header", {}, h("button", { class: "quiet title", type: "button", data: { tip: "Show alone", key: panel.key }, onclick: () => maximise(panel.id) }, panel.title), facts),
+    h("header", {}, h("button", { class: "quiet title", data: { tip: "Show alone", key: panel.key }, onclick: () => maximise(panel.id) }, panel.title), facts),
     h("div", { class: "inner" }, body, bar));
-  cells.set(panel.id, { panel, cell, body, overlay, bar, facts, box: null });
+  cells.set(panel.id, { panel, cell, body, overlay, bar, facts, plain, box: null });
   return cell;
 }
 
@@ -123,15 +148,15 @@ function layout() {
 
 /** Where the panels are, in CSS pixels of the stage. */
 function measureBoxes() {
-  for (const one of cells.values()) one.sign = "";
+  for (const one of cells.values()) one.sign = one.drawn = "";
   const stage = byId("stage").getBoundingClientRect();
   const dpr = window.devicePixelRatio || 1;
-  painter?.resize(stage.width, stage.height, dpr);
-  painter?.wipe(paperColor());
+  painter.resize(stage.width, stage.height, dpr);
+  painter.wipe(paperColor());
   let [narrow, low] = [Infinity, Infinity];
   for (const one of cells.values()) {
     const rect = one.body.getBoundingClientRect();
-    one.box = one.cell.hidden || rect.width < 2 ? null : { x: rect.left - stage.left, y: rect.top - stage.top, width: rect.width, height: rect.height };
+    one.box = one.cell.hidden || rect.width < 2 ? null : { x: rect.left - stage.left, y: rect.top - stage.top, width: rect.width, height: rect.height, canvas: one.plain };
     if (one.box && one.panel.kind === "map") [narrow, low] = [Math.min(narrow, rect.width), Math.min(low, rect.height)];
     for (const canvas of [one.overlay, one.bar]) {
       if (!canvas || !one.box) continue;
@@ -166,7 +191,7 @@ function draw() {
       if (one.panel.kind === "map") drawMap(one, paper);
       else drawSurface(one, paper);
       if (one.bar) drawBar(one.bar, one.panel);
-      if (one.bar) one.bar.style.visibility = state.info && !state.frames.has(one.panel.heights) ? "hidden" : "";
+      if (one.bar) one.bar.style.visibility = state.info && (!state.frames.has(one.panel.heights) || onlyRounding(groupOf(one.panel))) ? "hidden" : "";
     }
     if (dirty.has("overlays") || (dirty.has(id) && one.noted)) drawOverlay(one);
     facts(one);
@@ -184,7 +209,6 @@ const PLACE = ["k", "cx", "cy"];
 /** Draw again what a change of the view touches. @param {any} changes */
 function touched(changes) {
   const names = Object.keys(changes);
-  if (names.some((name) => [...CAMERA, "limits", "range", "cmap"].includes(name))) moving();
   if (names.every((name) => QUIET.includes(name))) overlayOnly();
   else if (names.every((name) => CAMERA.includes(name))) redraw(["original3d", "mended3d"]);
   else if (names.every((name) => PLACE.includes(name))) {
@@ -193,19 +217,9 @@ function touched(changes) {
   } else redraw();
 }
 
-const CALM_MS = 200;
-let calm = 0;
-
-/** Surfaces are drawn coarsely while something moves, if they take long, and finely again a moment later. */
-export function moving() {
-  if (!painter.slow) return;
-  clearTimeout(calm);
-  calm = window.setTimeout(() => { calm = 0; redraw(["original3d", "mended3d"]); }, CALM_MS);
-}
-
 /** @param {any} spec */
-const signOf = ({ box, heights, frame, minusFrame, marksFrame, map, center, scale, plane, range, mode, split, relief, turn, tilt, paper, coarse }) =>
-  JSON.stringify([box, heights, frame?.head.key, minusFrame?.head.key, marksFrame?.head.key, map, center, scale, plane, range, mode, split, relief, turn, tilt, paper, coarse]);
+const signOf = ({ box, heights, frame, minusFrame, marksFrame, map, center, scale, plane, range, mode, split, relief, turn, tilt, paper }) =>
+  JSON.stringify([box, heights, frame?.head.key, minusFrame?.head.key, marksFrame?.head.key, map, center, scale, plane, range, mode, split, relief, turn, tilt, paper]);
 
 /** @param {any} one @param {number[]} paper */
 function drawMap(one, paper) {
@@ -228,7 +242,7 @@ function drawSurface(one, paper) {
   const sign = signOf(spec);
   if (sign === one.sign) return;
   one.sign = sign;
-  painter.drawSurface(spec);
+  processor.drawSurface(spec);
 }
 
 /** @param {import("./scene.js").Panel} panel @param {any} box @param {number[]} paper */
@@ -241,8 +255,8 @@ function surfaceSpec(panel, box, paper) {
   const factor = exaggeration(high - low, Math.max(...sides)) * state.view.z;
   return {
     box, heights: panel.heights, frame, map: state.view.cmap, table: tableOf(state.view.cmap), plane: planeOf(frame, panel.group),
-    range: shifted(frame, panel.group, range), limits: range, relief: Math.min(1.5, (factor * (range[1] - range[0])) / Math.max(...sides)),
-    turn: state.view.turn, tilt: state.view.tilt, zoom: 1, sides, paper, factor, coarse: calm !== 0, stage: panel.heights, flat: flattened(panel.group),
+    range: shifted(frame, panel.group, range), relief: Math.min(1.5, (factor * (range[1] - range[0])) / Math.max(...sides)),
+    turn: state.view.turn, tilt: state.view.tilt, sides, paper, factor,
   };
 }
 
@@ -269,7 +283,7 @@ function facts(one) {
   } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
   else if (panel.id === "mended") text = mendedFacts();
   if (panel.id === "original") text = evidenceWords() || (flattened("before") ? "shown without its plane" : "");
-  if (["original", "mended"].includes(panel.id) && onlyRounding(panel.group)) text = "flat: nothing but rounding";
+  if (["original", "mended"].includes(panel.id) && onlyRounding(groupOf(panel))) text = groupOf(panel) === "diff" ? "no difference" : "flat: nothing but rounding";
   if (panel.kind === "map" && partOf(panel)) text = "preview inside the frame";
   if (state.cursor && panel.kind === "map") {
     const value = valueAt(state.frames.get(panel.heights), state.cursor.x, state.cursor.y);
@@ -286,18 +300,19 @@ function maskFacts(frame) {
   if (!frame) return "";
   const { counts } = frame.head;
   const marked = percent(counts.holes, frame.head);
-  return counts.excluded ? `${marked}, excluded ${percent(counts.excluded, frame.head)}` : `${marked} marked`;
+  return counts.excluded ? `${marked}, ${percent(counts.excluded, frame.head)} excluded` : `${marked} marked`;
 }
 
 function mendedFacts() {
   const flags = state.frames.get(flagsName());
   if (!flags) return "";
   if (state.view.layout === "diff") return state.view.diff === "filled" ? "mended − leveled" : "original − leveled";
+  if (state.view.layout === "swipe" && !state.view.lock) return "before: in its own colors";
   if (state.view.sigma) return "error bar (1 σ)";
   const { counts } = flags.head;
   const parts = [`${percent(counts.invented, flags.head)} filled`];
   if (counts.open) parts.push(`${percent(counts.open, flags.head)} left open`);
-  if (counts.untouched) parts.push(`${percent(counts.untouched, flags.head)} never touched by the tip`);
+  if (counts.untouched) parts.push(`${percent(counts.untouched, flags.head)} untouched`);
   return parts.join(", ");
 }
 

@@ -1,6 +1,6 @@
 // The right side: preset, steps with their parameters, drawings.
 
-import { byId, dialog, download, fill, h, say, sentence, write } from "./dom.js";
+import { byId, calmly, dialog, download, fill, h, say, sentence, write } from "./dom.js";
 import { knob } from "./knobs.js";
 import { api } from "./net.js";
 import { plain } from "./numbers.js";
@@ -17,7 +17,7 @@ const open = new Set();
 
 export function makePipeline() {
   on("work doc", () => refresh());
-  on("done", () => times());
+  on("done", calmly(times));
   on("slow", (/** @type {any} */ head) => mark(head.index, "running"));
   on("failed", () => times());
   refresh();
@@ -50,9 +50,9 @@ function preset(recipe) {
   const known = (state.schema?.recipes ?? []).find((/** @type {any} */ one) => one.name === recipe.name);
   const same = known && JSON.stringify(known.steps.map(plainUse)) === JSON.stringify(recipe.steps.filter((use) => !use.off).map(plainUse));
   const extra = box.querySelector("option[data-own]");
-  extra.textContent = known ? `${recipe.name}, changed` : recipe.name;
+  write(extra, known ? `${recipe.name}, changed` : recipe.name);
   box.value = same ? recipe.name : "";
-  byId("preset-help").textContent = known?.description ?? "A recipe of your own.";
+  write(byId("preset-help"), known?.description ?? "A recipe of your own.");
 }
 
 const plainUse = (/** @type {any} */ use) => [use.step, Object.entries(use.params).sort()];
@@ -67,7 +67,7 @@ function stepBox(use, index, recipe) {
   const made = params.map((/** @type {any} */ param) => knob(param, () => recipeOf().steps[index]?.params[param.name] ?? param.default,
     (value, how) => setParam(index, use.step, param, value, how), `p-${index}-${param.name}`, (values) => tryOut(index, param.name, values)));
   rows.push(...made);
-  const button = (/** @type {string} */ text, /** @type {string} */ label, /** @type {() => void} */ act, disabled = false) => h("button", { type: "button", class: "quiet", "aria-label": `${label} ${use.step}`, title: label, disabled, onclick: act }, text);
+  const button = (/** @type {string} */ text, /** @type {string} */ label, /** @type {() => void} */ act, disabled = false) => h("button", { class: "quiet", "aria-label": `${label} ${use.step}`, title: label, disabled, onclick: act }, text);
   const tools = h("div", { class: "step-tools" },
     button("↑", "Move up", () => moveStep(index, -1), index === 0), button("↓", "Move down", () => moveStep(index, 1), index === recipe.steps.length - 1),
     button("✕", "Remove", () => edit(`remove ${use.step}`, (steps) => steps.filter((_, i) => i !== index))),
@@ -162,9 +162,9 @@ function drawings() {
   const strokes = strokesOf();
   if (!strokes.length) return [h("p", { class: "dim", text: "Nothing drawn on this scan." })];
   const list = h("ul", {}, ...strokes.map((stroke, i) => h("li", {}, h("i", { class: `swatch ${stroke.layer}` }), `${stroke.tool}: ${LAYERS[stroke.layer]}`,
-    h("button", { class: "quiet", type: "button", "aria-label": `Delete drawing ${i + 1}`, text: "✕", onclick: () => forget(i) }))));
+    h("button", { class: "quiet", "aria-label": `Delete drawing ${i + 1}`, text: "✕", onclick: () => forget(i) }))));
   const doc = state.doc;
-  return [list, h("button", { type: "button", onclick: () => doc && change("delete all drawings", (work) => withStrokes(work, doc.ref, [])) }, "Delete all")];
+  return [list, h("button", { onclick: () => doc && change("delete all drawings", (work) => withStrokes(work, doc.ref, [])) }, "Delete all")];
 }
 
 // ------------------------------------------------------------------ presets

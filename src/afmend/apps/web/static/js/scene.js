@@ -77,18 +77,22 @@ export function limits(group) {
   return found[1] - found[0] > least ? found : [middle - 0.5 * least, middle + 0.5 * least];
 }
 
-/** Colors never spread over less than a millionth of what was recorded: beyond that there is only rounding. */
-function leastSpan() {
+/** Less than a millionth of what was recorded, or of a nanometer, is only rounding: colors never spread over less. @param {string} [unit] */
+export function leastSpan(unit = state.frames.get("original")?.head.unit) {
   const p = state.frames.get("original")?.head.stats.p ?? [0, 0, 0, 0, 0, 0, 1];
-  return Math.max(1e-6 * (p[6] - p[0]), 1e-9 * Math.abs(p[3]), 1e-15);
+  return Math.max(1e-6 * (p[6] - p[0]), 1e-9 * Math.abs(p[3]), unit === "nm" ? 1e-6 : 1e-15);
 }
+
+/** The least that an axis of heights spans: no microscope sees a picometer. @param {string} unit */
+export const leastShown = (unit) => (unit === "nm" ? 1e-3 : leastSpan(unit));
 
 /** Nothing but rounding was recorded, or is left of it: no colors, no scale mean anything then. @param {string} group */
 export function onlyRounding(group) {
-  const frame = state.frames.get(group === "before" ? "original" : "mended");
+  if (group === "sigma") return false;
+  const frame = state.frames.get(group === "before" ? "original" : group === "diff" ? differenceOf().a : "mended");
   if (!frame) return false;
   const p = percentiles(group);
-  return p[6] - p[0] <= Math.max(leastSpan(), frame.head.unit === "nm" ? 1e-6 : 0);
+  return p[6] - p[0] <= leastSpan();
 }
 
 /** @param {number[]} p @param {number} middle @returns {[number, number]} */

@@ -3,7 +3,7 @@
 import { api } from "./net.js";
 import { emit, on, restart, state } from "./store.js";
 
-const KEPT_VIEW = ["layout", "solo", "cmap", "flat", "range", "lock", "overlays", "invented", "sigma", "physical", "diff", "dock", "theme", "layer", "brush", "shortcuts", "turn", "tilt", "z", "gate", "dockHeight", "keys"];
+const KEPT_VIEW = ["layout", "solo", "cmap", "flat", "range", "lock", "overlays", "invented", "sigma", "physical", "diff", "dock", "theme", "layer", "brush", "shortcuts", "turn", "tilt", "z", "gate", "dockHeight", "keys", "painter"];
 let timer = 0;
 let tab = "";
 let ready = false;
@@ -19,8 +19,8 @@ function tabName() {
 
 /** What is kept. */
 export function snapshot() {
-  const { doc, work, view } = state;
-  return { version: 1, doc, work, view: Object.fromEntries(KEPT_VIEW.map((name) => [name, view[/** @type {keyof typeof view} */ (name)]])) };
+  const { doc, work, view, batch, uploads } = state;
+  return { version: 1, doc, work, batch, uploads, view: Object.fromEntries(KEPT_VIEW.map((name) => [name, view[/** @type {keyof typeof view} */ (name)]])) };
 }
 
 /** Bring back what this tab, or the last one, worked on. */
@@ -35,7 +35,15 @@ export async function restore() {
   if (found?.version !== 1 || !sound(found.work)) return null;
   restart(found.work);
   Object.assign(state.view, Object.fromEntries(Object.entries(found.view ?? {}).filter(([name]) => KEPT_VIEW.includes(name))));
+  state.batch = found.batch ?? "";
+  state.uploads = await stillThere(found.uploads ?? []);
   return found.doc ?? null;
+}
+
+/** What was sent is kept as long as the server runs. @param {any[]} uploads */
+async function stillThere(uploads) {
+  const folders = uploads.length ? (await api("browse?ref=upload")).entries.map((/** @type {any} */ one) => `${one.ref}/`) : [];
+  return uploads.filter((one) => folders.some((/** @type {string} */ ref) => one.ref.startsWith(ref)));
 }
 
 /** @param {any} work */
@@ -63,7 +71,7 @@ function soon(wait = 600) {
 }
 
 export function keepSaving() {
-  on("work doc", () => soon());
+  on("work doc batch uploaded", () => soon());
   on("view", () => soon(1500));
   window.addEventListener("pagehide", () => {
     if (!ready) return;

@@ -1,4 +1,4 @@
-// The two programs of the renderer: a map with its overlays, and a shaded surface.
+// The program of the renderer: a map with its overlays.
 
 export const MAP_VERTEX = `#version 300 es
 void main() {
@@ -91,44 +91,4 @@ void main() {
     }
   }
   color = vec4(shade, 1.0);
-}`;
-
-export const SURFACE_VERTEX = `#version 300 es
-precision highp float;
-uniform mat4 camera;
-uniform vec2 half_;
-uniform vec3 lift;
-uniform vec2 range;
-uniform ivec2 size;
-layout(location = 0) in vec3 point;
-out float height;
-out float light;
-out float known;
-void main() {
-  ivec2 p = ivec2(gl_VertexID % size.x, gl_VertexID / size.x);
-  float value = point.x;
-  known = abs(value) < 1e37 ? 1.0 : 0.0;
-  if (known < 0.5) value = lift.z;
-  float z = clamp((value - range.x) * range.y, -0.3, 1.45) * lift.x;
-  vec2 place = (vec2(p) + 0.5) / vec2(size) * 2.0 - 1.0;
-  vec2 cell = 2.0 * half_ / vec2(size);
-  vec3 normal = normalize(vec3(point.yz * range.y * lift.x / (2.0 * cell), 1.0));
-  vec3 lamp = normalize(vec3(-0.55, 0.45, 0.75));
-  light = 0.42 + 0.58 * max(dot(normal, lamp), 0.0) / lamp.z;
-  height = (value - range.x) * range.y;
-  gl_Position = camera * vec4(place.x * half_.x, -place.y * half_.y, z - 0.5 * lift.x, 1.0);
-}`;
-
-export const SURFACE_FRAGMENT = `#version 300 es
-precision highp float;
-uniform sampler2D lut;
-in float height;
-in float light;
-in float known;
-out vec4 color;
-void main() {
-  vec3 shade = texelFetch(lut, ivec2(int(clamp(height, 0.0, 1.0) * 255.0 + 0.5), 0), 0).rgb;
-  shade = 0.2 + 0.8 * shade;
-  if (known < 0.99) shade = vec3(0.69);
-  color = vec4(shade * clamp(light, 0.2, 1.22), 1.0);
 }`;

@@ -17,13 +17,14 @@ export const state = {
   /** Frames by panel: {head, data}. @type {Map<string, any>} */ frames: new Map(),
   /** @type {any} */ last: null,
   batch: "", note: "",
+  /** What was sent from this computer. @type {{ref: string, name: string, folder: boolean, size: number}[]} */ uploads: [],
   /** Per file: what the page knows of it. @type {Record<string, any>} */ verdicts: {},
   view: {
     k: 1, cx: 0.5, cy: 0.5, layout: "six", solo: "mended", cmap: "afm", flat: true, range: "p1", lock: false,
     /** @type {Record<string, [number, number]|null>} */ limits: { before: null, after: null, diff: null },
     z: 1, turn: 28, tilt: 42, overlays: true, invented: true, sigma: false, physical: true, swipe: 0.5, diff: "filled",
     dock: "profile", tool: "pan", layer: "exclude", brush: 12, theme: "auto", shortcuts: true, original: false,
-    gate: true, gateMap: false, gateOf: "", dockHeight: 0,
+    painter: "auto", gate: true, gateMap: false, gateOf: "", dockHeight: 0,
     /** @type {Record<string, string[]>} */ keys: {},
   },
   /** @type {{x: number, y: number}|null} */ cursor: null,
@@ -119,8 +120,11 @@ export function recipeOf(ref = state.doc?.ref ?? "") {
 
 /** @param {string} [ref] @returns {Stroke[]} */
 export function strokesOf(ref = state.doc?.ref ?? "") {
-  return state.work.strokes[ref] ?? [];
+  return state.work.strokes[ref] ?? NONE;
 }
+
+/** @type {Stroke[]} */
+const NONE = [];
 
 /** Replace the recipe of the file in sight (or the common one). @param {Work} work @param {Recipe} recipe */
 export function withRecipe(work, recipe) {

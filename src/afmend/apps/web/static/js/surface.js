@@ -1,4 +1,4 @@
-// The reduced surface of a height map, and the camera that looks at it.
+// The reduced surface of a height map, and how tall it is drawn.
 
 import { VOID } from "./net.js";
 
@@ -55,25 +55,6 @@ function sloped(z, rows, cols) {
     }
   }
   return out;
-}
-
-/**
- * An orthographic camera that keeps the whole box in sight. Angles in degrees.
- * @param {number} turn @param {number} tilt @param {number} aspect @param {number[]} half @param {number} relief @param {number} zoom
- */
-export function cameraOf(turn, tilt, aspect, half, relief, zoom) {
-  const [a, b] = [(turn * Math.PI) / 180, (tilt * Math.PI) / 180];
-  const [ca, sa, cb, sb] = [Math.cos(a), Math.sin(a), Math.cos(b), Math.sin(b)];
-  const reachX = half[0] * Math.abs(ca) + half[1] * Math.abs(sa);
-  const reachY = (half[0] * Math.abs(sa) + half[1] * Math.abs(ca)) * sb + 0.75 * relief * cb;
-  const s = (0.94 * zoom) / Math.max(reachX / aspect, reachY);
-  // x right, y up on the screen, z into depth; columns of the matrix
-  return new Float32Array([
-    (s * ca) / aspect, s * sa * sb, 0.5 * sa * cb, 0,
-    (-s * sa) / aspect, s * ca * sb, 0.5 * ca * cb, 0,
-    0, s * cb, -0.5 * sb, 0,
-    0, 0, 0, 1,
-  ]);
 }
 
 const NICE = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];

@@ -1,6 +1,6 @@
 // The tip of the image in sight: what the scan says about it, its picture, and the profile without it.
 
-import { fill, h, sentence } from "./dom.js";
+import { capital, fill, h, sentence } from "./dom.js";
 import { api, busy, decode, Messages } from "./net.js";
 import { plain, quantity } from "./numbers.js";
 import { edit } from "./pipeline.js";
@@ -45,7 +45,7 @@ export function tipTab(box, curve) {
   ask();
   const { head, error } = found;
   const said = head ? told(head) : [h("p", { class: error ? "bad" : "dim", text: error || "Looking for the tip in the mended scan …" })];
-  fill(box, h("div", { class: "tip-said" }, controls(), ...said), pictures(head?.pictures), h("div", { class: "tip-chart" }, h("canvas", { id: "chart", role: "img", "aria-label": "Profile before and after the tip is taken off" })));
+  fill(box, controls(), h("div", { class: "tip-said" }, ...said), pictures(head?.pictures), h("div", { class: "tip-chart" }, h("canvas", { id: "chart", role: "img", "aria-label": "Profile before and after the tip is taken off" })));
   curve();
 }
 
@@ -58,13 +58,13 @@ function told(head) {
     if (facts.radius_nm) lines.push(h("p", { class: "big", text: `Given tip: ${quantity(facts.radius_nm, "nm")}` }));
   } else if (facts.verdict === "confident") lines.push(h("p", { class: "big", text: `Radius ${quantity(facts.radius_nm, "nm")}` }), h("p", { text: `95 % between ${quantity(low, "nm")} and ${quantity(high, "nm")}: ${facts.reason}.` }));
   else {
-    lines.push(h("p", { class: "big", text: facts.verdict === "bound" ? `No estimate; at most ${quantity(high, "nm")}` : "No estimate" }), h("p", { text: `${facts.reason[0].toUpperCase()}${facts.reason.slice(1)}.` }));
+    lines.push(h("p", { class: "big", text: facts.verdict === "bound" ? `No estimate; at most ${quantity(high, "nm")}` : "No estimate" }), h("p", { text: `${capital(facts.reason)}.` }));
   }
   if (facts.double_tip) lines.push(h("p", { text: `Double tip: ghosts ${quantity(facts.offset_nm[0], "nm")} down, ${quantity(facts.offset_nm[1], "nm")} to the right, ${quantity(facts.depth_nm, "nm")} lower.` }));
-  if (head.corrected) lines.push(h("p", { text: `${plain(100 * facts.certain_share, 3)} % of the pixels are certain; purple stripes were never touched: the surface may lie lower there.` }));
+  if (head.corrected) lines.push(h("p", { text: `${plain(100 * facts.certain_share, 3)} % of the pixels are certain. Purple stripes: never touched, the surface may lie lower.` }));
   else if (!("verdict" in facts) || facts.skipped !== facts.reason) lines.push(h("p", { text: `Nothing is taken off: ${facts.skipped}.` }));
   if (facts.advice) lines.push(h("p", { class: "dim", text: facts.advice }));
-  if (head.corrected) lines.push(h("button", { type: "button", onclick: () => { edit("take the tip off", (steps) => [...steps.filter((use) => !head.steps.some((/** @type {any} */ one) => one.step === use.step)), ...head.steps]); look({ dock: "profile" }); } }, "Add to the recipe"));
+  if (head.corrected) lines.push(h("button", { onclick: () => { edit("take the tip off", (steps) => [...steps.filter((use) => !head.steps.some((/** @type {any} */ one) => one.step === use.step)), ...head.steps]); look({ dock: "profile" }); } }, "Add to the recipe"));
   return lines;
 }
 
@@ -77,10 +77,10 @@ function controls() {
       else event.target.setAttribute("aria-invalid", "true");
     } }), unit);
   const given = options.source === "given";
-  return h("div", { class: "row wrap" },
+  return h("div", { class: "row tip-controls" },
     h("select", { id: "tip-source", "aria-label": "Where the tip comes from", onchange: (/** @type {any} */ event) => set({ source: event.target.value }) }, h("option", { value: "estimate", text: "from this scan", selected: !given }), h("option", { value: "given", text: "known radius", selected: given })),
     given ? number("radius_nm", "radius", [0.001, 1e6], "nm") : null, number("half_angle_deg", "half angle", [2, 80], "°"),
-    h("label", { class: "small" }, h("input", { type: "checkbox", id: "tip-double", checked: options.double_tip, onchange: (/** @type {any} */ event) => set({ double_tip: event.target.checked }) }), "second apex, too"));
+    h("label", { class: "small" }, h("input", { type: "checkbox", id: "tip-double", checked: options.double_tip, onchange: (/** @type {any} */ event) => set({ double_tip: event.target.checked }) }), "double tip"));
 }
 
 /** @param {any} made */
@@ -90,8 +90,5 @@ function pictures(made) {
   const bound = facts.verdict && facts.verdict !== "confident";
   const image = (/** @type {string} */ text, /** @type {string} */ alt) => h("img", { src: `data:image/png;base64,${text}`, alt });
   return h("figure", { class: "tip-pictures" }, image(made.above, "The tip from above"), image(made.solid, "The tip in three dimensions"),
-    h("figcaption", { class: "dim", text: `${bound ? "The bluntest tip that the scan allows" : "The tip"}: ${quantity(made.side_nm, "nm")} wide, ${quantity(made.depth_nm, "nm")} deep` }));
+    h("figcaption", { class: "dim", text: `${bound ? "Bluntest tip the scan allows" : "The tip"}, ${quantity(made.side_nm, "nm")} wide, ${quantity(made.depth_nm, "nm")} deep` }));
 }
-
-/** For the tests. */
-export const tipFound = () => found.head;
