@@ -15,8 +15,8 @@ from afmend.scan.arrays import Mask
 
 TASK = "masks"
 MULTIPLE = (8, 32)
-TILING = Tiling(MULTIPLE, tile=(1024, 1024), margin=(64, 256))
-"""The network looks 60 lines and 260 pixels far."""
+TILING = Tiling(MULTIPLE, tile=(1024, 1024), margin=(80, 320))
+"""The network looks 72 lines and 308 pixels far."""
 NAMES = {
     "scar": "scar", "line": "bad_line", "jump": "jump", "spike": "spike", "parachute": "parachute",
     "chatter": "chatter", "lost": "lost_tracking",

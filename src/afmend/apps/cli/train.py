@@ -29,9 +29,16 @@ def masks(
         "checkpoints/scans"
     ),
     scans: Annotated[int, typer.Option(min=8, help="Simulated scans to learn from.")] = 750,
+    scan_minutes: Annotated[
+        float | None, typer.Option(min=0.05, help="Simulate no longer than so many minutes; learn from what is ready.")
+    ] = None,
     minutes: Minutes = None,
+    pace: Annotated[
+        bool, typer.Option("--pace", help="Let the learning rate fall within --minutes: the run is complete then.")
+    ] = False,
     resume: Resume = False,
     steps: Steps = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Items of a batch (default: as the task says).")] = None,
     seed: Seed = 0,
     workers: Workers = CORES,
     device: Device = "auto",
@@ -46,7 +53,9 @@ def masks(
     """Train the learned masks (step mark.learned) on the twin's box train, and on scans of your own."""
     from afmend.apps.cli.train_run import Wish, train_masks
 
-    wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note)
+    wish = Wish(
+        out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note, batch, scan_minutes, pace
+    )
     raise typer.Exit(train_masks(wish))
 
 

@@ -26,11 +26,12 @@ from afmend.simulation.twin import simulate
 from afmend.training.config import Training
 from afmend.training.export import export, quantize
 from afmend.training.loop import Run
-from afmend.training.masks.calibrate import Calibrated, platt, probabilities, thresholds
-from afmend.training.masks.task import ITEMS, MaskTask
+from afmend.training.masks.calibrate import Calibrated, platt, probabilities, thresholds, told
+from afmend.training.masks.items import EACH
+from afmend.training.masks.task import MaskTask, scored
 from afmend.training.networks import LineUNet
 
-MODEL_VERSION = "2"
+MODEL_VERSION = "3"
 FAILURES = (
     "Trained on simulated scans only; on hand-labeled real scans it finds less than on simulated ones (see scores).",
     "Structures one line high that lie exactly along the fast axis look like scars where only one direction is given.",
@@ -74,11 +75,12 @@ def finish(
         Of the card.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    network = cast("LineUNet", copy.deepcopy(run.average).cpu().eval().float())
-    answers = task.held_out_maps(network)
+    answers, hard = task.held_out_maps(run.average), task.hard_maps(run.average)
     line = platt(answers)
+    network = cast("LineUNet", copy.deepcopy(run.average).cpu().eval().float())
     calibrated = Calibrated(network, *line).eval()
-    shown = probabilities(answers, *line)
+    shown, shown_hard = probabilities(answers, *line), probabilities(hard, *line)
+    chosen = thresholds(shown, shown_hard)
     samples = [_padded(model_inputs(answer[3].heights, None, answer[3].opposite)) for answer in answers[:24]]
     files = {"fp32": export(calibrated, samples[:3], folder / f"{name}-fp32.onnx", outputs=("probability",))}
     files["int8"] = quantize(
@@ -86,8 +88,9 @@ def finish(
     )
     card = Card(
         name=name, task=TASK, version=MODEL_VERSION, files=files, inputs=INPUTS, inputs_version=VERSION, outputs=KINDS,
-        thresholds=thresholds(shown), parameters=sum(p.numel() for p in run.average.parameters()),
-        made_with=_made_with(task, run, config, command, note), scores={"held out": run.scores},
+        thresholds=chosen, parameters=sum(p.numel() for p in run.average.parameters()),
+        made_with=_made_with(task, run, config, command, note), 
+        scores={"held out": scored(answers, 0.5), "held out, at the thresholds": told(shown, shown_hard, chosen)},
         known_failures=FAILURES,
     )  # fmt: skip
     path = folder / f"{name}.json"
@@ -110,7 +113,7 @@ def _made_with(task: MaskTask, run: Run, config: Training, command: str, note: s
         "python": platform.python_version(), "machine": platform.machine(), "twin": TWIN_VERSION, "box": task.box,
         "seeds": [task.seeds.start, task.seeds.stop], "held_out": [task.held_out.start, task.held_out.stop],
         "batches": run.done, "minutes": round(run.minutes, 1), "config": config.to_json(),
-        "items": ITEMS, **begun, **({"note": note} if note else {}),
+        "items": len(task.seeds) * EACH, "held_out_hard": [task.hard.start, task.hard.stop], **begun, **({"note": note} if note else {}),
     }  # fmt: skip
 
 
