@@ -117,6 +117,7 @@ def train(
     """
     device = device_of(config)
     torch.set_num_threads(config.threads)
+    torch.backends.cudnn.benchmark = device.type == "cuda"
     folder.mkdir(parents=True, exist_ok=True)
     run = _begin(task, config, device)
     path = folder / CHECKPOINT
@@ -207,7 +208,7 @@ def _share_of_rate(done: float) -> float:
 def _follow(average: nn.Module, network: nn.Module, memory: float) -> None:
     pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
     numbers = [pair for pair in pairs if pair[0].is_floating_point()]
-    torch._foreach_lerp_([mine for mine, _ in numbers], [its for _, its in numbers], 1 - memory)  # noqa: SLF001 (one call for all)
+    torch._foreach_lerp_([mine for mine, _ in numbers], [its for _, its in numbers], 1 - memory)
     for mine, its in pairs:
         if not mine.is_floating_point():
             mine.copy_(its)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +84,9 @@ def probabilities(answers: Sequence[Answer], slopes: Sequence[float], shifts: Se
     return [((1 / (1 + np.exp(-(slope * a[0] + shift)))).astype(np.float32), *a[1:]) for a in answers]
 
 
-def thresholds(shown: Sequence[Answer], hard: Sequence[Answer] = ()) -> dict[str, float]:
+def thresholds(
+    shown: Sequence[Answer], hard: Sequence[Answer] = ()
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Choose the lowest probabilities with about the best Dice among those that spare clean scans and are mostly right.
 
     Scars and lines, which are told apart by their length only, are marked from the same probability on, the best one
@@ -98,26 +100,21 @@ def thresholds(shown: Sequence[Answer], hard: Sequence[Answer] = ()) -> dict[str
     shown : sequence of (probabilities, wrong, unsure, example)
     hard : the same
         Of scans without artifacts that look as if they had some.
+
+    Returns
+    -------
+    chosen : dict of kind to probability
+    worth : dict
+        How good they are, for lines and scars together and for every other kind.
     """
-    groups = [LINES, *([k] for k in range(len(KINDS)) if k not in LINES)]
-    levels = {k: _level(_Curve.of(shown, hard, group)) for group in groups for k in group}
-    return {kind: levels[k] for k, kind in enumerate(KINDS)}
-
-
-def told(shown: Sequence[Answer], hard: Sequence[Answer], chosen: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """Return, for lines and scars together and every other kind, how good the chosen thresholds are."""
     groups = {"lines and scars": LINES, **{kind: [k] for k, kind in enumerate(KINDS) if k not in LINES}}
-    answer = {}
+    levels, worth = {}, {}
     for name, group in groups.items():
         curve = _Curve.of(shown, hard, group)
-        at = LEVELS.index(chosen[KINDS[group[0]]])
-        numbers = {
-            "iou": curve.dice[at] / (2 - curve.dice[at]), "dice": curve.dice[at], "precision": curve.precision[at],
-            "recall": curve.recall[at], "false on clean, %": 100 * curve.clean[at],
-            "false on hard, %": 100 * curve.hard[at],
-        }  # fmt: skip
-        answer[name] = {key: round(float(value), 5) for key, value in numbers.items()}
-    return answer
+        at = _level(curve)
+        levels.update(dict.fromkeys(group, LEVELS[at]))
+        worth[name] = curve.at(at)
+    return {kind: levels[k] for k, kind in enumerate(KINDS)}, worth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +147,15 @@ class _Curve:
             _share([a[0][kinds] for a in shown if a[3].clean]), _share([a[0][kinds] for a in hard]),
         )  # fmt: skip
 
+    def at(self, level: int) -> dict[str, float]:
+        """Return the numbers of one level."""
+        numbers = {
+            "iou": self.dice[level] / (2 - self.dice[level]), "dice": self.dice[level],
+            "precision": self.precision[level], "recall": self.recall[level],
+            "false on clean, %": 100 * self.clean[level], "false on hard, %": 100 * self.hard[level],
+        }  # fmt: skip
+        return {key: round(float(value), 5) for key, value in numbers.items()}
+
 
 def _share(maps: Sequence[Map]) -> Numbers:
     """Return which share of these scans is marked at each of `LEVELS`."""
@@ -157,13 +163,13 @@ def _share(maps: Sequence[Map]) -> Numbers:
     return np.asarray(marked / max(sum(p[0].size for p in maps), 1))
 
 
-def _level(curve: _Curve) -> float:
+def _level(curve: _Curve) -> int:
     allowed = (curve.clean <= CLEAN_SHARE) & (curve.hard <= HARD_SHARE) & (curve.precision >= PRECISION)
     dice = np.where(allowed, curve.dice, -1)
-    return LEVELS[int(np.argmax(dice >= dice.max() - AS_GOOD))] if dice.max() > 0 else LEVELS[-1]
+    return int(np.argmax(dice >= dice.max() - AS_GOOD)) if dice.max() > 0 else len(LEVELS) - 1
 
 
 def _at_least(values: Map) -> NDArray[np.float64]:
     """Count the values from each level on."""
-    bins, _ = np.histogram(values, (*LEVELS, np.inf))
+    bins, _ = np.histogram(values[values >= LEVELS[0]], (*LEVELS, np.inf))
     return np.asarray(np.cumsum(bins[::-1])[::-1], np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,12 @@ from afmend.artifacts.scar_score import filled_from_lines
 from afmend.evaluation.mask_scores import EVENTS, without_events
 from afmend.evaluation.metrics.detectable import detectable
 from afmend.evaluation.metrics.visible import visible
-from afmend.pipeline.workers import for_each
 from afmend.scan.arrays import Mask
 from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.box import load_box
 from afmend.simulation.drawing import draw
-from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.params import Twin
+from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.twin import VERSION, simulate
 
 LABELS = 3
@@ -166,36 +165,26 @@ def without_hopeless(wrong: Bits, unsure: Bits) -> tuple[Bits, Bits]:
     return wrong, unsure & ~wrong
 
 
-def prepare(
-    folder: Path, seeds: range, *, box: str = "train", hard: bool = False, workers: int = 1,
-    watch: Callable[[int, int], None] | None = None,
-) -> None:  # fmt: skip
-    """Simulate the scans of these seeds into a folder, one file each; what is there already is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    orders = [(str(folder), box, seed, hard) for seed in seeds if not path_of(folder, box, seed, hard=hard).exists()]
-    for_each(_prepare_one, orders, workers, watch)
-
-
 def path_of(folder: Path, box: str, seed: int, *, hard: bool = False) -> Path:
     """Where the examples of a seed are kept; the name holds the versions of the twin and of the labels."""
     return folder / f"{'hard-' if hard else ''}{box}-v{VERSION}-{LABELS}-{seed}.npz"
 
 
-def _prepare_one(order: tuple[str, str, int, bool]) -> None:
-    folder, box, seed, hard = order
+def keep_pair(folder: Path, box: str, seed: int, *, hard: bool = False) -> None:
+    """Simulate a scan into a file."""
     pair = example_pair(box, seed, hard=hard)
     arrays = {}
     for way, one in zip(WAYS, pair, strict=True):
         for name in ("heights", "wrong", "unsure"):
             arrays[f"{way}_{name}"] = getattr(one, name)
-    path = path_of(Path(folder), box, seed, hard=hard)
+    path = path_of(folder, box, seed, hard=hard)
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     np.savez(partial, family=pair[0].family, clean=pair[0].clean, **arrays)
     partial.replace(path)
 
 
 def load_pair(folder: Path, box: str, seed: int, *, hard: bool = False) -> tuple[Example, Example]:
-    """Read what `prepare` wrote."""
+    """Read what `keep_pair` wrote."""
     with np.load(path_of(folder, box, seed, hard=hard)) as kept:
         heights: dict[Way, NDArray[np.float32]] = {way: kept[f"{way}_heights"] for way in WAYS}
         pair = []

@@ -26,7 +26,7 @@ from afmend.simulation.twin import simulate
 from afmend.training.config import Training
 from afmend.training.export import export, quantize
 from afmend.training.loop import Run
-from afmend.training.masks.calibrate import Calibrated, platt, probabilities, thresholds, told
+from afmend.training.masks.calibrate import Calibrated, platt, probabilities, thresholds
 from afmend.training.masks.items import EACH
 from afmend.training.masks.task import MaskTask, scored
 from afmend.training.networks import LineUNet
@@ -80,7 +80,7 @@ def finish(
     network = cast("LineUNet", copy.deepcopy(run.average).cpu().eval().float())
     calibrated = Calibrated(network, *line).eval()
     shown, shown_hard = probabilities(answers, *line), probabilities(hard, *line)
-    chosen = thresholds(shown, shown_hard)
+    chosen, worth = thresholds(shown, shown_hard)
     samples = [_padded(model_inputs(answer[3].heights, None, answer[3].opposite)) for answer in answers[:24]]
     files = {"fp32": export(calibrated, samples[:3], folder / f"{name}-fp32.onnx", outputs=("probability",))}
     files["int8"] = quantize(
@@ -89,8 +89,8 @@ def finish(
     card = Card(
         name=name, task=TASK, version=MODEL_VERSION, files=files, inputs=INPUTS, inputs_version=VERSION, outputs=KINDS,
         thresholds=chosen, parameters=sum(p.numel() for p in run.average.parameters()),
-        made_with=_made_with(task, run, config, command, note), 
-        scores={"held out": scored(answers, 0.5), "held out, at the thresholds": told(shown, shown_hard, chosen)},
+        made_with=_made_with(task, run, config, command, note),
+        scores={"held out": scored(answers, 0.5), "held out, at the thresholds": worth},
         known_failures=FAILURES,
     )  # fmt: skip
     path = folder / f"{name}.json"
@@ -107,13 +107,15 @@ def _padded(maps: Map) -> Map:
 
 
 def _made_with(task: MaskTask, run: Run, config: Training, command: str, note: str) -> dict[str, Any]:
+    data = task.data
     begun = {"begun_with": run.begun_with} if run.begun_with else {}
     return {
         "command": command, "afmend": __version__, "torch": torch.__version__, "onnxruntime": onnxruntime.__version__,
-        "python": platform.python_version(), "machine": platform.machine(), "twin": TWIN_VERSION, "box": task.box,
-        "seeds": [task.seeds.start, task.seeds.stop], "held_out": [task.held_out.start, task.held_out.stop],
+        "python": platform.python_version(), "machine": platform.machine(), "twin": TWIN_VERSION, "box": data.box,
+        "seeds": [data.scans.start, data.scans.stop], "held_out": [data.held_out.start, data.held_out.stop],
         "batches": run.done, "minutes": round(run.minutes, 1), "config": config.to_json(),
-        "items": len(task.seeds) * EACH, "held_out_hard": [task.hard.start, task.hard.stop], **begun, **({"note": note} if note else {}),
+        "items": len(data.scans) * EACH, "held_out_hard": [data.hard.start, data.hard.stop], **begun,
+        **({"note": note} if note else {}),
     }  # fmt: skip
 
 

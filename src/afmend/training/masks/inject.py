@@ -299,7 +299,9 @@ HARMS = {
     "offsets": (offsets, 0.12), "stuck": (stuck, 0.03), "noisy_lines": (noisy_lines, 0.1),
 }  # fmt: skip
 """What may happen, and how often; in this order."""
-ORDER = ("tails", "lost", "clipped", "chatter", "offsets", "bad_lines", "noisy_lines", "scars", "streaks", "spikes", "stuck")
+ORDER = (
+    "tails", "lost", "clipped", "chatter", "offsets", "bad_lines", "noisy_lines", "scars", "streaks", "spikes", "stuck",
+)  # fmt: skip
 
 
 def hurt(at: Patient) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from afmend.artifacts.learned_inputs import INPUTS, KINDS, Map
 from afmend.artifacts.learned_inputs import VERSION as INPUTS_VERSION
 from afmend.pipeline.workers import for_each
 from afmend.simulation.twin import VERSION as TWIN_VERSION
-from afmend.training.masks.examples import LABELS, example_pair
+from afmend.training.masks.examples import LABELS, example_pair, keep_pair, path_of
 from afmend.training.masks.inject import VERSION as INJECTED
 from afmend.training.masks.vary import CROP, make_item
 
@@ -44,57 +45,85 @@ def packed(item: tuple[Map, NDArray[np.uint8], NDArray[np.uint8]]) -> Planes:
     return out
 
 
-def folder_of(folder: Path, box: str, seed: int) -> Path:
-    """Where the items lie; the name holds the versions of all that they were made by."""
-    return folder / f"items-{box}-v{TWIN_VERSION}-{INPUTS_VERSION}-{LABELS}-{INJECTED}-{EACH}-{seed}"
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Where items and held-out scans lie, and of which scans of the twin they are.
+
+    Attributes
+    ----------
+    folder : Path
+    scans, held_out, hard : range
+        Seeds of scans to learn from, to judge by, and to judge by that look as if something were wrong.
+    seed : int
+        Of what is cut from the scans and laid over them.
+    box : str
+    """
+
+    folder: Path
+    scans: range
+    held_out: range = range(0)
+    hard: range = range(0)
+    seed: int = 0
+    box: str = "train"
+
+    def items(self, scan: int) -> Path:
+        """Where the items of a scan lie; the name of the folder holds the versions of all that they were made by."""
+        versions = f"v{TWIN_VERSION}-{INPUTS_VERSION}-{LABELS}-{INJECTED}-{EACH}"
+        return self.folder / f"items-{self.box}-{versions}-{self.seed}" / f"{scan}.npy"
 
 
-def file_of(folder: Path, box: str, seed: int, scan: int) -> Path:
-    """Where the items of a scan lie."""
-    return folder_of(folder, box, seed) / f"{scan}.npy"
-
-
-def prepare_items(
-    folder: Path, seed: int, scans: range, *, box: str = "train", workers: int = 1, minutes: float | None = None,
-    watch: Callable[[int, int], None] | None = None,
-) -> range:  # fmt: skip
-    """Make the items of these scans; what is there already is kept.
+def prepare(
+    data: Data, *, workers: int = 1, minutes: float | None = None, watch: Callable[[int, int], None] | None = None
+) -> Data:
+    """Simulate the held-out scans, and make the items; what is there already is kept.
 
     Parameters
     ----------
-    folder : Path
-    seed : int
-        Of what is cut from the scans and laid over them.
-    scans : range
-        Seeds of the scans.
-    box : str
+    data : Data
     workers : int
     minutes : float, optional
-        Begin nothing more after this time.
+        Begin no further item after this time.
     watch : callable, optional
 
     Returns
     -------
-    range
-        The scans that are ready: all, or the first of them if the time was up.
+    Data
+        With the scans that are ready: all, or the first of them if the time was up.
     """
-    folder_of(folder, box, seed).mkdir(parents=True, exist_ok=True)
     end = None if minutes is None else time.monotonic() + 60 * minutes
-    orders = [(str(folder), box, seed, scan) for scan in scans if not file_of(folder, box, seed, scan).exists()]
-    for_each(_make, orders, workers, watch, enough=None if end is None else lambda: time.monotonic() > end)
-    ready = scans.start
-    while ready < scans.stop and file_of(folder, box, seed, ready).exists():
+    data.items(0).parent.mkdir(parents=True, exist_ok=True)
+    kept = [(seed, hard) for seeds, hard in ((data.held_out, False), (data.hard, True)) for seed in seeds]
+    orders = [(data, seed, hard) for seed, hard in kept if not path_of(data.folder, data.box, seed, hard=hard).exists()]
+    orders += [(data, scan, None) for scan in data.scans if not data.items(scan).exists()]
+    must = sum(hard is not None for _, _, hard in orders)
+    done = 0
+
+    def count(now: int, of: int) -> None:
+        nonlocal done
+        done = now
+        if watch is not None:
+            watch(now, of)
+
+    def is_enough() -> bool:
+        return end is not None and done > must and time.monotonic() > end
+
+    for_each(_make, orders, workers, count, is_enough)
+    ready = data.scans.start
+    while ready < data.scans.stop and data.items(ready).exists():
         ready += 1
-    return range(scans.start, ready)
+    return replace(data, scans=range(data.scans.start, ready))
 
 
-def _make(order: tuple[str, str, int, int]) -> None:
-    folder, box, seed, scan = order
-    pair = example_pair(box, scan, hard=scan % HARD_EVERY == 0)
+def _make(order: tuple[Data, int, bool | None]) -> None:
+    data, scan, hard = order
+    if hard is not None:
+        keep_pair(data.folder, data.box, scan, hard=hard)
+        return
+    pair = example_pair(data.box, scan, hard=scan % HARD_EVERY == 0)
     out = np.empty((EACH, PLANES, *CROP), np.uint8)
     for k in range(EACH):
-        out[k] = packed(make_item(pair[k % 2], np.random.default_rng((seed, scan, k))))
-    path = file_of(Path(folder), box, seed, scan)
+        out[k] = packed(make_item(pair[k % 2], np.random.default_rng((data.seed, scan, k))))
+    path = data.items(scan)
     partial = path.with_name(f".{os.getpid()}-{path.stem}.npy")
     np.save(partial, out)
     partial.replace(path)

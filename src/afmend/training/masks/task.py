@@ -18,13 +18,13 @@ from afmend.training.config import Training
 from afmend.training.loop import Batch
 from afmend.training.masks.augment import unlike
 from afmend.training.masks.examples import Bits, Example, load_pair
-from afmend.training.masks.items import EACH, Planes, file_of, packed
+from afmend.training.masks.items import EACH, Data, Planes, packed
 from afmend.training.masks.vary import make_item, unpacked
 from afmend.training.networks import LineUNet
 
 CONFIG = Training(steps=3500, batch=8, rate=4e-3, average=0.998, save_every=500, judge_every=3500)
 HELD_OUT, HELD_OUT_HARD, TRAINED_ON = range(1000, 1150), range(9000, 9072), range(1150, 1900)
-"""Seeds of the box ``train``: for calibration and looks, also of surfaces that look like artifacts; and for learning."""
+"""Seeds of the box ``train``: for calibration and looks, also on surfaces that look like artifacts; for learning."""
 WEIGHTS = {"scar": 1.5, "line": 1.0, "jump": 0.3, "spike": 0.8, "parachute": 0.5, "chatter": 0.7, "lost": 1.0}
 GROUPS = tuple(
     [KINDS.index(kind) for kind in group] for group in (("scar", "line"), ("scar", "line", "chatter", "lost"))
@@ -44,23 +44,16 @@ class MaskTask:
 
     Parameters
     ----------
-    folder : Path
-        Of the examples; see `examples.prepare`.
-    seeds, held_out : range
-        Scans to learn from, and to judge by.
-    box : str
+    data : Data
+        Prepared; see `items.prepare`.
     own : sequence of Example
         Scans with masks that a person corrected; see `own.own_examples`. A third of all items come from them.
     """
 
     name = "masks"
 
-    def __init__(
-        self, folder: Path, seeds: range = TRAINED_ON, held_out: range = HELD_OUT, box: str = "train",
-        own: Sequence[Example] = (), hard: range = range(0), items_seed: int = 0,
-    ) -> None:  # fmt: skip
-        self.folder, self.seeds, self.held_out, self.box, self.own = folder, seeds, held_out, box, tuple(own)
-        self.hard, self.items_seed = hard, items_seed
+    def __init__(self, data: Data, own: Sequence[Example] = ()) -> None:
+        self.data, self.own = data, tuple(own)
         self._resident: Tensor | None = None
 
     def network(self) -> nn.Module:
@@ -69,25 +62,26 @@ class MaskTask:
 
     def move_to(self, device: torch.device) -> None:
         """Take all items into the memory of a device, so that it need not wait for them."""
-        first = self._file(self.seeds[0])
-        items = torch.empty((len(self.seeds) * EACH, *first.shape[1:]), dtype=torch.uint8, device=device)
-        for k, scan in enumerate(self.seeds):
+        scans = self.data.scans
+        first = self._file(scans[0])
+        items = torch.empty((len(scans) * EACH, *first.shape[1:]), dtype=torch.uint8, device=device)
+        for k, scan in enumerate(scans):
             items[k * EACH : (k + 1) * EACH] = torch.from_numpy(np.array(self._file(scan)))
         self._resident = items
 
     def _file(self, scan: int) -> Planes:
-        return _opened(file_of(self.folder, self.box, self.items_seed, scan))
+        return _opened(self.data.items(scan))
 
     def batch(self, seed: int, number: int, size: int) -> Batch:
         """Return items as `items` keeps them (batch, planes, rows, cols), and what chooses their changes."""
         rng = np.random.default_rng((seed, number))
         chance = torch.tensor(int(rng.integers(2**62)))
-        chosen = rng.integers(len(self.seeds) * EACH, size=size)
+        chosen = rng.integers(len(self.data.scans) * EACH, size=size)
         from_own = np.flatnonzero(rng.random(size) < OWN) if self.own else []
         if self._resident is not None:
             planes = self._resident[torch.from_numpy(chosen).to(self._resident.device)]
         else:
-            parts = [self._file(self.seeds[item // EACH])[item % EACH] for item in chosen.tolist()]
+            parts = [self._file(self.data.scans[item // EACH])[item % EACH] for item in chosen.tolist()]
             planes = torch.from_numpy(np.stack(parts))
         for k in from_own:
             example = self.own[int(rng.integers(len(self.own)))]
@@ -116,24 +110,24 @@ class MaskTask:
 
     def held_out_maps(self, network: nn.Module) -> list[tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]]:
         """Return (logits, wrong, unsure, example) of held-out scans, one direction each."""
-        return list(self._answers(network, self.held_out, hard=False))
+        return list(self._answers(network, self.data.held_out, hard=False))
 
     def hard_maps(self, network: nn.Module) -> list[tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]]:
         """Return the same of held-out scans without artifacts that look as if they had some."""
-        return list(self._answers(network, self.hard, hard=True))
+        return list(self._answers(network, self.data.hard, hard=True))
 
     def _answers(
         self, network: nn.Module, seeds: range, *, hard: bool
     ) -> Iterator[tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]]:
         for seed in seeds:
-            example = _held_out(self.folder, self.box, seed, hard)
+            example = _held_out(self.data.folder, self.data.box, seed, hard)
             opposite = example.opposite if seed % 3 else None
             maps = model_inputs(example.heights, None, opposite)
             yield (logits_of(network, maps), unpacked(example.wrong), unpacked(example.unsure), example)
 
 
 @lru_cache(maxsize=512)
-def _held_out(folder: Path, box: str, seed: int, hard: bool) -> Example:  # noqa: FBT001 (a cache wants it so)
+def _held_out(folder: Path, box: str, seed: int, hard: bool) -> Example:
     return load_pair(folder, box, seed, hard=hard)[seed % 2]
 
 

@@ -13,7 +13,7 @@ from afmend.training.masks.inject import hurt
 from afmend.training.masks.patient import STRETCHES_PX, Map, Patient, Rng, line_noise, log_uniform, scatter_of
 
 CROP = (128, 256)
-HURT, ALONE, ASIDE, DRAWN, MEMORY = 0.65, 0.25, 0.4, 0.07, 0.4
+HURT, ALONE, ASIDE, DRAWN, MEMORY = 0.75, 0.25, 0.4, 0.07, 0.4
 """How often artifacts are laid over a crop, how often the other scan direction is kept from the model or lies aside,
 how often a drawing without noise stands in for a scan, and how often its lines get noise with a memory."""
 
