@@ -89,6 +89,33 @@ def model_inputs(
     return out
 
 
+def measured_lines(heights: Floats, excluded: Mask | None = None) -> slice:
+    """Return the lines from the first to the last that was measured: what is usual in a scan, others must not tell.
+
+    A line was not measured if most of it is excluded, or if it is flat or repeats its neighbor to the last digit.
+
+    Parameters
+    ----------
+    heights : (rows, cols) float
+    excluded : (rows, cols) bool, optional
+
+    Returns
+    -------
+    slice
+        Empty if no line was measured.
+    """
+    same = (np.diff(heights, axis=0) == 0).all(axis=1)
+    flat = (heights == heights[:, :1]).all(axis=1)
+    gone = np.zeros(len(heights), np.bool_) if excluded is None else excluded.mean(axis=1) > 0.5
+    found = [
+        np.flatnonzero(~(gone | flat | again))
+        for again in (np.append(same, False), np.insert(same, 0, False))  # above: like the next; below: like the last
+    ]
+    if not (found[0].size and found[1].size):
+        return slice(0, 0)
+    return slice(int(found[0][0]), int(found[1][-1]) + 1)
+
+
 def _surprise(z: Map, out: Map) -> None:
     """Write what the lines around do not foretell: of pixels, stretches, long stretches and bundles; and how much."""
     single, bundle = unforeseen(z, 1, 2), unforeseen(z, 3, 4)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from afmend.training.config import Training
 
 
-MAKING, FINISHING = 0.4, 1.2
+MAKING, FINISHING = 0.4, 0.8
 """With a limit for all: in which share of it items are begun, and how many minutes are kept for what follows."""
 
 

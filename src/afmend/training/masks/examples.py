@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.learned_inputs import KINDS
+from afmend.artifacts.learned_inputs import KINDS, measured_lines
 from afmend.artifacts.scar_score import filled_from_lines
 from afmend.evaluation.mask_scores import EVENTS, without_events
 from afmend.evaluation.metrics.detectable import detectable
@@ -23,7 +23,7 @@ from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.twin import VERSION, simulate
 
-LABELS = 3
+LABELS = 4
 """Version of `labels`."""
 Bits = NDArray[np.uint8]
 """One bit per kind of `KINDS`."""
@@ -79,6 +79,8 @@ def bit(kind: str) -> int:
 EVERY = sum(bit(kind) for kind in KINDS)
 
 
+FEWEST_LINES = 24
+"""Scans with fewer lines are taken as they are."""
 HARD = ("grating", "fibers", "terraces", "particles", "lattice", "grains")
 """Surfaces that look most like artifacts; gratings along the fast axis, within a degree."""
 
@@ -102,14 +104,18 @@ def example_pair(
     bare = without_events(scan)
     heights = {way: scan.channels[scan.find(f"height/{way}")].values for way in WAYS}
     missing = {way: scan.channels[scan.find(f"height/{way}")].missing for way in WAYS}
+    spans = [measured_lines(heights[way], missing[way]) for way in WAYS]
+    lines = slice(max(span.start for span in spans), min(span.stop for span in spans))
+    if lines.stop - lines.start < FEWEST_LINES:
+        lines = slice(0, len(heights["trace"]))
     pair = []
     for way, other in (WAYS, WAYS[::-1]):
         calm = bare.channels[bare.find(f"height/{way}")].values
         wrong, unsure = labels(artifact_masks(scan, way), heights[way], ideal_of(scan, way).values, missing[way], calm)
         filled = [np.asarray(filled_from_lines(heights[w], missing[w]), np.float32) for w in (way, other)]
-        turn = -1 if way == "retrace" else 1
-        maps = [np.ascontiguousarray(a[:, ::turn]) for a in filled]
-        bits = [np.ascontiguousarray(a[:, ::turn]) for a in (wrong, unsure)]
+        seen = (lines, slice(None, None, -1 if way == "retrace" else 1))
+        maps = [np.ascontiguousarray(a[seen]) for a in filled]
+        bits = [np.ascontiguousarray(a[seen]) for a in (wrong, unsure)]
         bits = list(without_hopeless(bits[0], bits[1]))
         pair.append(Example(maps[0], maps[1], bits[0], bits[1], twin.surface.kind, clean=not twin.artifacts))
     return (pair[0], pair[1])
