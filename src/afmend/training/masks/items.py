@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,10 @@ class Data:
         return self.folder / f"items-{self.box}-{versions}-{self.seed}" / f"{scan}.npy"
 
 
+Order: TypeAlias = tuple[Data, int, bool | None]
+"""Which scan, and whether it is held out and hard, or held out, or to learn from."""
+
+
 def prepare(
     data: Data, *, workers: int = 1, minutes: float | None = None, watch: Callable[[int, int], None] | None = None
 ) -> Data:
@@ -93,7 +98,9 @@ def prepare(
     end = None if minutes is None else time.monotonic() + 60 * minutes
     data.items(0).parent.mkdir(parents=True, exist_ok=True)
     kept = [(seed, hard) for seeds, hard in ((data.held_out, False), (data.hard, True)) for seed in seeds]
-    orders = [(data, seed, hard) for seed, hard in kept if not path_of(data.folder, data.box, seed, hard=hard).exists()]
+    orders: list[Order] = [
+        (data, seed, hard) for seed, hard in kept if not path_of(data.folder, data.box, seed, hard=hard).exists()
+    ]
     orders += [(data, scan, None) for scan in data.scans if not data.items(scan).exists()]
     must = sum(hard is not None for _, _, hard in orders)
     done = 0
@@ -114,7 +121,7 @@ def prepare(
     return replace(data, scans=range(data.scans.start, ready))
 
 
-def _make(order: tuple[Data, int, bool | None]) -> None:
+def _make(order: Order) -> None:
     data, scan, hard = order
     if hard is not None:
         keep_pair(data.folder, data.box, scan, hard=hard)

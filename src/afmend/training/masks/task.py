@@ -77,7 +77,7 @@ class MaskTask:
         rng = np.random.default_rng((seed, number))
         chance = torch.tensor(int(rng.integers(2**62)))
         chosen = rng.integers(len(self.data.scans) * EACH, size=size)
-        from_own = np.flatnonzero(rng.random(size) < OWN) if self.own else []
+        from_own = np.flatnonzero(rng.random(size) < OWN).tolist() if self.own else []
         if self._resident is not None:
             planes = self._resident[torch.from_numpy(chosen).to(self._resident.device)]
         else:
