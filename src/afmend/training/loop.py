@@ -284,8 +284,13 @@ def _begin_with(run: Run, path: Path, task: Task) -> None:
     state = _read(path)
     if state["identity"].get("task") != task.name:
         raise BadParameterError("the checkpoint is of another task", where=str(path), now="Name another folder.")
-    for network in (run.network, run.average):
-        network.load_state_dict(state["average"])
+    try:
+        for network in (run.network, run.average):
+            network.load_state_dict(state["average"])
+    except RuntimeError as error:
+        raise BadParameterError(
+            "the checkpoint is of a network of another size", where=str(path), now="Name another folder, or none."
+        ) from error
     earlier = state.get("begun_with") or {}
     run.begun_with = {
         "batches": state["done"],
