@@ -73,9 +73,10 @@ def learned_marker(model: str, **switches: bool) -> Marker:
     return mark
 
 
-NAMES = ("learned", "learned lines", "classical", "classical lines", "both", "gwyddion")
+NAMES = ("learned", "learned lines", "classical", "classical lines", "both", "recipe", "gwyddion")
 """With "lines", only scars and bad lines, which is what is asked for and what mark.learned marks by default; without,
-also learned masks of chatter and lost tracking, or all classical detectors."""
+also learned masks of chatter and lost tracking, or all classical detectors. "recipe": all classical detectors and
+learned lines, as the recipe `learned` does."""
 
 
 def marks_by(model: str) -> Callable[[Field], dict[str, Mask]]:
@@ -88,7 +89,8 @@ def marks_by(model: str) -> Callable[[Field], dict[str, Mask]]:
 
     def mark(field: Field) -> dict[str, Mask]:
         found = {name: way(field) for name, way in ways.items()}
-        return {**found, "both": found["learned"] | found["classical"]}
+        both, recipe = (found[name] | found["classical"] for name in ("learned", "learned lines"))
+        return {**found, "both": both, "recipe": recipe}
 
     return mark
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from afmend.artifacts.learned_inputs import INPUTS, KINDS, SMALLEST, VERSION, Map, model_inputs
+from afmend.artifacts.learned_inputs import INPUTS, KINDS, SMALLEST, VERSION, Map, measured_lines, model_inputs
 from afmend.errors import ModelError
 from afmend.inference.model import Model, load_model
 from afmend.inference.tiling import Tiling, run_tiled
@@ -15,8 +15,8 @@ from afmend.scan.arrays import Mask
 
 TASK = "masks"
 MULTIPLE = (8, 32)
-TILING = Tiling(MULTIPLE, tile=(1024, 1024), margin=(64, 256))
-"""The network looks 60 lines and 260 pixels far."""
+TILING = Tiling(MULTIPLE, tile=(1024, 1024), margin=(80, 320))
+"""The network looks 72 lines and 308 pixels far."""
 NAMES = {
     "scar": "scar", "line": "bad_line", "jump": "jump", "spike": "spike", "parachute": "parachute",
     "chatter": "chatter", "lost": "lost_tracking",
@@ -57,7 +57,7 @@ class Learned(Params):
     )
 
 
-@step("mark.learned", Learned, version="2")
+@step("mark.learned", Learned, version="3")
 def learned(field: Field, params: Learned) -> FoundKinds:
     """Mark artifacts with a network that was trained on simulated scans.
 
@@ -105,6 +105,8 @@ def load_masks_model(name: str = "masks") -> Model:
 def probabilities(field: Field, model: Model | None = None) -> Mapping[str, Map]:
     """Return, per kind, how probable it is that a pixel is wrong; 0 where nothing was measured.
 
+    Unmeasured lines at the beginning and the end of an unfinished scan do not take part at all.
+
     Parameters
     ----------
     field : Field
@@ -123,12 +125,16 @@ def probabilities(field: Field, model: Model | None = None) -> Mapping[str, Map]
         See `load_masks_model`.
     """
     turned = slice(None, None, -1 if field.direction == "retrace" else 1)
-    opposite = None if field.opposite is None else field.opposite[:, turned]
-    maps = model_inputs(
-        field.heights[:, turned], field.excluded[:, turned], opposite, field.opposite_excluded[:, turned]
-    )
-    answer = run_tiled(model or load_masks_model(), maps, TILING)[:, :, turned]
-    answer = np.where(field.excluded, np.float32(0), answer)
+    answer = np.zeros((len(KINDS), *field.shape), np.float32)
+    lines = measured_lines(field.heights, field.excluded)
+    if lines.stop - lines.start >= SMALLEST[0]:
+        seen = (lines, turned)
+        maps = model_inputs(
+            field.heights[seen], field.excluded[seen], None if field.opposite is None else field.opposite[seen],
+            field.opposite_excluded[seen],
+        )  # fmt: skip
+        answer[:, lines] = run_tiled(model or load_masks_model(), maps, TILING)[:, :, turned]
+        answer[:, field.excluded] = 0
     return dict(zip(KINDS, answer, strict=True))
 
 

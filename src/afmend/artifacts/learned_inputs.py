@@ -7,6 +7,8 @@ large ones tell their order.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,9 +29,12 @@ INPUTS = (
     "other direction: there",
 )  # fmt: skip
 """What the model sees, in the order of its inputs."""
-VERSION = 2
+VERSION = 3
 """Of the inputs; a model says in its card for which it was made."""
 STRETCH_PX, LONG_PX, AROUND_PX = 9, 27, 33
+APART, UNUSUAL, STAYED, EITHER, MOST_LINES = 6.0, 5.0, 0.1, 0.8, 4
+"""Lines, so many at most, have scars on most of them if they seem to be offset by so many sigma of pixels and of
+offsets, but such a share of them has stayed where it was, and such a share has either stayed or moved as a whole."""
 SAMPLE = 8_192
 """So many values tell the usual size of a map well enough."""
 SMALLEST = (4, 16)
@@ -89,6 +94,33 @@ def model_inputs(
     return out
 
 
+def measured_lines(heights: Floats, excluded: Mask | None = None) -> slice:
+    """Return the lines from the first to the last that was measured: what is usual in a scan, others must not tell.
+
+    A line was not measured if most of it is excluded, or if it is flat or repeats its neighbor to the last digit.
+
+    Parameters
+    ----------
+    heights : (rows, cols) float
+    excluded : (rows, cols) bool, optional
+
+    Returns
+    -------
+    slice
+        Empty if no line was measured.
+    """
+    same = (np.diff(heights, axis=0) == 0).all(axis=1)
+    flat = (heights == heights[:, :1]).all(axis=1)
+    gone = np.zeros(len(heights), np.bool_) if excluded is None else excluded.mean(axis=1) > 0.5
+    found = [
+        np.flatnonzero(~(gone | flat | again))
+        for again in (np.append(same, False), np.insert(same, 0, False))  # above: like the next; below: like the last
+    ]
+    if not (found[0].size and found[1].size) or found[0][0] > found[1][-1]:
+        return slice(0, 0)
+    return slice(int(found[0][0]), int(found[1][-1]) + 1)
+
+
 def _surprise(z: Map, out: Map) -> None:
     """Write what the lines around do not foretell: of pixels, stretches, long stretches and bundles; and how much."""
     single, bundle = unforeseen(z, 1, 2), unforeseen(z, 3, 4)
@@ -141,8 +173,7 @@ def _aligned(heights: Floats, excluded: Mask | None) -> tuple[Map, Map]:
         heights = filled_from_lines(np.asarray(heights, np.float64), excluded)
     every = _every(heights.shape[1], 256)
     steps = np.zeros(heights.shape[0])
-    steps[1:] = np.median(np.diff(np.asarray(heights[:, ::every], np.float64), axis=0), axis=1)
-    steps[1:] -= np.median(steps[1:])
+    steps[1:] = _offsets(np.diff(np.asarray(heights[:, ::every], np.float64), axis=0))
     offsets = np.cumsum(steps)
     z = np.asarray(heights, np.float64) - offsets[:, None]
     z -= z.mean()
@@ -152,6 +183,26 @@ def _aligned(heights: Floats, excluded: Mask | None) -> tuple[Map, Map]:
     z -= run * (z.mean(axis=0) @ run) / (run @ run)
     scale = float(z.std()) or 1.0
     return np.asarray(z / scale, np.float32), np.asarray(steps / scale, np.float32)
+
+
+def _offsets(changes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much each line is offset from the one before, given the changes from line to line.
+
+    That is the median of the changes, unless most of a line, or of a few, is a scar: if they seem to be offset, there
+    and back, by far more than lines of this scan are, but the rest of them has stayed where it was, then they are not.
+    """
+    middles = np.median(changes, axis=1)
+    changes, offsets = changes - np.median(middles), middles - np.median(middles)
+    scatter = np.float64(usual(np.asarray(changes - offsets[:, None], np.float32)))
+    size = np.abs(offsets)
+    apart = np.flatnonzero(size > np.maximum(APART * scatter, UNUSUAL * 1.4826 * np.median(size)))
+    stayed = np.abs(changes[apart]) < 0.5 * APART * scatter
+    moved = np.abs(changes[apart] - offsets[apart, None]) < 0.5 * APART * scatter
+    scars = apart[(stayed.mean(axis=1) >= STAYED) & ((stayed | moved).mean(axis=1) >= EITHER)]
+    for there, back in itertools.pairwise(scars):
+        if back - there <= MOST_LINES and abs(offsets[there] + offsets[back]) < 0.3 * size[there]:
+            offsets[there] = offsets[back] = 0
+    return np.asarray(offsets, np.float64)
 
 
 def _bend(z: Map, lines: int) -> Map:

@@ -37,11 +37,12 @@ def for_each(
     orders: Sequence[Order],
     workers: int,
     watch: Callable[[int, int], None] | None = None,
+    enough: Callable[[], bool] | None = None,
 ) -> None:
     """Do ``work`` for every order, in a pool of fresh processes if there are more than one of both.
 
     ``work`` and the orders travel to other processes: a function of a module, and plain data. ``watch`` is called
-    after each with (done, of).
+    after each with (done, of); once ``enough`` says so, nothing more is begun.
     """
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
@@ -52,11 +53,16 @@ def for_each(
             work(order)
             if watch is not None:
                 watch(done, len(orders))
+            if enough is not None and enough():
+                return
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
         for done, _ in enumerate(pool.map(work, orders, chunksize=4), start=1):
             if watch is not None:
                 watch(done, len(orders))
+            if enough is not None and enough():
+                pool.shutdown(wait=True, cancel_futures=True)
+                return
 
 
 def end(process: subprocess.Popen[AnyStr], patience_s: float) -> int:

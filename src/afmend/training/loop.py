@@ -87,6 +87,7 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     start: Path | None = None,
+    pace: bool = False,
     watch: Watch | None = None,
 ) -> Run:
     """Train until all batches are seen or the time is up; either way the run can be exported, and resumed.
@@ -103,6 +104,8 @@ def train(
         Go on from the checkpoint in ``folder``; without one, start.
     start : Path, optional
         Folder of another run of this task, whose weights a new run begins with; else they are drawn.
+    pace : bool
+        Let the learning rate fall with the time, if that is up before all batches are seen: the run is then complete.
     watch : callable, optional
 
     Raises
@@ -112,8 +115,9 @@ def train(
     CorruptFileError
         If the checkpoint cannot be read.
     """
-    device = _device(config)
+    device = device_of(config)
     torch.set_num_threads(config.threads)
+    torch.backends.cudnn.benchmark = device.type == "cuda"
     folder.mkdir(parents=True, exist_ok=True)
     run = _begin(task, config, device)
     path = folder / CHECKPOINT
@@ -127,7 +131,7 @@ def train(
         (folder / LOG).unlink(missing_ok=True)
         if start is not None:
             _begin_with(run, start / CHECKPOINT, task)
-    _work(task, config, run, folder, _Clock(run.minutes, minutes), watch)
+    _work(task, config, run, folder, _Clock(run.minutes, minutes, pace=pace), watch)
     return run
 
 
@@ -137,10 +141,15 @@ class _Clock:
 
     before: float
     limit: float | None
+    pace: bool = False
     start: float = field(default_factory=time.monotonic)
 
     def now(self) -> float:
         return self.before + (time.monotonic() - self.start) / 60
+
+    def share(self) -> float:
+        """Return which share of the time is over, if that sets the pace."""
+        return (self.now() - self.before) / self.limit if self.pace and self.limit else 0.0
 
     def is_up(self) -> bool:
         return self.limit is not None and self.now() - self.before >= self.limit
@@ -148,30 +157,35 @@ class _Clock:
 
 def _work(task: Task, config: Training, run: Run, folder: Path, clock: _Clock, watch: Watch | None) -> None:
     device = next(run.network.parameters()).device
-    losses: list[float] = []
-    for batch in _batches(task, config, run.done):
+    losses: list[Tensor] = []
+    ready = getattr(task, "ready", None)
+    for drawn in _batches(task, config, run.done):
         if clock.is_up():
             break
-        losses.append(_learn(task, config, run, tuple(part.to(device) for part in batch)))
+        batch = tuple(part.to(device, non_blocking=True) for part in drawn)
+        share = min(max(run.done / config.steps, clock.share()), 1.0)
+        losses.append(_learn(task, config, run, batch if ready is None else ready(batch), share))
         run.done += 1
         run.minutes = clock.now()
         last = run.done == config.steps
-        if run.done % config.judge_every == 0 or last:
+        look, keep = (run.done % every == 0 or last for every in (config.judge_every, config.save_every))
+        if look:
             run.scores = dict(task.judge(run.average))
-            entry = {"batches": run.done, "minutes": round(run.minutes, 3), "loss": sum(losses) / len(losses)}
-            _log(folder, {**entry, "rate": run.optimizer.param_groups[0]["lr"], **run.scores})
+        if look or keep:
+            entry = {"batches": run.done, "minutes": round(run.minutes, 3), "loss": float(torch.stack(losses).mean())}
+            _log(folder, {**entry, "rate": run.optimizer.param_groups[0]["lr"], **(run.scores if look else {})})
             losses.clear()
-        if run.done % config.save_every == 0 or last:
+        if keep:
             _save(run, folder / CHECKPOINT, _identity(task, config))
         if watch is not None:
-            watch(run.done, config.steps, {"loss": losses[-1] if losses else math.nan, **run.scores})
+            watch(run.done, config.steps, run.scores)
     _save(run, folder / CHECKPOINT, _identity(task, config))
 
 
-def _learn(task: Task, config: Training, run: Run, batch: Batch) -> float:
+def _learn(task: Task, config: Training, run: Run, batch: Batch, share: float) -> Tensor:
     run.network.train()
     for group in run.optimizer.param_groups:
-        group["lr"] = config.rate * _share_of_rate(run.done / config.steps)
+        group["lr"] = config.rate * _share_of_rate(share)
     seen = batch[0].contiguous(memory_format=torch.channels_last) if batch[0].ndim == 4 else batch[0]
     with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=_bf16(config, seen.device)):
         outputs = run.network(seen, *batch[1 : getattr(run.network, "SEES", 1)])
@@ -181,7 +195,7 @@ def _learn(task: Task, config: Training, run: Run, batch: Batch) -> float:
     nn.utils.clip_grad_norm_(run.network.parameters(), 5.0)
     run.optimizer.step()
     _follow(run.average, run.network, min(config.average, (1 + run.done) / (10 + run.done)))
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _share_of_rate(done: float) -> float:
@@ -192,10 +206,11 @@ def _share_of_rate(done: float) -> float:
 
 @torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, memory: float) -> None:
-    for mine, its in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if mine.is_floating_point():
-            mine.lerp_(its, 1 - memory)
-        else:
+    pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
+    numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+    torch._foreach_lerp_([mine for mine, _ in numbers], [its for _, its in numbers], 1 - memory)
+    for mine, its in pairs:
+        if not mine.is_floating_point():
             mine.copy_(its)
 
 
@@ -228,7 +243,14 @@ def _begin(task: Task, config: Training, device: torch.device) -> Run:
     return Run(network, average, optimizer)
 
 
-def _device(config: Training) -> torch.device:
+def device_of(config: Training) -> torch.device:
+    """Return where a configuration trains.
+
+    Raises
+    ------
+    BadParameterError
+        If that is a GPU and there is none.
+    """
     there = torch.cuda.is_available()
     if config.device == "cuda" and not there:
         raise BadParameterError("no GPU that torch can use", where="device", now="Leave device at auto.")
@@ -262,8 +284,13 @@ def _begin_with(run: Run, path: Path, task: Task) -> None:
     state = _read(path)
     if state["identity"].get("task") != task.name:
         raise BadParameterError("the checkpoint is of another task", where=str(path), now="Name another folder.")
-    for network in (run.network, run.average):
-        network.load_state_dict(state["average"])
+    try:
+        for network in (run.network, run.average):
+            network.load_state_dict(state["average"])
+    except RuntimeError as error:
+        raise BadParameterError(
+            "the checkpoint is of a network of another size", where=str(path), now="Name another folder, or none."
+        ) from error
     earlier = state.get("begun_with") or {}
     run.begun_with = {
         "batches": state["done"],

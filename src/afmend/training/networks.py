@@ -31,13 +31,18 @@ class LineUNet(nn.Module):
         Maps seen and kinds told apart.
     widths : four int
         Channels of the four levels.
+    more : three int
+        Further convolutions of the three coarse levels, where they cost little.
     """
 
     PACK = 4
     MULTIPLE = (8, 32)
     """Rows and columns of the input must be multiples of these."""
 
-    def __init__(self, ins: int, outs: int, widths: tuple[int, int, int, int] = (16, 32, 56, 80)) -> None:
+    def __init__(
+        self, ins: int, outs: int, widths: tuple[int, int, int, int] = (16, 40, 80, 128),
+        more: tuple[int, int, int] = (0, 1, 1),
+    ) -> None:  # fmt: skip
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(ins, widths[0], (1, self.PACK), (1, self.PACK), bias=False),
@@ -46,7 +51,8 @@ class LineUNet(nn.Module):
         )
         self.fine = nn.Sequential(_Block(widths[0], widths[0]), _Block(widths[0], widths[0], size=(1, 7)))
         self.down = nn.ModuleList(
-            nn.Sequential(_Block(a, b, stride=2), _Block(b, b)) for a, b in itertools.pairwise(widths)
+            nn.Sequential(_Block(a, b, stride=2), *(_Block(b, b) for _ in range(1 + extra)))
+            for (a, b), extra in zip(itertools.pairwise(widths), more, strict=True)
         )
         self.bottom = _Block(widths[-1], widths[-1])
         # Narrowed before they are spread, and added instead of stacked: the finest level is what costs.

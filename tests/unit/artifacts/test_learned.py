@@ -7,7 +7,7 @@ import pytest
 
 import afmend
 from afmend.artifacts.learned import Learned, learned, load_masks_model, probabilities
-from afmend.artifacts.learned_inputs import INPUTS, KINDS, model_inputs
+from afmend.artifacts.learned_inputs import INPUTS, KINDS, measured_lines, model_inputs
 from afmend.errors import ModelError
 from afmend.pipeline import Field
 from support import rough, scan_of
@@ -50,6 +50,50 @@ def test_without_the_other_direction_its_maps_are_empty() -> None:
 def test_inputs_of_flat_and_coarse_scans_are_finite(z) -> None:
     maps = model_inputs(z)
     assert np.isfinite(maps).all()
+
+
+def test_a_scar_on_most_of_its_line_is_not_taken_for_an_offset() -> None:
+    rng = np.random.default_rng(1)
+    z = rough(SHAPE, 1, 0.1, 5) + 0.1 * rng.standard_normal(SHAPE)
+    bend, offset = INPUTS.index("bend across the lines"), INPUTS.index("offset of the line")
+    scar, shifted, tilted = z.copy(), z.copy(), z.copy()
+    scar[20:22, 4:58] += 2.0
+    shifted[20] += 2.0
+    tilted[20] += np.linspace(0, 6, SHAPE[1])
+    maps = model_inputs(scar)
+    assert np.median(maps[bend, 20, 4:58]) > 3
+    assert abs(np.median(maps[bend, 20, 58:])) < 1
+    assert np.abs(maps[offset]).max() < 2
+    for whole in (shifted, tilted):
+        maps = model_inputs(whole)
+        assert np.abs(maps[offset, 20:22]).min() > 5
+        assert abs(np.median(maps[bend, 20])) < 1.5
+
+
+def test_lines_at_the_ends_that_were_not_measured_are_found() -> None:
+    z = measured()
+    assert measured_lines(z) == slice(0, SHAPE[0])
+    z[33:] = z[32]  # saved again and again
+    z[:2] = 0.0
+    assert measured_lines(z) == slice(2, 33)
+    excluded = np.zeros(SHAPE, bool)
+    excluded[:5, :60] = True
+    excluded[20] = True  # in the middle: lines around it were measured
+    assert measured_lines(z, excluded) == slice(5, 33)
+    for nothing in (np.full(SHAPE, 7.0), np.broadcast_to(measured()[:1], SHAPE)):
+        lines = measured_lines(nothing)
+        assert lines.start == lines.stop
+
+
+def test_an_unfinished_scan_is_marked_like_its_finished_part() -> None:
+    z, _ = scarred()
+    part = probabilities(Field(z[:30]))
+    z[30:] = z[29]
+    whole = probabilities(Field(z))
+    for kind in KINDS:
+        assert float(np.abs(whole[kind][:30] - part[kind]).max()) == 0
+        assert not whole[kind][30:].any()
+    assert not any(map_.any() for map_ in probabilities(Field(np.zeros(SHAPE))).values())
 
 
 def test_excluded_pixels_do_not_matter() -> None:

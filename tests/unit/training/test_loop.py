@@ -43,7 +43,8 @@ def test_it_learns_and_keeps_a_log(tmp_path) -> None:
     run = train(Line(), QUICK.model_copy(update={"steps": 200}), tmp_path, watch=lambda *told: seen.append(told))
     assert abs(run.scores["slope"] - 3) < 0.2
     log = read_log(tmp_path)
-    assert [entry["batches"] for entry in log] == list(range(20, 201, 20))
+    assert [entry["batches"] for entry in log] == list(range(10, 201, 10))
+    assert [entry["batches"] for entry in log if "slope" in entry] == list(range(20, 201, 20))
     assert log[-1]["loss"] < 0.1 * log[0]["loss"]
     assert seen[-1][:2] == (200, 200)
 
@@ -96,6 +97,22 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch) -> None:
 def test_precision_can_be_chosen(tmp_path) -> None:
     run = train(Line(), QUICK.model_copy(update={"precision": "bf16", "steps": 200}), tmp_path)
     assert abs(run.scores["slope"] - 3) < 0.3
+
+
+def test_the_rate_falls_with_the_time_if_that_sets_the_pace(tmp_path) -> None:
+    run = train(Line(), QUICK.model_copy(update={"steps": 10**6}), tmp_path, minutes=0.02, pace=True)
+    rates = [entry["rate"] for entry in read_log(tmp_path)]
+    assert 10 <= run.done < 10**6
+    assert run.minutes < 0.5
+    assert rates[-1] < 0.5 * max(rates)
+
+
+def test_weights_of_another_size_are_refused(tmp_path) -> None:
+    train(Line(), QUICK.model_copy(update={"steps": 10}), tmp_path / "first")
+    wide = Line()
+    wide.network = lambda: nn.Linear(2, 1)
+    with pytest.raises(BadParameterError, match="another size"):
+        train(wide, QUICK, tmp_path / "second", start=tmp_path / "first")
 
 
 def test_a_run_may_begin_with_the_weights_of_another(tmp_path) -> None:

@@ -11,8 +11,10 @@ from afmend.formats import write
 from afmend.scan import Masks
 from afmend.training.masks import task
 from afmend.training.masks.examples import EVERY, bit
+from afmend.training.masks.items import EACH, PLANES, Data
 from afmend.training.masks.own import own_examples
 from afmend.training.masks.task import MaskTask
+from afmend.training.masks.vary import CROP
 from support import rough, scan_of
 
 SHAPE = (32, 48)
@@ -49,8 +51,12 @@ def test_what_was_drawn_in_gwyddion_counts_and_a_scan_without_masks_is_clean(tmp
     assert clean.clean
     assert not clean.wrong.any()
     monkeypatch.setattr(task, "OWN", 1.0)
-    inputs, wrong, _ = MaskTask(tmp_path, range(0), own=(clean,)).batch(0, 0, 2)
-    assert inputs.shape[0] == wrong.shape[0] == 2  # there are no simulated scans: all of it comes from the own one
+    data = Data(tmp_path, range(1))
+    data.items(0).parent.mkdir()
+    np.save(data.items(0), np.zeros((EACH, PLANES, *CROP), np.uint8))
+    planes, _ = MaskTask(data, own=(clean,)).batch(0, 0, 2)
+    assert planes.shape == (2, PLANES, *CROP)
+    assert all(item[:-2].any() for item in planes)  # the simulated ones are empty: all of it comes from the own one
 
 
 def test_filled_scans_small_ones_and_empty_folders_are_refused(tmp_path) -> None:

@@ -28,10 +28,15 @@ def masks(
     data: Annotated[Path, typer.Option(help="Folder for simulated scans; what is there is used again.")] = Path(
         "checkpoints/scans"
     ),
-    scans: Annotated[int, typer.Option(min=8, help="Simulated scans to learn from.")] = 750,
+    scans: Annotated[int, typer.Option(min=2, help="Simulated scans to learn from.")] = 750,
+    in_all: Annotated[
+        float | None,
+        typer.Option("--in-all", min=0.2, help="A complete model within so many minutes, items and scores included."),
+    ] = None,
     minutes: Minutes = None,
     resume: Resume = False,
     steps: Steps = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Items of a batch (default: as the task says).")] = None,
     seed: Seed = 0,
     workers: Workers = CORES,
     device: Device = "auto",
@@ -46,7 +51,7 @@ def masks(
     """Train the learned masks (step mark.learned) on the twin's box train, and on scans of your own."""
     from afmend.apps.cli.train_run import Wish, train_masks
 
-    wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note)
+    wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note, batch, in_all)
     raise typer.Exit(train_masks(wish))
 
 

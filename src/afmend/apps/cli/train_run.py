@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from afmend.apps.cli import say
 from afmend.errors import BadParameterError
+
+if TYPE_CHECKING:
+    from afmend.training.config import Training
+
+
+MAKING, FINISHING = 0.4, 0.8
+"""With a limit for all: in which share of it items are begun, and how many minutes are kept for what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,8 @@ class Wish:
     own: Path | None
     start: Path | None = None
     note: str = ""
+    batch: int | None = None
+    in_all: float | None = None
 
 
 def need_torch() -> None:
@@ -48,30 +59,50 @@ def train_masks(wish: Wish) -> int:
     """Simulate, train, calibrate, export, score; print where the card is."""
     need_torch()
     from afmend.training.config import Training
-    from afmend.training.loop import train
-    from afmend.training.masks.examples import prepare
+    from afmend.training.loop import device_of, train
     from afmend.training.masks.finish import finish
+    from afmend.training.masks.items import Data, prepare
     from afmend.training.masks.own import own_examples
-    from afmend.training.masks.task import CONFIG, HELD_OUT, MaskTask
+    from afmend.training.masks.task import CONFIG, HELD_OUT, HELD_OUT_HARD, MaskTask
 
-    steps = wish.steps or CONFIG.steps
-    changes = {"steps": steps, "seed": wish.seed, "device": wish.device, "judge_every": min(CONFIG.judge_every, steps)}
+    begun = time.monotonic()
+    steps, batch = wish.steps or CONFIG.steps, wish.batch or CONFIG.batch
+    changes = {"steps": steps, "batch": batch, "seed": wish.seed, "device": wish.device}
     config = Training.parse({**CONFIG.to_json(), **changes}, "afmend train masks")
-    held_out = range(HELD_OUT.start, HELD_OUT.start + min(len(HELD_OUT), wish.scans))
+    held_out, hard = (range(r.start, r.start + min(len(r), wish.scans)) for r in (HELD_OUT, HELD_OUT_HARD))
     own = () if wish.own is None else own_examples(wish.own)
-    task = MaskTask(wish.data, range(HELD_OUT.stop, HELD_OUT.stop + wish.scans), held_out, own=own)
-    for seeds in (task.held_out, task.seeds):
-        with shown_bar("Simulating") as watch:
-            prepare(wish.data, seeds, workers=wish.workers, watch=watch)
+    data = Data(wish.data, range(HELD_OUT.stop, HELD_OUT.stop + wish.scans), held_out, hard, wish.seed)
+    making = None if wish.in_all is None else MAKING * wish.in_all
+    with shown_bar("Simulating") as watch:
+        data = prepare(data, workers=wish.workers, minutes=making, watch=watch)
+    task = MaskTask(data, own=own)
+    device = device_of(config)
+    if device.type != "cpu":
+        task.move_to(device)
+        config = config.model_copy(update={"workers": 0})
+    minutes, pace = wish.minutes, wish.in_all is not None
+    if wish.in_all is not None:
+        config = config.model_copy(update={"judge_every": steps})
+        left = wish.in_all - (time.monotonic() - begun) / 60 - min(FINISHING, 0.3 * wish.in_all)
+        minutes = max(left, 0.01)
     with shown_bar("Training") as bar:
-        run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, start=wish.start, watch=told(bar))
-    command = f"afmend train masks --scans {wish.scans} --steps {config.steps} --seed {wish.seed}"
-    command += "" if wish.own is None else f" --from {wish.own.name}"
-    command += "" if wish.start is None else f" --start {wish.start.name}"
-    card = finish(task, run, config, wish.out / "model", name=wish.name, command=command, note=wish.note)
-    done = "" if run.done == config.steps else f"; {run.done} of {config.steps} batches: go on with --resume"
+        run = train(
+            task, config, wish.out, minutes=minutes, resume=wish.resume, start=wish.start, pace=pace, watch=told(bar)
+        )
+    card = finish(task, run, config, wish.out / "model", name=wish.name, command=_command(wish, config), note=wish.note)
+    done = "" if pace or run.done == config.steps else f"; {run.done} of {config.steps} batches: go on with --resume"
     say.out().print(f"{card}: use it with --set mark.learned.model={card}{done}", markup=False)
     return 0
+
+
+def _command(wish: Wish, config: Training) -> str:
+    """Return the command that makes this model again."""
+    parts = [f"afmend train masks --scans {wish.scans} --steps {config.steps} --seed {wish.seed}"]
+    parts += [] if wish.batch is None else [f"--batch {wish.batch}"]
+    parts += [] if wish.in_all is None else [f"--in-all {wish.in_all:g}"]
+    parts += [] if wish.own is None else [f"--from {wish.own.name}"]
+    parts += [] if wish.start is None else [f"--start {wish.start.name}"]
+    return " ".join(parts)
 
 
 def told(bar: Callable[[int, int], None] | None) -> Callable[[int, int, Mapping[str, float]], None] | None:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.learned_inputs import KINDS
+from afmend.artifacts.learned_inputs import KINDS, measured_lines
 from afmend.artifacts.scar_score import filled_from_lines
 from afmend.evaluation.mask_scores import EVENTS, without_events
 from afmend.evaluation.metrics.detectable import detectable
 from afmend.evaluation.metrics.visible import visible
-from afmend.pipeline.workers import for_each
 from afmend.scan.arrays import Mask
 from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.box import load_box
 from afmend.simulation.drawing import draw
+from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.twin import VERSION, simulate
 
-LABELS = 2
+LABELS = 4
 """Version of `labels`."""
 Bits = NDArray[np.uint8]
 """One bit per kind of `KINDS`."""
@@ -79,21 +79,44 @@ def bit(kind: str) -> int:
 EVERY = sum(bit(kind) for kind in KINDS)
 
 
-def example_pair(box: str, seed: int, shape: tuple[int, int] | None = None) -> tuple[Example, Example]:
+FEWEST_LINES = 24
+"""Scans with fewer lines are taken as they are."""
+HARD = ("grating", "fibers", "terraces", "particles", "lattice", "grains")
+"""Surfaces that look most like artifacts; gratings along the fast axis, within a degree."""
+
+
+def hard_twin(box: str, seed: int) -> Twin:
+    """Draw a scan in which nothing is wrong, of a surface that looks as if; which one, the seed says."""
+    family = HARD[seed % len(HARD)]
+    twin = draw(load_box(box), seed, shape=SHAPES[seed // len(HARD) % len(SHAPES)], surface=family, artifacts=())
+    if family == "grating":
+        turned = {"angle_deg": 90 + (seed // len(HARD) % 5 - 2) * 0.4}
+        twin = twin.model_copy(update={"surface": twin.surface.model_copy(update=turned)})
+    return twin
+
+
+def example_pair(
+    box: str, seed: int, shape: tuple[int, int] | None = None, *, hard: bool = False
+) -> tuple[Example, Example]:
     """Simulate one scan; return both directions, the retrace turned into the order of time."""
-    twin = draw(load_box(box), seed, shape=shape or SHAPES[seed % len(SHAPES)])
+    twin = hard_twin(box, seed) if hard else draw(load_box(box), seed, shape=shape or SHAPES[seed % len(SHAPES)])
     scan = simulate(twin)
     bare = without_events(scan)
     heights = {way: scan.channels[scan.find(f"height/{way}")].values for way in WAYS}
     missing = {way: scan.channels[scan.find(f"height/{way}")].missing for way in WAYS}
+    spans = [measured_lines(heights[way], missing[way]) for way in WAYS]
+    lines = slice(max(span.start for span in spans), min(span.stop for span in spans))
+    if lines.stop - lines.start < FEWEST_LINES:
+        lines = slice(0, len(heights["trace"]))
     pair = []
     for way, other in (WAYS, WAYS[::-1]):
         calm = bare.channels[bare.find(f"height/{way}")].values
         wrong, unsure = labels(artifact_masks(scan, way), heights[way], ideal_of(scan, way).values, missing[way], calm)
         filled = [np.asarray(filled_from_lines(heights[w], missing[w]), np.float32) for w in (way, other)]
-        turn = -1 if way == "retrace" else 1
-        maps = [np.ascontiguousarray(a[:, ::turn]) for a in filled]
-        bits = [np.ascontiguousarray(a[:, ::turn]) for a in (wrong, unsure)]
+        seen = (lines, slice(None, None, -1 if way == "retrace" else 1))
+        maps = [np.ascontiguousarray(a[seen]) for a in filled]
+        bits = [np.ascontiguousarray(a[seen]) for a in (wrong, unsure)]
+        bits = list(without_hopeless(bits[0], bits[1]))
         pair.append(Example(maps[0], maps[1], bits[0], bits[1], twin.surface.kind, clean=not twin.artifacts))
     return (pair[0], pair[1])
 
@@ -148,40 +171,31 @@ def without_hopeless(wrong: Bits, unsure: Bits) -> tuple[Bits, Bits]:
     return wrong, unsure & ~wrong
 
 
-def prepare(
-    folder: Path, seeds: range, *, box: str = "train", workers: int = 1, watch: Callable[[int, int], None] | None = None
-) -> None:
-    """Simulate the scans of these seeds into a folder, one file each; what is there already is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    orders = [(str(folder), box, seed) for seed in seeds if not path_of(folder, box, seed).exists()]
-    for_each(_prepare_one, orders, workers, watch)
-
-
-def path_of(folder: Path, box: str, seed: int) -> Path:
+def path_of(folder: Path, box: str, seed: int, *, hard: bool = False) -> Path:
     """Where the examples of a seed are kept; the name holds the versions of the twin and of the labels."""
-    return folder / f"{box}-v{VERSION}-{LABELS}-{seed}.npz"
+    return folder / f"{'hard-' if hard else ''}{box}-v{VERSION}-{LABELS}-{seed}.npz"
 
 
-def _prepare_one(order: tuple[str, str, int]) -> None:
-    folder, box, seed = order
-    pair = example_pair(box, seed)
+def keep_pair(folder: Path, box: str, seed: int, *, hard: bool = False) -> None:
+    """Simulate a scan into a file."""
+    pair = example_pair(box, seed, hard=hard)
     arrays = {}
     for way, one in zip(WAYS, pair, strict=True):
         for name in ("heights", "wrong", "unsure"):
             arrays[f"{way}_{name}"] = getattr(one, name)
-    path = path_of(Path(folder), box, seed)
+    path = path_of(folder, box, seed, hard=hard)
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     np.savez(partial, family=pair[0].family, clean=pair[0].clean, **arrays)
     partial.replace(path)
 
 
-def load_pair(folder: Path, box: str, seed: int) -> tuple[Example, Example]:
-    """Read what `prepare` wrote."""
-    with np.load(path_of(folder, box, seed)) as kept:
+def load_pair(folder: Path, box: str, seed: int, *, hard: bool = False) -> tuple[Example, Example]:
+    """Read what `keep_pair` wrote."""
+    with np.load(path_of(folder, box, seed, hard=hard)) as kept:
         heights: dict[Way, NDArray[np.float32]] = {way: kept[f"{way}_heights"] for way in WAYS}
         pair = []
         for way, other in (WAYS, WAYS[::-1]):
             opposite = np.ascontiguousarray(heights[other][:, ::-1])
-            labeled = without_hopeless(kept[f"{way}_wrong"], kept[f"{way}_unsure"])
+            labeled = (kept[f"{way}_wrong"], kept[f"{way}_unsure"])
             pair.append(Example(heights[way], opposite, *labeled, str(kept["family"]), bool(kept["clean"])))
     return (pair[0], pair[1])

@@ -6,115 +6,42 @@ for a part of a line, the loop oscillates or loses the surface where it is steep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.evaluation.metrics.detectable import PIXEL, ROSE
-from afmend.training.masks.examples import EVERY, Bits, bit
+from afmend.training.masks.examples import EVERY, bit
+from afmend.training.masks.patient import Floats, Map, Patient, Rng, count, line_noise, log_uniform, smooth
 
-Rng = np.random.Generator
-Map = NDArray[np.float32]
-Floats = NDArray[np.floating]
-SURE, DOUBT = PIXEL, 0.3
-"""A stretch is marked where it changes heights by so many sigma, and in doubt from the second number on."""
-VERSION = 2
+VERSION = 3
 """Of what is laid over scans; prepared items of another version are not used."""
 SURE_ALONE = 4.0
-"""The same for stretches of a few pixels."""
-
-
-@dataclass(slots=True, eq=False)
-class Patient:
-    """A scan that things happen to; time runs from left to right."""
-
-    heights: Map
-    opposite: Map | None
-    wrong: Bits
-    unsure: Bits
-    noise: float
-    local: Map
-    rng: Rng
-    steep: NDArray[np.intp] = field(default_factory=lambda: np.zeros((0, 2), np.intp))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, cols)."""
-        return (self.heights.shape[0], self.heights.shape[1])
-
-    def change(self, kind: str, rows: slice, cols: slice, by: NDArray[np.floating], sure: float = SURE) -> None:
-        """Add ``by`` to a part of the scan and mark where that is visible."""
-        part = (rows, cols)
-        self.heights[part] += by.astype(np.float32)
-        size = np.abs(by) / self.local[part]
-        self.mark(kind, part, size > sure, size > sure * DOUBT)
-
-    def change_line(self, kind: str, row: int, cols: slice, by: NDArray[np.floating]) -> None:
-        """Add ``by`` to a stretch of a line and mark what is visible of it by the Rose criterion (`detectable`).
-
-        What leveling may take for the offset of the line does not count, and where it would put the blame is in doubt.
-        """
-        self.heights[row, cols] += by.astype(np.float32)
-        whole = np.zeros(self.shape[1])
-        whole[cols] = by
-        less = whole - np.median(whole)
-        counts = np.where(np.abs(less) < np.abs(whole), less, whole)[cols] / self.local[row, cols]
-        size, doubt = np.abs(counts), np.abs(by) >= DOUBT * self.local[row, cols]
-        visible = max(np.abs(counts.mean()) * np.sqrt(counts.size), size.max()) >= ROSE
-        self.mark(kind, (slice(row, row + 1), cols), ((size >= SURE) & visible)[None], doubt[None])
-        blamed = np.abs(less) >= self.local[row]
-        blamed[cols] = False
-        self.unsure[row, blamed] = EVERY
-
-    def mark(self, kind: str, part: tuple[slice, slice], sure: NDArray[np.bool_], doubt: NDArray[np.bool_]) -> None:
-        """Mark pixels of a part."""
-        self.wrong[part][sure] |= np.uint8(bit(kind))
-        self.unsure[part][doubt & ~sure] |= np.uint8(EVERY)
-
-
-def log_uniform(rng: Rng, low: float, high: float) -> float:
-    """Draw a number, evenly in its logarithm."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def count(rng: Rng, most: int) -> int:
-    """Draw a number from 1 to ``most``, small ones more often."""
-    return int(log_uniform(rng, 1, most + 0.999))
-
-
-def smooth(rng: Rng, size: int, length: float) -> NDArray[np.float64]:
-    """Draw a smooth random curve of rms about 1."""
-    knots = rng.standard_normal(max(4, int(size / length) + 3))
-    place = np.linspace(0, knots.size - 2.001, size) + rng.random() * 0.9
-    before = place.astype(int)
-    part = place - before
-    part *= part * (3 - 2 * part)
-    curve: NDArray[np.float64] = knots[before] * (1 - part) + knots[before + 1] * part
-    return curve * 1.2
+"""Pixels alone are marked from so many sigma on."""
+ROUGH = 1.5
+"""Rough lines are marked if they add so many sigma to their roughness."""
 
 
 def scars(at: Patient) -> None:
     """Stretches of single lines, also in bundles: high at first, settling, with a tail."""
     rng, (rows, cols) = at.rng, at.shape
-    tall = log_uniform(rng, 1.6, 30)
+    tall = log_uniform(rng, 1.2, 40)
     bundled = rng.random() < 0.3
     row, col = int(rng.integers(rows)), int(rng.integers(-20, cols))
-    mostly_up = rng.random() < 0.7
+    mostly_up = rng.random() < 0.65
     for _ in range(count(rng, 40)):
         if bundled and rng.random() < 0.85:
             row, col = row + int(rng.integers(1, 3)), col + int(rng.normal(0, 12))
         else:
             row, col = int(rng.integers(rows)), int(rng.integers(-20, cols))
-        length = int(log_uniform(rng, 6, min(300, cols)))
+        length = int(log_uniform(rng, 3, 1.2 * cols))
         width = int(rng.choice((1, 1, 1, 1, 1, 2, 2, 3)))
         sign = (1 if rng.random() < 0.85 else -1) * (1 if mostly_up else -1)
         height = sign * tall * at.noise * log_uniform(rng, 0.4, 1.6)
-        age = np.arange(length + int(rng.uniform(0, 12)))
+        tail = log_uniform(rng, 0.4, 0.3 * length + 4)
+        age = np.arange(length + int(rng.uniform(0, 2) * tail))
         rest = rng.uniform(0.1, 1)
         profile = rest + (1 - rest) * np.exp(-age / log_uniform(rng, 3, 200))
-        profile *= 1 - np.exp(-(age + 1) / log_uniform(rng, 0.3, 5))
-        profile *= np.exp(-np.maximum(age - length, 0) / log_uniform(rng, 0.4, 8))
+        profile *= 1 - np.exp(-(age + 1) / log_uniform(rng, 0.3, 0.3 * length + 2))
+        profile *= np.exp(-np.maximum(age - length, 0) / tail)
         profile *= 1 + rng.uniform(0, 0.5) * smooth(rng, age.size, log_uniform(rng, 2, 20))
         _lay(at, "scar", row, width, col, height * profile)
 
@@ -124,9 +51,9 @@ def streaks(at: Patient) -> None:
     rng, (rows, cols) = at.rng, at.shape
     for _ in range(count(rng, 25 if rng.random() < 0.8 else 90)):
         length = int(rng.uniform(0.25, 1.3) * cols)
-        height = rng.choice((-1, 1)) * log_uniform(rng, 0.8, 6) * at.noise
+        height = rng.choice((-1, 1)) * log_uniform(rng, 0.8, 10) * at.noise
         age = np.arange(length)
-        fade = log_uniform(rng, 2, 60)
+        fade = log_uniform(rng, 0.5, 60)
         profile = np.minimum(1, np.minimum((age + 1) / fade, (length - age) / fade))
         profile = profile * (np.linspace(1, rng.uniform(-0.5, 1.2), length) + 0.25 * smooth(rng, length, 30))
         _lay(at, "scar", int(rng.integers(rows)), 1, int(rng.integers(-cols // 2, cols)), height * profile)
@@ -181,9 +108,32 @@ def _bundle(at: Patient, kind: str, top: int, start: int, by: NDArray[np.float64
     beside = counts[1:-1] - 0.5 * (counts[:-2] + counts[2:])
     # The wider the gap to good lines, the less they foretell.
     depth = np.minimum(np.arange(lines), np.arange(lines)[::-1])[:, None] + 1
-    size_px = np.maximum(np.abs(counts[1:-1]) / depth**0.7, np.abs(beside))[:, start : start + size] / at.local[part]
-    sure = (size_px >= SURE) & (np.sqrt(np.mean(size_px**2, axis=1, keepdims=True) * size) >= ROSE)
-    at.mark(kind, part, sure, np.ones_like(sure))
+    apart, joint = at.seen(counts[1:-1] / depth**0.7, top), at.seen(beside, top)
+    sure = (apart[0] & apart[1]) | (joint[0] & joint[1])
+    at.mark(kind, part, sure[:, start : start + size], np.ones(by.shape, np.bool_))
+
+
+def noisy_lines(at: Patient) -> None:
+    """Lines, or parts of them, that are rougher than their neighbors, and most often lie elsewhere, too."""
+    rng, (rows, cols) = at.rng, at.shape
+    for _ in range(count(rng, 4)):
+        lines = count(rng, 6)
+        top = int(rng.integers(rows))
+        start, stop = (0, cols) if rng.random() < 0.5 else sorted(int(c) for c in rng.integers(0, cols, 2))
+        lines = min(lines, rows - top)
+        if stop - start < 16:
+            continue
+        rough = line_noise(rng, (lines, stop - start), log_uniform(rng, 1, 12))
+        rough *= 1 + 0.5 * line_noise(rng, rough.shape, 40)
+        rough *= log_uniform(rng, 1, 12) * rng.uniform(0.6, 1.4, (lines, 1)) * at.noise
+        by = rough + at.noise * log_uniform(rng, 0.5, 15) * rng.choice((-1, 0, 1), (lines, 1))
+        part = (slice(top, top + lines), slice(start, stop))
+        at.heights[part] += by.astype(np.float32)
+        sizes = np.sqrt(np.mean((rough / at.local[part]) ** 2, axis=1, keepdims=True))
+        kind = "line" if stop - start > 0.7 * cols else "scar"
+        at.mark(kind, part, np.broadcast_to(sizes >= ROUGH, by.shape), np.ones(by.shape, np.bool_))
+        if start or stop < cols:
+            at.unsure[top : top + lines] |= np.where(at.wrong[top : top + lines] > 0, 0, EVERY).astype(np.uint8)
 
 
 def chatter(at: Patient) -> None:
@@ -313,7 +263,7 @@ def _falling(z: Map, fall: NDArray[np.float32] | np.float32) -> Map:
 def spikes(at: Patient) -> None:
     """Single pixels, or a few."""
     rng, (rows, cols) = at.rng, at.shape
-    tall = log_uniform(rng, 6, 60)
+    tall = log_uniform(rng, 5, 60)
     for _ in range(count(rng, 40)):
         size = (int(rng.choice((1, 1, 1, 2))), int(rng.choice((1, 1, 1, 2, 2, 3))))
         row, col = int(rng.integers(rows - 2)), int(rng.integers(cols - 3))
@@ -344,12 +294,14 @@ def stuck(at: Patient) -> None:
 
 
 HARMS = {
-    "scars": (scars, 0.3), "streaks": (streaks, 0.15), "bad_lines": (bad_lines, 0.14), "chatter": (chatter, 0.14),
-    "lost": (lost, 0.1), "clipped": (clipped, 0.04), "tails": (tails, 0.12), "spikes": (spikes, 0.12),
-    "offsets": (offsets, 0.12), "stuck": (stuck, 0.03),
+    "scars": (scars, 0.35), "streaks": (streaks, 0.2), "bad_lines": (bad_lines, 0.14), "chatter": (chatter, 0.14),
+    "lost": (lost, 0.1), "clipped": (clipped, 0.04), "tails": (tails, 0.12), "spikes": (spikes, 0.2),
+    "offsets": (offsets, 0.12), "stuck": (stuck, 0.03), "noisy_lines": (noisy_lines, 0.1),
 }  # fmt: skip
 """What may happen, and how often; in this order."""
-ORDER = ("tails", "lost", "clipped", "chatter", "offsets", "bad_lines", "scars", "streaks", "spikes", "stuck")
+ORDER = (
+    "tails", "lost", "clipped", "chatter", "offsets", "bad_lines", "noisy_lines", "scars", "streaks", "spikes", "stuck",
+)  # fmt: skip
 
 
 def hurt(at: Patient) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +13,28 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from afmend.artifacts.learned_inputs import INPUTS, KINDS, Map, model_inputs
-from afmend.artifacts.learned_inputs import VERSION as INPUTS_VERSION
 from afmend.scan.arrays import Mask
 from afmend.training.config import Training
 from afmend.training.loop import Batch
-from afmend.training.masks.bank import Bank, Item
-from afmend.training.masks.examples import LABELS, Bits, Example, load_pair
-from afmend.training.masks.inject import VERSION as INJECTED
+from afmend.training.masks.augment import unlike
+from afmend.training.masks.examples import Bits, Example, load_pair
+from afmend.training.masks.items import EACH, Data, Planes, packed
 from afmend.training.masks.vary import make_item, unpacked
 from afmend.training.networks import LineUNet
 
-CONFIG = Training(steps=3500, batch=8, rate=4e-3, average=0.998, judge_every=700)
-HELD_OUT, TRAINED_ON = range(1000, 1150), range(1150, 1900)
-"""Seeds of the box ``train``: for calibration and looks, and for learning."""
-WEIGHTS = {"scar": 1.5, "line": 1.0, "jump": 0.2, "spike": 0.3, "parachute": 0.3, "chatter": 0.7, "lost": 1.0}
-TOGETHER = [KINDS.index(kind) for kind in ("scar", "line", "chatter", "lost")]
+CONFIG = Training(steps=3500, batch=8, rate=4e-3, average=0.998, save_every=500, judge_every=3500)
+HELD_OUT, HELD_OUT_HARD, TRAINED_ON = range(1000, 1150), range(9000, 9072), range(1150, 1900)
+"""Seeds of the box ``train``: for calibration and looks, also on surfaces that look like artifacts; for learning."""
+WEIGHTS = {"scar": 1.5, "line": 1.0, "jump": 0.3, "spike": 0.8, "parachute": 0.5, "chatter": 0.7, "lost": 1.0}
+GROUPS = tuple(
+    [KINDS.index(kind) for kind in group] for group in (("scar", "line"), ("scar", "line", "chatter", "lost"))
+)
 """Kinds whose masks may end up in one fill: which of them it is matters less than that it is one."""
 BESIDE = 0.3
 """Weight of a pixel one line beside an artifact, where a line more or less is no matter."""
 ELSEWHERE = 0.3
 """Weight of the other kinds on an artifact: which kind it is matters less than that it is one."""
 OWN = 1 / 3
-ITEMS = 10_000
-"""Different items that are made; see `bank`."""
 POSITIVE = 1.5
 """Weight of what is wrong: to miss it is worse than to mark too much."""
 
@@ -45,57 +44,65 @@ class MaskTask:
 
     Parameters
     ----------
-    folder : Path
-        Of the examples; see `examples.prepare`.
-    seeds, held_out : range
-        Scans to learn from, and to judge by.
-    box : str
+    data : Data
+        Prepared; see `items.prepare`.
     own : sequence of Example
         Scans with masks that a person corrected; see `own.own_examples`. A third of all items come from them.
     """
 
     name = "masks"
 
-    def __init__(
-        self, folder: Path, seeds: range = TRAINED_ON, held_out: range = HELD_OUT, box: str = "train",
-        own: Sequence[Example] = (),
-    ) -> None:  # fmt: skip
-        self.folder, self.seeds, self.held_out, self.box, self.own = folder, seeds, held_out, box, tuple(own)
+    def __init__(self, data: Data, own: Sequence[Example] = ()) -> None:
+        self.data, self.own = data, tuple(own)
+        self._resident: Tensor | None = None
 
     def network(self) -> nn.Module:
         """Make the network."""
         return LineUNet(len(INPUTS), len(KINDS))
 
-    def batch(self, seed: int, number: int, size: int) -> Batch:
-        """Return (inputs, wrong, weights): the last two (batch, kinds, rows, cols), uint8 and float32."""
-        items = []
-        name = f"items-{INPUTS_VERSION}-{LABELS}-{INJECTED}-{self.seeds.stop}-{seed}"
-        bank = Bank(self.folder / name, partial(self._make, seed))
-        for k in range(size):
-            rng = np.random.default_rng((seed, number, k))
-            if self.own and rng.random() < OWN:
-                inputs, wrong, unsure = make_item(self.own[int(rng.integers(len(self.own)))], rng)
-            else:
-                inputs, wrong, unsure = bank.item(int(rng.integers(ITEMS)))
-            items.append((inputs, wrong, pixel_weights(wrong, unsure)))
-        return tuple(torch.from_numpy(np.stack(part)) for part in zip(*items, strict=True))
+    def move_to(self, device: torch.device) -> None:
+        """Take all items into the memory of a device, so that it need not wait for them."""
+        scans = self.data.scans
+        first = self._file(scans[0])
+        items = torch.empty((len(scans) * EACH, *first.shape[1:]), dtype=torch.uint8, device=device)
+        for k, scan in enumerate(scans):
+            items[k * EACH : (k + 1) * EACH] = torch.from_numpy(np.array(self._file(scan)))
+        self._resident = items
 
-    def _make(self, seed: int, number: int) -> Item:
+    def _file(self, scan: int) -> Planes:
+        return _opened(self.data.items(scan))
+
+    def batch(self, seed: int, number: int, size: int) -> Batch:
+        """Return items as `items` keeps them (batch, planes, rows, cols), and what chooses their changes."""
         rng = np.random.default_rng((seed, number))
-        scan = self.seeds[int(rng.integers(len(self.seeds)))]
-        return make_item(load_pair(self.folder, self.box, scan)[int(rng.integers(2))], rng)
+        chance = torch.tensor(int(rng.integers(2**62)))
+        chosen = rng.integers(len(self.data.scans) * EACH, size=size)
+        from_own = np.flatnonzero(rng.random(size) < OWN).tolist() if self.own else []
+        if self._resident is not None:
+            planes = self._resident[torch.from_numpy(chosen).to(self._resident.device)]
+        else:
+            parts = [self._file(self.data.scans[item // EACH])[item % EACH] for item in chosen.tolist()]
+            planes = torch.from_numpy(np.stack(parts))
+        for k in from_own:
+            example = self.own[int(rng.integers(len(self.own)))]
+            planes[k] = torch.from_numpy(packed(make_item(example, rng))).to(planes.device)
+        return (planes, chance)
+
+    def ready(self, batch: Batch) -> Batch:
+        """Return (inputs, wrong, weights), changed by chance: the last two (batch, kinds, rows, cols)."""
+        inputs, wrong, unsure = unlike(batch[0], int(batch[1]))
+        return (inputs, wrong, pixel_weights(wrong, unsure))
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Weighted cross-entropy of every kind, and soft Dice of every kind and of `TOGETHER`."""
+        """Weighted cross-entropy of every kind, and soft Dice of every kind and of the kinds of `GROUPS` together."""
         logits, wrong, weight = outputs.float(), batch[1].float(), batch[2]
         entropy = functional.binary_cross_entropy_with_logits(logits, wrong, weight, reduction="sum")
         shown = torch.sigmoid(logits) * weight
         dice = _soft_dice(shown, wrong, weight).mean()
-        any_shown, any_wrong, any_weight = (
-            part[:, TOGETHER].amax(dim=1, keepdim=True) for part in (shown, wrong, weight)
-        )
-        any_dice = _soft_dice(any_shown, any_wrong, any_weight).mean()
-        return 10 * entropy / (weight.numel() / len(KINDS)) + dice + any_dice
+        for group in GROUPS:
+            joint = [part[:, group].amax(dim=1, keepdim=True) for part in (shown, wrong, weight)]
+            dice = dice + _soft_dice(*joint).mean()
+        return 10 * entropy / (weight.numel() / len(KINDS)) + dice
 
     def judge(self, network: nn.Module) -> Mapping[str, float]:
         """Dice per kind and IoU of all kinds at 0.5 on held-out scans, and the falsely marked share of clean ones."""
@@ -103,31 +110,47 @@ class MaskTask:
 
     def held_out_maps(self, network: nn.Module) -> list[tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]]:
         """Return (logits, wrong, unsure, example) of held-out scans, one direction each."""
-        answers = []
-        for seed in self.held_out:
-            example = _held_out(self.folder, self.box, seed)
+        return list(self._answers(network, self.data.held_out, hard=False))
+
+    def hard_maps(self, network: nn.Module) -> list[tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]]:
+        """Return the same of held-out scans without artifacts that look as if they had some."""
+        return list(self._answers(network, self.data.hard, hard=True))
+
+    def _answers(
+        self, network: nn.Module, seeds: range, *, hard: bool
+    ) -> Iterator[tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]]:
+        for seed in seeds:
+            example = _held_out(self.data.folder, self.data.box, seed, hard)
             opposite = example.opposite if seed % 3 else None
             maps = model_inputs(example.heights, None, opposite)
-            answers.append((logits_of(network, maps), unpacked(example.wrong), unpacked(example.unsure), example))
-        return answers
+            yield (logits_of(network, maps), unpacked(example.wrong), unpacked(example.unsure), example)
 
 
 @lru_cache(maxsize=512)
-def _held_out(folder: Path, box: str, seed: int) -> Example:
-    return load_pair(folder, box, seed)[seed % 2]
+def _held_out(folder: Path, box: str, seed: int, hard: bool) -> Example:
+    return load_pair(folder, box, seed, hard=hard)[seed % 2]
 
 
-def pixel_weights(wrong: NDArray[np.uint8], unsure: NDArray[np.uint8]) -> Map:
-    """Weight every pixel of every kind: nothing where nobody could tell, little beside and on other artifacts."""
-    near = wrong.copy()
-    near[:, 1:] |= wrong[:, :-1]
-    near[:, :-1] |= wrong[:, 1:]
-    weight = np.where((near > 0) & (wrong == 0), np.float32(BESIDE), np.float32(1))
-    weight[(wrong == 0) & (wrong.max(axis=0) > 0)] *= np.float32(ELSEWHERE)
-    weight[wrong > 0] = POSITIVE
-    weight[(unsure > 0) & (wrong == 0)] = 0
-    weight *= np.array([WEIGHTS[kind] for kind in KINDS], np.float32)[:, None, None]
-    return weight
+@lru_cache(maxsize=4096)
+def _opened(path: Path) -> Planes:
+    items: Planes = np.load(path, mmap_mode="r")
+    return items
+
+
+def pixel_weights(wrong: Tensor, unsure: Tensor) -> Tensor:
+    """Weight every pixel of every kind: nothing where nobody could tell, little beside and on other artifacts.
+
+    Both (batch, kinds, rows, cols) uint8 of 0 and 1.
+    """
+    near = wrong.clone()
+    near[:, :, 1:] |= wrong[:, :, :-1]
+    near[:, :, :-1] |= wrong[:, :, 1:]
+    weight = torch.where((near > wrong), BESIDE, 1.0)
+    weight = torch.where((wrong.amax(dim=1, keepdim=True) > wrong), weight * ELSEWHERE, weight)
+    weight = torch.where(wrong > 0, POSITIVE, weight)
+    weight = torch.where(unsure > wrong, 0.0, weight)
+    kinds = torch.tensor([WEIGHTS[kind] for kind in KINDS], device=weight.device)
+    return weight * kinds[:, None, None]
 
 
 def _soft_dice(shown: Tensor, wrong: Tensor, weight: Tensor) -> Tensor:

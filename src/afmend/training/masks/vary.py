@@ -8,25 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.learned_inputs import KINDS, model_inputs
-from afmend.evaluation.metrics.detectable import AROUND
 from afmend.training.masks.examples import Example
-from afmend.training.masks.inject import Map, Patient, Rng, hurt, log_uniform
+from afmend.training.masks.inject import hurt
+from afmend.training.masks.patient import STRETCHES_PX, Map, Patient, Rng, line_noise, log_uniform, scatter_of
 
 CROP = (128, 256)
-HURT, ALONE, ASIDE, DRAWN = 0.6, 0.4, 0.4, 0.08
+HURT, ALONE, ASIDE, DRAWN, MEMORY = 0.75, 0.25, 0.4, 0.07, 0.4
 """How often artifacts are laid over a crop, how often the other scan direction is kept from the model or lies aside,
-and how often a drawing without noise stands in for a scan."""
+how often a drawing without noise stands in for a scan, and how often its lines get noise with a memory."""
 
 
 def make_item(
     example: Example, rng: Rng, crop: tuple[int, int] = CROP
 ) -> tuple[Map, NDArray[np.uint8], NDArray[np.uint8]]:
     """Return (inputs, wrong, unsure): (17, rows, cols) float32 and twice (kinds, rows, cols) uint8 of 0 and 1."""
-    patient = _drawing(rng, crop) if rng.random() < DRAWN else _cut(example, rng, crop)
+    drawn = rng.random() < DRAWN
+    patient = _drawing(rng, crop) if drawn else _cut(example, rng, crop)
     if patient.opposite is not None and rng.random() < ASIDE:
         patient.opposite = _aside(patient.opposite, rng)
     if rng.random() < 0.2:
         _add_noise(patient)
+    if not drawn:
+        if rng.random() < MEMORY:
+            _add_line_noise(patient)
+        patient.noise, patient.scatter = scatter_of(patient.heights)
     if rng.random() < HURT:
         hurt(patient)
     _save(patient)
@@ -63,10 +68,10 @@ def _cut(example: Example, rng: Rng, crop: tuple[int, int]) -> Patient:
     heights, opposite = (cut(a, cv2.INTER_LINEAR) for a in (example.heights, example.opposite))
     wrong, unsure = (cut(a, cv2.INTER_NEAREST) for a in (example.wrong, example.unsure))
     alone = rng.random() < ALONE or example.alone
-    noise, local = _noise(heights)
+    noise, scatter = scatter_of(heights)
     slope = np.abs(np.diff(heights, axis=1))
     steep = np.argwhere(slope > max(np.quantile(slope, 0.985), 3 * noise))
-    return Patient(heights, None if alone else opposite, wrong, unsure, noise, local, rng, steep)
+    return Patient(heights, None if alone else opposite, wrong, unsure, noise, scatter, rng, steep)
 
 
 def _drawing(rng: Rng, crop: tuple[int, int]) -> Patient:
@@ -94,22 +99,8 @@ def _drawing(rng: Rng, crop: tuple[int, int]) -> Patient:
     none = np.zeros(crop, np.uint8)
     noise = 0.03 * float(z.std()) + 1e-6
     opposite = heights.copy() if rng.random() < 0.5 else None
-    return Patient(heights, opposite, none, none.copy(), noise, np.full(crop, noise, np.float32), rng)
-
-
-def _noise(heights: Map) -> tuple[float, Map]:
-    """Return the noise of lines about the mean of their neighbors: the usual one, and everywhere."""
-    import cv2
-
-    bend = np.zeros_like(heights)
-    bend[1:-1] = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
-    bend -= np.median(bend, axis=1, keepdims=True)
-    size = np.abs(bend)
-    noise = 1.21 * float(np.median(size[1:-1])) + 1e-4 * float(heights.std()) + 1e-9
-    cut = np.minimum(size, np.float32(8 * noise)) ** 2
-    power = cv2.blur(cut, AROUND[::-1], borderType=cv2.BORDER_REFLECT_101) / 1.5
-    local = np.sqrt(np.maximum(power, 0))  # sums of a moving window may fall a little below
-    return noise, np.maximum(local, np.float32(0.3 * noise))
+    everywhere = np.full(crop, noise, np.float32)
+    return Patient(heights, opposite, none, none.copy(), noise, dict.fromkeys(STRETCHES_PX, everywhere), rng)
 
 
 def _aside(opposite: Map, rng: Rng) -> Map:
@@ -131,6 +122,15 @@ def _add_noise(at: Patient) -> None:
     for z in (at.heights, at.opposite):
         if z is not None:
             np.add(z, size * at.rng.standard_normal(z.shape), out=z, casting="same_kind")
+
+
+def _add_line_noise(at: Patient) -> None:
+    """Add what every instrument has more or less of: noise that lasts for a part of a line, and differs in the next."""
+    most = 0.7 if at.wrong.any() else 3.0  # what is wrong already must stay visible
+    size, length = log_uniform(at.rng, 0.2, most) * at.noise, log_uniform(at.rng, 3, 300)
+    for z in (at.heights, at.opposite):
+        if z is not None:
+            np.add(z, size * line_noise(at.rng, at.shape, length), out=z, casting="same_kind")
 
 
 def _save(at: Patient) -> None:

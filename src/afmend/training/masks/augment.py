@@ -1,0 +1,56 @@
+"""Items made unlike each other whenever they are drawn; runs where the network learns."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from afmend.artifacts.learned_inputs import INPUTS, KINDS
+from afmend.training.masks.items import SCALE
+
+UNSIGNED = ("fine texture along the line", "unrest of the line", "unforeseen, compared with the scan",
+            "other direction: there")  # fmt: skip
+"""Maps that stay what they are when heights change their sign; all others change theirs."""
+PAIR = [k for k, name in enumerate(INPUTS) if name.startswith("other direction")]
+ALONE, TURNED = 0.25, 0.25
+"""How often the other scan direction is taken away, and how often heights are turned upside down."""
+GAIN = 0.08
+"""Maps are this much too large or small: what is usual in a scan is never known exactly."""
+STEPS_PX = (8, 32)
+"""The network sees a window up to so many lines and pixels aside."""
+PARACHUTE = KINDS.index("parachute")
+
+
+def unlike(planes: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Unpack a batch of items and change it by chance.
+
+    Parameters
+    ----------
+    planes : (batch, planes, rows, cols) uint8
+        See `items`.
+    seed : int
+
+    Returns
+    -------
+    inputs : (batch, maps, rows - 8, cols - 32) float32
+    wrong, unsure : (batch, kinds, rows - 8, cols - 32) uint8
+        0 and 1.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    top, left = (int(torch.randint(step + 1, (), generator=chance)) for step in STEPS_PX)
+    rows, cols = planes.shape[2] - STEPS_PX[0], planes.shape[3] - STEPS_PX[1]
+    planes = planes[:, :, top : top + rows, left : left + cols]
+    bits = torch.arange(len(KINDS), dtype=torch.uint8, device=planes.device)[:, None, None]
+    wrong, unsure = ((planes[:, plane, None] >> bits) & 1 for plane in (-2, -1))
+    count = len(planes)
+    gain = 1 + GAIN * torch.randn((count, len(INPUTS)), generator=chance)
+    gain[:, -1] = 1
+    alone = torch.rand(count, generator=chance) < ALONE
+    gain[alone[:, None] & torch.tensor([k in PAIR for k in range(len(INPUTS))])] = 0
+    # Tails behind edges fall, they never rise.
+    tails = (wrong[:, PARACHUTE].amax(dim=(1, 2)) > 0).cpu()
+    turned = (torch.rand(count, generator=chance) < TURNED) & ~tails
+    sign = torch.tensor([1.0 if name in UNSIGNED else -1.0 for name in INPUTS])
+    gain = torch.where(turned[:, None], gain * sign, gain)
+    inputs = planes[:, :-2].view(torch.int8).float() * (gain / SCALE).to(planes.device)[:, :, None, None]
+    return (inputs, wrong, unsure)
