@@ -112,7 +112,7 @@ def train(
     CorruptFileError
         If the checkpoint cannot be read.
     """
-    device = _device(config)
+    device = device_of(config)
     torch.set_num_threads(config.threads)
     folder.mkdir(parents=True, exist_ok=True)
     run = _begin(task, config, device)
@@ -228,7 +228,8 @@ def _begin(task: Task, config: Training, device: torch.device) -> Run:
     return Run(network, average, optimizer)
 
 
-def _device(config: Training) -> torch.device:
+def device_of(config: Training) -> torch.device:
+    """Return where a run of this configuration trains."""
     there = torch.cuda.is_available()
     if config.device == "cuda" and not there:
         raise BadParameterError("no GPU that torch can use", where="device", now="Leave device at auto.")
