@@ -350,3 +350,41 @@ def test_a_scan_upside_down_is_one_recorded_from_its_last_line() -> None:
     assert np.abs(found[STEP] - turned[STEP]).max() < 0.05
     assert np.abs(found[1] - turned[1]).max() < 0.05
     assert torch.equal(upside_down(upside_down(maps)), maps)
+
+
+def test_spliced_scans_are_labeled_by_what_both_parts_hold() -> None:
+    import torch
+
+    from afmend.artifacts.gate.maps import MAPS
+    from afmend.training.gate.splices import MEASURED, spliced
+
+    rng = np.random.default_rng(0)
+    maps = torch.from_numpy(rng.standard_normal((4, len(MAPS), 128, 96)).astype(np.float32))
+    maps[:, MEASURED] = 1
+    maps[:, PAIR] = 0
+    cells = torch.zeros(4, len(TARGETS), 8, 6)
+    cells[1, TARGETS.index("clear")] = cells[1, TARGETS.index("faint")] = 1
+    cells[3, TARGETS.index("astray")] = 1
+    answers = torch.zeros(4, len(ASKED), dtype=torch.int8)
+    answers[1, ASKED.index("wrong")] = answers[3, ASKED.index("astray")] = 1
+    labels = torch.tensor([VERDICTS.index(v) for v in (GOOD, IMAGING, GOOD, NOT_TRACKING)])
+    features = torch.ones(4, 5)
+    met = set()
+    for seed in range(12):
+        found = spliced((maps, features, labels, cells, answers), np.random.default_rng(seed))
+        for k in np.flatnonzero((found[1] == 0).all(dim=1).numpy()):
+            lines = int(torch.nonzero((found[0][k] != maps[k]).any(dim=0).any(dim=1))[0])
+            assert lines % 16 == 0
+            assert torch.equal(found[0][k, :, lines:], maps[k - 1, :, lines:])
+            assert torch.equal(found[0][k, :, :lines], maps[k, :, :lines])
+            assert int(found[2][k]) == VERDICTS.index(
+                {0: NOT_TRACKING, 1: IMAGING, 2: IMAGING, 3: NOT_TRACKING}[int(k)]
+            )
+            assert bool(found[4][k, ASKED.index("wrong")]) == (k in (1, 2))
+            met.add(int(k))
+    assert met == {0, 1, 2, 3}
+    holes = maps.clone()
+    holes[:, MEASURED, 5] = 0
+    assert torch.equal(spliced((holes, features, labels, cells, answers), rng)[0], holes)
+    few = (maps[:, :, :32], features, labels, cells[:, :, :2], answers)
+    assert spliced(few, rng)[0] is few[0]

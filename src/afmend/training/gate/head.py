@@ -38,8 +38,8 @@ class GateTraining(Params):
     map_batch: int = Knob(96, "Scans of such a batch.", ge=2, le=4096)
     map_rate: float = Knob(4e-3, "Its highest learning rate.", gt=0, le=1)
     widths: tuple[int, int, int, int, int] = Knob((24, 32, 48, 64, 80), "Channels of its five levels.")
-    map_forget: float = Knob(0.3, "Share of features that it does not see at a time.", ge=0, lt=1)
-    blind: float = Knob(0.4, "Share of scans that it sees without any.", ge=0, lt=1)
+    map_forget: float = Knob(0.4, "Share of features that it does not see at a time.", ge=0, lt=1)
+    blind: float = Knob(0.3, "Share of scans that it sees without any.", ge=0, lt=1)
     average: float = Knob(0.998, "Memory of the running mean of its weights.", ge=0, lt=1)
     threads: int = Knob(2, "Threads of torch on the CPU.", ge=1, le=256)
     device: Literal["auto", "cpu", "cuda"] = Knob("auto", "Where to train; auto = a GPU if there is one.")
@@ -229,7 +229,7 @@ class JointNet(nn.Module):
             *_layer(b, c, (3, 3), (2, 2), (1, 1)), _Again(c), *_layer(c, d, (3, 3), (2, 2), (1, 1)), _Again(d),
             *_layer(d, e, (3, 3), (2, 1), (1, 1)), _Again(e), _Again(e, 2),
         )  # fmt: skip
-        self.drop = nn.Dropout2d(0.1)
+        self.drop = nn.Dropout2d(0.15)
         self.cells = nn.Conv2d(e, len(TARGETS), 1)
         nn.init.constant_(self.cells.bias, -3.0)  # type: ignore[arg-type]  # damage is rare
         self.forget, self.dropout, self.blind = nn.Dropout(config.map_forget), nn.Dropout(config.dropout), config.blind

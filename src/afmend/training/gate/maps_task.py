@@ -15,6 +15,7 @@ from afmend.artifacts.gate.verdicts import VERDICTS
 from afmend.training.gate.damage import CELL_PX
 from afmend.training.gate.head import GateTraining, JointNet, upside_down, usual_of
 from afmend.training.gate.maps_source import Source
+from afmend.training.gate.splices import spliced
 from afmend.training.gate.table import KINDS, PAIR, UNSURE, Table
 from afmend.training.loop import Batch
 
@@ -47,11 +48,13 @@ class MapTask:
         share = np.array([group.size for group in self.groups], float)
         group = self.groups[int(rng.choice(len(self.groups), p=share / share.sum()))]
         rows = rng.choice(group, min(size, group.size), replace=False)
+        rows = rows[np.argsort(self.learned.kinds[rows] == "alone", kind="stable")]  # only like are spliced
         maps, cells = self.source.seen(self.learned, rows)
-        changed = _changed(maps, cells, np.isin(self.learned.kinds[rows], KINDS), rng)
         others = (self.learned.features[rows], self.learned.labels[rows], self.learned.answers[rows])
         features, labels, answers = (torch.from_numpy(part).to(maps.device) for part in others)
-        return changed[0], features, labels, changed[1], answers
+        maps, features, labels, cells, answers = spliced((maps, features, labels, cells, answers), rng)
+        maps, cells = _changed(maps, cells, np.isin(self.learned.kinds[rows], KINDS), rng)
+        return maps, features, labels, cells, answers
 
     def loss(self, outputs: tuple[Tensor, Tensor, Tensor], batch: Batch) -> Tensor:
         """Cross-entropy of verdicts, rare ones weighted up, of answers, and of what is wrong in every cell.
