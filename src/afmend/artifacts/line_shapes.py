@@ -25,18 +25,18 @@ class _Shapes:
     """Lines in pieces, each freed of its offset and of the slope of its line."""
 
     def __init__(self, heights: Heights) -> None:
+        from afmend.artifacts import line_shape_kernels as kernels
+
         cols = heights.shape[1]
         pieces = min(PIECES, max(1, cols // 16))
         length = cols // pieces if cols <= PIECES * PIECE_PX else PIECE_PX
         starts = np.linspace(0, cols - length, pieces).astype(np.intp)
-        cut = np.stack([heights[:, start : start + length] for start in starts], axis=1)
-        self.means = cut.mean(axis=2)
-        cut -= self.means[:, :, None]
         across = np.arange(length) - (length - 1) / 2
-        slopes = np.einsum("rpl,l->rp", cut, across) / max(1.0, float(np.sum(across**2)))
-        cut -= np.median(slopes, axis=1)[:, None, None] * across
-        scale = float(np.max(np.abs(cut))) or 1.0
-        self.cut = (cut / scale).astype(np.float32)
+        self.means, slopes = kernels.offsets_and_slopes(heights, starts, across)
+        slope = np.median(slopes, axis=1)
+        self.cut = np.empty((heights.shape[0], pieces, length), dtype=np.float32)
+        scale = kernels.cut_out(heights, starts, across, self.means, slope, 1.0, self.cut) or 1.0
+        kernels.cut_out(heights, starts, across, self.means, slope, 1.0 / scale, self.cut)
         self.means /= scale
         self.quantum = _quantum(heights) / scale
 
@@ -45,8 +45,9 @@ class _Shapes:
 
         Roots, so that edges which two lines cross at different places count little against what fills the line.
         """
-        root = np.sqrt(np.abs(self.cut[a] - self.cut[b]))
-        return np.asarray((np.mean(root, axis=2) / ROOT_OF_NORMAL) ** 4, dtype=np.float64)
+        from afmend.artifacts.line_shape_kernels import mean_roots
+
+        return np.asarray((mean_roots(self.cut[a], self.cut[b]) / ROOT_OF_NORMAL) ** 4)
 
     def alike(self, a: int, b: int, c: int, d: int) -> float:
         """Correlation of the changes from line ``b`` to ``a`` and from ``d`` to ``c``; tall edges are cut to size."""

@@ -57,7 +57,7 @@ class Scars(Params):
     )  # fmt: skip
 
 
-@step("mark.scars", Scars, version="2")
+@step("mark.scars", Scars, version="3")
 def scars(field: Field, params: Scars) -> Found:
     """Mark scars of one to ``max_width`` lines, of both polarities.
 
@@ -117,6 +117,8 @@ def _no_better_than_across(found: Mask, proof: Map, level: Map, usable: Mask, pa
         slice((n - min(n, most)) // 2, (n + min(n, most)) // 2)
         for n, most in zip((rows, cols), DECOY_SIDES, strict=True)
     )
+    if 2 * np.count_nonzero(usable[part]) < usable[part].size:  # too little was measured there
+        part = (slice(None), slice(None))
     _, ground = _without_offsets(np.ascontiguousarray(level[part].T), width)
     allowed = np.ascontiguousarray(usable[part].T)
     mask, evidence = _both_polarities(ground, local_noise(ground, allowed), allowed, params, width)

@@ -30,6 +30,16 @@ def column_gaps(known: Mask) -> Numbers:
     return gap
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "nnan"})
+def tallest(heights: Heights, known: Mask) -> float:
+    """Return the largest size of the known heights."""
+    out = 0.0
+    for y in range(heights.shape[0]):
+        for x in range(heights.shape[1]):
+            out = max(out, abs(heights[y, x]) if known[y, x] else 0.0)
+    return float(out)
+
+
 @njit(cache=True, nogil=True)
 def nearest(gap: Numbers, rows: Places, cols: Places) -> NDArray[np.float32]:
     """Euclidean distance from each place to the nearest known pixel, given the gaps along the columns."""

@@ -153,5 +153,6 @@ def some_lines(heights: Heights, known: Mask) -> tuple[Heights, Mask]:
 
 def clear_of_zero(sigma: NDArray[np.float64], heights: Heights, known: Mask) -> NDArray[np.float64]:
     """Return error bars that are nowhere zero: at least the rounding of the tallest height."""
-    tallest = float(np.max(np.abs(heights[known])))
-    return np.maximum(sigma, max(tallest * np.finfo(np.float64).eps, np.finfo(np.float64).tiny))
+    from afmend.filling.hole_kernels import tallest
+
+    return np.maximum(sigma, max(tallest(heights, known) * np.finfo(np.float64).eps, np.finfo(np.float64).tiny))

@@ -53,6 +53,52 @@ def hash_tiles(starts: Longs, rows: Longs, cols: Longs, boxes: Longs, known: Mas
 
 
 @njit(cache=True, nogil=True)
+def beside_targets(ys: Longs, xs: Longs, left: int, right: int) -> tuple[Longs, Floats]:
+    """Lines that hold targets (sorted by lines), and how far the columns of a window are from the targets in each."""
+    lines = np.empty(ys.size, np.int64)
+    away = np.empty((ys.size, right - left))
+    count = first = 0
+    while first < ys.size:
+        last = first
+        while last + 1 < ys.size and ys[last + 1] == ys[first]:
+            last += 1
+        k = first
+        for x in range(left, right):
+            while k < last and abs(x - xs[k + 1]) <= abs(x - xs[k]):
+                k += 1
+            away[count, x - left] = abs(x - xs[k])
+        lines[count] = ys[first]
+        count += 1
+        first = last + 1
+    return lines[:count], away[:count]
+
+
+@njit(cache=True, nogil=True)
+def smallest(values: Floats, rank: int) -> float:
+    """Return the value of this rank, counted from 0; reorders the values."""
+    low, high = 0, values.size - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if rank <= j:
+            high = j
+        elif rank >= i:
+            low = i
+        else:
+            break
+    return float(values[rank])
+
+
+@njit(cache=True, nogil=True)
 def choose(  # noqa: C901 (compiled)
     ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int
 ) -> tuple[Longs, Longs]:
@@ -65,22 +111,22 @@ def choose(  # noqa: C901 (compiled)
     sector = np.empty(room, np.int64)
     py, px = np.empty(room, np.int64), np.empty(room, np.int64)
     cy, cx = 0.5 * (ys.min() + ys.max()), 0.5 * (xs.min() + xs.max())
-    nearest = min(1.0, slow * slow)
+    lines, away = beside_targets(ys, xs, left, max(left, right))
+    best = np.empty(max(0, right - left))
     n = 0
     for y in range(top, bottom):
+        best[:] = np.inf
+        for k in range(lines.size):
+            dy = (y - lines[k]) * slow
+            for x in range(best.size):
+                d = dy * dy + away[k, x] * away[k, x]
+                best[x] = min(best[x], d)
+        vy = (y - cy) * slow
         for x in range(left, right):
             if not known[y, x]:
                 continue
-            best = np.inf
-            for i in range(ys.size):
-                dy, dx = (y - ys[i]) * slow, float(x - xs[i])
-                d = dy * dy + dx * dx
-                if d < best:
-                    best = d
-                    if best <= nearest:
-                        break
-            score[n] = best
-            vy, vx = (y - cy) * slow, x - cx
+            score[n] = best[x - left]
+            vx = x - cx
             # The very middle belongs to no sector, and is taken always.
             side = (vy > 0) - (vy < 0) if abs(vy) >= abs(vx) else 3 * ((vx > 0) - (vx < 0))
             sector[n] = side + 3
@@ -88,10 +134,15 @@ def choose(  # noqa: C901 (compiled)
             px[n] = x
             n += 1
     limit = np.full(7, np.inf)
+    own = np.empty(n)
     for s in (0, 2, 4, 6):
-        own = np.sort(score[:n][sector[:n] == s])
-        if own.size > quota:
-            limit[s] = own[quota - 1] * (1 + _FAR)
+        count = 0
+        for i in range(n):
+            if sector[i] == s:
+                own[count] = score[i]
+                count += 1
+        if count > quota:
+            limit[s] = smallest(own[:count], quota - 1) * (1 + _FAR)
     kept = 0
     for i in range(n):
         if score[i] <= limit[sector[i]]:

@@ -72,14 +72,15 @@ def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | 
     slow_px : float
         Distance between lines in units of the distance between the pixels of a line.
     """
+    from afmend.filling.hole_kernels import tallest
+
     lags, gammas = _empirical(*some_lines(heights, known))
     if lags.size == 0:
         lags, gammas = _empirical(heights.T, known.T)
         lags = lags * slow_px
     if lags.size == 0:
         return None
-    tallest = float(np.max(np.abs(heights[known])))
-    noise = (tallest * np.finfo(np.float64).eps) ** 2
+    noise = (tallest(heights, known) * np.finfo(np.float64).eps) ** 2
     rising = gammas > noise
     if not rising.any():
         return Variogram(0.0, 0.0, 1.0)

@@ -84,42 +84,18 @@ def _median(part: F) -> float:
 
 
 @njit(cache=True, nogil=True)
-def pair_scales(r: F, skip: B, lines: I) -> tuple[F, F]:
-    """Return the median and the robust scale of the differences of each pair of lines.
-
-    The scale is 1.4826 MAD, but where more than half of the differences are equal (quantized heights) it is
-    taken from the third quartile.
-    """
-    pairs = lines.size - 1
-    middle = np.zeros(pairs)
-    scale = np.zeros(pairs)
-    values = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
-    for i in range(pairs):
-        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
-        if n == 0:
-            continue
-        middle[i] = _median(values[:n])
-        away = np.abs(values[:n] - middle[i])
-        scale[i] = max(1.4826 * _median(away), 0.4 * _select(away, (3 * n) // 4))
-    return middle, scale
-
-
-@njit(cache=True, nogil=True)
-def core_scales(r: F, skip: B, lines: I, pairs: I, scale: F) -> None:
-    """Write the scale of the densest quarter of each pair's differences, 1 for a unit Gaussian, into zeros."""
-    values = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
-    for i in range(pairs.size):
-        n = _gather(r, skip, lines[pairs[i]], lines[pairs[i] + 1], values, where)
-        reach = n // 4
+def densest_quarter(ordered: F, count: I) -> F:
+    """Return how wide the densest quarter of the first ``count`` numbers of sorted lines is; 0 if it holds but one."""
+    out = np.zeros(count.size)
+    for i in range(count.size):
+        reach = count[i] // 4
         if reach < 2:
             continue
-        ordered = np.sort(values[:n])
         least = np.inf
-        for k in range(n - reach):
-            least = min(least, ordered[k + reach] - ordered[k])
-        scale[i] = least / 0.637
+        for k in range(count[i] - reach):
+            least = min(least, ordered[i, k + reach] - ordered[i, k])
+        out[i] = least
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -144,14 +120,18 @@ def _densest(ordered: F, width: float, avoid: float, gap: float) -> tuple[float,
 
 
 @njit(cache=True, nogil=True)
-def _start(values: F, width: float) -> float:
-    """Return the mode to start from: the fullest, unless a rival a quarter as full is nearer to 0."""
-    ordered = np.sort(values)
-    first, most = _densest(ordered, width, 0.0, 0.0)
-    second, rival = _densest(ordered, width, first, 2.0 * width)
-    if rival >= 0.25 * most and abs(second) < abs(first):
-        return second
-    return first
+def modes(ordered: F, count: I, width: float) -> F:
+    """Return the mode of the first ``count`` numbers of sorted lines, each of which has some.
+
+    It is the fullest window, unless a rival a quarter as full is nearer to 0.
+    """
+    out = np.empty(count.size)
+    for i in range(count.size):
+        values = ordered[i, : count[i]]
+        first, most = _densest(values, width, 0.0, 0.0)
+        second, rival = _densest(values, width, first, 2.0 * width)
+        out[i] = second if rival >= 0.25 * most and abs(second) < abs(first) else first
+    return out
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
@@ -244,7 +224,7 @@ def _weigh(rest: F, inverse: float) -> tuple[float, float]:
 
 @njit(cache=True, nogil=True)
 def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: F, with_slope: bool) -> tuple[F, F, F]:
-    """Fit each difference of adjacent lines by a redescending location (and slope over ``tests[0]``).
+    """Fit each difference of adjacent lines by a redescending location near a guess (and slope over ``tests[0]``).
 
     Returns
     -------
@@ -270,15 +250,12 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
             offset[i] = guess[i]
             continue
         part = values[:n]
-        start = guess[i]
-        if scale[i] > 1.5 * widest:
-            start = _start(part, 2.0 * widest)
         if with_slope and n >= max(8, r.shape[1] // 2):
             for k in range(n):
                 at[k] = tests[0, where[k]]
-            offset[i], slope[i] = _locate_line(part, at[:n], start, 2.0 * s)
+            offset[i], slope[i] = _locate_line(part, at[:n], guess[i], 2.0 * s)
         else:
-            offset[i] = _locate(part, start, 2.0 * s)
+            offset[i] = _locate(part, guess[i], 2.0 * s)
         for k in range(n):
             at[k] = part[k] - offset[i] - slope[i] * tests[0, where[k]]
         bottom, curvature = _weigh(at[:n], 1.0 / (2.0 * s))

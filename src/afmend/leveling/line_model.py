@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling.evidence import detrend
-from afmend.leveling.features import from_both_ends, median, quantum
+from afmend.leveling.features import median, quantum
+from afmend.leveling.line_scales import Scales, pair_scales, scales_of, sorted_differences, typical
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
-Scales = tuple[Vector, Vector, float]
-"""See `_scales`."""
 _RECURRING = 5
 _PER_QUANTUM = 0.6
 _TESTS = 8  # slope, bends, and five more test functions
@@ -108,9 +107,7 @@ def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[ND
     the same height. A chain that leads over such a line would lose the jump. Where the jumps recur with the same
     height, they are the edges of a grating or of terraces along the lines. Also returns the scales of the rest.
     """
-    from afmend.leveling import line_kernels as kernels
-
-    scales = _scales(r, skip, lines)
+    scales = scales_of(r, skip, lines)
     middle, beside, narrow = scales
     usual = 2.0 * median(middle)
     worse = np.minimum(beside[1:], beside[:-1])
@@ -119,7 +116,7 @@ def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[ND
     for k in np.flatnonzero(worse > 3.0 * narrow):
         if broken and broken[-1] == k:
             continue
-        jump, beyond = kernels.pair_scales(r, skip, lines[k : k + 3 : 2])
+        jump, beyond, _ = pair_scales(r, skip, lines[k : k + 3 : 2])
         height = abs(float(jump[0]) - usual)
         if beyond[0] < worse[k] / 3.0 and 0.5 * worse[k] < height < 5.0 * worse[k]:
             broken.append(int(k) + 1)
@@ -127,7 +124,7 @@ def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[ND
     if not broken or _recur(np.array(heights)):
         return lines, scales
     lines = np.delete(lines, broken)
-    return lines, _scales(r, skip, lines)
+    return lines, scales_of(r, skip, lines)
 
 
 def _recur(heights: Vector) -> bool:
@@ -187,10 +184,10 @@ def follow(
     scales: Scales | None = None,
 ) -> Path:
     """Estimate the path of line offsets from residual heights; ``scales`` of the lines, if they are known."""
-    middle, scale, core = scales or _scales(r, skip, lines)
+    middle, scale, core = scales or scales_of(r, skip, lines)
     coarse = _PER_QUANTUM * quantum(r, skip)
     scale = np.maximum(scale, coarse)
-    widest = max(core, coarse) or _typical(scale) or np.inf
+    widest = max(core, coarse) or typical(scale) or np.inf
     offset, slope, leak = _pair_fit(r, skip, lines, (middle, scale, widest), tests, with_slope=with_slope)
     doubtful = _doubtful(offset, scale, widest)
     offset[doubtful] = median(offset)
@@ -202,14 +199,21 @@ def follow(
 def _pair_fit(
     r: Heights, skip: Mask, lines: NDArray[np.int64], scales: Scales, tests: NDArray[np.float64], *, with_slope: bool
 ) -> tuple[Vector, Vector, NDArray[np.float64]]:
-    """`line_kernels.pair_fit`, half of the pairs on either of two threads; ``scales`` begin with the guesses."""
+    """`line_kernels.pair_fit`, half of the pairs on either of two threads; ``scales`` begin with the guesses.
+
+    Where the differences scatter widely, their mode is the guess.
+    """
     from afmend.compiled import by_halves
     from afmend.leveling import line_kernels as kernels
 
     guess, scale, widest = scales
 
     def half(i: int, j: int) -> tuple[Vector, Vector, NDArray[np.float64]]:
-        return kernels.pair_fit(r, skip, lines[i : j + 1], guess[i:j], scale[i:j], widest, tests, with_slope)
+        near, wide = guess[i:j].copy(), i + np.flatnonzero(scale[i:j] > 1.5 * widest)
+        ordered, count = sorted_differences(r, skip, lines[wide], lines[wide + 1])
+        some = count > 0
+        near[wide[some] - i] = kernels.modes(ordered[some], count[some], 2.0 * widest)
+        return kernels.pair_fit(r, skip, lines[i : j + 1], near, scale[i:j], widest, tests, with_slope)
 
     offset, slope, leak = by_halves(half, lines.size - 1)
     return offset, slope, leak
@@ -242,33 +246,8 @@ def _run_sums(chosen: NDArray[np.bool_], steps: Vector) -> Vector:
 
 def relative_scale(r: Heights, skip: Mask, path: Path) -> float:
     """Return how wide the differences of adjacent lines typically are, in units of those of ``path``."""
-    _, scale, core = _scales(r, skip, path.lines)
-    return max(_typical(scale) / (_typical(path.scale) or 1.0), core / path.widest)
-
-
-def _scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
-    """Median and robust scale of each pair's differences, and the scale of the densest quarter in typical pairs.
-
-    Of long lines some hundred pixels are looked at, of many lines some hundred pairs.
-    """
-    from afmend.compiled import by_halves, side_by_side
-    from afmend.leveling import line_kernels as kernels
-
-    cols, pairs = r.shape[1], lines.size - 1
-    if cols >= 256:
-        some = from_both_ends(cols, cols // 128)
-        r, skip = np.ascontiguousarray(r[:, some]), np.ascontiguousarray(skip[:, some])
-    middle, scale = by_halves(lambda first, stop: kernels.pair_scales(r, skip, lines[first : stop + 1]), pairs)
-    some = from_both_ends(pairs, max(1, pairs // 128))
-    core = np.zeros(some.size)
-    side_by_side(lambda part, parts: kernels.core_scales(r, skip, lines, some[part::parts], core[part::parts]))
-    return middle, scale, _typical(core)
-
-
-def _typical(values: Vector) -> float:
-    """Median of the positive values, 0 if there is none."""
-    positive = values[values > 0]
-    return median(positive) if positive.size else 0.0
+    _, scale, core = scales_of(r, skip, path.lines)
+    return max(typical(scale) / (typical(path.scale) or 1.0), core / path.widest)
 
 
 def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, with_slope: bool) -> Path:
@@ -276,7 +255,7 @@ def refine(r: Heights, skip: Mask, path: Path, tests: NDArray[np.float64], *, wi
     guess = np.zeros(path.scale.size)
     scale, widest = path.scale, path.widest
     if with_slope:
-        _, scale, core = _scales(r, skip, path.lines)
+        _, scale, core = scales_of(r, skip, path.lines)
         coarse = _PER_QUANTUM * quantum(r, skip)
         scale = np.maximum(scale, coarse)
         widest = max(core, coarse) or widest

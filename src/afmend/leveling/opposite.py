@@ -15,6 +15,7 @@ from afmend.leveling import line_model
 from afmend.leveling.background import centered
 from afmend.leveling.evidence import judge
 from afmend.leveling.features import median
+from afmend.leveling.line_scales import pair_scales
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -85,7 +86,7 @@ def offsets_apart(z: Heights, opposite: Heights, skip: Mask, aspect: float) -> A
     if not verdict.correction.any():
         return Apart.nothing(rows)
     inside = np.arange(lines[0], lines[-1] + 1)
-    steps, _ = kernels.pair_scales(z, skip, lines)
+    steps, _, _ = pair_scales(z, skip, lines)
     share = _share(steps, np.diff(verdict.correction[lines - lines[0]]))
     return Apart(share * line_model.spread(inside, verdict.correction, rows), share)
 

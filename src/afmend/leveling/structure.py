@@ -149,14 +149,12 @@ def _is_sheared(before: Table, after: Table, change: Table) -> bool:
     before, after, change = (np.where(usual[:, None], steps, 0.0) for steps in (before, after, change))
     if not change.any():
         return False
-    total, first = _explained(before)
-    total_after, last = _explained(after)
-    energy, alike = _explained(change)
+    (total, total_after, energy), (first, last, alike) = _explained(np.stack([before, after, change]))
     best = int(np.argmax(first))
     if first[best] < _EVIDENT * total:
         return False
-    lowered = (total - first[best]) - (total_after - float(np.max(last)))
-    return bool(lowered < _LEAST_SHARE * max(energy - float(alike[best]), 0.0))
+    lowered = float((total - first[best]) - (total_after - np.max(last)))
+    return lowered < _LEAST_SHARE * max(float(energy - alike[best]), 0.0)
 
 
 def _usual(change: Table) -> NDArray[np.bool_]:
@@ -170,28 +168,36 @@ def _usual(change: Table) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=2)
-def _turns(count: int, blocks: int) -> NDArray[np.complex128]:
-    """Return what moves blocks back by each shear, over their number: (shears, frequencies, blocks)."""
+def _turns(count: int, blocks: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cosines and sines that move blocks back by each shear, over their number: (shears, frequencies, blocks)."""
     at = (np.arange(blocks) - 0.5 * (blocks - 1)) / blocks
-    shears = np.concatenate([-_SHEARS[::-1], _SHEARS])
-    angles = np.pi / count * shears[:, None, None] * np.arange(count + 1)[:, None] * at
-    turns: NDArray[np.complex128] = np.empty(angles.shape, dtype=np.complex128)
-    turns.real, turns.imag = np.cos(angles) / blocks, np.sin(angles) / blocks
-    return turns
+    angles = np.pi / count * _SHEARS[:, None, None] * np.arange(count + 1)[:, None] * at
+    return np.cos(angles) / blocks, np.sin(angles) / blocks
 
 
-def _explained(steps: Table) -> tuple[float, Vector]:
-    """Energy of the steps, and how much of it a common profile explains at each shear."""
+def _explained(steps: NDArray[np.float64]) -> tuple[Vector, Table]:
+    """Energy of each table of steps, and how much of it a common profile explains at each shear.
+
+    Parameters
+    ----------
+    steps : (tables, rows - 1, blocks)
+
+    Returns
+    -------
+    energy : (tables,)
+    explained : (tables, 2 shears)
+        Of shears to one side, then of those to the other.
+    """
     from scipy.fft import rfft
 
-    count, blocks = steps.shape
-    size = 2 * count
-    spectrum = rfft(steps, size, axis=0)
+    from afmend.leveling.structure_kernels import power_when_turned
+
+    count, blocks = steps.shape[1:]
+    spectra = rfft(steps, 2 * count, axis=1)
     weight = np.full(count + 1, 2.0)
     weight[[0, -1]] = 1.0
-    means = np.einsum("sqk,qk->sq", _turns(count, blocks), spectrum)
-    power = blocks * np.sum(weight * np.abs(means) ** 2, axis=1)
-    return float(np.sum(weight[:, None] * np.abs(spectrum) ** 2)), power
+    power = blocks * power_when_turned(spectra.real.copy(), spectra.imag.copy(), weight, *_turns(count, blocks))
+    return np.einsum("q,tqb->t", weight, np.abs(spectra) ** 2), power
 
 
 def _is_repeating(before: Table, after: Table, change: Table) -> bool:

@@ -76,7 +76,8 @@ class Channel:
             )
         if self.direction not in DIRECTIONS:
             raise BadScanError(f"direction {self.direction!r} is none of {', '.join(DIRECTIONS)}")
-        if not (float(values.min()) > -LARGEST and float(values.max()) < LARGEST):
+        known = "values" in self._digests  # an evolved channel whose heights are the same as before
+        if not known and not (float(values.min()) > -LARGEST and float(values.max()) < LARGEST):
             raise BadScanError(
                 f"channel {self.key} holds NaN, infinite or absurdly large values",
                 now="Mark such pixels as missing (Channel.from_raw).",

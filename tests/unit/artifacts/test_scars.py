@@ -214,8 +214,7 @@ def test_what_the_other_direction_shows_is_surface():
     )
 
 
-def test_structure_that_looks_the_same_across_the_lines_is_left_alone():
-    rng = np.random.default_rng(3)
+def alike_both_ways(rng: np.random.Generator) -> np.ndarray:
     z = np.zeros((160, 170))
     for _ in range(14):
         y, x = rng.integers(0, 120, 2)
@@ -223,6 +222,21 @@ def test_structure_that_looks_the_same_across_the_lines_is_left_alone():
         z[y : y + h, x : x + w] = rng.uniform(0.5, 2)
         z[y + 3 : y + 6, x + 2 : x + 2 + max(10, w - 4)] += 0.7
         z[y + 2 : y + 2 + max(10, h - 4), x + 3 : x + 6] += 0.7
+    return z
+
+
+def test_structure_that_looks_the_same_across_the_lines_is_left_alone_where_the_middle_is_missing():
+    rng = np.random.default_rng(4)
+    z = np.hstack([alike_both_ways(rng), np.zeros((160, 290)), alike_both_ways(rng)])
+    z += rng.normal(0, 0.01, z.shape)
+    lost = np.zeros(z.shape, dtype=bool)
+    lost[:, 170:460] = True
+    assert scars(Field(z, lost), Scars()).mask.mean() <= 0.002
+
+
+def test_structure_that_looks_the_same_across_the_lines_is_left_alone():
+    rng = np.random.default_rng(3)
+    z = alike_both_ways(rng)
     z += rng.normal(0, 0.01, z.shape)
     assert scars(Field(z), Scars()).mask.mean() <= 0.003
     z[30:32, 20:150] += 20.0

@@ -1,0 +1,65 @@
+"""Compiled loops over lines in pieces. Imported only when they run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmend.compiled import njit
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+Cut = NDArray[np.float32]
+SUMS: Any = {"reassoc", "contract", "nsz"}
+
+
+@njit(cache=True, nogil=True, fastmath=SUMS)
+def offsets_and_slopes(heights: Floats, starts: Places, across: Floats) -> tuple[Floats, Floats]:
+    """Return mean and slope of each piece of each line, (lines, pieces); ``across`` are centered positions."""
+    rows, pieces, length = heights.shape[0], starts.size, across.size
+    means, slopes = np.empty((rows, pieces)), np.empty((rows, pieces))
+    norm = max(1.0, float(np.sum(across * across)))
+    for r in range(rows):
+        for p in range(pieces):
+            piece = heights[r, starts[p] : starts[p] + length]
+            total = 0.0
+            for j in range(length):
+                total += piece[j]
+            mean = total / length
+            tilt = 0.0
+            for j in range(length):
+                tilt += (piece[j] - mean) * across[j]
+            means[r, p] = mean
+            slopes[r, p] = tilt / norm
+    return means, slopes
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "nnan"})
+def cut_out(
+    heights: Floats, starts: Places, across: Floats, means: Floats, slopes: Floats, factor: float, out: Cut
+) -> float:
+    """Write ``factor`` times the pieces without their means and their line's slope; return the largest size."""
+    largest = 0.0
+    for r in range(heights.shape[0]):
+        for p in range(starts.size):
+            piece = heights[r, starts[p] : starts[p] + across.size]
+            for j in range(across.size):
+                value = (piece[j] - means[r, p] - slopes[r] * across[j]) * factor
+                largest = max(largest, abs(value))
+                out[r, p, j] = value
+    return float(largest)
+
+
+@njit(cache=True, nogil=True, fastmath=SUMS)
+def mean_roots(one: Cut, other: Cut) -> Floats:
+    """Return the mean root of the size of the differences of two lines, piece by piece: (lines, pieces)."""
+    out = np.empty(one.shape[:2])
+    for r in range(one.shape[0]):
+        for p in range(one.shape[1]):
+            total = np.float32(0.0)
+            for j in range(one.shape[2]):
+                total += np.sqrt(np.abs(one[r, p, j] - other[r, p, j]))
+            out[r, p] = total / one.shape[2]
+    return out
