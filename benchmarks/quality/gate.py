@@ -22,7 +22,7 @@ import numpy as np
 
 from afmend.artifacts.gate.judge import EXPORT, Judgment, action_for, gate, judge
 from afmend.artifacts.gate.maps import MAPS
-from afmend.artifacts.gate.model import load_gate, opinion
+from afmend.artifacts.gate.model import load_gate
 from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
 from afmend.artifacts.gate.view import Measured, View
 from afmend.errors import AfmendError
@@ -66,18 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def on_the_twin(model: str, data: Path, count: int, workers: int) -> dict[str, object]:
     """Print the table of claims."""
-    from afmend.training.gate.maps_task import Source
+    from afmend.training.gate.finish import said_of
+    from afmend.training.gate.maps_source import Source
     from afmend.training.gate.table import UNSURE, make_table
 
-    table, source, loaded = (
-        make_table(data, "shifted", range(count), workers=workers),
-        Source(data, "shifted"),
-        load_gate(model),
-    )
-    said = [
-        opinion(loaded, table.features[k], source.maps(table, k), table.names, str(table.kinds[k]))
-        for k in range(table.labels.size)
-    ]
+    table = make_table(data, "shifted", range(count), learned=False, workers=workers)
+    said = said_of(load_gate(model), table, Source(table, data, "shifted"))
     figures: dict[str, object] = {}
     whole = table.kinds == "full"
     groups = {

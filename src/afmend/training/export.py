@@ -74,6 +74,33 @@ def described(path: Path) -> ModelFile:
     return ModelFile(file=path.name, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
 
 
+def halve(path: Path, least: int = 1024) -> None:
+    """Keep the large weights of an fp32 model in half precision, in place; it still computes in fp32.
+
+    Parameters
+    ----------
+    path : Path
+    least : int
+        Numbers that an array must have.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(str(path))
+    casts = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if weight.data_type != TensorProto.FLOAT or values.size < least:
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name} half"))
+        casts.append(helper.make_node("Cast", [f"{name} half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, str(path))
+
+
 _RUN = """
 import sys, numpy, onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])

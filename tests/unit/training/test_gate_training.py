@@ -19,12 +19,14 @@ from afmend.training.gate import finish as finishing
 from afmend.training.gate import scenes
 from afmend.training.gate.calibrate import good_from, limits, softmax, temperature, two_temperatures
 from afmend.training.gate.damage import cells_of, damage_of, delay_of, ghosts_of, moved, relief_of
-from afmend.training.gate.examples import DRAWS, TARGETS, load_example, make_example, prepare
-from afmend.training.gate.head import GateTraining, fit, logits_of
-from afmend.training.gate.labels import label_of
-from afmend.training.gate.maps_task import Source
+from afmend.training.gate.examples import DRAWS, TARGETS, Example, load_example, make_example, prepare
+from afmend.training.gate.grafts import donors_of, grafted
+from afmend.training.gate.head import STEP, GateTraining, fit, logits_of, upside_down
+from afmend.training.gate.labels import ASKED, answers_of, label_of
+from afmend.training.gate.maps_source import Source
+from afmend.training.gate.maps_task import MapTask
 from afmend.training.gate.scenes import MIXES, TRACKING, mix_of, scene
-from afmend.training.gate.table import KINDS, PAIR, make_table
+from afmend.training.gate.table import BACK, GRAFT, KINDS, PAIR, UNSURE, make_table
 from support import rough
 
 runner = CliRunner()
@@ -217,7 +219,8 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     assert facts["calibration"]["scans"] > 0
     assert facts["known_failures"]
     model = load_gate(str(card))
-    table, source = make_table(tmp_path / "data", "train", range(10_000, 10_010)), Source(tmp_path / "data", "train")
+    table = make_table(tmp_path / "data", "train", range(10_000, 10_010))
+    source = Source(table, tmp_path / "data", "train")
     some = {"features": table.features[:1], "maps": source.maps(table, 0)[None]}
     assert model.run(some)["probability"].sum() == pytest.approx(1, abs=1e-5)
     alone = int(np.flatnonzero(table.kinds == "alone")[0])
@@ -231,7 +234,8 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table, source = make_table(tmp_path, "train", range(10_000, 10_060)), Source(tmp_path, "train")
+    table = make_table(tmp_path, "train", range(10_000, 10_060))
+    source = Source(table, tmp_path, "train")
     config = GateTraining(epochs=2, members=1, width=4, map_steps=1)
     made = finishing.make(table, source, tmp_path / "run", config)
 
@@ -247,3 +251,140 @@ def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypat
 def test_there_are_two_recipes_only(tmp_path: Path) -> None:
     done = runner.invoke(app, ["train", "gate", "--recipe", "other", "--out", str(tmp_path)])
     assert "afmend, seed" in str(done.exception)
+
+
+def test_a_scan_without_a_verdict_still_answers_questions() -> None:
+    said = answers_of({**CLEAN, "astray": 0.05, "clear": 0.3})
+    assert set(said) == set(ASKED)
+    assert said["astray"] is None
+    assert said["wrong"] is True
+    assert said["waves"] is False
+    assert answers_of({**CLEAN, "ghost": 0.3, "crowded": 0.6})["satellites"] is None
+
+
+@pytest.fixture(scope="module")
+def wounded() -> tuple[Example, Example]:
+    """A good scan, and one with damage that can be moved."""
+    good = next(
+        one for one in (make_example("train", k, SMALL, "good") for k in range(40)) if label_of(one.effects) == GOOD
+    )
+    hurt = (make_example("train", k, SMALL, "imaging") for k in range(60))
+    return good, next(one for one in hurt if one.spare is not None and np.mean(one.spare.wounds[0] != 0) > 0.02)
+
+
+def test_a_graft_changes_what_the_damage_changes_and_is_measured_again(wounded: tuple[Example, Example]) -> None:
+    good, hurt = wounded
+    assert good.spare is not None
+    clear = []
+    for seed in range(6):
+        measured, effects, cells = grafted(good, hurt, np.random.default_rng(seed))
+        changed = np.asarray(measured.heights) != good.heights
+        assert 0 < changed.mean() < 0.9
+        assert measured.heights.shape == SMALL
+        assert effects["faint"] <= np.mean(changed | good.spare.bad)
+        assert effects["hum"] == good.effects["hum"]
+        assert np.array_equal(cells[TARGETS.index("astray")], good.cells[TARGETS.index("astray")])
+        clear.append(effects["clear"])
+    assert max(clear) > good.effects["clear"]
+    assert donors_of([good, hurt], good) == [hurt]
+    assert donors_of([good], good) == []
+    assert not good.spare.is_hurt or donors_of([good, hurt], hurt) == [good]
+
+
+def test_grafts_need_scans_just_simulated(wounded: tuple[Example, Example]) -> None:
+    from dataclasses import replace
+
+    good, hurt = wounded
+    with pytest.raises(ValueError, match="just simulated"):
+        grafted(replace(good, spare=None), hurt, np.random.default_rng(0))
+
+
+@pytest.mark.usefixtures("small")
+def test_a_table_is_the_same_whatever_the_workers_and_holds_what_teaches(tmp_path: Path) -> None:
+    one = make_table(tmp_path / "a", "train", range(10_000, 10_040), workers=1)
+    again = make_table(tmp_path / "a", "train", range(10_000, 10_040))
+    assert np.array_equal(one.features, again.features)
+    assert {BACK, GRAFT, *KINDS} == set(one.kinds.tolist())
+    assert np.count_nonzero(one.kinds == BACK) == 40
+    assert not one.features[one.kinds == GRAFT].any()
+    assert set(one.sure.kinds.tolist()) == set(KINDS)
+    assert (one.sure.labels != UNSURE).all()
+    assert one.answers.shape == (one.labels.size, len(ASKED))
+    judged = make_table(tmp_path / "b", "train", range(10_000, 10_003), learned=False)
+    assert set(judged.kinds.tolist()) <= set(KINDS)
+    source = Source(one, tmp_path / "a", "train")
+    assert sorted(np.concatenate(list(source.batches(one, 7))).tolist()) == list(range(one.labels.size))
+    rows = np.flatnonzero((one.kinds == "full") | (one.kinds == BACK))[:2]
+    maps, cells = source.seen(one, rows)
+    assert maps.shape[0] == cells.shape[0] == 2
+    assert maps[0, 5].std() == pytest.approx(float(maps[1, 5].std()), rel=0.3)  # the same place, turned around
+
+
+@pytest.mark.usefixtures("small")
+def test_a_batch_is_the_same_every_time_and_unsure_scans_have_no_verdict_to_learn(tmp_path: Path) -> None:
+    import torch
+
+    table = make_table(tmp_path, "train", range(10_000, 10_035))
+    task = MapTask(table, table.sure, Source(table, tmp_path, "train"), GateTraining())
+    first, again = task.batch(3, 5, 6), task.batch(3, 5, 6)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    network = task.network().eval()
+    with torch.no_grad():
+        outputs = network(first[0], first[1])
+    unsure = (*first[:2], torch.full_like(first[2], UNSURE), first[3], torch.full_like(first[4], UNSURE))
+    only_cells = float(task.loss(outputs, unsure))
+    assert 0 < only_cells < float(task.loss(outputs, first))
+
+
+def test_a_scan_upside_down_is_one_recorded_from_its_last_line() -> None:
+    import torch
+
+    from afmend.artifacts.gate.maps import line_maps
+    from afmend.artifacts.gate.view import Measured, View
+
+    heights = rough((48, 64), 3, 1.0, 4.0).astype(np.float32)
+    none = np.zeros(heights.shape, np.bool_)
+    maps = torch.from_numpy(line_maps(View(Measured(heights, none)))[None])
+    turned = line_maps(View(Measured(heights[::-1].copy(), none)))
+    found = upside_down(maps)[0].numpy()
+    assert np.abs(found[STEP] - turned[STEP]).max() < 0.05
+    assert np.abs(found[1] - turned[1]).max() < 0.05
+    assert torch.equal(upside_down(upside_down(maps)), maps)
+
+
+def test_spliced_scans_are_labeled_by_what_both_parts_hold() -> None:
+    import torch
+
+    from afmend.artifacts.gate.maps import MAPS
+    from afmend.training.gate.splices import MEASURED, spliced
+
+    rng = np.random.default_rng(0)
+    maps = torch.from_numpy(rng.standard_normal((4, len(MAPS), 128, 96)).astype(np.float32))
+    maps[:, MEASURED] = 1
+    maps[:, PAIR] = 0
+    cells = torch.zeros(4, len(TARGETS), 8, 6)
+    cells[1, TARGETS.index("clear")] = cells[1, TARGETS.index("faint")] = 1
+    cells[3, TARGETS.index("astray")] = 1
+    answers = torch.zeros(4, len(ASKED), dtype=torch.int8)
+    answers[1, ASKED.index("wrong")] = answers[3, ASKED.index("astray")] = 1
+    labels = torch.tensor([VERDICTS.index(v) for v in (GOOD, IMAGING, GOOD, NOT_TRACKING)])
+    features = torch.ones(4, 5)
+    met = set()
+    for seed in range(12):
+        found = spliced((maps, features, labels, cells, answers), np.random.default_rng(seed))
+        for k in np.flatnonzero((found[1] == 0).all(dim=1).numpy()):
+            lines = int(torch.nonzero((found[0][k] != maps[k]).any(dim=0).any(dim=1))[0])
+            assert lines % 16 == 0
+            assert torch.equal(found[0][k, :, lines:], maps[k - 1, :, lines:])
+            assert torch.equal(found[0][k, :, :lines], maps[k, :, :lines])
+            assert int(found[2][k]) == VERDICTS.index(
+                {0: NOT_TRACKING, 1: IMAGING, 2: IMAGING, 3: NOT_TRACKING}[int(k)]
+            )
+            assert bool(found[4][k, ASKED.index("wrong")]) == (k in (1, 2))
+            met.add(int(k))
+    assert met == {0, 1, 2, 3}
+    holes = maps.clone()
+    holes[:, MEASURED, 5] = 0
+    assert torch.equal(spliced((holes, features, labels, cells, answers), rng)[0], holes)
+    few = (maps[:, :, :32], features, labels, cells[:, :, :2], answers)
+    assert spliced(few, rng)[0] is few[0]

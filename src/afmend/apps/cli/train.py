@@ -69,6 +69,7 @@ def gate(
     steps: Steps = None,
     seed: Seed = 0,
     workers: Workers = CORES,
+    device: Device = "auto",
     name: Annotated[str, typer.Option(help="What the model is called.")] = "gate",
     recipe: Annotated[str, typer.Option(help="afmend, or seed: the ResNet-18 of the paper that afmend grew from.")] = (
         "afmend"
@@ -82,7 +83,7 @@ def gate(
     from afmend.apps.cli.train_gate import GateTrainingWish, train_gate
 
     wish = GateTrainingWish(
-        out, data, scans, tested, minutes, resume, steps, seed, workers, name, recipe, weights, epochs
+        out, data, scans, tested, minutes, resume, steps, seed, workers, device, name, recipe, weights, epochs
     )
     raise typer.Exit(train_gate(wish))
 

@@ -28,6 +28,7 @@ class GateTrainingWish:
     steps: int | None
     seed: int
     workers: int
+    device: str
     name: str
     recipe: str
     weights: Path | None
@@ -58,35 +59,34 @@ def train_gate(wish: GateTrainingWish) -> int:
         return _seed(wish)
     from afmend.training.gate.finish import finish, make
     from afmend.training.gate.head import GateTraining
-    from afmend.training.gate.maps_task import Source
+    from afmend.training.gate.maps_source import Source
     from afmend.training.gate.table import make_table
+    from afmend.training.loop import device_of
 
-    config = GateTraining(seed=wish.seed, **({"map_steps": wish.steps} if wish.steps else {}))
+    told_config = {"seed": wish.seed, "device": wish.device, **({"map_steps": wish.steps} if wish.steps else {})}
+    config = GateTraining.parse(told_config, "afmend train gate")
+    device = device_of(config.loop())
     with shown_bar("Simulating") as watch:
         table = make_table(
             wish.data, "train", range(FIRST_SEED, FIRST_SEED + wish.scans), workers=wish.workers, watch=watch
         )
+    source = Source(table, wish.data, "train", device)
+    with shown_bar("Training") as bar:
+        made = make(table, source, wish.out, config, minutes=wish.minutes, resume=wish.resume, watch=told(bar))
     test = None
     if wish.tested:
         with shown_bar("Simulating") as watch:
-            tested = make_table(wish.data, "shifted", range(wish.tested), workers=wish.workers, watch=watch)
-        test = (tested, Source(wish.data, "shifted"))
-    source = Source(wish.data, "train")
-    with shown_bar("Training") as bar:
-        made = make(table, source, wish.out, config, minutes=wish.minutes, resume=wish.resume, watch=told(bar))
+            tested = make_table(
+                wish.data, "shifted", range(wish.tested), learned=False, workers=wish.workers, watch=watch
+            )
+        test = (tested.sure, Source(tested.sure, wish.data, "shifted"))
     command = (
         f"afmend train gate --scans {wish.scans} --tested {wish.tested} --steps {config.map_steps} --seed {wish.seed}"
     )
     card = finish(
-        made,
-        wish.out / "model",
-        learned=table,
-        source=source,
-        name=wish.name,
-        command=command,
-        config=config,
+        made, wish.out / "model", learned=table, source=source, name=wish.name, command=command, config=config,
         test=test,
-    )
+    )  # fmt: skip
     say.out().print(f"{card}: use it with `afmend gate --model {card}`", markup=False)
     return 0
 

@@ -22,12 +22,14 @@ from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.box import Box, load_box
 from afmend.simulation.params import Twin
-from afmend.simulation.recording import Way
+from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.twin import VERSION, simulate
-from afmend.training.gate.damage import Small, cells_of, damage_of, ghosts_of
+from afmend.training.gate.damage import Small, cells_of, damage_of, ghosts_of, relief_of
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.scenes import TIP, mix_of, scene, shape_of, without_tip
 
+MOVABLE = ("scar", "bad_line", "burst", "line_jump", "streak", "spike", "offset", "chatter")
+"""Kinds of damage that would be the same on another sample."""
 LOOP = ("lag", "parachute", "ringing")
 ASTRAY = 0.25
 """Of the relief."""
@@ -36,8 +38,8 @@ TARGETS = ("clear", "faint", "astray", "ghosts")
 ANOTHER = 10_000_019
 """Added to the seed for another draw."""
 DRAWS = 3
-SCENES = 2
-"""Raised with every change of mixes and effects."""
+SCENES = 3
+"""Raised with every change of mixes, effects, and what is kept."""
 WANTED = {"good": GOOD, "tracking": NOT_TRACKING, "tip": TIP_VERDICT, "imaging": IMAGING}
 """What the mixes are made for."""
 Map = NDArray[np.float32]
@@ -57,10 +59,14 @@ class Example:
         See `effects_of`: of the whole scan, and of its first lines.
     cells, early_cells : (4, rows / 16, cols / 16) float32
         The same by cells.
+    back : Back
+        What is needed to show the retrace as a scan of its own.
     family, mix : str
         Kind of surface; which mix of problems the scan was drawn from.
     seed, draws : int
         How many draws it took.
+    spare : Spare or None
+        What grafts need (`grafts.grafted`); not kept on disk.
     """
 
     heights: Map
@@ -71,10 +77,48 @@ class Example:
     early: Mapping[str, float]
     cells: Small
     early_cells: Small
+    back: Back
     family: str
     mix: str
     seed: int
     draws: int
+    spare: Spare | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Back:
+    """The retrace of a scan, columns in the order of the trace: its error signal, what is missing and what is wrong."""
+
+    error: Map
+    missing: Mask
+    effects: Mapping[str, float]
+    cells: Small
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spare:
+    """The truth about the trace, and damage that can be moved to another scan.
+
+    Attributes
+    ----------
+    ideal : (rows, cols) float64
+        nm.
+    bad : (rows, cols) bool
+        Where the twin did something to the heights, or nothing was measured.
+    relief_nm : float
+    wounds : (3, rows, cols) float32
+        Movable damage of trace and retrace, and the error signal of the trace there; over the relief.
+    """
+
+    ideal: Heights
+    bad: Mask
+    relief_nm: float
+    wounds: Map
+
+    @property
+    def is_hurt(self) -> bool:
+        """Whether there is any."""
+        return bool(self.wounds[0].any())
 
 
 def early_lines(rows: int) -> int:
@@ -111,31 +155,40 @@ def _one_example(box: str, seed: int, drawn: int, shape: tuple[int, int], mix: s
             scan = simulate(twin)
             clean = None
             if set(twin.artifacts) & set(TIP):
-                clean = ideal_of(simulate(without_tip(chance, twin, drawn))).values
+                clean = simulate(without_tip(chance, twin, drawn))
             break
         except (BadParameterError, BadScanError):  # too large a tip, too slow a loop: another draw, always the same one
             drawn += DRAWS * ANOTHER
-    arrays = [
+    heights, opposite, error, error_back = (
         np.asarray(scan.channels[scan.find(name)].values, np.float32)
-        for name in ("height/trace", "height/retrace", "error/trace")
-    ]
-    missing = scan.channels[scan.find("height/trace")].missing
+        for name in ("height/trace", "height/retrace", "error/trace", "error/retrace")
+    )
+    missing, missing_back = (scan.channels[scan.find(f"height/{way}")].missing for way in ("trace", "retrace"))
     effects, cells = effects_of(scan, twin, clean)
     early, early_cells = effects_of(scan, twin, clean, lines=early_lines(twin.shape[0]))
+    back = Back(error_back, missing_back, *effects_of(scan, twin, clean, "retrace"))
     return Example(
-        arrays[0],
-        arrays[1],
-        arrays[2],
-        missing,
-        effects,
-        early,
-        cells,
-        early_cells,
-        twin.surface.kind,
-        mix,
-        seed,
-        draws,
+        heights, opposite, error, missing, effects, early, cells, early_cells, back, twin.surface.kind, mix, seed,
+        draws, _spare(scan, error),
     )  # fmt: skip
+
+
+def _spare(scan: Scan, error: Map) -> Spare:
+    ideal = np.asarray(ideal_of(scan).values, np.float64)
+    wounds = np.zeros((3, *ideal.shape), np.float32)
+    relief = relief_of(ideal)
+    none = np.zeros(ideal.shape, np.bool_)
+    bads = []
+    for k, way in enumerate(WAYS):
+        channel, masks = scan.channels[scan.find(f"height/{way}")], artifact_masks(scan, way)
+        bads.append(channel.missing | _any(masks, masks, none))
+        movable = _any(masks, MOVABLE, none) & ~channel.missing
+        if movable.any():
+            heights, truth = (np.asarray(part.values, np.float64) for part in (channel, ideal_of(scan, way)))
+            wounds[k] = np.where(movable, damage_of(heights, truth, bads[k], channel.missing).left / relief, 0)
+            if k == 0:
+                wounds[2] = np.where(movable, (error - np.median(error)) / relief, 0)
+    return Spare(ideal, bads[0], relief, wounds)
 
 
 @lru_cache(maxsize=4)
@@ -145,7 +198,7 @@ def _box(name: str) -> Box:
 
 
 def effects_of(
-    scan: Scan, twin: Twin, clean: Heights | None, way: Way = "trace", lines: int | None = None
+    scan: Scan, twin: Twin, clean: Scan | None, way: Way = "trace", lines: int | None = None
 ) -> tuple[dict[str, float], Small]:
     """Measure what is wrong with one scan direction.
 
@@ -155,7 +208,7 @@ def effects_of(
         Simulated.
     twin : Twin
         Its parameters.
-    clean : (rows, cols) float64 or None
+    clean : Scan or None
         What would have been recorded with a tip that nothing happened to; None = nothing happened to it.
     way : "trace" or "retrace"
     lines : int, optional
@@ -201,8 +254,9 @@ def effects_of(
     }  # fmt: skip
     ghosts = none
     if clean is not None:
-        numbers, ghosts = ghosts_of(ideal, clean[part], found)
-        effects |= {**numbers, **_tip_effects(ideal, clean[part], found.scatter + 0.002 * found.relief, twin)}
+        untouched = ideal_of(clean, way).values[part]
+        numbers, ghosts = ghosts_of(ideal, untouched, found)
+        effects |= {**numbers, **_tip_effects(ideal, untouched, found.scatter + 0.002 * found.relief, twin)}
     return effects, cells_of(found.clear, found.faint, astray, ghosts)
 
 
@@ -281,6 +335,7 @@ def _prepare_one(order: tuple[str, str, int]) -> None:
         {
             "effects": dict(one.effects),
             "early": dict(one.early),
+            "back": dict(one.back.effects),
             "family": one.family,
             "mix": one.mix,
             "seed": one.seed,
@@ -289,7 +344,8 @@ def _prepare_one(order: tuple[str, str, int]) -> None:
     )
     np.savez(
         partial, heights=one.heights, opposite=one.opposite, error=one.error, missing=np.packbits(one.missing),
-        cells=one.cells, early_cells=one.early_cells, facts=facts,
+        cells=one.cells, early_cells=one.early_cells, back_error=one.back.error,
+        back_missing=np.packbits(one.back.missing), back_cells=one.back.cells, facts=facts,
     )  # fmt: skip
     partial.replace(path)
 
@@ -298,9 +354,12 @@ def load_example(folder: Path, box: str, seed: int) -> Example:
     """Read what `prepare` wrote."""
     with np.load(path_of(folder, box, seed)) as kept:
         heights, facts = kept["heights"], json.loads(str(kept["facts"]))
-        missing = np.unpackbits(kept["missing"], count=heights.size).reshape(heights.shape).astype(np.bool_)
+        missing, missing_back = (
+            np.unpackbits(kept[name], count=heights.size).reshape(heights.shape).astype(np.bool_)
+            for name in ("missing", "back_missing")
+        )
+        back = Back(kept["back_error"], missing_back, facts["back"], kept["back_cells"])
         return Example(
-            heights, kept["opposite"], kept["error"], missing, facts["effects"], facts["early"],
-            kept["cells"], kept["early_cells"], facts["family"], facts["mix"],
-            facts["seed"], facts["draws"],
+            heights, kept["opposite"], kept["error"], missing, facts["effects"], facts["early"], kept["cells"],
+            kept["early_cells"], back, facts["family"], facts["mix"], facts["seed"], facts["draws"],
         )  # fmt: skip

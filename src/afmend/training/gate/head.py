@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from afmend.artifacts.gate.maps import MAPS
 from afmend.pipeline.params import Knob, Params
 from afmend.training.config import Training
 from afmend.training.gate.examples import TARGETS
+from afmend.training.gate.labels import ASKED
 
+STEP = MAPS.index("step to the line above")
 FAR = 4.0
 """Features count in robust deviations from their median, squeezed beyond so many."""
 
@@ -31,16 +35,21 @@ class GateTraining(Params):
     forget: float = Knob(0.1, "Share of features left out at a time.", ge=0, lt=1)
     smooth: float = Knob(0.02, "Label smoothing.", ge=0, lt=1)
     map_steps: int = Knob(1500, "Batches for the network on maps and features.", ge=1, le=10**7)
-    map_batch: int = Knob(24, "Scans of such a batch.", ge=2, le=4096)
+    map_batch: int = Knob(96, "Scans of such a batch.", ge=2, le=4096)
     map_rate: float = Knob(4e-3, "Its highest learning rate.", gt=0, le=1)
+    widths: tuple[int, int, int, int, int] = Knob((24, 32, 48, 64, 80), "Channels of its five levels.")
+    map_forget: float = Knob(0.4, "Share of features that it does not see at a time.", ge=0, lt=1)
+    blind: float = Knob(0.3, "Share of scans that it sees without any.", ge=0, lt=1)
+    average: float = Knob(0.998, "Memory of the running mean of its weights.", ge=0, lt=1)
     threads: int = Knob(2, "Threads of torch on the CPU.", ge=1, le=256)
+    device: Literal["auto", "cpu", "cuda"] = Knob("auto", "Where to train; auto = a GPU if there is one.")
 
     def loop(self) -> Training:
         """Return what the training loop is told."""
         return Training(
             seed=self.seed, steps=self.map_steps, batch=self.map_batch, rate=self.map_rate, decay=self.decay,
-            average=0.99, judge_every=min(500, self.map_steps), workers=0, threads=self.threads, device="cpu",
-            precision="auto",
+            average=self.average, judge_every=min(500, self.map_steps), save_every=min(500, self.map_steps), workers=0,
+            threads=self.threads, device=self.device, precision="auto",
         )  # fmt: skip
 
 
@@ -105,22 +114,24 @@ class Head(nn.Module):
 
 
 def fit(
-    features: NDArray[np.float32], labels: NDArray[np.int64], classes: int, config: GateTraining | None = None
-) -> Head:
+    features: NDArray[np.float32], labels: NDArray[np.int64], classes: int, config: GateTraining | None = None,
+    device: torch.device | str = "cpu",
+) -> Head:  # fmt: skip
     """Train a head; every class counts alike."""
     config = config or GateTraining()
     torch.manual_seed(config.seed)
-    head = Head(*usual_of(features), classes, config)
+    head = Head(*usual_of(features), classes, config).to(device)
     counts = np.bincount(labels, minlength=classes)
     weights = torch.tensor(np.where(counts > 0, labels.size / np.maximum(counts, 1) / classes, 0.0) ** 0.5).float()
-    x, y = torch.from_numpy(features), torch.from_numpy(labels)
+    weights, x, y = (part.to(device) for part in (weights, torch.from_numpy(features), torch.from_numpy(labels)))
     optimizer = torch.optim.AdamW(head.parameters(), lr=config.rate, weight_decay=config.decay)
     steps = config.epochs * max(1, -(-len(y) // config.batch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps + 1, pct_start=0.1)
     order = np.random.default_rng(config.seed)
     head.train()
     for _ in range(config.epochs):
-        for some in np.array_split(order.permutation(len(y)), max(1, -(-len(y) // config.batch))):
+        for rows in np.array_split(order.permutation(len(y)), max(1, -(-len(y) // config.batch))):
+            some = torch.from_numpy(rows).to(device)
             each = head.each(x[some])
             wanted = y[some].repeat(each.shape[0])
             loss = nn.functional.cross_entropy(
@@ -130,7 +141,7 @@ def fit(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-    return head.eval()
+    return head.cpu().eval()
 
 
 @torch.no_grad()
@@ -157,6 +168,35 @@ class Usual:
         return cls(center.astype(np.float32), (vectors / np.sqrt(values)).astype(np.float32))
 
 
+class _Again(nn.Module):
+    """Two convolutions whose result is added to what they saw."""
+
+    def __init__(self, width: int, spread: int = 1) -> None:
+        super().__init__()
+        self.both = nn.Sequential(
+            *_layer(width, width, (3, 3), (1, 1), (spread, spread), spread),
+            nn.Conv2d(width, width, 3, padding=spread, dilation=spread, bias=False), nn.BatchNorm2d(width),
+        )  # fmt: skip
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Keep what was seen, changed."""
+        return torch.relu(seen + self.both(seen))
+
+
+def _layer(
+    ins: int, outs: int, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int], spread: int = 1
+) -> list[nn.Module]:
+    conv = nn.Conv2d(ins, outs, kernel, stride, padding, dilation=spread, bias=False)
+    return [conv, nn.BatchNorm2d(outs), nn.ReLU(inplace=True)]
+
+
+def upside_down(maps: Tensor) -> Tensor:
+    """Return the maps of the same scan recorded from its last line to its first."""
+    turned = maps.flip(2)
+    step = -torch.cat((turned[:, STEP : STEP + 1, -1:], turned[:, STEP : STEP + 1, :-1]), dim=2)
+    return torch.cat((turned[:, :STEP], step, turned[:, STEP + 1 :]), dim=1)
+
+
 class JointNet(nn.Module):
     """Convolutions that tell what is wrong in every cell of the scan, and a perceptron on that and on the features.
 
@@ -174,12 +214,6 @@ class JointNet(nn.Module):
     """
 
     SEES = 2
-    LAYERS = (
-        (16, (1, 4), (1, 4), (0, 0)), (24, (3, 3), (2, 1), (1, 1)), (32, (3, 3), (2, 2), (1, 1)),
-        (32, (3, 3), (1, 1), (1, 1)), (48, (3, 3), (2, 2), (1, 1)), (64, (3, 3), (2, 1), (1, 1)),
-        (64, (3, 3), (1, 1), (1, 1)),
-    )  # fmt: skip
-    """Width, size, stride and padding of each: 16 x 16 pixels become a cell."""
     middle: Tensor
     size: Tensor
 
@@ -189,31 +223,46 @@ class JointNet(nn.Module):
         super().__init__()
         self.register_buffer("middle", torch.from_numpy(middle))
         self.register_buffer("size", torch.from_numpy(size))
-        layers: list[nn.Module] = []
-        for outs, kernel, stride, padding in self.LAYERS:
-            layers += [
-                nn.Conv2d(ins, outs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)
-            ]  # fmt: skip
-            ins = outs
-        self.body, self.drop = nn.Sequential(*layers), nn.Dropout2d(0.1)
-        self.cells = nn.Conv2d(ins, len(TARGETS), 1)
+        a, b, c, d, e = config.widths
+        self.body = nn.Sequential(
+            *_layer(ins, a, (1, 4), (1, 4), (0, 0)), *_layer(a, b, (3, 3), (2, 1), (1, 1)),
+            *_layer(b, c, (3, 3), (2, 2), (1, 1)), _Again(c), *_layer(c, d, (3, 3), (2, 2), (1, 1)), _Again(d),
+            *_layer(d, e, (3, 3), (2, 1), (1, 1)), _Again(e), _Again(e, 2),
+        )  # fmt: skip
+        self.drop = nn.Dropout2d(0.15)
+        self.cells = nn.Conv2d(e, len(TARGETS), 1)
         nn.init.constant_(self.cells.bias, -3.0)  # type: ignore[arg-type]  # damage is rare
-        seen = middle.size + 2 * ins + 3 * len(TARGETS)
-        self.forget, self.dropout = nn.Dropout(config.forget), nn.Dropout(config.dropout)
-        self.first, self.last = nn.Linear(seen, 2 * config.width), nn.Linear(2 * config.width, classes)
+        self.forget, self.dropout, self.blind = nn.Dropout(config.map_forget), nn.Dropout(config.dropout), config.blind
+        self.first = nn.Linear(middle.size + 2 * e + 3 * len(TARGETS), 2 * config.width)
+        self.asked = nn.Linear(2 * config.width, len(ASKED))
+        self.last = nn.Linear(2 * config.width + len(ASKED), classes)
 
-    def forward(self, maps: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (batch, classes) and what is wrong where, as logits (batch, targets, rows / 16, cols / 16)."""
+    def twice(self, maps: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits of verdicts, mean over the scan and the scan upside down, and of what is wrong where."""
+        (first, cells, _), (second, _, _) = self(maps, features), self(upside_down(maps), features)
+        return (first + second) / 2, cells
+
+    def forward(self, maps: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits of verdicts, of what is wrong in every cell of 16 x 16 pixels, and of the questions asked.
+
+        Rows of features that are 0 throughout count as unknown; in training some are made so.
+        """
         body = self.drop(self.body(maps))
         cells = self.cells(body)
         shares = torch.sigmoid(cells)
+        known = torch.any(features != 0, dim=1, keepdim=True).to(maps.dtype)
+        if self.training:
+            known = known * (torch.rand_like(known) >= self.blind)
+        numbers = squeezed(features, self.middle, self.size) * known
         seen = torch.cat(
             (
-                squeezed(features, self.middle, self.size), body.mean(dim=(2, 3)), body.amax(dim=(2, 3)),
+                self.forget(numbers), body.mean(dim=(2, 3)), body.amax(dim=(2, 3)),
                 torch.log(shares.mean(dim=(2, 3)) + 1e-4), cells.amax(dim=(2, 3)) / 4, 4 * shares.mean(dim=(2, 3)),
             ), dim=1,
         )  # fmt: skip
-        return self.last(self.dropout(torch.relu(self.first(self.forget(seen))))), cells
+        hidden = self.dropout(torch.relu(self.first(seen)))
+        asked = self.asked(hidden)
+        return self.last(torch.cat((hidden, asked / 4), dim=1)), cells, asked
 
 
 class Shipped(nn.Module):
@@ -234,7 +283,7 @@ class Shipped(nn.Module):
         The evidence for Not Tracking is that the loop is astray there, for Tip Contamination a satellite, for Imaging
         Artifacts clear damage, for Good none of these.
         """
-        logits, cells = self.joint(maps, features)
+        logits, cells = self.joint.twice(maps, features)
         logits = self.head(features) * self.heat[0] + logits * self.heat[1]
         clear, astray, ghosts = (cells[:, TARGETS.index(name)] for name in ("clear", "astray", "ghosts"))
         good = -torch.maximum(torch.maximum(clear, astray), ghosts)

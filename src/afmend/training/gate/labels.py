@@ -33,6 +33,15 @@ class Limits:
     """Amplitude of hum or fringes over the relief; only what is above the white noise counts."""
 
 
+QUESTIONS: Mapping[str, tuple[str, ...]] = {
+    NOT_TRACKING: ("astray", "blind"),
+    TIP: ("satellites", "break", "repeats"),
+    IMAGING: ("wrong", "noise", "waves"),
+}
+"""What a verdict is decided by: any of these is enough."""
+ASKED = tuple(question for questions in QUESTIONS.values() for question in questions)
+
+
 def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str | None:
     """Return the verdict, by what it makes the user do: rescan before repair before nothing.
 
@@ -49,15 +58,9 @@ def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str 
     str or None
         None where an effect is so small that nobody could say whether it counts.
     """
-    at = limits or Limits()
-    size = effects.get
-    wave = max(size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes"))
-    questions = (
-        (NOT_TRACKING, _most(_sure(effects["astray"], at.astray), _sure(effects["noise"], at.blind))),
-        (TIP, _tip(effects, at)),
-        (IMAGING, _most(_wrong(effects, at), _sure(effects["noise"], at.noise), _sure(wave, at.wave))),
-    )  # fmt: skip
-    for verdict, answer in questions:
+    said = answers_of(effects, limits)
+    for verdict, questions in QUESTIONS.items():
+        answer = _most(*(said[question] for question in questions))
         if answer is None:
             return None
         if answer:
@@ -65,13 +68,32 @@ def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str 
     return GOOD
 
 
-def _tip(effects: Mapping[str, float], at: Limits) -> bool | None:
+def answers_of(effects: Mapping[str, float], limits: Limits | None = None) -> dict[str, bool | None]:
+    """Answer every question of `ASKED`: yes, no, or None where nobody could say.
+
+    A scan without a verdict still answers most of them, and one with a verdict more than that.
+    """
+    at = limits or Limits()
     size = effects.get
-    ghost, changed = _sure(size("ghost", 0.0), at.ghost), _sure(size("break", 0.0), at.tip_break)
-    crowded = size("crowded", 0.0)
+    wave = max(size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes"))
+    return {
+        "astray": _sure(effects["astray"], at.astray),
+        "blind": _sure(effects["noise"], at.blind),
+        "satellites": _satellites(effects, at),
+        "break": _sure(size("break", 0.0), at.tip_break),
+        "repeats": _sure(size("repeat", 0.0), at.repeat),
+        "wrong": _wrong(effects, at),
+        "noise": _sure(effects["noise"], at.noise),
+        "waves": _sure(wave, at.wave),
+    }
+
+
+def _satellites(effects: Mapping[str, float], at: Limits) -> bool | None:
+    size = effects.get
+    ghost, crowded = _sure(size("ghost", 0.0), at.ghost), size("crowded", 0.0)
     if (crowded > at.crowded and ghost is not False) or (crowded == 1.0 and size("tip", 0.0) > at.changed):
-        ghost = None
-    return _most(ghost, changed, _sure(size("repeat", 0.0), at.repeat))
+        return None
+    return ghost
 
 
 def _wrong(effects: Mapping[str, float], at: Limits) -> bool | None:
