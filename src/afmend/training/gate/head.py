@@ -237,11 +237,6 @@ class JointNet(nn.Module):
         self.asked = nn.Linear(2 * config.width, len(ASKED))
         self.last = nn.Linear(2 * config.width + len(ASKED), classes)
 
-    def twice(self, maps: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of verdicts, mean over the scan and the scan upside down, and of what is wrong where."""
-        (first, cells, _), (second, _, _) = self(maps, features), self(upside_down(maps), features)
-        return (first + second) / 2, cells
-
     def forward(self, maps: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits of verdicts, of what is wrong in every cell of 16 x 16 pixels, and of the questions asked.
 
@@ -283,7 +278,7 @@ class Shipped(nn.Module):
         The evidence for Not Tracking is that the loop is astray there, for Tip Contamination a satellite, for Imaging
         Artifacts clear damage, for Good none of these.
         """
-        logits, cells = self.joint.twice(maps, features)
+        logits, cells, _ = self.joint(maps, features)
         logits = self.head(features) * self.heat[0] + logits * self.heat[1]
         clear, astray, ghosts = (cells[:, TARGETS.index(name)] for name in ("clear", "astray", "ghosts"))
         good = -torch.maximum(torch.maximum(clear, astray), ghosts)

@@ -107,5 +107,5 @@ def map_logits(network: JointNet, table: Table, source: Source) -> NDArray[np.fl
         maps, _ = source.seen(table, rows)
         device = next(network.parameters()).device
         features = torch.from_numpy(table.features[rows])
-        said[rows] = network.twice(maps.to(device), features.to(device))[0].double().cpu().numpy()
+        said[rows] = network(maps.to(device), features.to(device))[0].double().cpu().numpy()
     return said
