@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from afmend.apps.batch import Job, JobResult, Order, run_batch
+from afmend.apps.batch import Job, JobResult, Order, plan, run_batch
 from afmend.apps.batch.summary import finite, rows_of
 from afmend.errors import AfmendError
+from afmend.formats.register import replacing
 
 State = Literal["running", "done", "stopped", "failed"]
 MOST_JOBS = 50
@@ -79,6 +81,10 @@ class Jobs:
         """Return a batch by its id, or None."""
         return self._jobs.get(name)
 
+    def writes_to(self, out: Path) -> bool:
+        """Say whether a batch is writing to a folder now."""
+        return any(job.state == "running" and job.out == out for job in self._jobs.values())
+
     def start(self, tasks: Sequence[Task], order: Order) -> Running:
         """Start a batch; it writes what ``afmend repair`` writes. Recipes and channels are those of the tasks."""
         running = Running(secrets.token_hex(8), order.out, tasks)
@@ -98,18 +104,38 @@ class Jobs:
                 job.thread.join(timeout=10)
 
 
+def jobs_of(tasks: Sequence[Task], order: Order) -> list[Job]:
+    """List what a batch will do, file by file."""
+    by_path = {str(task.path): task for task in tasks}
+    return [_own(job, by_path) for job in plan([task.path for task in tasks], order)]
+
+
+def _own(job: Job, by_path: Mapping[str, Task]) -> Job:
+    task = by_path[job.path]
+    return replace(job, recipe=task.recipe, channel=task.channel)
+
+
+def _write_recipes(tasks: Sequence[Task], order: Order) -> None:
+    """Write the recipe of most files, and those of the others beside their results."""
+    common = Counter(task.recipe for task in tasks).most_common(1)[0][0]
+    own = {Path(f"{job.stem}.recipe.yaml"): job.recipe for job in jobs_of(tasks, order) if job.recipe != common}
+    for path, recipe in {order.out / "recipe.yaml": common, **own}.items():
+        with replacing(path) as temporary:
+            temporary.write_text(recipe, encoding="utf-8")
+
+
 def _run(running: Running, order: Order) -> None:
     by_path: Mapping[str, Task] = {str(task.path): task for task in running.tasks}
 
     def change(job: Job) -> Job:
-        task = by_path[job.path]
-        return replace(job, recipe=task.recipe, channel=task.channel)
+        return _own(job, by_path)
 
     def watch(result: JobResult, _done: int, _of: int) -> None:
         running.files[by_path[result.path].ref] = _facts(result)
 
     try:
         run_batch([task.path for task in running.tasks], order, watch, change=change, stop=running.stop.is_set)
+        _write_recipes(running.tasks, order)
         running.state = "stopped" if running.stop.is_set() and len(running.files) < len(running.tasks) else "done"
     except (AfmendError, OSError) as error:
         running.error, running.state = str(error), "failed"
@@ -117,12 +143,13 @@ def _run(running: Running, order: Order) -> None:
 
 def _facts(result: JobResult) -> dict[str, Any]:
     rows: list[dict[str, Any]] = [finite(row) for row in rows_of([result])]
-    numbers = ("Sq_as_read", "Sq_mended", "invented_percent", "artifact_percent", "missing_percent")
+    numbers = ("Sq_as_read", "Sq_mended", "invented_percent", "artifact_percent", "missing_percent", "open_percent")
     first = rows[0] if rows else {}
     return {
         "good": result.good, "reused": result.reused, "seconds": result.seconds, "images": len(result.scans),
         "error": next((row["error"] for row in rows if row.get("error")), ""),
         "unit": first.get("unit", ""), "verdict": first.get("verdict", ""), "action": first.get("action", ""),
-        "artifacts": first.get("artifacts", ""),
+        "artifacts": first.get("artifacts", ""), "probability": first.get("probability"),
+        "strange": bool(first.get("strange")),
         **{name: first.get(name) for name in numbers},
     }  # fmt: skip
