@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from afmend.apps.batch import Job, JobResult, Order, plan, run_batch
@@ -18,6 +20,8 @@ from afmend.formats.register import replacing
 
 State = Literal["running", "done", "stopped", "failed"]
 MOST_JOBS = 50
+FEWEST = 8
+"""Files from which on some can be called unusual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Running:
         files = dict(self.files)
         done, total = len(files), len(self.tasks)
         fresh = [one["seconds"] for one in files.values() if not one["reused"]]
+        odd = unusual(files)
+        files = {ref: {**one, "odd": odd.get(ref, "")} for ref, one in files.items()}
         left = (total - done) * sum(fresh) / len(fresh) if fresh and self.state == "running" else None
         return {
             "id": self.id, "state": self.state, "done": done, "total": total, "error": self.error, "left_s": left,
@@ -62,6 +68,26 @@ class Running:
         return sorted(
             path for path in self.out.rglob("*") if path.is_file() and not _hidden(path.relative_to(self.out))
         )
+
+
+def unusual(files: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Name the files whose numbers lie far from the middle of their batch, and which number that is.
+
+    Roughness is compared by its ratio. Few files have no middle.
+    """
+    found: dict[str, str] = {}
+    for name, words, least in (("Sq_mended", "roughness", 0.1), ("invented_percent", "share filled", 1.0)):
+        values = {ref: float(one[name]) for ref, one in files.items() if one.get(name) is not None}
+        if name == "Sq_mended":
+            values = {ref: math.log10(max(value, 1e-12)) for ref, value in values.items()}
+        if len(values) < FEWEST:
+            continue
+        middle = median(values.values())
+        spread = max(least, 1.4826 * median(abs(value - middle) for value in values.values()))
+        for ref, value in values.items():
+            if abs(value - middle) > 4 * spread:
+                found.setdefault(ref, words)
+    return found
 
 
 def _hidden(path: Path) -> bool:
