@@ -431,7 +431,8 @@ def test_the_picture_as_seen_has_a_name_and_nothing_of_the_pointer(bench):
     code = """(async () => {
       const { emit, state } = await import('./static/js/store.js');
       const { sketch } = await import('./static/js/sketch.js');
-      const blob = new Promise((good) => { const make = URL.createObjectURL; URL.createObjectURL = (b) => { if (b.type === 'image/png') { URL.createObjectURL = make; good(b); } return make.call(URL, b); }; });
+      const kind = HTMLCanvasElement.prototype, old = kind.toBlob;
+      const blob = new Promise((good) => { kind.toBlob = function (take) { kind.toBlob = old; old.call(this, (b) => { good(b); take(b); }); }; });
       %s
       emit('figure');
       const made = await createImageBitmap(await blob);
@@ -444,6 +445,7 @@ def test_the_picture_as_seen_has_a_name_and_nothing_of_the_pointer(bench):
       for (let i = 0; i < head.length; i += 4) ink += Math.abs(head[i] - head[0]) > 60;
       return [made.width, made.height, sum, ink, state.cursor];
     })()"""
+    bench.until("document.querySelector('#legend').children.length > 0")
     without = bench.js(code % "", 20)
     with_ = bench.js(
         code % "state.cursor = { x: 40, y: 30 }; sketch.caret = [50, 40]; sketch.panel = 'mask'; emit('cursor');", 20
@@ -624,7 +626,9 @@ def test_batch_with_a_broken_file(bench, scans):
     assert "from_page: that folder holds other files" in bench.js("document.querySelector('dialog .bad').textContent")
     assert (scans / "from_page" / "summary.csv").read_bytes() == before
     bench.page.click("dialog button.main")
-    bench.until("document.querySelector('#batch-state').textContent.includes('8 of 8, 1 failed, finished')", 120)
+    bench.until(
+        "document.querySelector('#batch-state').textContent.match(/8 of 8, 1 failed, finished.*from_page-2/)", 120
+    )
     assert (scans / "from_page-2" / "recipe.yaml").is_file()
     assert (scans / "from_page" / "summary.csv").read_bytes() == before
 

@@ -25,42 +25,36 @@ export function askBatch() {
     say("There are no files in the list.", "bad");
     return;
   }
-  const folder = h("input", { type: "text", id: "batch-folder", value: "mended" });
-  const copies = h("input", { type: "checkbox", id: "batch-copies" });
-  const regions = h("input", { type: "checkbox", id: "batch-regions" });
-  const resume = h("input", { type: "checkbox", id: "batch-resume", checked: true });
-  const gate = h("input", { type: "checkbox", id: "batch-gate" });
-  let taken = "";
-  const over = h("input", { type: "checkbox", id: "batch-replace" });
-  const replace = h("label", { hidden: true }, over, "Replace what is in the other folder instead");
-  const problem = h("p", { class: "bad", role: "alert" });
+  const form = byId("batch-words").content.firstElementChild.cloneNode(true);
+  const box = dialog("Mend many files", [form]);
   const own = list.filter((one) => one.ref in state.work.own).length;
-  const drawn = strokesOf().length;
-  const where = h("label", {}, `Folder for the results, inside of ${placeName()} `, folder);
-  const start = h("button", { type: "submit", class: "main" }, `Mend ${list.length} files`);
-  const form = h("form", { onsubmit: async (/** @type {Event} */ event) => {
+  const [about, problem] = form.querySelectorAll("p");
+  const [folder, replace] = [byId("batch-folder"), byId("batch-replace")];
+  const start = form.querySelector("button");
+  let taken = "";
+  about.textContent = `Recipe ${state.work.common.name}${own ? `; ${own} files have a recipe of their own` : ""}. Drawings stay with their files.`;
+  about.after(formats(["h5", "gwy", "png"]));
+  form.querySelector("#batch-place").textContent = placeName();
+  byId("batch-regions").parentNode.hidden = !strokesOf().length;
+  start.textContent = `Mend ${list.length} files`;
+  form.addEventListener("submit", async (/** @type {Event} */ event) => {
     event.preventDefault();
-    const same = regions.checked ? strokesOf() : [];
+    const is = (/** @type {string} */ name) => byId(`batch-${name}`).checked;
+    const same = is("regions") ? strokesOf() : [];
     const wishes = list.map(({ ref }) => ({ ...wishOf(ref), ...(same.length && !strokesOf(ref).length ? { strokes: same.map(({ layer, polygons }) => ({ layer, polygons })) } : {}) }));
+    const target = is("copies") ? "" : replace.checked ? taken : folder.value.trim();
     try {
-      await startBatch({ wishes, write: ticked(form), place: state.place, folder: copies.checked ? "" : over.checked ? taken : folder.value.trim(), replace: over.checked, report: true, resume: resume.checked, gate: gate.checked });
+      await startBatch({ wishes, write: ticked(form), place: state.place, folder: target, replace: replace.checked, report: true, resume: is("resume"), gate: is("gate") });
       box.close();
     } catch (error) {
       const found = /** @type {any} */ (error).error;
       problem.textContent = found ? sentence(found) : String(error);
       if (!found?.free) return;
       problem.textContent += " Press the button again to write there.";
-      [taken, folder.value] = [found.where, found.free];
-      replace.hidden = false;
+      [taken, folder.value] = [target, found.free];
+      replace.parentNode.hidden = false;
     }
-  } },
-  h("p", { text: `Recipe ${state.work.common.name}${own ? `; ${own} files have a recipe of their own` : ""}. Drawings stay with their files.` }),
-  formats(["h5", "gwy", "png"]), where,
-  h("label", {}, copies, "Do not write there: let me download the results"),
-  drawn ? h("label", {}, regions, `Use the ${drawn} drawings of this scan for every file without its own`) : null,
-  h("label", { title: "The same as `afmend repair --gate`" }, gate, "Ask the gate first (not yet to be relied on): fill nothing in scans that are good, flag hopeless ones"),
-  h("label", {}, resume, "Keep what an earlier run of the same order finished"), problem, replace, start);
-  const box = dialog("Mend many files", [form]);
+  });
   start.focus();
 }
 
