@@ -168,14 +168,16 @@ def _run(running: Running, order: Order) -> None:
 
 
 def _facts(result: JobResult) -> dict[str, Any]:
+    """Return what the page shows of a file; of the frames of a movie, shares are those of the worst."""
     rows: list[dict[str, Any]] = [finite(row) for row in rows_of([result])]
-    numbers = ("Sq_as_read", "Sq_mended", "invented_percent", "artifact_percent", "missing_percent", "open_percent")
     first = rows[0] if rows else {}
+    shares = ("invented_percent", "artifact_percent", "missing_percent", "open_percent")
     return {
         "good": result.good, "reused": result.reused, "seconds": result.seconds, "images": len(result.scans),
         "error": next((row["error"] for row in rows if row.get("error")), ""),
         "unit": first.get("unit", ""), "verdict": first.get("verdict", ""), "action": first.get("action", ""),
         "artifacts": first.get("artifacts", ""), "probability": first.get("probability"),
         "strange": bool(first.get("strange")),
-        **{name: first.get(name) for name in numbers},
+        **{name: first.get(name) for name in ("Sq_as_read", "Sq_mended")},
+        **{name: max((row[name] for row in rows if row.get(name) is not None), default=None) for name in shares},
     }  # fmt: skip

@@ -99,6 +99,7 @@ function verdicts(job) {
 function became(one, ref) {
   if (!one.good) return { kind: "error", text: `✗ ${reason(one, ref)}` };
   const found = standing(one.invented_percent ?? 0, one.open_percent ?? 0, one.missing_percent ?? 0);
+  if (one.images > 1) found.text += `, worst of ${one.images} frames`;
   return one.odd ? { kind: "odd", text: `⚠ ${one.odd} unusual; ${found.text.slice(2)}` } : found;
 }
 
