@@ -356,6 +356,106 @@ def test_tools_outside_of_the_scan_draw_nothing(bench):
     assert bench.js("window.__afmend.sketch.points.length") == 0
 
 
+def test_undo_goes_to_the_file_that_it_changes(bench):
+    bench.key("r")
+    bench.draw("mask", [(10, 10), (40, 30)])
+    bench.key("Ctrl+z")
+    bench.open("d1.gwy")
+    bench.key("Ctrl+y")
+    assert bench.js("document.querySelector('#toast').textContent") == "Redone: draw a rectangle, in a.gwy"
+    bench.until("window.__afmend.state.doc.name === 'a.gwy'")
+    bench.wait()
+    assert len(bench.strokes()) == 1
+
+
+def test_the_menu_closes(bench):
+    is_open = "document.querySelector('.menu').open"
+    for away in (lambda: bench.key("Escape"), lambda: bench.page.click("#size")):
+        bench.page.click(".menu summary")
+        assert bench.js(is_open)
+        bench.page.click("#lock")
+        assert bench.js(is_open)
+        away()
+        assert not bench.js(is_open)
+
+
+def test_crossed_thresholds_are_named(bench):
+    said = (
+        "[...document.querySelectorAll('.step[data-step=\"mark.scars\"] .warn')].map((p) => !p.hidden && p.textContent)"
+    )
+    for hard, shown in ((5, False), (1.2, True)):
+        bench.js(
+            f"window.__afmend.change('x', (w) => ({{...w, common: {{name: 'mine', steps: [{{step: 'mark.scars', params: {{hard: {hard}}}}}]}}}}))"
+        )
+        (text,) = bench.js(said)
+        assert bool(text) is shown
+    assert text.startswith("hard is below soft")
+
+
+def test_much_invented_is_no_plain_check_mark(bench):
+    bench.key("x")
+    bench.key("r")
+    bench.draw("mask", [(5, 5), (100, 80)])
+    bench.until("document.querySelector('#file-list .current .badge').textContent.startsWith('◐ 5')", 30)
+    assert bench.js("document.querySelector('#file-list .current .badge').className") == "badge odd"
+
+
+def test_folders_by_keyboard_and_after_a_reload(bench, scans):
+    (scans / "inner").mkdir()
+    write(scan_of(damaged((64, 100))), scans / "inner" / "x.gwy")
+    try:
+        bench.page.do("Page.reload")
+        bench.until("document.body?.dataset.ready && document.querySelector('#file-list .folder')", 60)
+        row = bench.js(
+            "(() => { const r = document.querySelector('#file-list .folder').getBoundingClientRect(); return [r.right - 12, r.top + r.height / 2]; })()"
+        )
+        bench.js("document.querySelector('#file-list .folder button').focus()")
+        bench.page.drag([tuple(row)] * 2)  # the row, not the word
+        bench.until("document.querySelector('#place').textContent === 'inner'")
+        focused = "document.activeElement.closest('li')?.textContent"
+        assert "one folder up" in bench.js(focused)
+        bench.key("ArrowDown")
+        assert "x.gwy" in bench.js(focused)
+        bench.key("ArrowUp")
+        assert "one folder up" in bench.js(focused)
+        bench.until("document.querySelector('#saved').textContent === 'saved'")
+        bench.js("new Promise((good) => setTimeout(good, 800))")
+        bench.page.do("Page.reload")
+        bench.until("document.body?.dataset.ready && document.querySelector('#place').textContent === 'inner'", 60)
+    finally:
+        (scans / "inner" / "x.gwy").unlink()
+        (scans / "inner").rmdir()
+
+
+def test_the_picture_as_seen_has_a_name_and_nothing_of_the_pointer(bench):
+    code = """(async () => {
+      const { emit, state } = await import('./static/js/store.js');
+      const { sketch } = await import('./static/js/sketch.js');
+      const kind = HTMLCanvasElement.prototype, old = kind.toBlob;
+      const blob = new Promise((good) => { kind.toBlob = function (take) { kind.toBlob = old; old.call(this, (b) => { good(b); take(b); }); }; });
+      %s
+      emit('figure');
+      const made = await createImageBitmap(await blob);
+      const canvas = new OffscreenCanvas(made.width, made.height), pen = canvas.getContext('2d');
+      pen.drawImage(made, 0, 0);
+      let sum = 0;
+      for (const v of pen.getImageData(0, 0, made.width, made.height).data) sum = (sum * 31 + v) | 0;
+      let ink = 0;
+      const head = pen.getImageData(0, 0, 200, 24).data;
+      for (let i = 0; i < head.length; i += 4) ink += Math.abs(head[i] - head[0]) > 60;
+      return [made.width, made.height, sum, ink, state.cursor];
+    })()"""
+    bench.until("document.querySelector('#legend').children.length > 0")
+    without = bench.js(code % "", 20)
+    with_ = bench.js(
+        code % "state.cursor = { x: 40, y: 30 }; sketch.caret = [50, 40]; sketch.panel = 'mask'; emit('cursor');", 20
+    )
+    assert without[:4] == with_[:4]
+    assert with_[4] == {"x": 40, "y": 30}
+    assert without[3] > 50
+    assert without[1] > bench.js("document.querySelector('#stage').getBoundingClientRect().height") + 26
+
+
 # ------------------------------------------------------------------ shortcuts
 
 VIEW = "window.__afmend.state.view"
@@ -456,10 +556,13 @@ def test_line_by_hand(bench):
 
 def test_roughness_table(bench, scans):
     bench.js("document.querySelector('#tab-roughness').click()")
-    bench.until("document.querySelectorAll('#dock-body tbody tr').length === 4")
-    text = bench.js("document.querySelector('#dock-body tbody tr:nth-child(3) td').textContent")
+    bench.until("document.querySelectorAll('#dock-body tbody tr').length === 5")
+    text = bench.js("document.querySelector('#dock-body tbody tr:nth-child(4) td').textContent")
     mended = afmend.repair(afmend.read(scans / "a.gwy"), "gwyddion")
     assert float(text.split()[0]) == pytest.approx(afmend.statistics(mended).Sq, rel=0.01)
+    rows = bench.js("[...document.querySelectorAll('#dock-body tbody tr')].slice(0, 2).map((r) => r.textContent)")
+    assert rows[0].startswith("as read, tilt included")
+    assert rows[1].startswith("plane removed")
 
 
 def test_step_height_by_hand(bench):
@@ -473,6 +576,10 @@ def test_step_height_by_hand(bench):
     bench.draw("mended", [(60, 10), (90, 40)])
     bench.until("document.querySelector('#dock-body .big')")
     assert bench.js("document.querySelector('#dock-body .big').textContent").startswith("10 nm from area 1")
+    assert bench.js("document.querySelector('#dock-body .warn')") is None
+    bench.draw("mended", [(5, 10), (30, 40)])
+    bench.draw("mended", [(40, 10), (90, 40)])
+    bench.until("document.querySelector('#dock-body .warn')?.textContent.startsWith('Area 2 is not flat')")
 
 
 def test_export_from_the_page_is_what_the_command_writes(bench, server, scans, tmp_path):
@@ -509,6 +616,21 @@ def test_batch_with_a_broken_file(bench, scans):
     )
     bench.js("[...document.querySelectorAll('#batch-state button')].find((b) => b.textContent === 'Review').click()")
     assert bench.js("document.querySelector('dialog tbody tr').textContent").startswith("c.spm")
+    bench.js("document.querySelector('dialog').close()")
+    before = (scans / "from_page" / "summary.csv").read_bytes()
+    bench.preset("topostats")
+    bench.key("Ctrl+b")
+    bench.js("document.querySelector('#batch-folder').value = 'from_page'")
+    bench.page.click("dialog button.main")
+    bench.until("document.querySelector('#batch-folder')?.value === 'from_page-2'", 30)
+    assert "from_page: that folder holds other files" in bench.js("document.querySelector('dialog .bad').textContent")
+    assert (scans / "from_page" / "summary.csv").read_bytes() == before
+    bench.page.click("dialog button.main")
+    bench.until(
+        "document.querySelector('#batch-state').textContent.match(/8 of 8, 1 failed, finished.*from_page-2/)", 120
+    )
+    assert (scans / "from_page-2" / "recipe.yaml").is_file()
+    assert (scans / "from_page" / "summary.csv").read_bytes() == before
 
 
 def test_unreadable_files_say_why(bench):
@@ -565,7 +687,11 @@ def test_the_gate_says_its_verdict_and_where(bench):
     )
     bench.js("document.querySelector('#tab-gate').click()")
     bench.until("document.querySelectorAll('.gate-said tr').length === 4")
-    assert "not yet to be relied on" in bench.js("document.querySelector('.gate-why').textContent")
+    assert "not yet to be relied on" in bench.js("document.querySelector('.gate-said').textContent")
+    listed = bench.js("document.querySelector('#file-list .current .gate').textContent")
+    assert listed.startswith("gate, not yet to be relied on: ")
+    assert not set("✓✗◐") & set(listed)
+    assert "rescan" not in listed
     assert bench.js("document.querySelector('.gate-said').textContent.match(/ost likely|no probability holds/)")
     assert bench.js("document.querySelectorAll('.gate-why li').length") > 0
     overlay = "(() => { const c = document.querySelector('#panel-original .overlay'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 0; i < d.length; i += 4) n += d[i + 3] > 0 && Math.abs(d[i] - d[i + 2]) > 60; return n; })()"

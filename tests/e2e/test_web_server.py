@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from afmend.formats import write
+from afmend.pipeline import Recipe
 from afmend.recipes import load_recipe
 from e2e_cli import cli
 from support import scan_of
@@ -280,8 +281,9 @@ def test_numbers_are_those_of_the_library(server):
 
     rows = server.json("POST", "/api/measure", wish())["rows"]
     mended = repair(read(server_folder(server) / "one.gwy"), "gwyddion")
-    assert rows[2]["Sq"] == pytest.approx(statistics(mended).Sq, rel=1e-12)
-    assert rows[3]["pixels"] < rows[2]["pixels"]
+    assert rows[1]["Sq"] < rows[0]["Sq"]
+    assert rows[3]["Sq"] == pytest.approx(statistics(mended).Sq, rel=1e-12)
+    assert rows[4]["pixels"] < rows[3]["pixels"]
 
 
 def server_folder(server):
@@ -387,6 +389,49 @@ def test_batch_with_a_broken_file_and_own_recipes(server, folder):
     import shutil
 
     shutil.rmtree(folder / "mended")
+
+
+def test_results_go_into_the_open_folder_and_never_over_another_batch(tmp_path):
+    inner = tmp_path / "scans" / "mix"
+    inner.mkdir(parents=True)
+    for name, seed in (("p", 1), ("q", 2)):
+        write(scan_of(damaged((64, 100), seed=seed)), inner / f"{name}.gwy")
+    server = start(tmp_path / "scans", tmp_path / "state")
+    server.enter()
+    try:
+        names = ("root/mix/p.gwy", "root/mix/q.gwy")
+        order = {"wishes": [wish(name) for name in names], "write": ["csv"], "place": "root/mix", "folder": "mended"}
+        assert finished(server, order)["state"] == "done"
+        first = (inner / "mended" / "p.gwy.csv").read_bytes()
+        assert sorted(path.name for path in (tmp_path / "scans").iterdir()) == ["mix"]
+        assert finished(server, {**order, "resume": True})["files"][names[0]]["reused"]
+        plane = {**order, "wishes": [wish(name, [{"step": "level.plane", "params": {}}]) for name in names]}
+        refused = server.json("POST", "/api/batch", plane, status=409)["error"]
+        assert (refused["kind"], refused["free"]) == ("TakenError", "mended-2")
+        part = server.json("POST", "/api/batch", {**order, "wishes": order["wishes"][:1]}, status=409)["error"]
+        assert part["free"] == "mended-2"
+        assert (inner / "mended" / "p.gwy.csv").read_bytes() == first
+        assert finished(server, {**plane, "folder": "mended-2"})["state"] == "done"
+        assert server.json("POST", "/api/batch", plane, status=409)["error"]["free"] == "mended-3"
+        assert finished(server, {**plane, "replace": True})["state"] == "done"
+        assert (inner / "mended" / "p.gwy.csv").read_bytes() != first
+        assert load_recipe(inner / "mended" / "recipe.yaml").steps[0].step == "level.plane"
+        (inner / "own").mkdir()
+        (inner / "own" / "p.gwy.csv").write_text("mine")
+        server.json("POST", "/api/batch", {**order, "folder": "own"}, status=409)
+        server.json("POST", "/api/batch", {**order, "place": "upload"}, status=422)
+        server.json("POST", "/api/batch", {**order, "place": "root/none"}, status=422)
+    finally:
+        server.close()
+
+
+def test_recipes_stand_beside_the_results(server):
+    wishes = [wish(), wish("root/two.h5", steps=AUTO)]
+    job = finished(server, {"wishes": wishes, "write": ["csv"]})
+    assert {"recipe.yaml", "two.h5.recipe.yaml"} <= set(job["outputs"])
+    at = job["outputs"].index("two.h5.recipe.yaml")
+    text = server.ask("GET", f"/api/output/{job['id']}/file/{at}")[2].decode()
+    assert [use.step for use in Recipe.from_yaml(text).steps] == [use["step"] for use in AUTO]
 
 
 @pytest.mark.parametrize("folder_name", ["../out", "/etc/out", "a/b", "..", "C:\\out", "CON", "x."])

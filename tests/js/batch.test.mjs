@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { standing } from "../../src/afmend/apps/web/static/js/numbers.js";
 
-globalThis.document ??= { addEventListener() {} };
-globalThis.window ??= { addEventListener() {} };
-const { outliers } = await import("../../src/afmend/apps/web/static/js/batch.js");
-
-const batch = (count, change = {}) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, { Sq_mended: 1 + 0.05 * i, invented_percent: 0.2, ...change[i] }]));
-
-test("few files, or files that are merely different, are not called unusual", () => {
-  assert.equal(outliers(batch(6, { 0: { Sq_mended: 900 } })).size, 0);
-  assert.equal(outliers(batch(9, { 2: { invented_percent: 1.9 } })).size, 0);
-  const mixed = Object.fromEntries([0.05, 0.3, 1, 4, 8, 14, 90, 600, 1250].map((v, i) => [i, { Sq_mended: v, invented_percent: 0 }]));
-  assert.equal(outliers(mixed).size, 0);
-});
-
-test("what stands out of a batch is named", () => {
-  const found = outliers(batch(12, { 3: { Sq_mended: 40 }, 5: { invented_percent: 30 }, 7: { Sq_mended: null } }));
-  assert.deepEqual([...found], [["f3", "roughness"], ["f5", "share filled"]]);
+test("a check mark stands only where all was measured and little invented", () => {
+  assert.deepEqual(standing(0, 0, 0), { kind: "good", text: "✓ nothing to fill" });
+  assert.deepEqual(standing(1.13, 0, 0), { kind: "good", text: "✓ 1.1 % filled" });
+  assert.deepEqual(standing(24, 0, 0), { kind: "odd", text: "◐ 24 % filled" });
+  assert.deepEqual(standing(0, 16, 16), { kind: "odd", text: "◐ 16 % open (16 % never measured)" });
+  assert.deepEqual(standing(17, 0, 16), { kind: "odd", text: "◐ 17 % filled (16 % never measured)" });
+  assert.deepEqual(standing(2, 1, 0), { kind: "odd", text: "◐ 2 % filled, 1 % open" });
 });

@@ -18,11 +18,11 @@ test("a drag is one entry, the next drag another", () => {
   assert.equal(wish().steps[0].params.value, 3);
   undo();
   assert.deepEqual(wish().steps[0].params, {});
-  assert.equal(undo(), "");
+  assert.equal(undo(), null);
   redo();
   redo();
   assert.equal(wish().steps[0].params.value, 5);
-  assert.equal(redo(), "");
+  assert.equal(redo(), null);
 });
 
 test("drawings and parameters share one history", () => {
@@ -51,4 +51,14 @@ test("the history does not grow without end", () => {
   start();
   for (let i = 0; i < 500; i++) change("x", setting(i));
   assert.equal(undoable().depth, 300);
+});
+
+test("what was undone names its file, and none where all are touched", () => {
+  start();
+  change("draw", (work) => withStrokes(work, "root/a", [{ layer: "add", tool: "lasso", polygons: [] }]));
+  change("p", setting(3));
+  assert.deepEqual(undo(), { label: "p", ref: "" });
+  assert.deepEqual(undo(), { label: "draw", ref: "root/a" });
+  state.doc = { ref: "root/b", name: "b", frame: 0, channel: null };
+  assert.deepEqual(redo(), { label: "draw", ref: "root/a" });
 });

@@ -152,6 +152,15 @@ class Channel:
         return self.missing & ~self.invented
 
     @property
+    def left_open(self) -> Mask:
+        """Holes that nobody filled; where the tip never touched ("untouched"), heights are bounds, not holes."""
+        found = self.missing.copy()
+        for name, mask in self.masks.artifact.items():
+            if name != "untouched":
+                found |= mask
+        return found & ~self.invented
+
+    @property
     def artifact(self) -> Mask:
         """Pixels measured wrongly, of any kind."""
         return self.masks.union("artifact", shape=self.shape)

@@ -154,6 +154,7 @@ def _numbers(scan: Scan, mended: Scan, key: ChannelKey) -> dict[str, Any]:
     row: dict[str, Any] = {
         "unit": channel.unit,
         "invented_percent": 100.0 * float(channel.invented.mean()),
+        "open_percent": 100.0 * float(channel.left_open.mean()),
         "missing_percent": 100.0 * float(channel.missing.mean()),
         "artifact_percent": 100.0 * float(channel.artifact.mean()),
         "artifacts": " ".join(sorted(channel.masks.artifact)),

@@ -140,7 +140,7 @@ def flags_frame(channel: Channel, grid: Grid, most_px: int = 0, panel: str = "fl
     for name, mask in channel.masks.artifact.items():
         if name != "untouched":
             others |= mask
-    left = others & ~invented
+    left = channel.left_open
     out[left] |= OPEN
     bound = channel.masks.artifact.get("untouched")
     if bound is not None:
@@ -148,7 +148,7 @@ def flags_frame(channel: Channel, grid: Grid, most_px: int = 0, panel: str = "fl
     if channel.uncertainty is not None:
         out[np.isinf(channel.uncertainty)] |= NO_BAR
     counts = {"invented": int(invented.sum()), "open": int(left.sum()), "no_bar": int((out & NO_BAR > 0).sum()),
-              "untouched": int((out & UNTOUCHED > 0).sum())}  # fmt: skip
+              "untouched": int((out & UNTOUCHED > 0).sum()), "missing": int(channel.missing.sum())}  # fmt: skip
     out = _most(out, most_px)
     return message(
         {**_head(panel, key, channel, grid), "dtype": "u1", "shape": out.shape, "counts": counts}, out.data.cast("B")

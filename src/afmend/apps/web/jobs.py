@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
-from afmend.apps.batch import Job, JobResult, Order, run_batch
+from afmend.apps.batch import Job, JobResult, Order, plan, run_batch
 from afmend.apps.batch.summary import finite, rows_of
 from afmend.errors import AfmendError
+from afmend.formats.register import replacing
 
 State = Literal["running", "done", "stopped", "failed"]
 MOST_JOBS = 50
+FEWEST = 8
+"""Files from which on some can be called unusual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Running:
         files = dict(self.files)
         done, total = len(files), len(self.tasks)
         fresh = [one["seconds"] for one in files.values() if not one["reused"]]
+        odd = unusual(files)
+        files = {ref: {**one, "odd": odd.get(ref, "")} for ref, one in files.items()}
         left = (total - done) * sum(fresh) / len(fresh) if fresh and self.state == "running" else None
         return {
             "id": self.id, "state": self.state, "done": done, "total": total, "error": self.error, "left_s": left,
@@ -60,6 +68,26 @@ class Running:
         return sorted(
             path for path in self.out.rglob("*") if path.is_file() and not _hidden(path.relative_to(self.out))
         )
+
+
+def unusual(files: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Name the files whose numbers lie far from the middle of their batch, and which number that is.
+
+    Roughness is compared by its ratio. Few files have no middle.
+    """
+    found: dict[str, str] = {}
+    for name, words, least in (("Sq_mended", "roughness", 0.1), ("invented_percent", "share filled", 1.0)):
+        values = {ref: float(one[name]) for ref, one in files.items() if one.get(name) is not None}
+        if name == "Sq_mended":
+            values = {ref: math.log10(max(value, 1e-12)) for ref, value in values.items()}
+        if len(values) < FEWEST:
+            continue
+        middle = median(values.values())
+        spread = max(least, 1.4826 * median(abs(value - middle) for value in values.values()))
+        for ref, value in values.items():
+            if abs(value - middle) > 4 * spread:
+                found.setdefault(ref, words)
+    return found
 
 
 def _hidden(path: Path) -> bool:
@@ -78,6 +106,10 @@ class Jobs:
     def get(self, name: str) -> Running | None:
         """Return a batch by its id, or None."""
         return self._jobs.get(name)
+
+    def writes_to(self, out: Path) -> bool:
+        """Say whether a batch is writing to a folder now."""
+        return any(job.state == "running" and job.out == out for job in self._jobs.values())
 
     def start(self, tasks: Sequence[Task], order: Order) -> Running:
         """Start a batch; it writes what ``afmend repair`` writes. Recipes and channels are those of the tasks."""
@@ -98,31 +130,54 @@ class Jobs:
                 job.thread.join(timeout=10)
 
 
+def jobs_of(tasks: Sequence[Task], order: Order) -> list[Job]:
+    """List what a batch will do, file by file."""
+    by_path = {str(task.path): task for task in tasks}
+    return [_own(job, by_path) for job in plan([task.path for task in tasks], order)]
+
+
+def _own(job: Job, by_path: Mapping[str, Task]) -> Job:
+    task = by_path[job.path]
+    return replace(job, recipe=task.recipe, channel=task.channel)
+
+
+def _write_recipes(tasks: Sequence[Task], order: Order) -> None:
+    """Write the recipe of most files, and those of the others beside their results."""
+    common = Counter(task.recipe for task in tasks).most_common(1)[0][0]
+    own = {Path(f"{job.stem}.recipe.yaml"): job.recipe for job in jobs_of(tasks, order) if job.recipe != common}
+    for path, recipe in {order.out / "recipe.yaml": common, **own}.items():
+        with replacing(path) as temporary:
+            temporary.write_text(recipe, encoding="utf-8")
+
+
 def _run(running: Running, order: Order) -> None:
     by_path: Mapping[str, Task] = {str(task.path): task for task in running.tasks}
 
     def change(job: Job) -> Job:
-        task = by_path[job.path]
-        return replace(job, recipe=task.recipe, channel=task.channel)
+        return _own(job, by_path)
 
     def watch(result: JobResult, _done: int, _of: int) -> None:
         running.files[by_path[result.path].ref] = _facts(result)
 
     try:
         run_batch([task.path for task in running.tasks], order, watch, change=change, stop=running.stop.is_set)
+        _write_recipes(running.tasks, order)
         running.state = "stopped" if running.stop.is_set() and len(running.files) < len(running.tasks) else "done"
     except (AfmendError, OSError) as error:
         running.error, running.state = str(error), "failed"
 
 
 def _facts(result: JobResult) -> dict[str, Any]:
+    """Return what the page shows of a file; of the frames of a movie, shares are those of the worst."""
     rows: list[dict[str, Any]] = [finite(row) for row in rows_of([result])]
-    numbers = ("Sq_as_read", "Sq_mended", "invented_percent", "artifact_percent", "missing_percent")
     first = rows[0] if rows else {}
+    shares = ("invented_percent", "artifact_percent", "missing_percent", "open_percent")
     return {
         "good": result.good, "reused": result.reused, "seconds": result.seconds, "images": len(result.scans),
         "error": next((row["error"] for row in rows if row.get("error")), ""),
         "unit": first.get("unit", ""), "verdict": first.get("verdict", ""), "action": first.get("action", ""),
-        "artifacts": first.get("artifacts", ""),
-        **{name: first.get(name) for name in numbers},
+        "artifacts": first.get("artifacts", ""), "probability": first.get("probability"),
+        "strange": bool(first.get("strange")),
+        **{name: first.get(name) for name in ("Sq_as_read", "Sq_mended")},
+        **{name: max((row[name] for row in rows if row.get(name) is not None), default=None) for name in shares},
     }  # fmt: skip

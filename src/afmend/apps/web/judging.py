@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,29 @@ class Judging:
                 return self._kept[key]
         found, _ = self._reader.ask(path, want="gate", frame=frame, channel=channel)
         answer: dict[str, Any] = finite(found)
+        if answer.get("judged"):
+            answer["judged"]["why"] = why(answer["judged"])
         with self._lock:
             self._kept[key] = answer
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return answer
+
+
+def why(judged: Mapping[str, Any]) -> str:
+    """Say what is likeliest, and why the gate does not decide."""
+    from afmend.artifacts.gate.judge import LOOK
+
+    verdict, chance = judged["verdict"], judged["probabilities"]
+    if judged["strange"]:
+        share = judged["familiarity"] or 0.0
+        few = "none" if share < 0.001 else f"{share:.1%}"
+        return (
+            f"unlike what the gate was calibrated on ({few} of those scans were as unusual): no probability holds, "
+            f"{verdict} is a guess"
+        )
+    others = [f"{name} ({chance[name]:.0%})" for name in judged["plausible"] if name != verdict]
+    doubt = ", which is too little for a verdict" if judged["action"] == LOOK else ""
+    if others:
+        doubt = f", but {' and '.join(others)} cannot be excluded"
+    return f"most likely {verdict} ({chance[verdict]:.0%}){doubt}"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import re
 import secrets
+import threading
 import zipfile
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,17 +18,24 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from afmend.apps.batch import Order
+from afmend.apps.batch.journal import holds_only
 from afmend.apps.web.compose import Wish
 from afmend.apps.web.engine import Engine
 from afmend.apps.web.guard import REPORT_POLICY
-from afmend.apps.web.jobs import Jobs, Running, Task
-from afmend.apps.web.requests import parsed
+from afmend.apps.web.jobs import Jobs, Running, Task, jobs_of
+from afmend.apps.web.requests import facts_of, parsed
 from afmend.apps.web.roots import Roots, plain_name
-from afmend.errors import BadParameterError, WriteError
+from afmend.errors import AfmendError, BadParameterError, WriteError
 
 MOST_FILES = 5000
 SHOWN = {".png": "image/png", ".html": "text/html"}
 """Outputs that a browser may show; everything else is a download."""
+
+
+class TakenError(AfmendError):
+    """A folder for results holds something else; ``free`` is a name that is free."""
+
+    free = ""
 
 
 class BatchWish(BaseModel):
@@ -33,7 +44,9 @@ class BatchWish(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     wishes: tuple[Wish, ...] = Field(min_length=1, max_length=MOST_FILES)
     write: tuple[str, ...] = Field(("h5", "gwy", "png"), max_length=20)
+    place: str = Field("root", max_length=5000)
     folder: str = Field("", max_length=100)
+    replace: bool = False
     report: bool = True
     resume: bool = False
     workers: int = Field(1, ge=1, le=64)
@@ -48,6 +61,7 @@ class Outputs:
         self._engine = engine
         self._jobs = jobs
         self._scratch = scratch
+        self._starting = threading.Lock()
 
     def routes(self) -> list[Route]:
         """List the routes."""
@@ -62,7 +76,10 @@ class Outputs:
     async def start(self, request: Request) -> Response:
         """Start a batch: into a folder beside the scans, or, without one, for download."""
         wanted = await parsed(request, BatchWish)
-        running = await asyncio.to_thread(self._start, wanted)
+        try:
+            running = await asyncio.to_thread(self._start, wanted)
+        except TakenError as error:
+            return JSONResponse({"error": {**facts_of(error), "free": error.free}}, 409)
         return JSONResponse(running.to_json())
 
     def _start(self, wanted: BatchWish) -> Running:
@@ -80,18 +97,42 @@ class Outputs:
         ]
         if len({task.path for task in tasks}) < len(tasks):
             raise BadParameterError("a file is named twice", now="Name every file once.")
-        out = self._out(wanted.folder)
+        out = self._out(wanted.place, wanted.folder)
         endings = tuple(dict.fromkeys(wanted.write))
         order = Order(out, tasks[0].recipe, tasks[0].channel, endings, report=wanted.report, workers=wanted.workers,
                       resume=wanted.resume, gate=TASK if wanted.gate else None)  # fmt: skip
-        return self._jobs.start(tasks, order)
+        with self._starting:
+            if wanted.folder:
+                self._check_free(tasks, order, replace=wanted.replace)
+            return self._jobs.start(tasks, order)
 
-    def _out(self, folder: str) -> Path:
+    def _check_free(self, tasks: Sequence[Task], order: Order, *, replace: bool) -> None:
+        """Refuse a folder that holds anything but results of the same order, unless that may be replaced.
+
+        Raises
+        ------
+        TakenError
+        """
+        out = order.out
+        if self._jobs.writes_to(out):
+            what = "a batch is writing into that folder"
+        elif replace or holds_only(out, jobs_of(tasks, order)):
+            return
+        else:
+            what = "that folder holds other files, perhaps results of another batch"
+        free = free_name(out)
+        error = TakenError(what, where=out.name, now=f"{free} is free.")
+        error.free = free
+        raise error
+
+    def _out(self, place: str, folder: str) -> Path:
         if not folder:
             return self._scratch / "out" / secrets.token_hex(6)
         if plain_name(folder) != folder:
             raise BadParameterError(f"{folder!r} is no plain folder name", now=f"Take {plain_name(folder)!r}.")
-        return self._roots.path(f"root/{folder}")
+        if place.partition("/")[0] != "root" or not self._roots.path(place).is_dir():
+            raise BadParameterError("the open folder is gone", now="Open another folder.")
+        return self._roots.path(f"{place}/{folder}")
 
     async def state(self, request: Request) -> Response:
         """Say how far a batch is."""
@@ -124,6 +165,12 @@ class Outputs:
         target = self._scratch / f"{job.id}.zip"
         await asyncio.to_thread(_zip, target, job.out, files)
         return FileResponse(target, media_type="application/zip", filename="afmend.zip")
+
+
+def free_name(folder: Path) -> str:
+    """Return the folder's name with the first number behind it that no file or folder beside it has."""
+    base = re.sub(r"-\d+$", "", folder.name)
+    return next(name for n in count(2) if not (folder.parent / (name := f"{base}-{n}")).exists())
 
 
 def _file(path: Path, *, shown: bool) -> Response:

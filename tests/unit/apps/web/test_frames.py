@@ -103,7 +103,7 @@ def test_flags_and_error_bars():
     channel = marked().evolve(uncertainty=sigma)
     head, payload = one(frames.flags_frame(channel, GRID))
     assert list(payload) == [0, frames.INVENTED, 0, 0, 0, frames.INVENTED | frames.NO_BAR]
-    assert head["counts"] == {"invented": 2, "open": 0, "no_bar": 1, "untouched": 0}
+    assert head["counts"] == {"invented": 2, "open": 0, "no_bar": 1, "untouched": 0, "missing": 0}
 
     head, payload = one(frames.sigma_frame(channel, GRID))
     shown = np.frombuffer(payload, "<f4")
@@ -141,7 +141,7 @@ def test_what_no_tip_touched_is_a_bound_not_a_hole():
     )
     assert list(payload) == [frames.UNTOUCHED, frames.OPEN, 0, 0, 0, frames.OPEN]
     assert head["panel"] == "tip_flags"
-    assert head["counts"] == {"invented": 0, "open": 2, "no_bar": 0, "untouched": 1}
+    assert head["counts"] == {"invented": 0, "open": 2, "no_bar": 0, "untouched": 1, "missing": 0}
 
 
 @pytest.mark.parametrize("shape", [(40, 60), (41, 60)])

@@ -1,9 +1,10 @@
 // Many files: start, watch, stop, review with the unusual ones first; and exports of the file in sight.
 
 import { byId, dialog, fill, h, say, sentence } from "./dom.js";
-import { chosen, files, nameOf, openFile } from "./files.js";
+import { chosen, files, nameOf, openFile, placeName } from "./files.js";
+import { gateWords } from "./gate.js";
 import { api } from "./net.js";
-import { duration, plain, quantity } from "./numbers.js";
+import { duration, quantity, standing } from "./numbers.js";
 import { emit, state, strokesOf, wish, wishOf } from "./store.js";
 
 const KINDS = { h5: "HDF5 (whole history)", gwy: "Gwyddion", png: "PNG picture", csv: "CSV statistics", tiff: "TIFF", gsf: "GSF", npz: "NumPy", txt: "text" };
@@ -24,41 +25,44 @@ export function askBatch() {
     say("There are no files in the list.", "bad");
     return;
   }
-  const folder = h("input", { type: "text", id: "batch-folder", value: "mended" });
-  const copies = h("input", { type: "checkbox", id: "batch-copies" });
-  const regions = h("input", { type: "checkbox", id: "batch-regions" });
-  const resume = h("input", { type: "checkbox", id: "batch-resume", checked: true });
-  const gate = h("input", { type: "checkbox", id: "batch-gate" });
-  const own = list.filter((one) => one.ref in state.work.own).length;
-  const drawn = strokesOf().length;
-  const where = h("label", {}, "Folder for the results, inside of the open one ", folder);
-  const start = h("button", { type: "submit", class: "main" }, `Mend ${list.length} files`);
-  const form = h("form", { onsubmit: (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const same = regions.checked ? strokesOf() : [];
-    const wishes = list.map(({ ref }) => ({ ...wishOf(ref), ...(same.length && !strokesOf(ref).length ? { strokes: same.map(({ layer, polygons }) => ({ layer, polygons })) } : {}) }));
-    box.close();
-    startBatch({ wishes, write: ticked(form), folder: copies.checked ? "" : folder.value.trim(), report: true, resume: resume.checked, gate: gate.checked });
-  } },
-  h("p", { text: `Recipe ${state.work.common.name}${own ? `; ${own} files have a recipe of their own` : ""}. Drawings stay with their files.` }),
-  formats(["h5", "gwy", "png"]), where,
-  h("label", {}, copies, "Do not write there: let me download the results"),
-  drawn ? h("label", {}, regions, `Use the ${drawn} drawings of this scan for every file without its own`) : null,
-  h("label", { title: "A first model, not yet to be relied on; the same as `afmend repair --gate`" }, gate, "Ask the gate first: fill nothing in scans that are good, flag hopeless ones"),
-  h("label", {}, resume, "Keep what an earlier run of the same order finished"), start);
+  const form = byId("batch-words").content.firstElementChild.cloneNode(true);
   const box = dialog("Mend many files", [form]);
+  const own = list.filter((one) => one.ref in state.work.own).length;
+  const [about, problem] = form.querySelectorAll("p");
+  const [folder, replace] = [byId("batch-folder"), byId("batch-replace")];
+  const start = form.querySelector("button");
+  let taken = "";
+  about.textContent = `Recipe ${state.work.common.name}${own ? `; ${own} files have a recipe of their own` : ""}. Drawings stay with their files.`;
+  about.after(formats(["h5", "gwy", "png"]));
+  form.querySelector("#batch-place").textContent = placeName();
+  byId("batch-regions").parentNode.hidden = !strokesOf().length;
+  start.textContent = `Mend ${list.length} files`;
+  form.addEventListener("submit", async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const is = (/** @type {string} */ name) => byId(`batch-${name}`).checked;
+    const same = is("regions") ? strokesOf() : [];
+    const wishes = list.map(({ ref }) => ({ ...wishOf(ref), ...(same.length && !strokesOf(ref).length ? { strokes: same.map(({ layer, polygons }) => ({ layer, polygons })) } : {}) }));
+    const target = is("copies") ? "" : replace.checked ? taken : folder.value.trim();
+    try {
+      await startBatch({ wishes, write: ticked(form), place: state.place, folder: target, replace: replace.checked, report: true, resume: is("resume"), gate: is("gate") });
+      box.close();
+    } catch (error) {
+      const found = /** @type {any} */ (error).error;
+      problem.textContent = found ? sentence(found) : String(error);
+      if (!found?.free) return;
+      problem.textContent += " Press the button again to write there.";
+      [taken, folder.value] = [target, found.free];
+      replace.parentNode.hidden = false;
+    }
+  });
   start.focus();
 }
 
 /** @param {any} order */
 export async function startBatch(order) {
-  try {
-    const job = await api("batch", order);
-    watch(job.id);
-    emit("batch");
-  } catch (error) {
-    say(sentence(/** @type {any} */ (error).error), "bad");
-  }
+  const job = await api("batch", order);
+  watch(job.id);
+  emit("batch");
 }
 
 /** Follow a batch, also after a reload, and while the server is lost. @param {string} id */
@@ -84,42 +88,23 @@ export async function watch(id) {
 
 /** @param {any} job */
 function verdicts(job) {
-  const odd = outliers(job.files);
   for (const [ref, one] of Object.entries(job.files)) {
     const found = /** @type {any} */ (one);
-    const kind = !found.good ? "error" : odd.has(ref) ? "odd" : "good";
-    const filled = Number.isFinite(found.invented_percent) ? `${plain(found.invented_percent, 2)} % filled` : "";
-    const text = kind === "error" ? `✗ ${reason(found, ref)}` : kind === "odd" ? `⚠ ${odd.get(ref)} unusual; ${filled}` : `✓ ${filled}`;
-    state.verdicts[ref] = { kind, text };
+    state.verdicts[ref] = became(found, ref);
     emit("verdict", ref);
   }
 }
 
+/** What became of a file. @param {any} one @param {string} ref */
+function became(one, ref) {
+  if (!one.good) return { kind: "error", text: `✗ ${reason(one, ref)}` };
+  const found = standing(one.invented_percent ?? 0, one.open_percent ?? 0, one.missing_percent ?? 0);
+  if (one.images > 1) found.text += `, worst of ${one.images} frames`;
+  return one.odd ? { kind: "odd", text: `⚠ ${one.odd} unusual; ${found.text.slice(2)}` } : found;
+}
+
 /** Why a file failed; its name stands beside it. @param {any} one @param {string} ref */
 const reason = (one, ref) => one.error.replace(/^\w+Error: /, "").replace(`${nameOf(ref)}: `, "");
-
-const FEWEST = 8; // files from which on some can be called unusual
-
-/** Files whose numbers lie far from the middle of the batch, and which number. Roughness is compared by its ratio. @param {Record<string, any>} all @returns {Map<string, string>} */
-export function outliers(all) {
-  const found = new Map();
-  /** @type {[string, string, (v: number) => number, number][]} */
-  const kinds = [["Sq_mended", "roughness", (v) => Math.log10(Math.max(v, 1e-12)), 0.1], ["invented_percent", "share filled", (v) => v, 1]];
-  for (const [name, words, scale, least] of kinds) {
-    const values = Object.entries(all).filter(([, one]) => Number.isFinite(one[name])).map(([ref, one]) => /** @type {[string, number]} */ ([ref, scale(one[name])]));
-    if (values.length < FEWEST) continue;
-    const middle = median(values.map(([, v]) => v));
-    const spread = Math.max(least, 1.4826 * median(values.map(([, v]) => Math.abs(v - middle))));
-    for (const [ref, v] of values) if (Math.abs(v - middle) > 4 * spread && !found.has(ref)) found.set(ref, words);
-  }
-  return found;
-}
-
-/** @param {number[]} values */
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
-}
 
 /** @param {any} job */
 function progress(job) {
@@ -139,17 +124,15 @@ function progress(job) {
 
 /** The files of a batch, failed and unusual ones first. @param {any} job */
 function review(job) {
-  const odd = outliers(job.files);
-  const rank = (/** @type {string} */ ref) => (!job.files[ref].good ? 0 : odd.has(ref) ? 1 : 2);
+  const rank = (/** @type {string} */ ref) => ["✗", "⚠", "◐", "✓"].indexOf(became(job.files[ref], ref).text[0]);
   const refs = Object.keys(job.files).sort((a, b) => rank(a) - rank(b));
   const row = (/** @type {string} */ ref) => {
     const one = job.files[ref];
-    const words = !one.good ? reason(one, ref) : `${odd.has(ref) ? `mended; ${odd.get(ref)} unusual` : "mended"}${one.verdict ? `; gate: ${one.verdict}, ${one.action}` : ""}`;
     return h("tr", {}, h("th", { scope: "row" }, h("button", { class: "quiet", onclick: () => { box.close(); openFile(ref, nameOf(ref)); } }, nameOf(ref))),
-      h("td", { text: `${["✗", "⚠", "✓"][rank(ref)]} ${words}` }), h("td", { class: "number", text: Number.isFinite(one.Sq_mended) ? quantity(one.Sq_mended, one.unit) : "–" }),
-      h("td", { class: "number", text: Number.isFinite(one.invented_percent) ? `${plain(one.invented_percent, 2)} %` : "–" }), h("td", { text: one.artifacts }));
+      h("td", { text: `${became(one, ref).text}${one.verdict ? `; ${gateWords(one)}` : ""}` }), h("td", { class: "number", text: Number.isFinite(one.Sq_mended) ? quantity(one.Sq_mended, one.unit) : "–" }),
+      h("td", { text: one.artifacts }));
   };
-  const box = dialog("What became of the files", [h("table", { class: "review" }, h("thead", {}, h("tr", {}, ...["file", "verdict", "Sq", "filled", "artifacts"].map((name) => h("th", { scope: "col", text: name })))), h("tbody", {}, ...refs.map(row)))], { wide: true });
+  const box = dialog("What became of the files", [h("table", { class: "review" }, h("thead", {}, h("tr", {}, ...["file", "state", "Sq", "artifacts"].map((name) => h("th", { scope: "col", text: name })))), h("tbody", {}, ...refs.map(row)))], { wide: true });
 }
 
 // ------------------------------------------------------------------ exports

@@ -24,15 +24,15 @@ function reach(group) {
 /** What each bar shows already. @type {WeakMap<HTMLCanvasElement, string>} */
 const drawn = new WeakMap();
 
-/** @param {HTMLCanvasElement} canvas @param {import("./scene.js").Panel} panel */
-export function drawBar(canvas, panel) {
+/** @param {HTMLCanvasElement} canvas @param {import("./scene.js").Panel} panel @param {boolean} [ends] What can be dragged. */
+export function drawBar(canvas, panel, ends = true) {
   const dpr = window.devicePixelRatio || 1;
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", PLAIN));
   const [width, height] = [canvas.width / dpr, canvas.height / dpr];
   const group = groupOf(panel);
   const [low, high] = group === "sigma" ? sigmaLimits() : limits(group);
   const [a, b] = reach(group);
-  const sign = [canvas.width, canvas.height, group, low, high, a, b, mapOf(panel), document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
+  const sign = [ends, canvas.width, canvas.height, group, low, high, a, b, mapOf(panel), document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
   if (drawn.get(canvas) === sign) return;
   drawn.set(canvas, sign);
   const table = tableOf(group === "diff" ? "difference" : group === "sigma" ? "blue" : mapOf(panel));
@@ -56,7 +56,7 @@ export function drawBar(canvas, panel) {
     pen.fillRect(14, row, 3, 1);
     pen.fillText(round(value), 19, row + 3.5);
   }
-  if (group !== "sigma") for (const end of [low, high]) {
+  if (ends && group !== "sigma") for (const end of [low, high]) {
     const row = y(end);
     pen.beginPath();
     pen.moveTo(0, row - 4);

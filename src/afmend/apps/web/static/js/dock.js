@@ -182,6 +182,7 @@ async function step() {
     fill(byId("dock-body"),
       h("p", { class: "big", text: `${quantity(found.step, unit)} from area 1 to area 2` }),
       h("p", { text: `Medians: ${quantity(found.step_of_medians, unit)}. Standard error at least ${quantity(found.standard_error, unit, found.step)}: neighboring pixels are not independent.` }),
+      ...found.warnings.map((/** @type {string} */ text) => h("p", { class: "warn", text })),
       ...["first", "second"].map((name, i) => h("p", { class: "dim", text: `Area ${i + 1}: mean ${quantity(found[name].mean, unit)}, deviation ${quantity(found[name].deviation, unit)}, ${found[name].pixels} measured pixels` })),
       h("button", { onclick: () => { state.areas = []; emit("areas"); emit("shapes"); } }, "Clear"));
   } catch (error) {

@@ -12,7 +12,6 @@ let entries = [];
 const thumbs = new Map();
 /** @type {Set<string>} */
 export const chosen = new Set();
-let place = "root";
 let opening = 0;
 /** @type {string[]} */
 const waiting = [];
@@ -29,6 +28,7 @@ export function makeFiles() {
   byId("upload").addEventListener("click", () => picker.click());
   picker.addEventListener("change", () => { upload([...picker.files]); picker.value = ""; });
   byId("filter").addEventListener("input", list);
+  byId("file-list").addEventListener("keydown", upAndDown);
   byId("choose-all").addEventListener("change", () => {
     for (const file of files()) if (byId("choose-all").checked) chosen.add(file.ref); else chosen.delete(file.ref);
     list();
@@ -49,17 +49,22 @@ export function files() {
 export async function browse(ref) {
   try {
     const found = await api(`browse?ref=${encodeURIComponent(ref)}`);
-    place = found.ref;
+    state.place = found.ref;
+    emit("place");
     entries = found.entries;
     if (found.cut) say("The folder holds more than 5000 entries; the first are shown.", "bad");
     list();
+    return true;
   } catch (error) {
     say(sentence(/** @type {any} */ (error).error) || "The folder cannot be listed.", "bad");
+    return false;
   }
 }
 
 function list() {
   const box = byId("file-list");
+  const { place } = state;
+  const held = box.contains(document.activeElement) ? document.activeElement?.closest("li")?.dataset.ref ?? "" : null;
   watcher.disconnect();
   const wanted = byId("filter").value.toLowerCase();
   const folders = entries.filter((one) => one.folder && one.name.toLowerCase().includes(wanted));
@@ -68,10 +73,23 @@ function list() {
   rows.push(...folders.map(folderRow), ...files().map(fileRow));
   if (!rows.length) rows.push(h("li", { class: "dim", text: "No files here. Drop scans anywhere on the page." }));
   fill(box, ...rows);
+  if (held !== null) (rowOf(held) ?? box).querySelector("button")?.focus(); // entering a folder takes nobody's place away
   keepOnly((ref) => rowOf(ref) !== null);
   for (const row of box.querySelectorAll("[data-ref]")) watcher.observe(row);
-  byId("place").textContent = place === "root" ? state.schema?.root ?? "" : decodeURIComponent(place.split("/").slice(1).join("/"));
+  byId("place").textContent = placeName();
   counts();
+}
+
+/** The open folder, as people call it. */
+export const placeName = () => (state.place === "root" ? state.schema?.root ?? "" : decodeURIComponent(state.place.slice(5)));
+
+/** The arrow keys go from row to row. @param {KeyboardEvent} event */
+function upAndDown(event) {
+  const side = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" }[event.key];
+  if (!side) return;
+  event.preventDefault();
+  const row = /** @type {any} */ (event.target).closest("li");
+  row?.[side]?.querySelector("button")?.focus();
 }
 
 function counts() {
@@ -92,7 +110,7 @@ function fileRow(one) {
   const box = h("input", { type: "checkbox", checked: chosen.has(one.ref), "aria-label": `Choose ${one.name}`, onchange: () => { if (box.checked) chosen.add(one.ref); else chosen.delete(one.ref); counts(); } });
   const row = h("li", { class: "file", data: { ref: one.ref } }, box,
     h("button", { class: "quiet open", title: one.name, onclick: () => openFile(one.ref, one.name) },
-      h("span", { class: "thumb" }), h("span", { class: "words" }, h("span", { class: "name", text: one.name }), h("span", { class: "facts dim" }), h("span", { class: "badge" }), h("span", { class: "gate" }))));
+      h("span", { class: "thumb" }), h("span", { class: "words" }, h("span", { class: "name", text: one.name }), h("span", { class: "facts dim" }), h("span", { class: "badge" }), h("span", { class: "gate dim" }))));
   row.classList.toggle("current", state.doc?.ref === one.ref);
   show(row, one.ref);
   return row;
@@ -129,7 +147,6 @@ function verdict(row, ref) {
   const said = brief(state.view.gate ? saidOf(ref) : undefined);
   write(gate, said.text);
   gate.title = said.title;
-  gate.className = `gate ${said.kind}`;
 }
 
 /** @param {string} ref */

@@ -73,29 +73,23 @@ async function judge(ref, frame, channel) {
   }
 }
 
-/** The verdict in a few words, with a sign. @param {Said|undefined} said */
+/** The verdict in a few words; nothing that looks like a decision. @param {any} one */
+export const gateWords = ({ verdict, probability, strange }) => `gate, not yet to be relied on: ${strange ? "unfamiliar" : `${short(verdict)}\u00a0${percent(probability)}`}`;
+
+/** @param {Said|undefined} said */
 export function brief(said) {
-  if (!said?.judged) return { kind: "", text: "", title: said?.error ?? "" };
-  const { verdict, action, strange, reasons } = said.judged;
-  const title = `The gate (a first model, not yet to be relied on): ${[why(said.judged), ...reasons].join("; ")}`;
-  const [kind, word] = strange ? ["odd", "? gate: unfamiliar"] : action === "export unchanged" ? ["good", "✓ gate: good"] : action === "repair" ? ["good", "◐ gate: repair"] : action === "rescan" ? ["error", "✗ gate: rescan"] : ["dim", "? gate: unsure"];
-  return { kind, text: kind === "dim" ? `${word}, ${short(verdict)}\u00a0${chance(said.judged, verdict)}` : word, title };
+  if (!said?.judged) return { text: "", title: said?.error ?? "" };
+  const one = said.judged;
+  return { text: gateWords({ ...one, probability: one.probabilities[one.verdict] }), title: [one.why, ...one.reasons].join("; ") };
 }
 
 /** @param {string} verdict */
 const short = (verdict) => verdict.replace(/ Contamination|Imaging /, "").toLowerCase();
 
 /** @param {any} judged @param {string} name */
-const chance = ({ probabilities }, name) => `${Math.round(100 * probabilities[name])}\u00a0%`;
+const chance = ({ probabilities }, name) => percent(probabilities[name]);
 
-/** What is likeliest, and why the gate does not decide. @param {any} judged */
-function why(judged) {
-  const { verdict, action, strange, plausible, familiarity } = judged;
-  if (strange) return `unlike what the gate was calibrated on (${familiarity < 0.001 ? "none" : `${(100 * familiarity).toFixed(1)} %`} of those scans were as unusual): no probability holds, ${verdict} is a guess`;
-  const others = plausible.filter((/** @type {string} */ name) => name !== verdict).map((/** @type {string} */ name) => `${name} (${chance(judged, name)})`);
-  const doubt = others.length ? `, but ${others.join(" and ")} cannot be excluded` : action === "look at it" ? ", which is too little for a verdict" : "";
-  return `most likely ${verdict} (${chance(judged, verdict)})${doubt}`;
-}
+const percent = (/** @type {number} */ p) => `${Math.round(100 * p)}\u00a0%`;
 
 // ------------------------------------------------------------------ the page under the panels
 
@@ -119,10 +113,11 @@ export function gateTab(box) {
       onclick: () => look(name === shown && state.view.gateMap ? { gateMap: false } : { gateMap: true, gateOf: name }) }, "Where"))));
   const list = (/** @type {string} */ title, /** @type {string[]} */ items) => (items.length ? h("div", {}, h("h3", { text: title }), h("ul", { class: "plain" }, ...items.map((text) => h("li", { text })))) : null);
   fill(box,
-    h("div", { class: "gate-said" }, h("p", { class: "big", text: `${one.strange ? "Unfamiliar" : one.action === "look at it" ? "Unsure" : one.verdict}: ${one.action}` }),
-      h("p", { text: `${capital(why(one))}.` }),
+    h("div", { class: "gate-said" }, h("p", { class: "big", text: one.strange ? "Unfamiliar" : `${one.verdict} ${chance(one, one.verdict)}` }),
+      h("p", { class: "warn", text: "A first model, not yet to be relied on: look for yourself." }),
+      h("p", { text: `${capital(one.why)}. It would say: ${one.action}.` }),
       h("table", {}, h("tbody", {}, ...rows))),
-    h("div", { class: "gate-why" }, h("p", { class: "dim", text: `A first model, not yet to be relied on: ${one.model}, trained on simulated scans; ${one.lines} lines as measured.` }),
+    h("div", { class: "gate-why" }, h("p", { class: "dim", text: `${one.model}, trained on simulated scans; ${one.lines} lines as measured.` }),
       list("What it saw", one.reasons), list("At the instrument", one.advice)));
 }
 

@@ -2,7 +2,7 @@
 
 import { byId, say } from "./dom.js";
 import { askBatch, askExport } from "./batch.js";
-import { neighbor, showFrame } from "./files.js";
+import { nameOf as fileName, neighbor, openFile, showFrame } from "./files.js";
 import { cells, maximise, redraw } from "./panels.js";
 import { saveRecipe } from "./pipeline.js";
 import { held, pan, turn, zoom } from "./pointer.js";
@@ -95,9 +95,11 @@ export function hints() {
   }
 }
 
-/** @param {string} what @param {string} label */
-function told(what, label) {
-  say(label ? `${what}: ${label}` : "Nothing more.");
+/** Say what was undone; where it is another file's, go there: it would be changed unseen. @param {string} what @param {{label: string, ref: string}|null} found */
+export function told(what, found) {
+  const elsewhere = found?.ref && found.ref !== state.doc?.ref ? fileName(found.ref) : "";
+  say(found ? `${what}: ${found.label}${elsewhere ? `, in ${elsewhere}` : ""}` : "Nothing more.");
+  if (found && elsewhere) openFile(found.ref, elsewhere);
 }
 
 /** The name of a key event as the table has it. @param {KeyboardEvent} event */

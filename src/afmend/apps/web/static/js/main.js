@@ -7,9 +7,9 @@ import { saveFigure } from "./figure.js";
 import { browse, files, makeFiles, nameOf, openFile, showFrame, upload } from "./files.js";
 import { listenGate } from "./gate.js";
 import { makeHelp } from "./help.js";
-import { listenKeys, SHORTCUTS } from "./keys.js";
+import { listenKeys, SHORTCUTS, told } from "./keys.js";
 import { api, busy, revision, run, shown } from "./net.js";
-import { plain, quantity } from "./numbers.js";
+import { quantity, standing } from "./numbers.js";
 import { cells, drawn, forgetPaper, legend, makePanels, maximise, painter, pixel, redraw } from "./panels.js";
 import { listPresets, makePipeline, usePreset } from "./pipeline.js";
 import { listenPanels } from "./pointer.js";
@@ -44,7 +44,7 @@ async function start() {
   listenKeys();
   keepSaving();
   follow();
-  await browse("root");
+  if (!await browse(state.place) && state.place !== "root") await browse("root");
   if (doc) await openFile(doc.ref, doc.name, { frame: doc.frame, channel: doc.channel, restored: true });
   if (!state.doc && files().length) await firstReadable();
   if (!state.doc) status("ready");
@@ -67,8 +67,8 @@ function bar() {
     byId("tools").append(h("button", { id: `tool-${id}`, "aria-label": tip, "aria-pressed": "false", data: { icon: id, tip, key }, onclick: () => choose(id) }));
   }
   const click = (/** @type {string} */ id, /** @type {() => void} */ act) => byId(id).addEventListener("click", act);
-  click("undo", () => undo());
-  click("redo", () => redo());
+  click("undo", () => told("Undone", undo()));
+  click("redo", () => told("Redone", redo()));
   click("words", () => showWords());
   click("export", () => askExport());
   click("empty-add", () => byId("upload-file").click());
@@ -90,6 +90,13 @@ function bar() {
   byId("channel").addEventListener("change", () => { if (state.doc) openFile(state.doc.ref, state.doc.name, { frame: state.doc.frame, channel: byId("channel").value }); });
   byId("frame").addEventListener("input", () => showFrame(Number(byId("frame").value)));
   on("figure", saveFigure);
+  const menu = /** @type {HTMLDetailsElement} */ (document.querySelector(".menu"));
+  window.addEventListener("pointerdown", (event) => { if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false; }, true);
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  });
   on("view", (/** @type {any} */ changes) => { if (["tool", "layer", "brush", "layout", "diff"].some((name) => name in changes)) toolbar(); });
   toolbar();
   history();
@@ -229,10 +236,8 @@ function status(text) {
 function verdict() {
   const flags = state.frames.get("flags");
   if (!state.doc || !flags) return;
-  const total = flags.head.full[0] * flags.head.full[1];
-  const { invented, open } = flags.head.counts;
-  const text = invented + open === 0 ? "✓ nothing to fill" : `${open ? "◐" : "✓"} ${plain((100 * invented) / total, 2)} % filled${open ? `, ${plain((100 * open) / total, 2)} % open` : ""}`;
-  state.verdicts[state.doc.ref] = { kind: open ? "odd" : "good", text };
+  const share = (/** @type {string} */ name) => (100 * (flags.head.counts[name] ?? 0)) / (flags.head.full[0] * flags.head.full[1]);
+  state.verdicts[state.doc.ref] = standing(share("invented"), share("open"), share("missing"));
   emit("verdict", state.doc.ref);
 }
 

@@ -38,6 +38,16 @@ export function quantity(value, unit, like) {
   return `${plain(value * shown.factor)}${shown.unit ? ` ${shown.unit}` : ""}`;
 }
 
+const MUCH = 5; // percent filled from which on a scan is not simply mended
+
+/** What became of a scan, in percent of its pixels. A check mark says: all was measured, and next to nothing invented. @param {number} filled @param {number} open @param {number} never @returns {{kind: string, text: string}} */
+export function standing(filled, open, never) {
+  const good = open + never === 0 && filled <= MUCH;
+  const share = (/** @type {number} */ part, /** @type {string} */ word) => (part ? `${plain(part, 2)} % ${word}` : "");
+  const parts = [share(filled, "filled"), share(open, "open")].filter(Boolean).join(", ") || "nothing to fill";
+  return { kind: good ? "good" : "odd", text: `${good ? "✓" : "◐"} ${parts}${never ? ` (${share(never, "never measured")})` : ""}` };
+}
+
 /** A round length of about a quarter of `width`, with its label. @param {number} width @param {boolean} calibrated */
 export function scaleBar(width, calibrated) {
   const wanted = width / 4;

@@ -67,14 +67,20 @@ function stepBox(use, index, recipe) {
   const made = params.map((/** @type {any} */ param) => knob(param, () => recipeOf().steps[index]?.params[param.name] ?? param.default,
     (value, how) => setParam(index, use.step, param, value, how), `p-${index}-${param.name}`, (values) => tryOut(index, param.name, values)));
   rows.push(...made);
+  const values = () => ({ ...Object.fromEntries((facts?.params ?? []).map((/** @type {any} */ param) => [param.name, param.default])), ...recipeOf().steps[index]?.params });
+  const crossed = h("p", { class: "warn", text: "hard is below soft, so the two work as one: hard should be the larger." });
+  rows.push({ update() { const { hard, soft } = values(); crossed.hidden = !(hard < soft); } });
   const button = (/** @type {string} */ text, /** @type {string} */ label, /** @type {() => void} */ act, disabled = false) => h("button", { class: "quiet", "aria-label": `${label} ${use.step}`, title: label, disabled, onclick: act }, text);
   const tools = h("div", { class: "step-tools" },
     button("↑", "Move up", () => moveStep(index, -1), index === 0), button("↓", "Move down", () => moveStep(index, 1), index === recipe.steps.length - 1),
     button("✕", "Remove", () => edit(`remove ${use.step}`, (steps) => steps.filter((_, i) => i !== index))),
     button("?", "About", () => dialog(facts?.title ?? use.step, [h("p", { class: "pre", text: facts?.help ?? "" }), h("p", { class: "dim", text: `${use.step}, version ${facts?.version}` })])));
-  const box = h("details", { ontoggle: () => { if (box.open) open.add(key); else open.delete(key); } },
+  const box = h("details", { ontoggle: () => {
+    if (box.open && !open.has(key)) for (const part of [box, box.firstChild]) part.scrollIntoView({ block: "nearest" });
+    if (box.open) open.add(key); else open.delete(key);
+  } },
     h("summary", {}, h("span", { class: "step-id", text: use.step }), h("span", { class: "ms" })),
-    h("p", { class: "dim", text: facts?.title ?? "unknown step" }), ...made.map((/** @type {any} */ one) => one.row),
+    h("p", { class: "dim", text: facts?.title ?? "unknown step" }), ...made.map((/** @type {any} */ one) => one.row), crossed,
     made.length ? null : h("p", { class: "dim", text: "No parameters." }), tools);
   box.open = open.has(key);
   return h("div", { class: `step ${facts?.kind ?? ""}${use.off ? " off" : ""}`, data: { step: use.step } }, eye, box);
@@ -148,7 +154,7 @@ function times() {
     at++;
     const ms = last.ms[`${i}:${id}`];
     const cell = /** @type {HTMLElement} */ (box.querySelector(".ms"));
-    write(cell, ms === undefined ? "kept" : ms < 1 ? "<1 ms" : `${Math.round(ms)} ms`);
+    write(cell, ms === undefined ? "kept" : ms < 1 ? "<1 ms" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
     if (ms === undefined !== box.classList.contains("kept") || !cell.title) cell.title = ms === undefined ? "Nothing before it changed: its result was kept" : "Computed just now";
     box.classList.toggle("kept", ms === undefined);
   });

@@ -19,8 +19,8 @@ function tabName() {
 
 /** What is kept. */
 export function snapshot() {
-  const { doc, work, view, batch, uploads } = state;
-  return { version: 1, doc, work, batch, uploads, view: Object.fromEntries(KEPT_VIEW.map((name) => [name, view[/** @type {keyof typeof view} */ (name)]])) };
+  const { doc, work, view, batch, uploads, place } = state;
+  return { version: 1, doc, work, batch, uploads, place, view: Object.fromEntries(KEPT_VIEW.map((name) => [name, view[/** @type {keyof typeof view} */ (name)]])) };
 }
 
 /** Bring back what this tab, or the last one, worked on. */
@@ -36,6 +36,7 @@ export async function restore() {
   restart(found.work);
   Object.assign(state.view, Object.fromEntries(Object.entries(found.view ?? {}).filter(([name]) => KEPT_VIEW.includes(name))));
   state.batch = found.batch ?? "";
+  state.place = found.place ?? "root";
   state.uploads = await stillThere(found.uploads ?? []);
   return found.doc ?? null;
 }
@@ -71,7 +72,7 @@ function soon(wait = 600) {
 }
 
 export function keepSaving() {
-  on("work doc batch uploaded", () => soon());
+  on("work doc batch uploaded place", () => soon());
   on("view", () => soon(1500));
   window.addEventListener("pagehide", () => {
     if (!ready) return;

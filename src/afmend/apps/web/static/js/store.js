@@ -16,7 +16,7 @@ export const state = {
   /** @type {any} */ info: null,
   /** Frames by panel: {head, data}. @type {Map<string, any>} */ frames: new Map(),
   /** @type {any} */ last: null,
-  batch: "", note: "",
+  batch: "", note: "", place: "root",
   /** What was sent from this computer. @type {{ref: string, name: string, folder: boolean, size: number}[]} */ uploads: [],
   /** Per file: what the page knows of it. @type {Record<string, any>} */ verdicts: {},
   view: {
@@ -84,23 +84,28 @@ export function endGesture() {
   if (last) last.gesture = "";
 }
 
-export function undo() {
-  const entry = past.pop();
-  if (!entry) return "";
-  future.push({ ...entry, work: state.work });
+/** @typedef {{work: Work, label: string, gesture: string}} Entry */
+
+/** @param {Entry[]} from @param {Entry[]} to @param {string} label @returns {{label: string, ref: string}|null} What it was, and the one file that it was about, if it was about one. */
+function travel(from, to, label) {
+  const entry = from.pop();
+  if (!entry) return null;
+  to.push({ ...entry, work: state.work });
+  const ref = touched(state.work, entry.work);
   state.work = entry.work;
-  emit("work", { drag: false, label: "undo", whole: true });
-  return entry.label;
+  emit("work", { drag: false, label, whole: true });
+  return { label: entry.label, ref };
 }
 
-export function redo() {
-  const entry = future.pop();
-  if (!entry) return "";
-  past.push({ ...entry, work: state.work });
-  state.work = entry.work;
-  emit("work", { drag: false, label: "redo", whole: true });
-  return entry.label;
+/** @param {Work} a @param {Work} b */
+function touched(a, b) {
+  const refs = new Set([a.own, b.own, a.strokes, b.strokes].flatMap(Object.keys));
+  const changed = [...refs].filter((ref) => a.own[ref] !== b.own[ref] || a.strokes[ref] !== b.strokes[ref]);
+  return a.common === b.common && changed.length === 1 ? changed[0] : "";
 }
+
+export const undo = () => travel(past, future, "undo");
+export const redo = () => travel(future, past, "redo");
 
 export const undoable = () => ({ undo: past.at(-1)?.label ?? "", redo: future.at(-1)?.label ?? "", depth: past.length });
 
