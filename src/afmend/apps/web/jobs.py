@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from afmend.apps.batch import Job, JobResult, Order, run_batch
+from afmend.apps.batch.plan import find_files
 from afmend.apps.batch.summary import finite, rows_of
 from afmend.errors import AfmendError
 
@@ -30,7 +32,10 @@ class Task:
 
 @dataclass(slots=True)
 class Running:
-    """A batch, running or finished."""
+    """A batch, running or finished.
+
+    ``outputs`` is what it wrote itself, in a fixed order; it is there when the batch has ended, and never changes.
+    """
 
     id: str
     out: Path
@@ -39,6 +44,7 @@ class Running:
     began: float = field(default_factory=time.monotonic)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str = ""
+    outputs: tuple[Path, ...] = ()
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -50,20 +56,12 @@ class Running:
         left = (total - done) * sum(fresh) / len(fresh) if fresh and self.state == "running" else None
         return {
             "id": self.id, "state": self.state, "done": done, "total": total, "error": self.error, "left_s": left,
-            "out": str(self.out), "files": files, "outputs": [str(p.relative_to(self.out)) for p in self.outputs()],
+            "out": str(self.out), "files": files, "outputs": [str(p.relative_to(self.out)) for p in self.outputs],
         }  # fmt: skip
 
-    def outputs(self) -> list[Path]:
-        """List the finished files, in a fixed order."""
-        if self.state == "running":
-            return []
-        return sorted(
-            path for path in self.out.rglob("*") if path.is_file() and not _hidden(path.relative_to(self.out))
-        )
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+    def holds(self, path: Path) -> bool:
+        """Say whether an output is still there, and no link that leads elsewhere."""
+        return path.is_file() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.out))
 
 
 class Jobs:
@@ -80,7 +78,12 @@ class Jobs:
         return self._jobs.get(name)
 
     def start(self, tasks: Sequence[Task], order: Order) -> Running:
-        """Start a batch; it writes what ``afmend repair`` writes. Recipes and channels are those of the tasks."""
+        """Start a batch; it writes what ``afmend repair`` writes. Recipes and channels are those of the tasks.
+
+        Files that are read together with another one are no tasks of their own.
+        """
+        read = {path for path, _ in find_files([task.path for task in tasks], order.out)}
+        tasks = [task for task in tasks if task.path in read]
         running = Running(secrets.token_hex(8), order.out, tasks)
         self._jobs[running.id] = running
         for old in [name for name, job in self._jobs.items() if job.state != "running"][:-MOST_JOBS]:
@@ -106,13 +109,21 @@ def _run(running: Running, order: Order) -> None:
         return replace(job, recipe=task.recipe, channel=task.channel)
 
     def watch(result: JobResult, _done: int, _of: int) -> None:
+        written.update(Path(name) for scan in result.scans for name in scan.outputs)
         running.files[by_path[result.path].ref] = _facts(result)
 
+    written: set[Path] = set()
+    state: State = "failed"
     try:
         run_batch([task.path for task in running.tasks], order, watch, change=change, stop=running.stop.is_set)
-        running.state = "stopped" if running.stop.is_set() and len(running.files) < len(running.tasks) else "done"
+        written.update(order.out / name for name in ("summary.csv", "summary.json", *["report.html"] * order.report))
+        state = "stopped" if running.stop.is_set() and len(running.files) < len(running.tasks) else "done"
     except (AfmendError, OSError) as error:
-        running.error, running.state = str(error), "failed"
+        running.error = str(error)
+    except Exception as error:  # noqa: BLE001 (whatever it was: who waits for the batch must learn that it is over)
+        running.error = f"{type(error).__name__}: {error}. This is a bug: please report it."
+    running.outputs = tuple(sorted(path for path in written if running.holds(path)))
+    running.state = state  # last: who sees the end finds the outputs
 
 
 def _facts(result: JobResult) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -19,7 +20,7 @@ from afmend.apps.web.engine import Engine
 from afmend.apps.web.guard import REPORT_POLICY
 from afmend.apps.web.jobs import Jobs, Running, Task
 from afmend.apps.web.requests import parsed
-from afmend.apps.web.roots import Roots, plain_name
+from afmend.apps.web.roots import Roots, plain_name, printable
 from afmend.errors import BadParameterError, WriteError
 
 MOST_FILES = 5000
@@ -78,6 +79,9 @@ class Outputs:
         tasks = [
             Task(self._roots.path(wish.ref), wish.ref, wish.recipe().to_yaml(), wish.channel) for wish in wanted.wishes
         ]
+        for task in tasks:
+            if task.path.is_dir():
+                raise BadParameterError("is a folder", where=printable(task.path.name), now="Name the files in it.")
         if len({task.path for task in tasks}) < len(tasks):
             raise BadParameterError("a file is named twice", now="Name every file once.")
         out = self._out(wanted.folder)
@@ -109,21 +113,21 @@ class Outputs:
     async def one(self, request: Request) -> Response:
         """Hand out one file."""
         job = self._jobs.get(request.path_params["job"])
-        files = await asyncio.to_thread(job.outputs) if job else []
         index = int(request.path_params["index"])
-        if not 0 <= index < len(files):
+        if job is None or index >= len(job.outputs) or not job.holds(job.outputs[index]):
             return _gone()
-        return _file(files[index], shown="show" in request.query_params)
+        return _file(job.outputs[index], shown="show" in request.query_params)
 
     async def all(self, request: Request) -> Response:
         """Hand out all files in one archive."""
         job = self._jobs.get(request.path_params["job"])
-        files = await asyncio.to_thread(job.outputs) if job else []
+        files = [path for path in job.outputs if job.holds(path)] if job else []
         if job is None or not files:
             return _gone()
-        target = self._scratch / f"{job.id}.zip"
+        target = self._scratch / f"{secrets.token_hex(8)}.zip"  # of this request alone: two may come at once
         await asyncio.to_thread(_zip, target, job.out, files)
-        return FileResponse(target, media_type="application/zip", filename="afmend.zip")
+        drop = BackgroundTask(target.unlink, missing_ok=True)
+        return FileResponse(target, media_type="application/zip", filename="afmend.zip", background=drop)
 
 
 def _file(path: Path, *, shown: bool) -> Response:
