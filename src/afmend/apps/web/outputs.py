@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from afmend.apps.batch import Order
@@ -19,11 +19,13 @@ from afmend.apps.web.compose import Wish
 from afmend.apps.web.engine import Engine
 from afmend.apps.web.guard import REPORT_POLICY
 from afmend.apps.web.jobs import Jobs, Running, Task
-from afmend.apps.web.requests import parsed
+from afmend.apps.web.requests import Answer, parsed
 from afmend.apps.web.roots import Roots, plain_name, printable
 from afmend.errors import BadParameterError, WriteError
 
 MOST_FILES = 5000
+MOST_BYTES = 16 << 20
+"""Of an order: five thousand files with their recipes."""
 SHOWN = {".png": "image/png", ".html": "text/html"}
 """Outputs that a browser may show; everything else is a download."""
 
@@ -31,7 +33,7 @@ SHOWN = {".png": "image/png", ".html": "text/html"}
 class BatchWish(BaseModel):
     """What to do with which files."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     wishes: tuple[Wish, ...] = Field(min_length=1, max_length=MOST_FILES)
     write: tuple[str, ...] = Field(("h5", "gwy", "png"), max_length=20)
     folder: str = Field("", max_length=100)
@@ -62,9 +64,9 @@ class Outputs:
 
     async def start(self, request: Request) -> Response:
         """Start a batch: into a folder beside the scans, or, without one, for download."""
-        wanted = await parsed(request, BatchWish)
+        wanted = await parsed(request, BatchWish, MOST_BYTES)
         running = await asyncio.to_thread(self._start, wanted)
-        return JSONResponse(running.to_json())
+        return Answer(running.to_json())
 
     def _start(self, wanted: BatchWish) -> Running:
         from afmend.apps.web.schema import schema
@@ -100,7 +102,7 @@ class Outputs:
     async def state(self, request: Request) -> Response:
         """Say how far a batch is."""
         job = self._jobs.get(request.path_params["job"])
-        return JSONResponse(await asyncio.to_thread(job.to_json)) if job else _gone()
+        return Answer(await asyncio.to_thread(job.to_json)) if job else _gone()
 
     async def stop(self, request: Request) -> Response:
         """Stop a batch; what is finished stays."""
@@ -108,7 +110,7 @@ class Outputs:
         if job is None:
             return _gone()
         job.stop.set()
-        return JSONResponse(await asyncio.to_thread(job.to_json))
+        return Answer(await asyncio.to_thread(job.to_json))
 
     async def one(self, request: Request) -> Response:
         """Hand out one file."""
@@ -146,6 +148,6 @@ def _zip(target: Path, out: Path, files: list[Path]) -> None:
 
 
 def _gone() -> Response:
-    return JSONResponse(
+    return Answer(
         {"error": {"kind": "Gone", "what": "there is no such batch any more", "where": "", "now": "Run it again."}}, 404
     )

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 import xxhash
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from afmend.apps.web.requests import TooLargeError, chunks
+from afmend.apps.web.requests import Answer, TooLargeError, chunks
 from afmend.apps.web.roots import Roots, plain_name, printable
 
 SPARE_BYTES = 256 << 20
@@ -64,7 +64,7 @@ class Uploads:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         kept = await asyncio.to_thread(self._keep, target, content.hexdigest())
-        return JSONResponse({"ref": self._ref(kept), "name": printable(name)})
+        return Answer({"ref": self._ref(kept), "name": printable(name)})
 
     def _keep(self, file: Path, content: str) -> Path:
         """Move a file to where its content says: sent again, it is the same file, and drawings on it come back."""
@@ -77,7 +77,7 @@ class Uploads:
     async def sample(self, _request: Request) -> Response:
         """Make a scan to try: a simulated one, on an ordinary bad day."""
         path = await asyncio.to_thread(self._sample)
-        return JSONResponse({"ref": self._ref(path), "name": path.name})
+        return Answer({"ref": self._ref(path), "name": path.name})
 
     def _sample(self) -> Path:
         from afmend.formats import write
