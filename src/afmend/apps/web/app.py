@@ -99,7 +99,7 @@ class Bench:
         self._runner = Runner(self._engine)
         self._judging = Judging(self._roots, settings.memory_mb)
         self._mends, self._reads, self._draws = Desk(2), Desk(4), Desk(1)
-        self._jobs = Jobs()
+        self._jobs = Jobs(settings.scratch)
         self._sessions = Sessions(settings.root, settings.state)
         self._uploads = Uploads(self._roots, uploads, settings.upload_bytes)
         self._outputs = Outputs(self._roots, self._engine, self._jobs, settings.scratch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from afmend.apps.batch.summary import finite, rows_of
 from afmend.errors import AfmendError
 
 State = Literal["running", "done", "stopped", "failed"]
-MOST_JOBS = 50
+MOST_JOBS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,16 @@ class Running:
 
 
 class Jobs:
-    """All batches of this server."""
+    """All batches of this server, the latest of those that have ended.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    scratch : Path, optional
+        What batches wrote in there goes with them.
+    """
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self._scratch = scratch
         self._jobs: dict[str, Running] = {}
 
     def __getitem__(self, name: str) -> Running:
@@ -87,7 +95,9 @@ class Jobs:
         running = Running(secrets.token_hex(8), order.out, tasks)
         self._jobs[running.id] = running
         for old in [name for name, job in self._jobs.items() if job.state != "running"][:-MOST_JOBS]:
-            del self._jobs[old]
+            gone = self._jobs.pop(old)
+            if self._scratch is not None and gone.out.is_relative_to(self._scratch):
+                shutil.rmtree(gone.out, ignore_errors=True)
         running.thread = threading.Thread(target=_run, args=(running, order), daemon=True)
         running.thread.start()
         return running

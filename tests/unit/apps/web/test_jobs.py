@@ -73,3 +73,13 @@ def test_folders_are_no_files(folder, tmp_path):
     wish = {"ref": "root/sub", "steps": [{"step": "level.plane"}]}
     with pytest.raises(BadParameterError, match="is a folder"):
         outputs._start(BatchWish.model_validate({"wishes": [wish], "write": ["csv"]}))
+
+
+def test_exports_go_when_their_batch_is_forgotten(folder, monkeypatch):
+    monkeypatch.setattr(module, "MOST_JOBS", 1)
+    monkeypatch.setattr(module, "run_batch", lambda _paths, order, *_, **__: order.out.mkdir(parents=True))
+    jobs = Jobs(folder / "scratch")
+    for name in ("scratch/one", "mine", "scratch/two", "scratch/three"):
+        ended(jobs, folder, "a.gwy", out=name)
+    kept = [name for name in ("scratch/one", "mine", "scratch/two", "scratch/three") if (folder / name).exists()]
+    assert kept == ["mine", "scratch/two", "scratch/three"]
