@@ -99,6 +99,7 @@ def bench(server, browser):
     context = browser.send("Target.createBrowserContext")["browserContextId"]
     page = browser.page(server.json("POST", "/api/token", {})["address"], context=context)
     bench = Bench(page)
+    bench.context = context
     bench.until("document.body?.dataset.ready", 60)
     bench.js("window.__afmend.change('start anew', (w) => ({...w, own: {}, strokes: {}}))")
     bench.preset("gwyddion")

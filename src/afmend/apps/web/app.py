@@ -14,18 +14,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from afmend.apps.web import measures
-from afmend.apps.web.compose import Wish
+from afmend.apps.web.compose import MOST_STEPS, Wish
+from afmend.apps.web.desk import Desk, Stop, StoppedError, forget
 from afmend.apps.web.engine import Engine, warm_up
 from afmend.apps.web.guard import Keys
 from afmend.apps.web.jobs import Jobs
 from afmend.apps.web.judging import Judging
 from afmend.apps.web.outputs import Outputs
 from afmend.apps.web.reading import Library, Reader
-from afmend.apps.web.requests import json_body, parsed, refuse
+from afmend.apps.web.requests import Answer, body, parsed, read_json, refuse
 from afmend.apps.web.roots import Roots
 from afmend.apps.web.running import Run, Runner
 from afmend.apps.web.sessions import MOST_BYTES, Sessions
@@ -33,12 +34,14 @@ from afmend.apps.web.tips import Tips
 from afmend.apps.web.tries import Tries
 from afmend.apps.web.uploads import Uploads
 from afmend.apps.web.words import words
-from afmend.errors import AfmendError
+from afmend.errors import AfmendError, BadRecipeError
 from afmend.pipeline import Recipe
 from afmend.recipes import check_recipe
 
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 """Stated, not guessed: on some systems the register of types says otherwise."""
+MOST_YAML = 1 << 20
+"""Letters of a recipe; a file of YAML is read slowly."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -62,13 +65,13 @@ class Settings:
 
 
 class _Image(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     ref: str = Field(max_length=5000)
     frame: int = Field(0, ge=0, le=100_000)
 
 
 class _StepHeight(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     wish: Wish
     first: tuple[tuple[float, float], ...] = Field(max_length=10_000)
     second: tuple[tuple[float, float], ...] = Field(max_length=10_000)
@@ -95,7 +98,8 @@ class Bench:
         self._engine = Engine(self._roots, Library(self._reader), settings.cache_bytes)
         self._runner = Runner(self._engine)
         self._judging = Judging(self._roots, settings.memory_mb)
-        self._jobs = Jobs()
+        self._mends, self._reads, self._draws = Desk(2), Desk(4), Desk(1)
+        self._jobs = Jobs(settings.scratch)
         self._sessions = Sessions(settings.root, settings.state)
         self._uploads = Uploads(self._roots, uploads, settings.upload_bytes)
         self._outputs = Outputs(self._roots, self._engine, self._jobs, settings.scratch)
@@ -117,8 +121,8 @@ class Bench:
             Route("/api/session/{tab}", self.session, methods=["GET", "PUT"]),
             Route("/api/token", self.token, methods=["POST"]),
             *self._judging.routes(),
-            *Tips(self._engine).routes(),
-            *Tries(self._engine).routes(),
+            *Tips(self._engine, self._mends).routes(),
+            *Tries(self._engine, self._mends).routes(),
             *self._uploads.routes(),
             *self._outputs.routes(),
         ]
@@ -127,6 +131,8 @@ class Bench:
         """Stop jobs and processes."""
         self._jobs.close()
         self._runner.close()
+        for desk in (self._mends, self._reads, self._draws):
+            desk.close()
         self._reader.close()
         self._sketcher.close()
         self._judging.close()
@@ -140,7 +146,7 @@ class Bench:
                 return Response("Not found.\n", 404)
             page = page / part
         ending = name[name.rfind(".") :]
-        if ending not in TYPES or not page.is_file():
+        if len(name) > 200 or ending not in TYPES or not page.is_file():  # systems stumble over longer names
             return Response("Not found.\n", 404)
         return Response(page.read_bytes(), media_type=TYPES[ending], headers={"cache-control": "no-cache"})
 
@@ -149,31 +155,31 @@ class Bench:
         from afmend.apps.web.schema import schema
 
         found = await asyncio.to_thread(schema)
-        return JSONResponse({**found, "root": self._settings.root.name or str(self._settings.root)})
+        return Answer({**found, "root": self._settings.root.name or str(self._settings.root)})
 
     async def browse(self, request: Request) -> Response:
         """List a folder."""
         ref = request.query_params.get("ref", "root")
         entries, cut = await asyncio.to_thread(self._roots.browse, ref)
-        return JSONResponse({"ref": ref, "entries": [asdict(entry) for entry in entries], "cut": cut})
+        return Answer({"ref": ref, "entries": [asdict(entry) for entry in entries], "cut": cut})
 
     async def thumb(self, request: Request) -> Response:
         """Draw a small picture of a file, with what it is."""
         path = self._roots.path(request.query_params.get("ref", ""))
-        facts, _ = await asyncio.to_thread(self._sketcher.ask, path, want="thumb", size=128)
-        return JSONResponse(facts)
+        facts, _ = await self._draws.do(request, lambda _: self._sketcher.ask(path, want="thumb", size=128))
+        return Answer(facts)
 
     async def info(self, request: Request) -> Response:
         """Say what is in a file."""
         asked = await parsed(request, _Image)
         ref = asked.ref
-        opened = await asyncio.to_thread(self._engine.open, ref, asked.frame)
+        opened = await self._reads.do(request, lambda _: self._engine.open(ref, asked.frame))
         scan = opened.scan
         channels = [
             {"key": str(key), "name": one.name, "unit": one.unit, "calibrated": one.calibrated}
             for key, one in scan.channels.items()
         ]
-        return JSONResponse({
+        return Answer({
             "ref": ref, "frame": opened.frame, "count": opened.count, "grid": asdict(scan.grid),
             "size_nm": scan.grid.size_nm, "channels": channels, "main": str(scan.main.key),
             "acquisition": scan.acquisition.to_json(), "source": asdict(scan.source),
@@ -188,46 +194,66 @@ class Bench:
     async def measure(self, request: Request) -> Response:
         """Return roughness numbers."""
         wish = await parsed(request, Wish)
-        done = await asyncio.to_thread(self._engine.mend, wish)
-        return JSONResponse({"rows": measures.roughness_rows(done)})
+
+        def work(stop: Stop) -> list[dict[str, Any]]:
+            return measures.roughness_rows(self._engine.mend(wish, stop=stop))
+
+        return Answer({"rows": await self._mends.do(request, work)})
 
     async def step_height(self, request: Request) -> Response:
         """Return the height of one area over another."""
         asked = await parsed(request, _StepHeight)
-        done = await asyncio.to_thread(self._engine.mend, asked.wish)
-        return JSONResponse(measures.step_height(done, asked.first, asked.second, invented=asked.invented))
+
+        def work(stop: Stop) -> dict[str, Any]:
+            done = self._engine.mend(asked.wish, stop=stop)
+            return measures.step_height(done, asked.first, asked.second, invented=asked.invented)
+
+        return Answer(await self._mends.do(request, work))
 
     async def words(self, request: Request) -> Response:
         """Return the work as a command, as Python and as a recipe."""
         wish = await parsed(request, Wish)
-        opened = await asyncio.to_thread(self._engine.open, wish.ref, wish.frame)
-        channel = wish.channel or str(opened.scan.main.key)
-        return JSONResponse(words(wish, self._roots.path(wish.ref).name, channel, opened.count))
+
+        def work(_stop: Stop) -> dict[str, str]:
+            opened = self._engine.open(wish.ref, wish.frame)
+            channel = wish.channel or str(opened.scan.main.key)
+            return words(wish, self._roots.path(wish.ref).name, channel, opened.count)
+
+        return Answer(await self._reads.do(request, work))
 
     async def recipe(self, request: Request) -> Response:
         """Check a recipe in YAML and return it as JSON, or the other way round."""
-        from afmend.apps.web.schema import recipe_facts
-
-        data = await json_body(request)
-        if isinstance(data, dict) and isinstance(data.get("yaml"), str):
-            recipe = Recipe.from_yaml(data["yaml"], "the file")
-        else:
-            recipe = Recipe.from_mapping(data, "the page")
-        check_recipe(recipe)
-        return JSONResponse({"recipe": recipe_facts(recipe), "yaml": recipe.to_yaml()})
+        data = await body(request)
+        return Answer(await self._reads.do(request, lambda _: _recipe(data)))
 
     async def session(self, request: Request) -> Response:
         """Load or save the work of a tab."""
         tab = request.path_params["tab"]
         if request.method == "GET":
-            return JSONResponse({"state": await asyncio.to_thread(self._sessions.load, tab)})
-        state = await json_body(request, MOST_BYTES)
-        await asyncio.to_thread(self._sessions.save, tab, state)
-        return JSONResponse({"saved": True})
+            state = await asyncio.to_thread(self._sessions.load, tab)
+            return Response(f'{{"state":{state}}}', media_type="application/json")
+        await asyncio.to_thread(self._sessions.save, tab, await body(request, MOST_BYTES))
+        return Answer({"saved": True})
 
     async def token(self, _request: Request) -> Response:
         """Return an address that lets one more browser in."""
-        return JSONResponse({"address": f"{self._settings.address}?token={self._keys.new_token()}"})
+        return Answer({"address": f"{self._settings.address}?token={self._keys.new_token()}"})
+
+
+def _recipe(data: bytes) -> dict[str, Any]:
+    from afmend.apps.web.schema import recipe_facts
+
+    found = read_json(data)
+    if isinstance(found, dict) and isinstance(found.get("yaml"), str):
+        if len(found["yaml"]) > MOST_YAML:
+            raise BadRecipeError("is too long for the page", where="the file", now="Use it with `afmend repair`.")
+        recipe = Recipe.from_yaml(found["yaml"], "the file")
+    else:
+        recipe = Recipe.from_mapping(found, "the page")
+    if len(recipe.steps) > MOST_STEPS:
+        raise BadRecipeError(f"holds more than {MOST_STEPS} steps", where=recipe.name, now="Take some out.")
+    check_recipe(recipe)
+    return {"recipe": recipe_facts(recipe), "yaml": recipe.to_yaml()}
 
 
 def make_app(settings: Settings, keys: Keys) -> Starlette:
@@ -241,5 +267,5 @@ def make_app(settings: Settings, keys: Keys) -> Starlette:
         yield
         await asyncio.to_thread(bench.close)
 
-    handlers: dict[Any, Any] = {AfmendError: refuse}
+    handlers: dict[Any, Any] = {AfmendError: refuse, StoppedError: forget}
     return Starlette(routes=bench.routes(), exception_handlers=handlers, lifespan=lifespan)

@@ -11,11 +11,14 @@ from afmend.catalogue import find_step
 from afmend.pipeline import Recipe, StepUse
 from afmend.recipes import check_recipe
 
+MOST_STEPS = 100
+"""Of a recipe, for the page."""
+
 
 class Stroke(BaseModel):
     """One thing drawn: on which layer, and its areas in pixels (x, y)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     layer: str = Field(pattern="^(exclude|add|erase|include)$")
     polygons: tuple[tuple[tuple[float, float], ...], ...]
 
@@ -23,12 +26,12 @@ class Stroke(BaseModel):
 class Wish(BaseModel):
     """What the page wants done to one image."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     ref: str = Field(max_length=5000)
     frame: int = Field(0, ge=0, le=100_000)
     channel: str | None = None
     name: str = Field("mine", max_length=100)
-    steps: tuple[StepUse, ...] = Field(max_length=100)
+    steps: tuple[StepUse, ...] = Field(max_length=MOST_STEPS)
     strokes: tuple[Stroke, ...] = Field((), max_length=5000)
 
     def recipe(self) -> Recipe:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from afmend.apps.web.compose import Wish, first_fill, raw_marking
+from afmend.apps.web.desk import Stop, StoppedError
 from afmend.apps.web.parts import HALO_PX, Box, Previewed, clamped, inside, part_of, sees_the_whole
 from afmend.apps.web.reading import Library, Opened
 from afmend.apps.web.roots import Roots
@@ -20,10 +21,6 @@ from afmend.errors import AfmendError
 from afmend.pipeline import Recipe, StepCache, StepUse, run_recipe
 from afmend.recipes import repair
 from afmend.scan import Channel, ChannelKey, Grid, Scan
-
-
-class StoppedError(Exception):
-    """Nobody waits for the result any more."""
 
 
 @dataclass(slots=True)
@@ -95,9 +92,7 @@ class Engine:
         """Return one image of a file."""
         return self._library.open(self._roots.path(ref), frame)
 
-    def mend(
-        self, wish: Wish, tell: Tell | None = None, step: Step | None = None, stop: Callable[[], bool] = bool
-    ) -> Mended:
+    def mend(self, wish: Wish, tell: Tell | None = None, step: Step | None = None, stop: Stop = bool) -> Mended:
         """Do what a wish says; runs in a thread, one at a time.
 
         Raises
@@ -128,7 +123,7 @@ class Engine:
                 _say(tell, stage, done)
         return done
 
-    def preview(self, wish: Wish, box: Box, stop: Callable[[], bool] = bool) -> Previewed | None:
+    def preview(self, wish: Wish, box: Box, stop: Stop = bool) -> Previewed | None:
         """Compute steps whose results are not kept on a part of the image only.
 
         Steps whose results are kept are those of the whole image. It ends before a step that looks at the whole image.
@@ -166,23 +161,25 @@ class Engine:
                     done.scans[stage] = part_of(scan, inside(shown, outer))
         return done if done.scans else None
 
-    def glance(self, wish: Wish, box: Box) -> tuple[Channel, Grid]:
+    def glance(self, wish: Wish, box: Box, stop: Stop = bool) -> tuple[Channel, Grid]:
         """Return a part of an image after the last step of a wish; steps before it are those of the whole image.
 
         Raises
         ------
-        AfmendError
+        AfmendError, StoppedError
         """
         opened = self.open(wish.ref, wish.frame)
         key = opened.scan.find(wish.channel) if wish.channel else opened.scan.main.key
         before = wish.model_copy(update={"steps": wish.steps[:-1]})
-        scan = self.mend(before).mended if before.steps else opened.scan
+        scan = self.mend(before, stop=stop).mended if before.steps else opened.scan
         use = wish.steps[-1]
         shown = clamped(box, scan.grid.shape)
         outer = clamped(shown, scan.grid.shape, HALO_PX)
         if not sees_the_whole(find_step(use.step).kind, use.step):
             scan, shown = part_of(scan, outer), inside(shown, outer)
         with self._lock:
+            if stop():
+                raise StoppedError
             scan = run_recipe(scan, Recipe(name="try", steps=(use,)), find_step, channel=key)
         part = part_of(scan, shown)
         return part.channels[key], part.grid
@@ -226,9 +223,7 @@ def _parts(steps: Sequence[StepUse]) -> list[tuple[str, tuple[StepUse, ...]]]:
 class _Timer:
     """Times the steps that had to be computed."""
 
-    def __init__(
-        self, cache: _Cache, ms: dict[str, float], step: Step | None, total: int, stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, cache: _Cache, ms: dict[str, float], step: Step | None, total: int, stop: Stop) -> None:
         self._cache, self._ms, self._step, self._total, self._stop = cache, ms, step, total, stop
         self._done = 0
         self._current = ""

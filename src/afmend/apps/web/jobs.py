@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import secrets
+import shutil
 import threading
 import time
 from collections import Counter
@@ -14,12 +16,13 @@ from statistics import median
 from typing import Any, Literal
 
 from afmend.apps.batch import Job, JobResult, Order, plan, run_batch
+from afmend.apps.batch.plan import find_files
 from afmend.apps.batch.summary import finite, rows_of
 from afmend.errors import AfmendError
 from afmend.formats.register import replacing
 
 State = Literal["running", "done", "stopped", "failed"]
-MOST_JOBS = 50
+MOST_JOBS = 20
 FEWEST = 8
 """Files from which on some can be called unusual."""
 
@@ -36,7 +39,10 @@ class Task:
 
 @dataclass(slots=True)
 class Running:
-    """A batch, running or finished."""
+    """A batch, running or finished.
+
+    ``outputs`` is what it wrote itself, in a fixed order; it is there when the batch has ended, and never changes.
+    """
 
     id: str
     out: Path
@@ -45,6 +51,7 @@ class Running:
     began: float = field(default_factory=time.monotonic)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str = ""
+    outputs: tuple[Path, ...] = ()
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -58,16 +65,12 @@ class Running:
         left = (total - done) * sum(fresh) / len(fresh) if fresh and self.state == "running" else None
         return {
             "id": self.id, "state": self.state, "done": done, "total": total, "error": self.error, "left_s": left,
-            "out": str(self.out), "files": files, "outputs": [str(p.relative_to(self.out)) for p in self.outputs()],
+            "out": str(self.out), "files": files, "outputs": [str(p.relative_to(self.out)) for p in self.outputs],
         }  # fmt: skip
 
-    def outputs(self) -> list[Path]:
-        """List the finished files, in a fixed order."""
-        if self.state == "running":
-            return []
-        return sorted(
-            path for path in self.out.rglob("*") if path.is_file() and not _hidden(path.relative_to(self.out))
-        )
+    def holds(self, path: Path) -> bool:
+        """Say whether an output is still there, and no link that leads elsewhere."""
+        return path.is_file() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.out))
 
 
 def unusual(files: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -90,14 +93,17 @@ def unusual(files: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
 class Jobs:
-    """All batches of this server."""
+    """All batches of this server, the latest of those that have ended.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    scratch : Path, optional
+        What batches wrote in there goes with them.
+    """
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self._scratch = scratch
         self._jobs: dict[str, Running] = {}
 
     def __getitem__(self, name: str) -> Running:
@@ -112,11 +118,18 @@ class Jobs:
         return any(job.state == "running" and job.out == out for job in self._jobs.values())
 
     def start(self, tasks: Sequence[Task], order: Order) -> Running:
-        """Start a batch; it writes what ``afmend repair`` writes. Recipes and channels are those of the tasks."""
+        """Start a batch; it writes what ``afmend repair`` writes. Recipes and channels are those of the tasks.
+
+        Files that are read together with another one are no tasks of their own.
+        """
+        read = {path for path, _ in find_files([task.path for task in tasks], order.out)}
+        tasks = [task for task in tasks if task.path in read]
         running = Running(secrets.token_hex(8), order.out, tasks)
         self._jobs[running.id] = running
         for old in [name for name, job in self._jobs.items() if job.state != "running"][:-MOST_JOBS]:
-            del self._jobs[old]
+            gone = self._jobs.pop(old)
+            if self._scratch is not None and gone.out.is_relative_to(self._scratch):
+                shutil.rmtree(gone.out, ignore_errors=True)
         running.thread = threading.Thread(target=_run, args=(running, order), daemon=True)
         running.thread.start()
         return running
@@ -141,13 +154,15 @@ def _own(job: Job, by_path: Mapping[str, Task]) -> Job:
     return replace(job, recipe=task.recipe, channel=task.channel)
 
 
-def _write_recipes(tasks: Sequence[Task], order: Order) -> None:
-    """Write the recipe of most files, and those of the others beside their results."""
+def _write_recipes(tasks: Sequence[Task], order: Order) -> list[Path]:
+    """Write the recipe of most files, and those of the others beside their results; return where."""
     common = Counter(task.recipe for task in tasks).most_common(1)[0][0]
     own = {Path(f"{job.stem}.recipe.yaml"): job.recipe for job in jobs_of(tasks, order) if job.recipe != common}
-    for path, recipe in {order.out / "recipe.yaml": common, **own}.items():
+    recipes = {order.out / "recipe.yaml": common, **own}
+    for path, recipe in recipes.items():
         with replacing(path) as temporary:
             temporary.write_text(recipe, encoding="utf-8")
+    return list(recipes)
 
 
 def _run(running: Running, order: Order) -> None:
@@ -157,14 +172,22 @@ def _run(running: Running, order: Order) -> None:
         return _own(job, by_path)
 
     def watch(result: JobResult, _done: int, _of: int) -> None:
+        written.update(Path(name) for scan in result.scans for name in scan.outputs)
         running.files[by_path[result.path].ref] = _facts(result)
 
+    written: set[Path] = set()
+    state: State = "failed"
     try:
         run_batch([task.path for task in running.tasks], order, watch, change=change, stop=running.stop.is_set)
-        _write_recipes(running.tasks, order)
-        running.state = "stopped" if running.stop.is_set() and len(running.files) < len(running.tasks) else "done"
+        written.update(_write_recipes(running.tasks, order))
+        written.update(order.out / name for name in ("summary.csv", "summary.json", *["report.html"] * order.report))
+        state = "stopped" if running.stop.is_set() and len(running.files) < len(running.tasks) else "done"
     except (AfmendError, OSError) as error:
-        running.error, running.state = str(error), "failed"
+        running.error = str(error)
+    except Exception as error:  # noqa: BLE001 (whatever it was: who waits for the batch must learn that it is over)
+        running.error = f"{type(error).__name__}: {error}. This is a bug: please report it."
+    running.outputs = tuple(sorted(path for path in written if running.holds(path)))
+    running.state = state  # last: who sees the end finds the outputs
 
 
 def _facts(result: JobResult) -> dict[str, Any]:

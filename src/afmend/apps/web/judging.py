@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -11,12 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from afmend.apps.web.desk import Desk
 from afmend.apps.web.measures import finite
 from afmend.apps.web.reading import Reader, state_of
-from afmend.apps.web.requests import parsed
+from afmend.apps.web.requests import Answer, parsed
 from afmend.apps.web.roots import Roots
 
 PATIENCE_S = 240.0
@@ -25,7 +25,7 @@ MOST_KEPT = 500
 
 
 class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     ref: str = Field(max_length=5000)
     frame: int = Field(0, ge=0, le=100_000)
     channel: str | None = Field(None, max_length=200)
@@ -46,6 +46,7 @@ class Judging:
         self._reader = Reader(PATIENCE_S, memory_mb, yields=10)
         self._kept: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
+        self._desk = Desk(1)
 
     def routes(self) -> list[Route]:
         """List the routes."""
@@ -53,13 +54,14 @@ class Judging:
 
     def close(self) -> None:
         """End the process."""
+        self._desk.close()
         self._reader.close()
 
     async def gate(self, request: Request) -> Response:
         """Judge one image: verdict, reasons, advice, and where the network looks."""
         asked = await parsed(request, _Asked)
         path = self._roots.path(asked.ref)
-        return JSONResponse(await asyncio.to_thread(self._judge, path, asked.frame, asked.channel))
+        return Answer(await self._desk.do(request, lambda _: self._judge(path, asked.frame, asked.channel)))
 
     def _judge(self, path: Path, frame: int, channel: str | None) -> dict[str, Any]:
         key = (*state_of(path), frame, channel)

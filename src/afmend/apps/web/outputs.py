@@ -13,8 +13,9 @@ from itertools import count
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from afmend.apps.batch import Order
@@ -23,11 +24,13 @@ from afmend.apps.web.compose import Wish
 from afmend.apps.web.engine import Engine
 from afmend.apps.web.guard import REPORT_POLICY
 from afmend.apps.web.jobs import Jobs, Running, Task, jobs_of
-from afmend.apps.web.requests import facts_of, parsed
-from afmend.apps.web.roots import Roots, plain_name
+from afmend.apps.web.requests import Answer, facts_of, parsed
+from afmend.apps.web.roots import Roots, plain_name, printable
 from afmend.errors import AfmendError, BadParameterError, WriteError
 
 MOST_FILES = 5000
+MOST_BYTES = 16 << 20
+"""Of an order: five thousand files with their recipes."""
 SHOWN = {".png": "image/png", ".html": "text/html"}
 """Outputs that a browser may show; everything else is a download."""
 
@@ -41,7 +44,7 @@ class TakenError(AfmendError):
 class BatchWish(BaseModel):
     """What to do with which files."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     wishes: tuple[Wish, ...] = Field(min_length=1, max_length=MOST_FILES)
     write: tuple[str, ...] = Field(("h5", "gwy", "png"), max_length=20)
     place: str = Field("root", max_length=5000)
@@ -75,12 +78,12 @@ class Outputs:
 
     async def start(self, request: Request) -> Response:
         """Start a batch: into a folder beside the scans, or, without one, for download."""
-        wanted = await parsed(request, BatchWish)
+        wanted = await parsed(request, BatchWish, MOST_BYTES)
         try:
             running = await asyncio.to_thread(self._start, wanted)
         except TakenError as error:
-            return JSONResponse({"error": {**facts_of(error), "free": error.free}}, 409)
-        return JSONResponse(running.to_json())
+            return Answer({"error": {**facts_of(error), "free": error.free}}, 409)
+        return Answer(running.to_json())
 
     def _start(self, wanted: BatchWish) -> Running:
         from afmend.apps.web.schema import schema
@@ -95,6 +98,9 @@ class Outputs:
         tasks = [
             Task(self._roots.path(wish.ref), wish.ref, wish.recipe().to_yaml(), wish.channel) for wish in wanted.wishes
         ]
+        for task in tasks:
+            if task.path.is_dir():
+                raise BadParameterError("is a folder", where=printable(task.path.name), now="Name the files in it.")
         if len({task.path for task in tasks}) < len(tasks):
             raise BadParameterError("a file is named twice", now="Name every file once.")
         out = self._out(wanted.place, wanted.folder)
@@ -137,7 +143,7 @@ class Outputs:
     async def state(self, request: Request) -> Response:
         """Say how far a batch is."""
         job = self._jobs.get(request.path_params["job"])
-        return JSONResponse(await asyncio.to_thread(job.to_json)) if job else _gone()
+        return Answer(await asyncio.to_thread(job.to_json)) if job else _gone()
 
     async def stop(self, request: Request) -> Response:
         """Stop a batch; what is finished stays."""
@@ -145,26 +151,26 @@ class Outputs:
         if job is None:
             return _gone()
         job.stop.set()
-        return JSONResponse(await asyncio.to_thread(job.to_json))
+        return Answer(await asyncio.to_thread(job.to_json))
 
     async def one(self, request: Request) -> Response:
         """Hand out one file."""
         job = self._jobs.get(request.path_params["job"])
-        files = await asyncio.to_thread(job.outputs) if job else []
         index = int(request.path_params["index"])
-        if not 0 <= index < len(files):
+        if job is None or index >= len(job.outputs) or not job.holds(job.outputs[index]):
             return _gone()
-        return _file(files[index], shown="show" in request.query_params)
+        return _file(job.outputs[index], shown="show" in request.query_params)
 
     async def all(self, request: Request) -> Response:
         """Hand out all files in one archive."""
         job = self._jobs.get(request.path_params["job"])
-        files = await asyncio.to_thread(job.outputs) if job else []
+        files = [path for path in job.outputs if job.holds(path)] if job else []
         if job is None or not files:
             return _gone()
-        target = self._scratch / f"{job.id}.zip"
+        target = self._scratch / f"{secrets.token_hex(8)}.zip"  # of this request alone: two may come at once
         await asyncio.to_thread(_zip, target, job.out, files)
-        return FileResponse(target, media_type="application/zip", filename="afmend.zip")
+        drop = BackgroundTask(target.unlink, missing_ok=True)
+        return FileResponse(target, media_type="application/zip", filename="afmend.zip", background=drop)
 
 
 def free_name(folder: Path) -> str:
@@ -189,6 +195,6 @@ def _zip(target: Path, out: Path, files: list[Path]) -> None:
 
 
 def _gone() -> Response:
-    return JSONResponse(
+    return Answer(
         {"error": {"kind": "Gone", "what": "there is no such batch any more", "where": "", "now": "Run it again."}}, 404
     )

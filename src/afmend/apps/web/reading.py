@@ -95,6 +95,8 @@ class Reader:
         self._process = None
 
     def _exchange(self, path: Path, request: dict[str, Any]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        if self._process is not None and self._process.poll() is not None:
+            self._retire(self._process)  # it ended while it had nothing to do: this file is not to blame
         process = self._process or self._start()
         late = threading.Event()
 
@@ -108,14 +110,21 @@ class Reader:
         try:
             pipe(process.stdin).write(json.dumps(request).encode("ascii") + b"\n")
             pipe(process.stdin).flush()
-            return wire.receive(pipe(process.stdout))
-        except (OSError, EOFError, ValueError, KeyError) as error:
-            process.kill()
-            self._process = None
-            code = bury(process)
+            answer = wire.receive(pipe(process.stdout))
+        except Exception as error:  # whatever it was: the next answer would be the rest of this one
+            code = self._retire(process)
             raise self._lost(path, late=late.is_set(), code=code) from error
         finally:
             timer.cancel()
+            timer.join()
+        if late.is_set():  # just after the answer
+            self._retire(process)
+        return answer
+
+    def _retire(self, process: subprocess.Popen[bytes]) -> int:
+        self._process = None
+        process.kill()
+        return bury(process)
 
     def _lost(self, path: Path, *, late: bool, code: int) -> AfmendError:
         if late:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from afmend.errors import AfmendError, BadParameterError
 
-MOST_JSON = 16 << 20
-"""Bytes of a request: a recipe with a hundred thousand drawn points."""
+MOST_JSON = 4 << 20
+"""Bytes of a question about one image: a recipe with two hundred thousand drawn points."""
 PATIENCE_S = 30.0
 """A sender that is silent for longer is given up."""
 M = TypeVar("M", bound=BaseModel)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TooLargeError(AfmendError):
@@ -45,34 +47,66 @@ async def chunks(request: Request, limit: int) -> Any:
         yield chunk
 
 
-async def json_body(request: Request, limit: int = MOST_JSON) -> Any:
-    """Return the JSON of a request.
+async def body(request: Request, limit: int = MOST_JSON) -> bytes:
+    """Return what a request holds.
 
     Raises
     ------
-    BadParameterError, TooLargeError
+    TooLargeError
     """
-    data = b"".join([chunk async for chunk in chunks(request, limit)])
+    return b"".join([chunk async for chunk in chunks(request, limit)])
+
+
+def read_json(data: bytes) -> Any:
+    """Read JSON; takes its time if there is much of it, so call it in a thread.
+
+    Raises
+    ------
+    BadParameterError
+        If it is none, or holds numbers that JSON does not know.
+    """
     try:
-        return json.loads(data)
+        found = json.loads(data)
+        json.dumps(found, allow_nan=False)  # NaN, and 1e999, which becomes infinite
     except (ValueError, RecursionError) as error:
         raise BadParameterError("the request is not JSON", now="Reload the page.") from error
+    return found
 
 
-async def parsed(request: Request, model: type[M]) -> M:
+async def parsed(request: Request, model: type[M], limit: int = MOST_JSON) -> M:
     """Return the JSON of a request as a checked object.
 
     Raises
     ------
     BadParameterError, TooLargeError
     """
-    data = await json_body(request)
+    return await asyncio.to_thread(_checked, await body(request, limit), model)
+
+
+def _checked(data: bytes, model: type[M]) -> M:
     try:
-        return model.model_validate(data)
+        return model.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise BadParameterError("the request is not JSON", now="Reload the page.") from error
         place = ".".join(str(part) for part in first["loc"])
         raise BadParameterError(f"{place}: {first['msg']}", now="Reload the page.") from error
+
+
+def plain(text: str) -> str:
+    """Return a text that UTF-8 can say: names of files may hold bytes that are none."""
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+class Answer(Response):
+    """JSON, whatever signs the names in it hold."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Write it."""
+        return plain(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))).encode()
 
 
 def facts_of(error: AfmendError) -> dict[str, str]:
@@ -84,4 +118,4 @@ async def refuse(_request: Request, error: Exception) -> Response:
     """Answer an `AfmendError`."""
     if not isinstance(error, AfmendError):  # pragma: no cover (registered for AfmendError only)
         raise error
-    return JSONResponse({"error": facts_of(error)}, 413 if isinstance(error, TooLargeError) else 422)
+    return Answer({"error": facts_of(error)}, 413 if isinstance(error, TooLargeError) else 422)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,12 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from afmend.apps.web import frames
 from afmend.apps.web.compose import Wish
-from afmend.apps.web.engine import Engine, Mended, StoppedError
+from afmend.apps.web.desk import StoppedError
+from afmend.apps.web.engine import Engine, Mended
 from afmend.apps.web.measures import history
 from afmend.apps.web.requests import facts_of
 from afmend.errors import AfmendError
 from afmend.scan import Channel, Grid
 
+_LOG = logging.getLogger(__name__)
 HEIGHTS = ("original", "leveled", "mended")
 """Pictures of heights: the same content, the same picture."""
 
@@ -30,7 +33,7 @@ class Run(BaseModel):
     nothing else, unless a part shows nothing.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     rev: int = Field(ge=0)
     wish: Wish
     have: dict[str, str] = {}
@@ -137,7 +140,7 @@ class Runner:
             pass
         except AfmendError as error:
             put(frames.message({"t": "error", "rev": run.rev, "error": facts_of(error)}))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (not raised again: a future cannot carry every error)
             text = " ".join(str(error).split())[:300]
             facts = {
                 "kind": type(error).__name__,
@@ -146,7 +149,7 @@ class Runner:
                 "now": "This is a bug: please report it.",
             }
             put(frames.message({"t": "error", "rev": run.rev, "error": facts}))
-            raise
+            _LOG.exception("a run failed")
         finally:
             put(None)
 

@@ -77,6 +77,7 @@ async def _serve(wish: Wish, listener: socket.socket, scratch: Path, say: Callab
 
     from afmend.apps.web.app import Settings, make_app
     from afmend.apps.web.guard import Guard, Keys
+    from afmend.apps.web.heads import PatientProtocol
 
     port = listener.getsockname()[1]
     keys = Keys(port)
@@ -93,8 +94,8 @@ async def _serve(wish: Wish, listener: socket.socket, scratch: Path, say: Callab
     )
     app = Guard(make_app(settings, keys), keys, host_names(wish.host, port, wish.allow_hosts))
     config = uvicorn.Config(
-        app, log_level="error", ws="none", http="h11", proxy_headers=False, server_header=False, access_log=False,
-        timeout_graceful_shutdown=2, h11_max_incomplete_event_size=65536,
+        app, log_level="error", ws="none", http=PatientProtocol, proxy_headers=False, server_header=False,
+        access_log=False, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=65536,
     )  # fmt: skip
     server = uvicorn.Server(config)
 

@@ -8,8 +8,8 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
+from afmend.apps.web.requests import plain, read_json
 from afmend.errors import BadParameterError
 from afmend.formats.register import replacing
 
@@ -40,28 +40,27 @@ class Sessions:
         name = hashlib.blake2b(os.fsencode(root), digest_size=10).hexdigest()
         self._folder = (folder or state_folder()) / name
 
-    def load(self, tab: str) -> Any:
-        """Return what a tab saved; if it saved nothing, what was saved last; None if nothing was."""
+    def load(self, tab: str) -> str:
+        """Return what a tab saved, as JSON; if it saved nothing good, what was saved last; "null" if nothing was."""
         names = [self._file(tab), *self._newest_first()]
         for path in names:
             try:
-                return json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+                return _checked(path.read_bytes())
+            except (OSError, BadParameterError):
                 continue
-        return None
+        return "null"
 
-    def save(self, tab: str, state: Any) -> None:
-        """Keep the work of a tab, whole or not at all; of old tabs the oldest go.
+    def save(self, tab: str, state: bytes) -> None:
+        """Keep the work of a tab (JSON), whole or not at all; of old tabs the oldest go.
 
         Raises
         ------
         BadParameterError
             If it is no work.
         """
-        if not isinstance(state, dict):
-            raise BadParameterError("the session is not an object", now="Reload the page.")
+        text = _checked(state)
         with replacing(self._file(tab)) as temporary:
-            temporary.write_text(json.dumps(state), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
         for old in self._newest_first()[MOST_TABS:]:
             old.unlink(missing_ok=True)
 
@@ -75,3 +74,11 @@ class Sessions:
         if not _TAB.fullmatch(tab):
             raise BadParameterError("that is no name of a tab", now="Reload the page.")
         return self._folder / f"{tab}.json"
+
+
+def _checked(data: bytes) -> str:
+    """Return the work as JSON that every tab can read."""
+    state = read_json(data)
+    if not isinstance(state, dict):
+        raise BadParameterError("the session is not an object", now="Reload the page.")
+    return plain(json.dumps(state, ensure_ascii=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from starlette.routing import Route
 
 from afmend.apps.web import frames
 from afmend.apps.web.compose import Wish
+from afmend.apps.web.desk import Desk, Stop
 from afmend.apps.web.engine import Engine
 from afmend.apps.web.measures import finite
 from afmend.apps.web.requests import parsed
@@ -29,7 +29,7 @@ POINTS = 121
 class TipWish(BaseModel):
     """Which image, and which tip."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     wish: Wish
     source: Literal["estimate", "given"] = "estimate"
     radius_nm: float = Field(10.0, gt=0, le=1e6)
@@ -45,10 +45,12 @@ class Tips:
     ----------
     engine : Engine
         Mends; the two steps about the tip come after the recipe's own, so that nothing is computed twice.
+    desk : Desk
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, desk: Desk) -> None:
         self._engine = engine
+        self._desk = desk
 
     def routes(self) -> list[Route]:
         """List the routes."""
@@ -57,14 +59,14 @@ class Tips:
     async def tip(self, request: Request) -> Response:
         """Estimate the tip (or take a given one), take it off, and send heights, marks and pictures."""
         asked = await parsed(request, TipWish)
-        data = await asyncio.to_thread(self._answer, asked)
+        data = await self._desk.do(request, lambda stop: self._answer(asked, stop))
         return Response(data, media_type="application/octet-stream")
 
-    def _answer(self, asked: TipWish) -> bytes:
+    def _answer(self, asked: TipWish, stop: Stop) -> bytes:
         params = asked.model_dump(include={"source", "radius_nm", "half_angle_deg", "double_tip"})
         uses = tuple(StepUse(step=name, params=params) for name in STEPS)
         bare = tuple(use for use in asked.wish.steps if use.step not in STEPS)
-        done = self._engine.mend(asked.wish.model_copy(update={"steps": (*bare, *uses)}))
+        done = self._engine.mend(asked.wish.model_copy(update={"steps": (*bare, *uses)}), stop=stop)
         channel, grid = done.channel("mended"), done.opened.scan.grid
         facts = finite({**done.mended.history[-2].facts, **done.mended.history[-1].facts})
         corrected = "skipped" not in facts

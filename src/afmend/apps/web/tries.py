@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from afmend.apps.web.compose import Wish
+from afmend.apps.web.desk import Desk, Stop
 from afmend.apps.web.engine import Engine
 from afmend.apps.web.parts import Box
-from afmend.apps.web.requests import parsed
+from afmend.apps.web.requests import Answer, parsed
 from afmend.catalogue import find_step
 from afmend.errors import AfmendError
 from afmend.pipeline import StepUse
@@ -29,7 +29,7 @@ SIDE_PX = 84
 class TryWish(BaseModel):
     """Which parameter of which step, and the values to try."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     wish: Wish
     index: int = Field(ge=0, le=100)
     param: str = Field(max_length=100)
@@ -43,10 +43,12 @@ class Tries:
     Parameters
     ----------
     engine : Engine
+    desk : Desk
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, desk: Desk) -> None:
         self._engine = engine
+        self._desk = desk
 
     def routes(self) -> list[Route]:
         """List the routes."""
@@ -55,9 +57,9 @@ class Tries:
     async def tries(self, request: Request) -> Response:
         """Run one step with several values of one parameter; send a small picture of each."""
         asked = await parsed(request, TryWish)
-        return JSONResponse({"tries": await asyncio.to_thread(self._tried, asked)})
+        return Answer({"tries": await self._desk.do(request, lambda stop: self._tried(asked, stop))})
 
-    def _tried(self, asked: TryWish) -> list[dict[str, Any]]:
+    def _tried(self, asked: TryWish, stop: Stop) -> list[dict[str, Any]]:
         if asked.index >= len(asked.wish.steps):
             return []
         use = asked.wish.steps[asked.index]
@@ -67,7 +69,7 @@ class Tries:
             tried = StepUse(step=use.step, params={**use.params, asked.param: value})
             wish = asked.wish.model_copy(update={"steps": (*asked.wish.steps[: asked.index], tried)})
             try:
-                channel, grid = self._engine.glance(wish, asked.part)
+                channel, grid = self._engine.glance(wish, asked.part, stop)
             except AfmendError as error:
                 found.append((value, None, None, error.what))
             else:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote
 
 import xxhash
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from afmend.apps.web.requests import TooLargeError, chunks
+from afmend.apps.web.requests import Answer, TooLargeError, chunks
 from afmend.apps.web.roots import Roots, plain_name, printable
 
 SPARE_BYTES = 256 << 20
@@ -38,6 +39,7 @@ class Uploads:
         self._limit = limit_bytes
         self._used = 0
         self._count = 0
+        self._names = count()
 
     def routes(self) -> list[Route]:
         """List the routes."""
@@ -52,32 +54,45 @@ class Uploads:
         folder = self._new_folder()
         target = folder / name
         content = xxhash.xxh3_128()
+        taken = 0
         try:
             with target.open("xb") as file:
                 async for chunk in chunks(request, self._limit):
+                    taken += len(chunk)
                     self._used += len(chunk)
                     self._check_room()
                     content.update(chunk)
                     await asyncio.to_thread(file.write, chunk)
+            kept, again = await asyncio.to_thread(self._keep, target, content.hexdigest())
         except BaseException:
-            self._used -= target.stat().st_size if target.exists() else 0
+            self._give_back(taken)
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        kept = await asyncio.to_thread(self._keep, target, content.hexdigest())
-        return JSONResponse({"ref": self._ref(kept), "name": printable(name)})
+        if again:
+            self._give_back(taken)
+        return Answer({"ref": self._ref(kept), "name": printable(name)})
 
-    def _keep(self, file: Path, content: str) -> Path:
-        """Move a file to where its content says: sent again, it is the same file, and drawings on it come back."""
+    def _give_back(self, taken: int) -> None:
+        """Count a file out again that takes no room."""
+        self._used -= taken
+        self._count -= 1
+
+    def _keep(self, file: Path, content: str) -> tuple[Path, bool]:
+        """Move a file to where its content says: sent again, it is the same file, and drawings on it come back.
+
+        Say whether it was there already.
+        """
         home = self._folder / content[:20]
         home.mkdir(exist_ok=True)
+        again = (home / file.name).exists()
         kept = file.replace(home / file.name)
         shutil.rmtree(file.parent, ignore_errors=True)
-        return kept
+        return kept, again
 
     async def sample(self, _request: Request) -> Response:
         """Make a scan to try: a simulated one, on an ordinary bad day."""
         path = await asyncio.to_thread(self._sample)
-        return JSONResponse({"ref": self._ref(path), "name": path.name})
+        return Answer({"ref": self._ref(path), "name": path.name})
 
     def _sample(self) -> Path:
         from afmend.formats import write
@@ -101,6 +116,6 @@ class Uploads:
         if self._count >= MOST_FILES:
             raise TooLargeError(f"more than {MOST_FILES} files are not taken", now="Start `afmend web` on the folder.")
         self._count += 1
-        folder = self._folder / f"new{self._count:04d}"
+        folder = self._folder / f"new{next(self._names):04d}"
         folder.mkdir()
         return folder

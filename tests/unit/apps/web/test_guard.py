@@ -90,6 +90,19 @@ def test_without_the_secret_nothing(guard, value):
     assert ask(guard, path="/api/browse", headers=[("host", HOSTS[0]), ("cookie", value)])[0] == 401
 
 
+@pytest.mark.parametrize("other", ['prefs={"theme":"dark"}', "x", "=", 'a="b', "afmend_80=old", "ä=ü", "a[]=1"])
+def test_cookies_of_other_programs_lock_nobody_out(guard, keys, other):
+    name, own = cookie(keys)
+    for value in (f"{other}; {own}", f"{own}; {other}"):
+        assert ask(guard, headers=[("host", HOSTS[0]), (name, value)])[0] == 200
+
+
+def test_a_preview_of_the_link_does_not_spend_it(guard, keys):
+    token = keys.new_token()
+    assert ask(guard, method="HEAD", query=f"token={token}", headers=[("host", HOSTS[0])])[0] == 401
+    assert ask(guard, query=f"token={token}", headers=[("host", HOSTS[0])])[0] == 303
+
+
 def test_a_token_opens_once(guard, keys):
     token = keys.new_token()
     headers = [("host", HOSTS[0])]

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from afmend.apps.web.compose import Wish
-from afmend.apps.web.engine import StoppedError
+from afmend.apps.web.desk import StoppedError
 from afmend.apps.web.running import Run, Runner
 from web_server import messages
 
@@ -14,8 +14,11 @@ RUN = Run(rev=7, wish=Wish(ref="root/a", steps=()))
 class Fails:
     """An engine with a bug."""
 
+    def __init__(self, error):
+        self.error = error
+
     def mend(self, *_):
-        raise ZeroDivisionError("by hand")
+        raise self.error
 
 
 class Waits:
@@ -33,20 +36,21 @@ class Waits:
             time.sleep(0.01)
 
 
-def test_a_bug_reaches_the_page_and_the_log():
+@pytest.mark.parametrize("error", [ZeroDivisionError("by hand"), StopIteration()])
+def test_a_bug_reaches_the_page_and_the_log(error, caplog):
     found = []
 
     async def collect():
         async for data in runner.stream(RUN):
             found.append(data)  # noqa: PERF401 (what came before the error counts)
 
-    runner = Runner(Fails())
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(collect())
+    runner = Runner(Fails(error))
+    asyncio.run(asyncio.wait_for(collect(), 10))
     runner.close()
     head = messages(b"".join(found))[0][0]
     assert (head["t"], head["rev"]) == ("error", 7)
-    assert head["error"]["kind"] == "ZeroDivisionError"
+    assert head["error"]["kind"] == type(error).__name__
+    assert type(error).__name__ in caplog.text
     assert "report it" in head["error"]["now"]
 
 

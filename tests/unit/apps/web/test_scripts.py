@@ -17,7 +17,7 @@ STATIC = ROOT / "src" / "afmend" / "apps" / "web" / "static"
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_modules_in_node():
     tests = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.mjs"))
-    assert len(tests) == 6
+    assert len(tests) >= 8
     done = subprocess.run(["node", "--test", *tests], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
@@ -36,7 +36,7 @@ def test_modules_are_small():
     assert len(modules) > 20
     assert [path.name for path in modules if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
     text = "".join(path.read_text(encoding="utf-8") for path in modules)
-    code = re.sub(r"^\s*//.*$", "", re.sub(r"/\*\*.*?\*/", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+    code = re.sub(r"(^|\s)// .*$", "", re.sub(r"/\*\*.*?\*/", "", text, flags=re.DOTALL), flags=re.MULTILINE)
     packed = len(gzip.compress(code.encode()))
     assert packed <= 60_000, f"{packed} bytes of code"
     assert len(gzip.compress(text.encode())) <= 75_000  # types and comments ship, too: there is no build

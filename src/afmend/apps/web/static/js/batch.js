@@ -1,6 +1,6 @@
 // Many files: start, watch, stop, review with the unusual ones first; and exports of the file in sight.
 
-import { byId, dialog, fill, h, say, sentence } from "./dom.js";
+import { byId, dialog, fill, h, say, sentence, write } from "./dom.js";
 import { chosen, files, nameOf, openFile, placeName } from "./files.js";
 import { gateWords } from "./gate.js";
 import { api } from "./net.js";
@@ -110,9 +110,16 @@ const reason = (one, ref) => one.error.replace(/^\w+Error: /, "").replace(`${nam
 function progress(job) {
   const errors = Object.values(job.files).filter((/** @type {any} */ one) => !one.good).length;
   const words = { running: job.left_s === null ? "" : `about ${duration(job.left_s)} left`, done: "finished", stopped: "stopped", failed: job.error }[/** @type {string} */ (job.state)];
-  const bar = h("progress", { max: job.total, value: job.done, "aria-label": "Progress of the batch" });
+  const bar = h("progress", { max: job.total, value: job.done, data: { job: job.id }, "aria-label": "Progress of the batch" });
   const report = job.outputs.indexOf("report.html");
-  const parts = [h("p", { text: `${job.done} of ${job.total}, ${errors} failed, ${words}` }), bar];
+  const text = `${job.done} of ${job.total}, ${errors} failed, ${words}`;
+  const seen = byId("batch-state").querySelector("progress");
+  if (job.state === "running" && seen?.dataset.job === job.id) { // in place: the button keeps the focus
+    write(seen.previousElementSibling, text);
+    seen.value = job.done;
+    return;
+  }
+  const parts = [h("p", { text }), bar];
   if (job.state === "running") parts.push(h("button", { onclick: () => api(`batch/${job.id}/stop`, {}) }, "Stop"));
   else {
     if (report >= 0) parts.push(h("a", { href: `./api/output/${job.id}/file/${report}?show=1`, target: "_blank", rel: "noopener" }, "Report"), " ");

@@ -81,7 +81,7 @@ function list() {
 }
 
 /** The open folder, as people call it. */
-export const placeName = () => (state.place === "root" ? state.schema?.root ?? "" : decodeURIComponent(state.place.slice(5)));
+export const placeName = () => (state.place === "root" ? state.schema?.root ?? "" : decoded(state.place.slice(5)));
 
 /** The arrow keys go from row to row. @param {KeyboardEvent} event */
 function upAndDown(event) {
@@ -186,11 +186,11 @@ async function next() {
 /** @param {string} ref @param {string} name @param {{frame?: number, channel?: string|null, restored?: boolean}} [how] */
 export async function openFile(ref, name, how = {}) {
   const mine = ++opening;
-  drop();
+  const other = state.doc?.ref !== ref;
   try {
     const info = await api("info", { ref, frame: how.frame ?? 0 });
     if (mine !== opening) return;
-    const other = state.doc?.ref !== ref;
+    drop(); // only now: a file that cannot be read leaves the present one at work
     const channel = how.channel && info.channels.some((/** @type {any} */ one) => one.key === how.channel) ? how.channel : info.main;
     state.doc = { ref, name, frame: info.frame, channel };
     state.info = info;
@@ -213,9 +213,15 @@ export async function openFile(ref, name, how = {}) {
       return;
     }
     const refused = /** @type {any} */ (error).error;
-    thumbs.set(ref, { error: refused ? sentence({ ...refused, where: "" }) : "not reached" }); // the row names the file
-    const row = rowOf(ref);
-    if (row) show(row, ref);
+    if (other) {
+      thumbs.set(ref, { error: refused ? sentence({ ...refused, where: "" }) : "not reached" }); // the row names the file
+      const row = rowOf(ref);
+      if (row) show(row, ref);
+    } else if (state.doc) { // the frame that is in sight stays the frame at work
+      state.doc.frame = state.info.frame;
+      emit("framed");
+      run();
+    }
     say(refused ? sentence(refused) : "The server cannot be reached.", "bad");
   }
 }
@@ -305,4 +311,10 @@ export async function sample() {
 }
 
 /** Names of files that a session knew, for the list. @param {string} ref */
-export const nameOf = (ref) => [...state.uploads, ...entries].find((one) => one.ref === ref)?.name ?? decodeURIComponent(ref.split("/").pop() ?? "");
+export const nameOf = (ref) => [...state.uploads, ...entries].find((one) => one.ref === ref)?.name ?? decoded(ref.split("/").pop() ?? "");
+
+/** What a reference says; bytes that are no UTF-8 become a sign that says so. @param {string} text */
+export function decoded(text) {
+  const bytes = (/** @type {string} */ run_) => Uint8Array.from(run_.match(/[0-9a-f]{2}/gi) ?? [], (pair) => parseInt(pair, 16));
+  return text.replace(/(%[0-9a-f]{2})+/gi, (found) => new TextDecoder().decode(bytes(found)));
+}

@@ -89,6 +89,7 @@ function bar() {
   byId("brush").addEventListener("input", () => look({ brush: Number(byId("brush").value) }));
   byId("channel").addEventListener("change", () => { if (state.doc) openFile(state.doc.ref, state.doc.name, { frame: state.doc.frame, channel: byId("channel").value }); });
   byId("frame").addEventListener("input", () => showFrame(Number(byId("frame").value)));
+  on("framed", document_);
   on("figure", saveFigure);
   const menu = /** @type {HTMLDetailsElement} */ (document.querySelector(".menu"));
   window.addEventListener("pointerdown", (event) => { if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false; }, true);

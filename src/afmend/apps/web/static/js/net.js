@@ -136,9 +136,9 @@ export const revision = () => loop.rev;
 
 async function go() {
   const asked = wish();
+  loop.dirty = false;
   if (!asked) return;
   loop.busy = true;
-  loop.dirty = false;
   loop.abort = new AbortController();
   loop.began = performance.now();
   const rev = loop.rev;

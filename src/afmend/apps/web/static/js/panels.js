@@ -19,11 +19,13 @@ const processor = new FlatPainter();
 export let painter = processor;
 const dirty = new Set();
 let asked = 0;
+const CARD_BACK_MS = 2000;
+let cardLost = false;
 export const drawn = { rev: 0, count: 0, ms: 0 };
 
 /** Choose who draws: the graphics card, or the processor, which is faster than a program that plays graphics card. */
 function makePainter() {
-  const card = state.view.painter === "auto" ? hasCard() : state.view.painter === "card";
+  const card = !cardLost && (state.view.painter === "auto" ? hasCard() : state.view.painter === "card");
   const fresh = () => { // a canvas keeps its kind for good
     byId("canvas").replaceWith(byId("canvas").cloneNode());
     return byId("canvas");
@@ -34,12 +36,29 @@ function makePainter() {
   } catch { /* then the processor does it */ }
   byId("canvas").hidden = painter === processor;
   for (const one of cells.values()) one.plain.hidden = painterOf(one) !== processor;
-  byId("painter").textContent = card !== false && painter === processor ? "no WebGL: drawn by the processor" : "";
-  byId("canvas").addEventListener("webglcontextlost", (/** @type {Event} */ event) => event.preventDefault());
-  byId("canvas").addEventListener("webglcontextrestored", makePainter);
+  byId("painter").textContent = cardLost ? "the graphics card is gone: drawn by the processor" : card !== false && painter === processor ? "no WebGL: drawn by the processor" : "";
+  if (painter !== processor) watchCard(byId("canvas"));
   for (const name of state.frames.keys()) taken(name);
   measureBoxes();
   redraw();
+}
+
+/** A card that was taken away may come back; if it does not, the processor draws. @param {HTMLCanvasElement} canvas */
+function watchCard(canvas) {
+  let timer = 0;
+  canvas.addEventListener("webglcontextlost", (event) => {
+    event.preventDefault();
+    timer = window.setTimeout(() => again(true), CARD_BACK_MS);
+  });
+  canvas.addEventListener("webglcontextrestored", () => {
+    clearTimeout(timer);
+    again(false);
+  });
+  const again = (/** @type {boolean} */ lost) => {
+    if (byId("canvas") !== canvas) return;
+    cardLost = lost;
+    makePainter();
+  };
 }
 
 /** @param {any} one */
@@ -64,7 +83,10 @@ export function makePanels() {
   on("frame", arrived);
   on("done failed parted", flush);
   on("view", (/** @type {any} */ changes) => {
-    if ("painter" in changes) makePainter();
+    if ("painter" in changes) {
+      cardLost = false;
+      makePainter();
+    }
     if ("layout" in changes || "solo" in changes) layout();
     touched(changes);
   });

@@ -3,7 +3,7 @@
 import { cells, pixelAt } from "./panels.js";
 import { listenBar } from "./colorbar.js";
 import { placement } from "./scene.js";
-import { move, press, release, sketch } from "./sketch.js";
+import { lose, move, press, release, sketch } from "./sketch.js";
 import { emit, look, state } from "./store.js";
 
 /** @type {{kind: string, x: number, y: number}|null} */
@@ -17,7 +17,7 @@ export function listenPanels() {
     body.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => down(one, event));
     body.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => moved(one, event));
     body.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => up(one, event));
-    body.addEventListener("pointercancel", () => { drag = null; release([0, 0]); });
+    body.addEventListener("pointercancel", () => { drag = null; lose(); });
     body.addEventListener("pointerleave", () => { state.cursor = null; emit("cursor"); });
     body.addEventListener("wheel", (/** @type {WheelEvent} */ event) => wheel(one, event), { passive: false });
     body.addEventListener("contextmenu", (/** @type {Event} */ event) => event.preventDefault());

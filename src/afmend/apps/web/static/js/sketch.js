@@ -34,7 +34,14 @@ export function cancel() {
   sketch.hover = null;
   sketch.active = false;
   sketch.tool = "";
+  sketch.corner = undefined;
   emit("shapes");
+}
+
+/** The pointer was taken away (a gesture of the system): half a stroke is none; a polygon has its corners. */
+export function lose() {
+  sketch.active = false;
+  if (sketch.tool !== "polygon") cancel();
 }
 
 on("doc", cancel);
@@ -54,7 +61,7 @@ export function press(panel, p, keys = {}) {
     corner(p);
     return;
   }
-  Object.assign(sketch, { tool, panel, active: true, layer: layerOf(tool, keys.alt ?? false), points: [p], hover: null });
+  Object.assign(sketch, { tool, panel, active: true, layer: layerOf(tool, keys.alt ?? false), points: [p], hover: null, corner: p });
   emit("shapes");
 }
 
@@ -68,7 +75,7 @@ export function move(p, keys = {}) {
   else if (sketch.tool === "line") sketch.points = [first, keys.shift ? straightened(first, p) : p];
   else if (sketch.tool === "rectangle" || sketch.tool === "area") {
     sketch.hover = p;
-    sketch.points = rectangle(sketch.corner ?? (sketch.corner = first), p, cols, rows);
+    sketch.points = rectangle(sketch.corner ?? first, p, cols, rows);
   } else sketch.points.push(p);
   emit("shapes");
 }
@@ -81,7 +88,6 @@ export function release(p) {
   const points = sketch.points;
   const tool = sketch.tool;
   const moved = points.length > 2 || (points.length === 2 && Math.hypot(points[0][0] - points[1][0], points[0][1] - points[1][1]) > 0.5);
-  delete sketch.corner;
   if (tool === "line") finishLine(moved ? points : null);
   else if (tool === "area") finishArea(moved ? points : null);
   else if (tool === "brush" || tool === "eraser") commit(brushed(points, state.view.brush, size().cols, size().rows));
