@@ -24,7 +24,7 @@ off its median; a spread below the last, in steps, does no harm."""
 
 def roughness_rows(done: Mended) -> list[Json]:
     """Return statistics as read, without a plane, leveled, mended, and mended without what was invented."""
-    states: tuple[tuple[str, Scan, Literal["with", "without"]], ...] = (
+    states: tuple[tuple[str, Scan | None, Literal["with", "without"]], ...] = (
         ("as read, tilt included", done.opened.scan, "with"),
         ("plane removed", _without_plane(done), "with"),
         ("leveled", done.leveled, "with"),
@@ -33,6 +33,8 @@ def roughness_rows(done: Mended) -> list[Json]:
     )
     rows = []
     for name, scan, repaired in states:
+        if scan is None:
+            continue
         try:
             rows.append({"state": name, **finite(statistics(scan, done.key, repaired).to_json())})
         except StepError:
@@ -40,10 +42,13 @@ def roughness_rows(done: Mended) -> list[Json]:
     return rows
 
 
-def _without_plane(done: Mended) -> Scan:
-    """Take a plane off what was read, so that the tilt does not pass for roughness."""
+def _without_plane(done: Mended) -> Scan | None:
+    """Take a plane off what was read, so that tilt does not pass for roughness; None where none can be fitted."""
     recipe = Recipe(name="plane", steps=(StepUse(step="level.plane"),))
-    return run_recipe(done.opened.scan, recipe, find_step, channel=done.key)
+    try:
+        return run_recipe(done.opened.scan, recipe, find_step, channel=done.key)
+    except StepError:
+        return None
 
 
 def step_height(done: Mended, first: Sequence[Point], second: Sequence[Point], *, invented: bool) -> Json:

@@ -60,8 +60,9 @@ def test_it_stops_between_steps(engine):
 def test_numbers(engine):
     done = engine.mend(wish())
     rows = measures.roughness_rows(done)
-    assert rows[0]["state"] == "as read"
-    assert rows[3]["pixels"] < rows[2]["pixels"]
+    assert [row["state"] for row in rows[:3]] == ["as read, tilt included", "plane removed", "leveled"]
+    assert rows[1]["Sq"] < rows[0]["Sq"]
+    assert rows[4]["pixels"] < rows[3]["pixels"]
     steps = measures.history(done)
     assert [one["step"] for one in steps] == [use.step for use in done.recipe.steps]
     hole = ((40.0, 30.0), (100.0, 30.0), (100.0, 31.0), (40.0, 31.0))

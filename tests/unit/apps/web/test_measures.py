@@ -1,6 +1,7 @@
 """Numbers of the page that need no server."""
 
-from afmend.apps.web.jobs import unusual
+from afmend.apps.batch import JobResult, ScanResult
+from afmend.apps.web.jobs import _facts, unusual
 from afmend.apps.web.judging import why
 from afmend.apps.web.measures import not_flat
 
@@ -40,6 +41,20 @@ def test_few_files_or_merely_different_ones_are_not_unusual():
 def test_what_stands_out_of_a_batch_is_named():
     found = unusual(batch(12, {3: {"Sq_mended": 40}, 5: {"invented_percent": 30}, 7: {"Sq_mended": None}}))
     assert found == {"f3": "roughness", "f5": "share filled"}
+
+
+def test_the_worst_frame_stands_for_a_movie():
+    frames = [
+        ScanResult({"Sq_mended": sq, "invented_percent": share, "open_percent": 0.0})
+        for sq, share in ((2.0, 0.5), (3.0, 30.0))
+    ]
+    said = _facts(JobResult("a.asd", tuple(frames), seconds=1.0, fingerprint="x"))
+    assert (said["images"], said["invented_percent"], said["Sq_mended"], said["missing_percent"]) == (
+        2,
+        30.0,
+        2.0,
+        None,
+    )
 
 
 def test_why_the_gate_does_not_decide():
