@@ -30,3 +30,9 @@ test("references are read whatever bytes they name", () => {
   assert.equal(decoded("%C3%A4/%E4.gwy"), "ä/\ufffd.gwy");
   assert.equal(decoded("100%"), "100%");
 });
+
+test("without a scan in sight nothing is waited for", async () => {
+  const { busy, run } = await import("../../src/afmend/apps/web/static/js/net.js");
+  run();
+  assert.equal(busy(), false);
+});
