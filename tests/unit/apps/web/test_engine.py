@@ -8,8 +8,7 @@ from afmend.apps.web.reading import Library, Reader
 from afmend.apps.web.roots import Roots
 from afmend.apps.web.schema import schema
 from afmend.apps.web.serve import host_names
-from afmend.apps.web.sessions import MOST_TABS, Sessions, state_folder
-from afmend.errors import BadParameterError, StepError
+from afmend.errors import StepError
 from afmend.formats import write
 from afmend.recipes import load_recipe, repair
 from support import scan_of
@@ -94,26 +93,6 @@ def test_schema_says_all_that_widgets_need():
             assert param["kind"] in ("integer", "number", "switch", "choice", "text", "json")
             if param["kind"] == "choice":
                 assert param["default"] in param["choices"] or param["optional"]
-
-
-def test_sessions(tmp_path, monkeypatch):
-    sessions = Sessions(tmp_path / "data", tmp_path / "state")
-    assert sessions.load("00000000") is None
-    for n in range(MOST_TABS + 5):
-        sessions.save(f"{n:08x}", {"n": n})
-    assert sessions.load(f"{MOST_TABS + 4:08x}") == {"n": MOST_TABS + 4}
-    assert len(list((tmp_path / "state").rglob("*.json"))) == MOST_TABS
-    other = Sessions(tmp_path / "other", tmp_path / "state")
-    assert other.load("00000000") is None
-    for name in ("../x", "", "ABC", "0" * 40):
-        with pytest.raises(BadParameterError):
-            sessions.save(name, {})
-    with pytest.raises(BadParameterError):
-        sessions.save("00000000", [])
-    next((tmp_path / "state").rglob("*.json")).write_text("{")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr("sys.platform", "linux")
-    assert state_folder() == tmp_path / "afmend" / "web"
 
 
 def test_host_names():

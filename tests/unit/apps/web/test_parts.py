@@ -10,6 +10,7 @@ from PIL import Image
 
 from afmend.apps.web import frames
 from afmend.apps.web.compose import Wish
+from afmend.apps.web.desk import Desk
 from afmend.apps.web.engine import Engine, StoppedError
 from afmend.apps.web.parts import clamped, inside, part_of
 from afmend.apps.web.reading import Library, Reader
@@ -119,7 +120,7 @@ def size_of(text):
 
 
 def test_values_are_tried_on_a_part(engine):
-    tries = Tries(engine)
+    tries = Tries(engine, Desk(1))
     part = (20, 90, 30, 120)
     low, high = tries._tried(TryWish(wish=wish(), index=0, param="min_length", values=(3.0, 100.0), part=part))
     assert low["marks"]
@@ -136,7 +137,7 @@ def test_values_are_tried_on_a_part(engine):
 
 def test_a_fill_that_is_tried_shows_what_was_filled(engine):
     steps = (RECIPE[0], StepUse(step="fill.median"))
-    (found,) = Tries(engine)._tried(
+    (found,) = Tries(engine, Desk(1))._tried(
         TryWish(wish=wish(*steps), index=1, param="win", values=(7.0,), part=(20, 90, 30, 120))
     )
     assert found["share"] > 0
@@ -144,7 +145,7 @@ def test_a_fill_that_is_tried_shows_what_was_filled(engine):
 
 
 def answer(engine, **more):
-    return messages(Tips(engine)._answer(TipWish(**more)))
+    return messages(Tips(engine, Desk(1))._answer(TipWish(**more)))
 
 
 def test_the_tip_is_taken_off_and_shown(engine):

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from afmend.apps.web.sessions import MOST_TABS, Sessions
+from afmend.apps.web.sessions import MOST_TABS, Sessions, state_folder
 from afmend.errors import BadParameterError
 
 
@@ -42,3 +42,18 @@ def test_the_oldest_tabs_go(sessions, tmp_path):
         sessions.save(f"{i:08x}", b"{}")
         os.utime(next(tmp_path.rglob(f"{i:08x}.json")), (1e9 + i, 1e9 + i))
     assert len(list(tmp_path.rglob("*.json"))) <= MOST_TABS
+
+
+def test_sessions_stay_in_their_folder(tmp_path, monkeypatch):
+    sessions = Sessions(tmp_path / "data", tmp_path / "state")
+    assert sessions.load("00000000") == "null"
+    sessions.save("00000000", b'{"n": 1}')
+    assert Sessions(tmp_path / "other", tmp_path / "state").load("00000000") == "null"
+    for name in ("../x", "", "ABC", "0" * 40):
+        with pytest.raises(BadParameterError):
+            sessions.save(name, b"{}")
+    with pytest.raises(BadParameterError):
+        sessions.save("00000000", b"[]")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert state_folder() == tmp_path / "afmend" / "web"
