@@ -122,30 +122,31 @@ def size_of(text):
 def test_values_are_tried_on_a_part(engine):
     tries = Tries(engine, Desk(1))
     part = (20, 90, 30, 120)
-    low, high = tries._tried(TryWish(wish=wish(), index=0, param="min_length", values=(3.0, 100.0), part=part))
+    low, high = tries._tried(TryWish(wish=wish(), index=0, param="min_length", values=(3.0, 100.0), part=part), bool)
     assert low["marks"]
     assert low["share"] > high["share"]
     assert size_of(low["png"]) == (84, 44)
-    (filled,) = tries._tried(TryWish(wish=wish(), index=2, param="max_iterations", values=(3.0,), part=part))
+    (filled,) = tries._tried(TryWish(wish=wish(), index=2, param="max_iterations", values=(3.0,), part=part), bool)
     assert "problem" in filled  # no such parameter: said, not raised
     (leveled,) = tries._tried(
-        TryWish(wish=wish(StepUse(step="level.polynomial")), index=0, param="degree_fast", values=(2.0,), part=part)
+        TryWish(wish=wish(StepUse(step="level.polynomial")), index=0, param="degree_fast", values=(2.0,), part=part),
+        bool,
     )
     assert ("png" in leveled, leveled.get("marks", False)) == (True, False)
-    assert tries._tried(TryWish(wish=wish(), index=9, param="hard", values=(1.0,), part=part)) == []
+    assert tries._tried(TryWish(wish=wish(), index=9, param="hard", values=(1.0,), part=part), bool) == []
 
 
 def test_a_fill_that_is_tried_shows_what_was_filled(engine):
     steps = (RECIPE[0], StepUse(step="fill.median"))
     (found,) = Tries(engine, Desk(1))._tried(
-        TryWish(wish=wish(*steps), index=1, param="win", values=(7.0,), part=(20, 90, 30, 120))
+        TryWish(wish=wish(*steps), index=1, param="win", values=(7.0,), part=(20, 90, 30, 120)), bool
     )
     assert found["share"] > 0
     assert not found["marks"]
 
 
 def answer(engine, **more):
-    return messages(Tips(engine, Desk(1))._answer(TipWish(**more)))
+    return messages(Tips(engine, Desk(1))._answer(TipWish(**more), bool))
 
 
 def test_the_tip_is_taken_off_and_shown(engine):
