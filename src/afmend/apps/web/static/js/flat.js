@@ -54,7 +54,7 @@ export class FlatPainter {
       const ratio = [head.shape[0] / head.full[0] / level.factor, head.shape[1] / head.full[1] / level.factor];
       const rows = axis(Math.round(box.height), scale[1], center[1], full[0], level.rows, ratio[0]);
       const cols = axis(Math.round(box.width), scale[0], center[0], full[1], level.cols, ratio[1]);
-      return { rows, cols, data: head.dtype === "u1" ? marksOf(level.data, level.cols, rows, cols, mode === 2) : heightsOf(level.data, level.cols, rows, cols) };
+      return { rows, cols, data: head.dtype === "u1" ? marksOf(level.data, level.cols, rows, cols, mode !== 1) : heightsOf(level.data, level.cols, rows, cols) };
     });
   }
 
@@ -68,7 +68,7 @@ export class FlatPainter {
     if (heights) {
       const minus = spec.mode === 3 ? this.sampled(spec, spec.minus) : null;
       const values = minus ? heights.data.map((/** @type {number} */ v, /** @type {number} */ i) => (Math.abs(v) < 1e37 && minus.data[i] < 1e37 ? v - minus.data[i] : v)) : heights.data;
-      const marks = spec.mode === 1 || spec.mode === 2 ? this.sampled(spec, spec.marks) : null;
+      const marks = spec.mode % 3 ? this.sampled(spec, spec.marks) : null;
       paint(pixels, values, marks?.data ?? null, heights.rows, heights.cols, spec);
     }
     put(spec.box, image, split);

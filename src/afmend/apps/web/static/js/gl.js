@@ -111,7 +111,7 @@ export class Painter {
 
   /**
    * Draw a map. `spec`: box, heights, minus, marks (panel names), table, center, scale (CSS px per pixel: x, y), full,
-   * plane, range (low, high relative to the frame's offset), mode (1 = marks, 2 = what was filled, 3 = difference), colors, paper, split (CSS px left untouched).
+   * plane, range (low, high relative to the frame's offset), mode (1 = marks, 2 = what was filled, 3 = difference, 4 = error bars), colors, paper, split (CSS px left untouched).
    * @param {any} spec
    */
   drawMap(spec) {

@@ -133,7 +133,7 @@ function follow() {
   on("doc done failed", () => { state.note = ""; });
   on("doc", () => { if (byId("toast").classList.contains("bad")) hush(); }); // it was about another file
   on("doc", document_);
-  on("cursor", readout);
+  on("cursor drawn doc", readout);
   on("running", () => { slow = window.setTimeout(() => write(byId("status"), "working …"), PATIENCE_MS); });
   on("waiting", status);
   on("step", (/** @type {any} */ head) => {
@@ -208,8 +208,9 @@ function readout() {
   const { grid } = info;
   const [x, y] = [Math.floor(cursor.x), Math.floor(cursor.y)];
   const place = grid.calibrated ? `x ${quantity((x + 0.5) * grid.pixel_fast_nm, "nm", info.size_nm[1])}, y ${quantity((y + 0.5) * grid.pixel_slow_nm, "nm", info.size_nm[0])}` : "";
-  const value = (/** @type {string} */ name) => { const frame = state.frames.get(name); const v = valueAt(frame, cursor.x, cursor.y); return v === null ? "–" : quantity(v, frame.head.unit); };
-  write(box, `column ${x}, line ${y}  ${place}  original ${value("original")}, leveled ${value("leveled")}, mended ${value("mended")}`);
+  const value = (/** @type {string} */ name) => { const frame = state.frames.get(name); const v = valueAt(frame, cursor.x, cursor.y); return v === null ? "" : quantity(v, frame.head.unit); };
+  const error = value("sigma");
+  write(box, `column ${x}, line ${y}  ${place}  original ${value("original") || "–"} as recorded, leveled ${value("leveled") || "–"}, mended ${value("mended") || "–"}${error ? ` ± ${error}` : ""}`);
 }
 
 /** Say it where pictures are missing, too. @param {string} text */

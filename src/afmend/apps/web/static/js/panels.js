@@ -4,10 +4,10 @@ import { byId, fill, h, write } from "./dom.js";
 import { evidenceWords } from "./gate.js";
 import { hasCard, Painter } from "./gl.js";
 import { FlatPainter } from "./flat.js";
-import { drawBar, groupOf } from "./colorbar.js";
+import { drawBar, groupOf, reach } from "./colorbar.js";
 import { drawOverlay } from "./overlay.js";
 import { plain, quantity } from "./numbers.js";
-import { PANELS, flagsName, partOf, flattened, limits, mapSpec, onlyRounding, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
+import { PANELS, flagsName, partOf, flattened, limits, mapSpec, onlyRounding, panelOf, placement, planeOf, readingAt, seen, shifted, tableOf, toPixel, toScreen, valueAt } from "./scene.js";
 import { exaggeration } from "./surface.js";
 import { emit, look, on, state } from "./store.js";
 
@@ -107,7 +107,7 @@ function users(name) {
   const both = ["diff", "swipe"].includes(state.view.layout) ? ["mended"] : [];
   if (name === "original") return ["original", "original3d", "raw", ...both];
   if (name === "leveled") return ["mask", "original3d", ...both];
-  return ["mended", "mended3d", "mask", "original3d", ...(state.view.lock ? ["original"] : [])];
+  return ["mended", "mended3d", "original3d", ...(state.view.lock ? ["original"] : [])];
 }
 
 /** @param {import("./scene.js").Panel} panel */
@@ -274,23 +274,44 @@ function paperColor() {
 /** @param {any} one */
 function facts(one) {
   const { panel } = one;
+  const shown = seen(panel);
   const unit = state.frames.get(panel.heights)?.head.unit ?? "";
   let text = "";
   if (state.info && !state.frames.has(panel.heights)) text = "";
   else if (panel.kind === "surface") {
     const spec = surfaceSpec(panel, one.box, []);
     text = onlyRounding(panel.group) ? "flat" : state.info?.grid.calibrated && unit === "nm" ? `z × ${plain(spec.factor)}` : "z scale arbitrary";
-  } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
-  else if (panel.id === "mended") text = mendedFacts();
-  if (panel.id === "original") text = evidenceWords() || (flattened("before") ? "shown without its plane" : "");
-  if (["original", "mended"].includes(panel.id) && onlyRounding(groupOf(panel))) text = groupOf(panel) === "diff" ? "no difference" : "flat: nothing but rounding";
-  if (panel.kind === "map" && partOf(panel)) text = "preview inside the frame";
-  if (state.cursor && panel.kind === "map") {
-    const value = valueAt(state.frames.get(panel.heights), state.cursor.x, state.cursor.y);
-    if (value !== null && panel.mode !== 1) text = `z ${quantity(value, unit)}`;
-  }
+  } else if (partOf(panel)) text = "preview inside the frame";
+  else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
+  else text = reading(one, shown, unit);
+  write(one.cell.querySelector(".title"), shown.title);
   write(one.facts, text);
   if (one.facts.title !== text) one.facts.title = text;
+}
+
+/** What a map says, at the pixel under the pointer if there is one. @param {any} one @param {ReturnType<typeof seen>} shown @param {string} unit */
+function reading({ panel, box }, shown, unit) {
+  const { cursor, view } = state;
+  const swiped = view.layout === "swipe" && !view.original;
+  const before = swiped && cursor && toScreen(placement(box), box, cursor.x, cursor.y)[0] < view.swipe * box.width;
+  const from = before ? panelOf("original") : panel;
+  const group = before ? "before" : shown.limited;
+  const bare = group === "before" && flattened(group) ? "without its plane" : "";
+  const value = cursor ? readingAt(from, cursor) : null;
+  let text = cursor && value !== null ? `${{ diff: "Δ", sigma: "σ" }[group] ?? "z"} ${quantity(value, unit, Math.max(...reach(shown.limited).map(Math.abs)))}` : "";
+  if (onlyRounding(group)) text ||= group === "diff" ? "no difference" : "flat: nothing but rounding";
+  else if (group === "diff") text = `${text} ${view.diff === "filled" ? "mended − leveled" : `original − leveled, ${view.flat ? "without a plane" : "without offset"}`}`;
+  else if (group === "sigma" && !text) text = cursor ? noError(cursor) : "gray: measured, nothing estimated";
+  else if (bare) text = text ? `${text} ${bare}` : `shown ${bare}`;
+  else text ||= panel.id === "mended" && !view.original ? mendedFacts() : "";
+  if (swiped) text = cursor ? `${before ? "before" : "after"}: ${text}` : "both in one span of colors";
+  return [shown.id === "original" ? evidenceWords() : "", text].filter(Boolean).join("; ");
+}
+
+/** Why a pixel has no error bar. @param {{x: number, y: number}} at */
+function noError({ x, y }) {
+  const flags = valueAt(state.frames.get("flags"), x, y) ?? 0;
+  return flags & 1 ? "invented, no error bar known" : flags & 2 ? "left open" : "measured: no error estimated";
 }
 
 const percent = (/** @type {number} */ part, /** @type {any} */ head) => `${plain((100 * part) / (head.full[0] * head.full[1]), 2)} %`;
@@ -306,9 +327,6 @@ function maskFacts(frame) {
 function mendedFacts() {
   const flags = state.frames.get(flagsName());
   if (!flags) return "";
-  if (state.view.layout === "diff") return state.view.diff === "filled" ? "mended − leveled" : "original − leveled";
-  if (state.view.layout === "swipe" && !state.view.lock) return "before: in its own colors";
-  if (state.view.sigma) return "error bar (1 σ)";
   const { counts } = flags.head;
   const parts = [`${percent(counts.invented, flags.head)} filled`];
   if (counts.open) parts.push(`${percent(counts.open, flags.head)} left open`);

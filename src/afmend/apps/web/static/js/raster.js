@@ -77,7 +77,7 @@ function mixed(color, other, share) {
     | (((((color >> 8) & 255) * own + ((other >> 8) & 255) * share) & 255) << 8) | ((color & 255) * own + (other & 255) * share)) >>> 0;
 }
 
-const [CYAN, YELLOW, LIGHT, GRAY, FILLED, PURPLE, BLUE, RED] = [[0, 209, 242], [255, 217, 26], [204, 204, 204], [140, 140, 140], [0, 214, 255], [115, 51, 217], [0, 89, 153], [229, 26, 51]].map(packed);
+const [PALE, CYAN, YELLOW, LIGHT, GRAY, FILLED, PURPLE, BLUE, RED] = [[222, 222, 222], [0, 209, 242], [255, 217, 26], [204, 204, 204], [140, 140, 140], [0, 214, 255], [115, 51, 217], [0, 89, 153], [229, 26, 51]].map(packed);
 const up = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ period, /** @type {number} */ share) => (x + y) % period < share * period;
 const down = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ period, /** @type {number} */ share) => (y - x + 4200) % period < share * period;
 
@@ -90,7 +90,7 @@ function marked(color, label, mode, kinds, x, y) {
     if (label & 32) out = mixed(out, YELLOW, up(x, y, 9, 0.3) ? 0.85 : 0.25);
     return label & 16 ? (up(x, y, 8, 0.4) ? GRAY : LIGHT) : out;
   }
-  if (label & 1) out = mixed(out, FILLED, 0.45);
+  if (mode === 2 && label & 1) out = mixed(out, FILLED, 0.45);
   if (label & 8) out = mixed(out, PURPLE, down(x, y, 6, 0.35) ? 0.8 : 0.25);
   if (label & 4 && up(x, y, 5, 0.35)) out = BLUE;
   return label & 2 ? mixed(out, RED, up(x, y, 7, 0.35) ? 0.9 : 0.2) : out;
@@ -120,7 +120,7 @@ export function paint(out, heights, marks, rows, cols, spec) {
         continue;
       }
       const t = value * gain - zero - aside[x];
-      const color = value > VOID ? (up(x, y, 8, 0.4) ? GRAY : LIGHT) : table[t < 0 ? 0 : t > 255 ? 255 : Math.floor(t)];
+      const color = value > VOID ? (spec.mode === 4 ? PALE : up(x, y, 8, 0.4) ? GRAY : LIGHT) : table[t < 0 ? 0 : t > 255 ? 255 : Math.floor(t)];
       out[i] = marks?.[i] ? marked(color, marks[i], spec.mode, kinds, x, y) : color;
     }
   }

@@ -63,9 +63,9 @@ void main() {
     float t = clamp((value - range.x) * range.y, 0.0, 1.0);
     shade = texelFetch(lut, ivec2(int(t * 255.0 + 0.5), 0), 0).rgb;
   } else {
-    shade = mix(vec3(0.80), vec3(0.55), stripes(hatch, 8.0, 0.4));
+    shade = mode == 4 ? vec3(0.87) : mix(vec3(0.80), vec3(0.55), stripes(hatch, 8.0, 0.4));
   }
-  if (mode == 1 || mode == 2) {
+  if (mode == 1 || mode == 2 || mode == 4) {
     vec2 msize = vec2(textureSize(marks, 0));
     vec2 mratio = ratios.zw;
     vec2 mstep = mratio / scale;
@@ -76,7 +76,7 @@ void main() {
       uint label = texelFetch(marks, clamp(ivec2(floor(at)), ivec2(0), ivec2(msize) - 1), 0).r;
       bits |= label & 240u;
       kind = max(kind, label & 15u);
-      if (mode == 2) bits |= label;
+      if (mode != 1) bits |= label;
     }
     if (mode == 1) {
       if (kind > 0u) shade = mix(shade, colors[kind].rgb, 0.78);
@@ -84,7 +84,7 @@ void main() {
       if ((bits & 32u) != 0u) shade = mix(shade, vec3(1.0, 0.85, 0.1), 0.25 + 0.6 * stripes(hatch, 9.0, 0.3));
       if ((bits & 16u) != 0u) shade = mix(vec3(0.80), vec3(0.55), stripes(hatch, 8.0, 0.4));
     } else {
-      if ((bits & 1u) != 0u) shade = mix(shade, vec3(0.0, 0.84, 1.0), 0.45);
+      if (mode == 2 && (bits & 1u) != 0u) shade = mix(shade, vec3(0.0, 0.84, 1.0), 0.45);
       if ((bits & 8u) != 0u) shade = mix(shade, vec3(0.45, 0.2, 0.85), 0.25 + 0.55 * stripes(hatch.yx * vec2(1.0, -1.0), 6.0, 0.35));
       if ((bits & 4u) != 0u) shade = mix(shade, vec3(0.0, 0.35, 0.6), stripes(hatch, 5.0, 0.35));
       if ((bits & 2u) != 0u) shade = mix(shade, vec3(0.9, 0.1, 0.2), 0.2 + 0.7 * stripes(hatch, 7.0, 0.35));

@@ -1,0 +1,126 @@
+# ruff: noqa: E501 (JavaScript in strings)
+"""The page in a real browser: what it says of a pixel, a panel or a color is what it draws."""
+
+import re
+
+import numpy as np
+import pytest
+
+from afmend.pictures.colormaps import colormap
+
+
+def close_to(color, other, by=2):
+    return max(abs(int(a) - int(b)) for a, b in zip(color, other, strict=True)) <= by
+
+
+# ------------------------------------------------------------------ what is said fits what is drawn
+
+
+def facts_of(bench, panel):
+    return bench.js(f"document.querySelector('#panel-{panel} .facts').textContent")
+
+
+def readout_of(bench):
+    return bench.js("document.querySelector('#readout').textContent")
+
+
+def hover(bench, panel, x, y):
+    bench.page.mouse("moved", *bench.at(panel, x, y), button="none")
+    bench.until(f"document.querySelector('#readout').textContent.includes('column {int(x)}, line {int(y)}')")
+
+
+def number(text, word):
+    """The value after a word, in nm."""
+    found = re.search(rf"{word} (−?[\d.]+) (pm|nm|µm)", text)
+    return float(found[1].replace("−", "-")) * {"pm": 1e-3, "nm": 1.0, "µm": 1e3}[found[2]]
+
+
+def test_readout_follows_what_is_shown(bench):
+    hover(bench, "mended", 40.5, 20.5)
+    first = number(readout_of(bench), "mended")
+    bench.js("window.__afmend.change('x', (w) => ({...w, common: {name: 'mine', steps: [{step: 'level.plane', params: {}}]}}))")
+    bench.wait()
+    second = number(readout_of(bench), "mended")
+    assert abs(second - first) > 0.5
+    assert second == pytest.approx(number(readout_of(bench), "leveled"), abs=0.01)
+    bench.key("Ctrl+z")
+    bench.wait()
+    assert number(readout_of(bench), "mended") == pytest.approx(first, abs=0.01)
+    bench.open("b.h5")
+    text = readout_of(bench)
+    assert text
+    column, line = map(int, re.search(r"column (\d+), line (\d+)", text).groups())
+    value = bench.js(f"(() => {{ const f = window.__afmend.state.frames.get('original'); return f.data[{line} * 96 + {column}] + f.head.offset; }})()")
+    assert number(text, "original") == pytest.approx(value, abs=0.01) if value else "original 0 nm" in text
+
+
+def test_original_reads_as_its_bar_and_as_recorded(bench):
+    hover(bench, "original", 100.5, 80.5)
+    stats = bench.js("window.__afmend.state.frames.get('original').head.stats")
+    raw = number(readout_of(bench), "original")
+    flat = raw - stats["plane"][0] - 32.5 * stats["plane"][1] - 36.5 * stats["plane"][2]
+    assert abs(raw - flat) > 2
+    assert "without its plane" in facts_of(bench, "original")
+    assert number(facts_of(bench, "original"), "z") == pytest.approx(flat, abs=0.02)
+    assert "as recorded" in readout_of(bench)
+    bench.key("t")
+    bench.view()
+    assert number(facts_of(bench, "original"), "z") == pytest.approx(raw, abs=0.02)
+
+
+def test_difference_says_the_difference(bench):
+    bench.view(layout="diff", diff="leveled")
+    assert bench.js("document.querySelector('#panel-mended .title').textContent") == "Δ by leveling"
+    hover(bench, "mended", 100.5, 80.5)
+    shown = number(facts_of(bench, "mended"), "Δ")
+    low, high = bench.js("window.__afmend.limits('diff')")
+    assert high < 6, "neither plane nor offset drowns what is left"
+    assert low == pytest.approx(-high)
+    bare = bench.js(
+        "(() => { const a = window.__afmend.state.frames, o = a.get('original'), l = a.get('leveled'), i = 80 * 128 + 100; const p = o.head.stats.plane.map((v, k) => v - l.head.stats.plane[k]);"
+        " return o.data[i] + o.head.offset - l.data[i] - l.head.offset - p[0] - p[1] * 32.5 - p[2] * 36.5; })()"
+    )
+    assert shown == pytest.approx(bare, abs=0.01)
+    index = round(255 * min(1, max(0, (bare - low) / (high - low))))
+    assert close_to(bench.color("mended", 100.5, 80.5), colormap("difference")[index], 12)
+    bench.view(layout="six")
+    assert bench.js("document.querySelector('#panel-mended .title').textContent") == "Mended"
+
+
+def test_to_fill_is_drawn_in_its_own_range(bench):
+    grays = [bench.color("mask", x + 0.5, y + 0.5)[0] for x in range(4, 128, 12) for y in range(4, 96, 12)]
+    assert 60 < np.median(grays) < 200
+    assert np.ptp(grays) > 100
+
+
+@pytest.mark.parametrize("painter", ["card", "plain"])
+def test_error_bars_are_told(bench, painter):
+    bench.view(painter=painter)
+    bench.preset("auto")
+    bench.key("u")
+    bench.until("window.__afmend.state.frames.has('sigma')", 90)
+    bench.wait()
+    assert "measured, nothing estimated" in facts_of(bench, "mended")
+    filled = bench.js(
+        "(() => { const f = window.__afmend.state.frames.get('sigma'); let best = -1; f.data.forEach((v, i) => { if (v < 1e37 && (best < 0 || v > f.data[best])) best = i; });"
+        " return [best % 128 + 0.5, Math.floor(best / 128) + 0.5, f.data[best]]; })()"
+    )
+    bench.view(k=8, cx=filled[0] / 128, cy=filled[1] / 96)
+    hover(bench, "mended", *filled[:2])
+    assert number(facts_of(bench, "mended"), "σ") == pytest.approx(filled[2], rel=0.02)
+    assert "±" in readout_of(bench)
+    bench.view(k=1, cx=0.5, cy=0.5)
+    hover(bench, "mended", 5.5, 12.5)
+    assert "measured: no error" in facts_of(bench, "mended")
+    assert "±" not in readout_of(bench)
+    assert close_to(bench.color("mended", 5.5, 12.5), (222, 222, 222))
+
+
+def test_swipe_has_one_span_of_colors(bench):
+    bench.view(layout="swipe", swipe=0.5, limits={"before": [0, 1000], "after": None, "diff": None})
+    before, after = bench.js("[window.__afmend.limits('before'), window.__afmend.limits('after')]")
+    assert before[1] - before[0] == pytest.approx(after[1] - after[0])
+    hover(bench, "mended", 20.5, 20.5)
+    assert facts_of(bench, "mended").startswith("before: z ")
+    hover(bench, "mended", 100.5, 20.5)
+    assert facts_of(bench, "mended").startswith("after: z ")
