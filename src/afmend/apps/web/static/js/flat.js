@@ -2,7 +2,7 @@
 
 import { factorFor, pooled } from "./pool.js";
 import { axis, drawRelief, heightsOf, lit, marksOf, packed, paint } from "./raster.js";
-import { meshOf, meshSide } from "./surface.js";
+import { filledOf, meshOf, meshSide } from "./surface.js";
 
 export class FlatPainter {
   constructor() {
@@ -97,7 +97,8 @@ export class FlatPainter {
         return meshOf({ head: { ...frame.head, shape: [small.rows, small.cols] }, data: small.data }, plane, side);
       });
       const points = this.once(`lit ${heights}`, [frame.head.key, plane, side, range, relief, sides], () => lit(mesh, spec));
-      drawRelief(pixels, width, height, { points, rows: mesh.rows, cols: mesh.cols }, spec);
+      const tint = spec.marksFrame && this.frames.has("flags") && this.once("tint", [spec.marksFrame.head.key, side], () => filledOf(this.level("flags", (1.5 * side) / Math.max(...spec.marksFrame.head.shape)), mesh));
+      drawRelief(pixels, width, height, { points, rows: mesh.rows, cols: mesh.cols, tint }, spec);
     }
     put(box, image, 0);
   }

@@ -85,11 +85,17 @@ function bar() {
   for (const name of ["cmap", "range", "theme"]) bind(name, name, "value");
   bind("drawn-by", "painter", "value");
   byId("layout").addEventListener("input", () => { const [layout, diff] = byId("layout").value.split("-"); look({ layout, diff: diff ?? state.view.diff }); });
-  for (const name of ["flat", "lock", "invented", "sigma", "overlays", "physical", "gate"]) bind(name, name, "checked");
+  for (const name of ["flat", "lock", "steady", "invented", "sigma", "overlays", "physical", "gate"]) bind(name, name, "checked");
   byId("brush").addEventListener("input", () => look({ brush: Number(byId("brush").value) }));
   byId("channel").addEventListener("change", () => { if (state.doc) openFile(state.doc.ref, state.doc.name, { frame: state.doc.frame, channel: byId("channel").value }); });
   byId("frame").addEventListener("input", () => showFrame(Number(byId("frame").value)));
   on("figure", saveFigure);
+  const ranged = () => { byId("range").value = Object.values(state.view.limits).some(Boolean) ? "own" : state.view.range; };
+  on("doc", ranged);
+  on("view", (/** @type {any} */ changes) => {
+    if ("limits" in changes) ranged();
+    else if (("flat" in changes || "lock" in changes) && state.view.limits.before) look({ limits: { ...state.view.limits, before: null } }); // it was about another picture
+  });
   on("view", (/** @type {any} */ changes) => { if (["tool", "layer", "brush", "layout", "diff"].some((name) => name in changes)) toolbar(); });
   toolbar();
   history();
@@ -134,6 +140,7 @@ function follow() {
   on("doc", () => { if (byId("toast").classList.contains("bad")) hush(); }); // it was about another file
   on("doc", document_);
   on("cursor drawn doc", readout);
+  on("tipped", legend);
   on("running", () => { slow = window.setTimeout(() => write(byId("status"), "working …"), PATIENCE_MS); });
   on("waiting", status);
   on("step", (/** @type {any} */ head) => {
@@ -210,7 +217,7 @@ function readout() {
   const place = grid.calibrated ? `x ${quantity((x + 0.5) * grid.pixel_fast_nm, "nm", info.size_nm[1])}, y ${quantity((y + 0.5) * grid.pixel_slow_nm, "nm", info.size_nm[0])}` : "";
   const value = (/** @type {string} */ name) => { const frame = state.frames.get(name); const v = valueAt(frame, cursor.x, cursor.y); return v === null ? "" : quantity(v, frame.head.unit); };
   const error = value("sigma");
-  write(box, `column ${x}, line ${y}  ${place}  original ${value("original") || "–"} as recorded, leveled ${value("leveled") || "–"}, mended ${value("mended") || "–"}${error ? ` ± ${error}` : ""}`);
+  write(box, `column ${x}, line ${y}; ${place}; original ${value("original") || "–"} as recorded, leveled ${value("leveled") || "–"}, mended ${value("mended") || "–"}${error ? ` ± ${error}` : ""}`);
 }
 
 /** Say it where pictures are missing, too. @param {string} text */

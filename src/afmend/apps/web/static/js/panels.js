@@ -100,7 +100,7 @@ function flush() {
 
 /** Panels that show something of a frame. @param {string} name */
 function users(name) {
-  if (["flags", "sigma", "tip_flags"].includes(name)) return ["mended"];
+  if (["flags", "sigma", "tip_flags"].includes(name)) return ["mended", "mended3d"];
   if (name === "tip") return [];
   if (name === "raw_mask") return ["raw"];
   if (name === "mask") return ["mask"];
@@ -113,7 +113,7 @@ function users(name) {
 /** @param {import("./scene.js").Panel} panel */
 function makeCell(panel) {
   const [plain, overlay] = ["picture", "overlay"].map((name) => h("canvas", { class: name }));
-  const bar = panel.kind === "map" && panel.mode !== 1 ? h("canvas", { class: "bar", tabindex: "0", role: "group", "aria-roledescription": "color range", "aria-label": `Color range of ${panel.title}: arrows move the upper end, with Shift the lower` }) : null;
+  const bar = panel.kind === "map" && panel.mode !== 1 ? h("canvas", { class: "bar", tabindex: "0", role: "group", "aria-roledescription": "color range", title: "Drag the ends; a double click brings back the range of the menu", "aria-label": `Color range of ${panel.title}: arrows move the upper end, with Shift the lower` }) : null;
   const body = h("div", { class: "body", tabindex: "0", role: "application", "aria-roledescription": "picture", "aria-label": panel.title, data: { panel: panel.id } }, plain, overlay);
   const facts = h("span", { class: "facts" });
   const cell = h("section", { class: `panel ${panel.kind}`, id: `panel-${panel.id}`, "aria-label": panel.title },
@@ -254,7 +254,7 @@ function surfaceSpec(panel, box, paper) {
   const [low, high] = limits(state.frames.has("mended") || state.frames.has("leveled") ? "after" : "before");
   const factor = exaggeration(high - low, Math.max(...sides)) * state.view.z;
   return {
-    box, heights: panel.heights, frame, map: state.view.cmap, table: tableOf(state.view.cmap), plane: planeOf(frame, panel.group),
+    box, heights: panel.heights, frame, marksFrame: panel.id === "mended3d" && state.view.overlays && state.view.invented ? state.frames.get("flags") : undefined, map: state.view.cmap, table: tableOf(state.view.cmap), plane: planeOf(frame, panel.group),
     range: shifted(frame, panel.group, range), relief: Math.min(1.5, (factor * (range[1] - range[0])) / Math.max(...sides)),
     turn: state.view.turn, tilt: state.view.tilt, sides, paper, factor,
   };
@@ -300,8 +300,8 @@ function reading({ panel, box }, shown, unit) {
   const value = cursor ? readingAt(from, cursor) : null;
   let text = cursor && value !== null ? `${{ diff: "Δ", sigma: "σ" }[group] ?? "z"} ${quantity(value, unit, Math.max(...reach(shown.limited).map(Math.abs)))}` : "";
   if (onlyRounding(group)) text ||= group === "diff" ? "no difference" : "flat: nothing but rounding";
-  else if (group === "diff") text = `${text} ${view.diff === "filled" ? "mended − leveled" : `original − leveled, ${view.flat ? "without a plane" : "without offset"}`}`;
-  else if (group === "sigma" && !text) text = cursor ? noError(cursor) : "gray: measured, nothing estimated";
+  else if (group === "diff") text = `${text || `${view.diff === "filled" ? "mended" : "original"} − leveled`}${view.diff === "filled" ? "" : view.flat ? ", without a plane" : ", without offset"}`;
+  else if (group === "sigma") text ||= cursor ? noError(cursor) : "gray: measured";
   else if (bare) text = text ? `${text} ${bare}` : `shown ${bare}`;
   else text ||= panel.id === "mended" && !view.original ? mendedFacts() : "";
   if (swiped) text = cursor ? `${before ? "before" : "after"}: ${text}` : "both in one span of colors";
@@ -311,7 +311,7 @@ function reading({ panel, box }, shown, unit) {
 /** Why a pixel has no error bar. @param {{x: number, y: number}} at */
 function noError({ x, y }) {
   const flags = valueAt(state.frames.get("flags"), x, y) ?? 0;
-  return flags & 1 ? "invented, no error bar known" : flags & 2 ? "left open" : "measured: no error estimated";
+  return flags & 1 ? "invented: σ unknown" : flags & 2 ? "left open" : "measured: no σ";
 }
 
 const percent = (/** @type {number} */ part, /** @type {any} */ head) => `${plain((100 * part) / (head.full[0] * head.full[1]), 2)} %`;
@@ -334,19 +334,23 @@ function mendedFacts() {
   return parts.join(", ");
 }
 
-/** The legend of what is marked, under the panels. */
+/** The legend of what is marked, under the panels: whatever has a color or stripes of its own. */
 export function legend() {
-  const entries = [];
-  const found = state.frames.get("mask")?.head.legend ?? [];
-  const sign = JSON.stringify(found);
+  const [mask, flags] = ["mask", flagsName()].map((name) => state.frames.get(name)?.head);
+  if (!mask || !flags) return;
+  const entries = mask.legend.map((/** @type {any} */ one) => ["", one.color, `${one.name.replaceAll("_", " ")} ${plain(one.pixels, 3)} px`]);
+  for (const [sign, name, count] of [["exclude", "excluded from leveling", mask.counts.excluded], ["void", "never measured", mask.counts.missing], ["filled", "filled: invented", flags.counts.invented],
+    ["open", "left open", flags.counts.open], ["nobar", "filled without an error bar", flags.counts.no_bar], ["bound", "never touched by the tip", flags.counts.untouched]]) {
+    if (count) entries.push([sign, "", `${name} ${percent(count, flags)}`]);
+  }
+  const sign = JSON.stringify(entries);
   if (byId("legend").dataset.sign === sign) return;
   byId("legend").dataset.sign = sign;
-  for (const one of found) {
-    const swatch = h("i", { class: "swatch" });
-    swatch.style.background = one.color;
-    entries.push(h("span", {}, swatch, `${one.name.replaceAll("_", " ")} ${plain(one.pixels, 3)} px`));
-  }
-  fill(byId("legend"), ...entries);
+  fill(byId("legend"), ...entries.map((/** @type {string[]} */ [kind, color, text]) => {
+    const swatch = h("i", { class: `swatch ${kind}` });
+    swatch.style.background = color;
+    return h("span", {}, swatch, text);
+  }));
 }
 
 // ------------------------------------------------------------------ the pointer

@@ -69,12 +69,16 @@ function difference() {
   return kept;
 }
 
+/** Ranges of colors that hold for all frames of a movie. @type {Map<string, [number, number]>} */
+export const steady = new Map();
+
 /** Colors run from the first to the second of these. @param {string} group @returns {[number, number]} */
 export function limits(group) {
   if (group === "sigma") return [0, Math.max(state.frames.get("sigma")?.head.stats.p[6] || 0, 1e-12)];
   const swipe = group === "before" && state.view.layout === "swipe"; // two halves under one bar
   const own = state.view.limits[group];
-  if (own && !swipe) return own;
+  const kept = own ?? steady.get(group);
+  if (kept && !swipe) return kept;
   const p = percentiles(group);
   if (group === "diff") return symmetric(p, 0);
   let found = /** @type {[number, number]} */ (state.view.range === "sym" ? symmetric(p, p[3])

@@ -3,7 +3,7 @@
 import { api } from "./net.js";
 import { emit, on, restart, state } from "./store.js";
 
-const KEPT_VIEW = ["layout", "solo", "cmap", "flat", "range", "lock", "overlays", "invented", "sigma", "physical", "diff", "dock", "theme", "layer", "brush", "shortcuts", "turn", "tilt", "z", "gate", "dockHeight", "keys", "painter"];
+const KEPT_VIEW = ["layout", "solo", "cmap", "flat", "range", "lock", "steady", "overlays", "invented", "sigma", "physical", "diff", "dock", "theme", "layer", "brush", "shortcuts", "turn", "tilt", "z", "gate", "dockHeight", "keys", "painter"];
 let timer = 0;
 let tab = "";
 let ready = false;

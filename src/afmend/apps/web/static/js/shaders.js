@@ -80,7 +80,7 @@ void main() {
     }
     if (mode == 1) {
       if (kind > 0u) shade = mix(shade, colors[kind].rgb, 0.78);
-      if ((bits & 64u) != 0u) shade = mix(shade, vec3(0.0, 0.82, 0.95), stripes(hatch.yx * vec2(1.0, -1.0), 7.0, 0.5));
+      if ((bits & 64u) != 0u) shade = mix(shade, vec3(0.48, 0.25, 0.95), stripes(hatch.yx * vec2(1.0, -1.0), 7.0, 0.5));
       if ((bits & 32u) != 0u) shade = mix(shade, vec3(1.0, 0.85, 0.1), 0.25 + 0.6 * stripes(hatch, 9.0, 0.3));
       if ((bits & 16u) != 0u) shade = mix(vec3(0.80), vec3(0.55), stripes(hatch, 8.0, 0.4));
     } else {
