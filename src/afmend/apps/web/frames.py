@@ -83,7 +83,7 @@ def _preview(
 
 
 def sigma_frame(channel: Channel, grid: Grid) -> bytes:
-    """Return the message of the error bars: `VOID` = measured, nothing was estimated; `ENDLESS` = invented without one."""
+    """Return the message of the error bars: `VOID` = measured, none estimated; `ENDLESS` = invented without one."""
     key = frame_key("sigma", channel, 0)
     sigma = np.zeros(channel.shape) if channel.uncertainty is None else channel.uncertainty
     finite = sigma[np.isfinite(sigma) & (sigma > 0)]
