@@ -38,6 +38,13 @@ export function makeFiles() {
   on("verdict", (/** @type {string} */ ref) => badge(ref));
   on("gated", (/** @type {string} */ ref) => { for (const row of byId("file-list").children) if (row.dataset.ref && (!ref || row.dataset.ref === ref)) verdict(row, row.dataset.ref); });
   byId("sample").addEventListener("click", sample);
+  byId("file-list").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const all = [...byId("file-list").querySelectorAll("button")];
+    if (!by) return;
+    event.preventDefault();
+    all[all.indexOf(document.activeElement) + by]?.focus();
+  });
   byId("play").addEventListener("click", () => play());
   on("idle", () => { if (playing) play(true); });
   on("work", () => steady.clear());
@@ -57,9 +64,12 @@ export async function browse(ref) {
     place = found.ref;
     entries = found.entries;
     if (found.cut) say("The folder holds more than 5000 entries; the first are shown.", "bad");
+    const inside = byId("file-list").contains(document.activeElement);
     list();
+    if (inside) byId("file-list").querySelector("button")?.focus();
   } catch (error) {
-    say(sentence(/** @type {any} */ (error).error) || "The folder cannot be listed.", "bad");
+    if (!entries.length && ref !== "root") await browse("root"); // what was open last time is gone
+    else say(sentence(/** @type {any} */ (error).error) || "The folder cannot be listed.", "bad");
   }
 }
 

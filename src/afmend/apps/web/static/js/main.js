@@ -44,7 +44,7 @@ async function start() {
   listenKeys();
   keepSaving();
   follow();
-  await browse("root");
+  await browse(doc?.ref.startsWith("root/") ? doc.ref.slice(0, doc.ref.lastIndexOf("/")) : "root");
   if (doc) await openFile(doc.ref, doc.name, { frame: doc.frame, channel: doc.channel, restored: true });
   if (!state.doc && files().length) await firstReadable();
   if (!state.doc) status("ready");
@@ -199,7 +199,7 @@ function document_() {
   byId("frames").hidden = info.count < 2;
   byId("frame").max = info.count - 1;
   byId("frame").value = doc.frame;
-  byId("frame-text").textContent = `${doc.frame + 1} of ${info.count}`;
+  byId("frame-text").textContent = `${doc.frame + 1} of ${info.count}${info.acquisition.frame_time_s ? `, at ${plain(doc.frame * info.acquisition.frame_time_s)} s` : ""}`;
   const grid = info.grid;
   byId("size").textContent = `${grid.cols} × ${grid.rows}, ${grid.calibrated ? `${quantity(info.size_nm[1], "nm")} × ${quantity(info.size_nm[0], "nm")}` : "size unknown"}`;
   byId("uncalibrated").hidden = grid.calibrated && (info.channels.find((/** @type {any} */ one) => one.key === doc.channel)?.calibrated ?? true);

@@ -72,7 +72,7 @@ function stepBox(use, index, recipe) {
     button("↑", "Move up", () => moveStep(index, -1), index === 0), button("↓", "Move down", () => moveStep(index, 1), index === recipe.steps.length - 1),
     button("✕", "Remove", () => edit(`remove ${use.step}`, (steps) => steps.filter((_, i) => i !== index))),
     button("?", "About", () => dialog(facts?.title ?? use.step, [h("p", { class: "pre", text: facts?.help ?? "" }), h("p", { class: "dim", text: `${use.step}, version ${facts?.version}` })])));
-  const box = h("details", { ontoggle: () => { if (box.open) open.add(key); else open.delete(key); } },
+  const box = h("details", { ontoggle: () => { if (box.open) open.add(key); else open.delete(key); if (box.open && document.activeElement?.parentElement === box) box.scrollIntoView({ block: "nearest" }); } },
     h("summary", {}, h("span", { class: "step-id", text: use.step }), h("span", { class: "ms" })),
     h("p", { class: "dim", text: facts?.title ?? "unknown step" }), ...made.map((/** @type {any} */ one) => one.row),
     made.length ? null : h("p", { class: "dim", text: "No parameters." }), tools);
