@@ -127,7 +127,11 @@ def _thumb(scan: Scan, size: int) -> bytes:
                 heights[i] -= np.median(heights[i][good]) if good.any() else 0.0
     low, high = robust_range(heights, valid)
     recorded = channel.values[valid]
-    least = max(1e-6 * np.ptp(recorded), 1e-9 * abs(np.median(recorded)), 1e-6 if channel.unit == "nm" else 1e-15) if recorded.size else 1.0
+    least = (
+        max(1e-6 * np.ptp(recorded), 1e-9 * abs(np.median(recorded)), 1e-6 if channel.unit == "nm" else 1e-15)
+        if recorded.size
+        else 1.0
+    )
     if high - low < least:  # only rounding: flat, as on the page
         low, high = 0.5 * (low + high - least), 0.5 * (low + high + least)
     limits = low, high

@@ -15,17 +15,16 @@ export function help() {
   const table = h("div", { class: "shortcuts" });
   const groups = [...new Set(SHORTCUTS.map((one) => one.group))];
   const enabled = h("input", { type: "checkbox", checked: state.view.shortcuts, onchange: () => look({ shortcuts: enabled.checked }) });
-  const extra = [["Space + drag", "pan inside any tool"], ["Shift", "straight lines in steps of 15°; numbers in steps of ten"], ["Alt", "draw: take away instead; numbers: a tenth of a step"],
-    ["wheel", "zoom; over a 3-D view: height"], ["arrows, Space", "in a panel with a drawing tool: move the caret, set a corner"]];
+  const [about, mouse] = prose();
   dialog("Help", [
-    h("p", { text: "Drop scans anywhere on the page, or choose one on the left. Six panels show what happens to it; the steps on the right are the recipe. What you draw goes to one of two layers: areas kept out of leveling (yellow stripes), or pixels that count as artifacts (cyan stripes)." }),
+    about,
     h("p", {}, h("button", { onclick: tour }, "Tour in four steps"), " ", h("button", { onclick: () => sample() }, "Try a sample scan")),
     table,
     h("p", {}, h("label", {}, enabled, "Shortcuts of a single key are on"), h("button", { id: "usual-keys", onclick: () => { look({ keys: {} }); list(); } }, "The usual keys again")),
     h("p", { class: "dim", text: "Click a key to set another one." }),
   ], { wide: true });
   const list = () => fill(table, ...groups.map((group) => h("table", {}, h("caption", { text: group }), h("tbody", {}, ...SHORTCUTS.filter((one) => one.group === group).map((one) => row(one, list))))),
-    h("table", {}, h("caption", { text: "With the mouse" }), h("tbody", {}, ...extra.map(([key, what]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", { text: key })), h("td", { text: what }))))));
+    mouse);
   list();
 }
 
@@ -62,23 +61,20 @@ function set(one, button, list) {
   button.addEventListener("blur", () => { if (button.isConnected) end(); }, { once: true });
 }
 
-const STEPS = [
-  ["Choose a scan", "Files of your folder are on the left, with a first look. Drop more anywhere on the page; arrow keys go from one to the next.", "files"],
-  ["See what happened", "Top: as recorded, and what was found. Bottom: what will be filled, and the mended scan. Cyan in the mended map is invented; hold O to flicker with the original.", "stage"],
-  ["Change it", "Each step shows its parameters with the usual band on the slider. Only the steps after your change are computed again. Draw with R, P, L, B; undo everything with Ctrl-Z.", "pipeline"],
-  ["Take it home", "Export gives what `afmend repair` writes, byte for byte. Mend all runs the recipe over the folder, and shows the unusual ones first.", "bar"],
-];
+/** What the page holds of help: about it, the mouse, and the steps of the tour. @returns {any[]} */
+const prose = () => [...byId("prose").content.cloneNode(true).children];
 
 export function tour(at = 0) {
   for (const box of document.querySelectorAll("dialog")) /** @type {HTMLDialogElement} */ (box).close();
   const index = typeof at === "number" ? at : 0;
-  const [title, text, place] = STEPS[index];
+  const steps = prose().slice(2);
+  const { title, textContent: text, dataset: { place } } = steps[index];
   for (const el of document.querySelectorAll(".toured")) el.classList.remove("toured");
   byId(place).classList.add("toured");
-  const last = index === STEPS.length - 1;
+  const last = index === steps.length - 1;
   let going = false;
   const next = h("button", { class: "main", onclick: () => { going = !last; box.close(); if (!last) tour(index + 1); } }, last ? "Begin" : "Next");
-  const box = dialog(`${index + 1} of ${STEPS.length}: ${title}`, [h("p", { text }), next], { onclose: () => { if (!going) byId(place).classList.remove("toured"); } });
+  const box = dialog(`${index + 1} of ${steps.length}: ${title}`, [h("p", { text }), next], { onclose: () => { if (!going) byId(place).classList.remove("toured"); } });
   box.classList.add("tour");
   next.focus();
 }

@@ -60,7 +60,7 @@ function difference() {
   for (let i = 0; i < first.data.length; i += step) {
     const d = first.data[i] - second.data[i];
     if (Math.abs(d) < 1e37) (filled && !(flags?.data[i] & 1) ? measured : some).push(d + first.head.offset - second.head.offset
-      - plane[0] - plane[1] * ky * (Math.floor(i / cols) + 0.5 - first.head.shape[0] / 2) - plane[2] * kx * ((i % cols) + 0.5 - cols / 2));
+      - planeAt(plane, first.head, ((i % cols) + 0.5) * kx, (Math.floor(i / cols) + 0.5) * ky));
   }
   if (measured.length) plane[0] = measured.sort((x, y) => x - y)[measured.length >> 1];
   some.sort((x, y) => x - y);
@@ -151,9 +151,7 @@ export function readingAt(panel, { x, y }) {
   const [frame, other] = [state.frames.get(heights), state.frames.get(minus)];
   const [value, less] = [valueAt(frame, x, y), minus ? valueAt(other, x, y) : 0];
   if (value === null || less === null) return null;
-  const plane = limited === "diff" ? difference().plane : flattened(limited) ? frame.head.stats.plane : [0, 0, 0];
-  const [rows, cols] = frame.head.full;
-  return value - less - plane[0] - plane[1] * (Math.floor(y) + 0.5 - rows / 2) - plane[2] * (Math.floor(x) + 0.5 - cols / 2);
+  return value - less - planeAt(limited === "diff" ? difference().plane : hidden(frame, limited), frame.head, Math.floor(x) + 0.5, Math.floor(y) + 0.5);
 }
 
 /** Shift and plane so that a frame's numbers become what the limits are about. @param {any} frame @param {string} group */
@@ -162,6 +160,12 @@ export function planeOf(frame, group) {
   const { offset, stats } = frame.head;
   return flattened(group) ? [stats.plane[0] - offset, stats.plane[1], stats.plane[2]] : [0, 0, 0];
 }
+
+/** A plane's height at a place, in pixels of the scan. @param {number[]} plane @param {any} head Of the frame it is of. @param {number} x @param {number} y */
+export const planeAt = (plane, { full }, x, y) => plane[0] + plane[1] * (y - full[0] / 2) + plane[2] * (x - full[1] / 2);
+
+/** The plane that is not shown of a frame, as recorded. @param {any} frame @param {string} [group] @returns {number[]} */
+export const hidden = (frame, group = "") => (frame && flattened(group) ? frame.head.stats.plane : [0, 0, 0]);
 
 /** @param {any} frame @param {string} group @param {[number, number]} range */
 export function shifted(frame, group, range) {
