@@ -256,3 +256,31 @@ def test_frames_of_a_movie_share_their_colors_and_play(bench, scans):
     bench.wait()
     bench.open("a.gwy")
     assert bench.js(ranges) != second
+
+
+# ------------------------------------------------------------------ the list of files
+
+
+def test_list_answers_to_arrows_and_comes_back_to_its_folder(bench, scans):
+    (scans / "sub").mkdir()
+    write(scan_of(damaged((64, 100))), scans / "sub" / "inner.gwy")
+    bench.page.do("Page.reload")
+    bench.until(
+        "document.body?.dataset.ready && window.__afmend.state.doc && document.querySelector('.folder button')", 60
+    )
+    row = bench.js(
+        "(() => { const r = document.querySelector('.folder').getBoundingClientRect(); return [r.right - 12, r.top + r.height / 2]; })()"
+    )
+    bench.page.mouse("pressed", *row)
+    bench.page.mouse("released", *row)
+    bench.until("document.querySelector('#place').textContent.includes('sub')")
+    bench.until("document.activeElement.closest('#file-list')")
+    bench.key("ArrowDown")
+    bench.key("Enter")
+    bench.until("window.__afmend.state.doc.name === 'inner.gwy'")
+    bench.wait()
+    bench.until("document.querySelector('#saved').textContent === 'saved'")
+    bench.page.do("Page.reload")
+    bench.until("document.body?.dataset.ready && window.__afmend.state.doc?.name === 'inner.gwy'", 60)
+    assert "sub" in bench.js("document.querySelector('#place').textContent")
+    assert bench.js("document.querySelector('#file-list .current').dataset.ref.endsWith('inner.gwy')")
