@@ -160,11 +160,24 @@ def test_both_painters_draw_the_same(bench):
 @pytest.mark.parametrize("painter", ["card", "plain"])
 def test_swipe_shows_both(bench, painter):
     bench.view(painter=painter)
-    bench.open("b.h5")
-    bench.view(layout="swipe", swipe=0.999, flat=False, limits={"before": [0, 10], "after": [100, 200], "diff": None})
-    assert close_to(bench.color("mended", 80.5, 30.5), colormap("afm")[255])
-    bench.view(swipe=0.001)
-    assert close_to(bench.color("mended", 80.5, 30.5), colormap("afm")[0])
+    bench.view(
+        layout="swipe",
+        swipe=0.999,
+        flat=False,
+        cmap="gray",
+        invented=False,
+        limits={"before": [0, 1e6], "after": [-10, 10], "diff": None},
+    )
+    colors = []
+    for swipe, frame, group in ((0.999, "original", "before"), (0.001, "mended", "after")):
+        bench.view(swipe=swipe)
+        value, (low, high) = bench.js(
+            f"(() => {{ const a = window.__afmend, f = a.state.frames.get('{frame}'); return [f.data[80 * 128 + 110] + f.head.offset, a.limits('{group}')]; }})()"
+        )
+        assert high - low == pytest.approx(20)
+        colors.append(bench.color("mended", 110.5, 80.5))
+        assert close_to(colors[-1], colormap("gray")[round(255 * min(1, max(0, (value - low) / 20)))], 3)
+    assert not close_to(*colors, 20)
 
 
 def test_flicker_while_held(bench):

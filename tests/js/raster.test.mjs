@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { axis, drawRelief, heightsOf, lit, marksOf, packed, paint } from "../../src/afmend/apps/web/static/js/raster.js";
-import { meshOf } from "../../src/afmend/apps/web/static/js/surface.js";
+import { filledOf, meshOf } from "../../src/afmend/apps/web/static/js/surface.js";
 
 const map = (rows, cols, fill, kind = Float32Array) => kind.from({ length: rows * cols }, (_, i) => fill(Math.floor(i / cols), i % cols));
 const spec = { table: Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3)), range: [0, 255], plane: [0, 0, 0], mode: 0, colors: new Float32Array(64), paper: [1, 0, 0] };
@@ -127,4 +127,24 @@ test("what was never measured is gray, not a hole", () => {
   const some = relief((r) => (r < 10 ? 3e38 : 0));
   assert.ok(Math.abs(drawn(some) - drawn(whole)) < 10);
   assert.ok(some.some((v) => v === packed([176, 176, 176])));
+});
+
+test("under error bars, what was measured is pale and only what was filled has colors", () => {
+  const [rows, cols] = [axis(2, 1, 1, 2, 2), axis(3, 1, 1.5, 3, 3)];
+  const out = painted(heightsOf(map(2, 3, (r) => (r ? 100 : 3e38)), 3, rows, cols), marksOf(map(2, 3, (r) => r, Uint8Array), 3, rows, cols, true), rows, cols, { mode: 4 });
+  assert.ok([...out.subarray(0, 3)].every((v) => v === packed([222, 222, 222])));
+  assert.ok([...out.subarray(3)].every((v) => v === packed([100, 100, 100])));
+});
+
+test("what was filled is tinted on a surface by its share", () => {
+  const flags = { data: map(30, 50, (r, c) => (c < 25 ? 1 : 2), Uint8Array), rows: 30, cols: 50 };
+  const share = filledOf(flags, { rows: 10, cols: 4 });
+  assert.deepEqual([...share.subarray(0, 4)], [1, 1, 0, 0]);
+  const whole = { ...spec, range: [0, 10], relief: 0.3, turn: 0, tilt: 89.9, sides: [500, 300] };
+  const mesh = meshOf({ head: { shape: [30, 50], full: [30, 50] }, data: map(30, 50, () => 5) }, [0, 0, 0], 60);
+  const out = new Uint32Array(120 * 90);
+  drawRelief(out, 120, 90, { points: lit(mesh, whole), rows: mesh.rows, cols: mesh.cols, tint: filledOf(flags, mesh) }, whole);
+  const cyan = (x) => ((out[120 * 45 + x] >> 16) & 255) - (out[120 * 45 + x] & 255);
+  assert.ok(cyan(40) > 50);
+  assert.equal(cyan(80), 0);
 });

@@ -83,11 +83,12 @@ def _preview(
 
 
 def sigma_frame(channel: Channel, grid: Grid) -> bytes:
-    """Return the message of the error bars: 0 = measured, `ENDLESS` = invented without one."""
+    """Return the message of the error bars: `VOID` = measured, none estimated; `ENDLESS` = invented without one."""
     key = frame_key("sigma", channel, 0)
     sigma = np.zeros(channel.shape) if channel.uncertainty is None else channel.uncertainty
     finite = sigma[np.isfinite(sigma) & (sigma > 0)]
     data = np.where(np.isfinite(sigma), np.minimum(sigma, 1e38), ENDLESS).astype(np.float32)
+    data[sigma == 0] = VOID
     top = float(np.percentile(finite, 99)) if finite.size else 0.0
     stats = {"min": 0.0, "max": float(finite.max()) if finite.size else 0.0, "p": [0.0, 0.0, 0.0, top, top, top, top]}
     head = {

@@ -125,8 +125,12 @@ def _thumb(scan: Scan, size: int) -> bytes:
         if channel.unit == "nm":
             for i, good in enumerate(valid):
                 heights[i] -= np.median(heights[i][good]) if good.any() else 0.0
-    limits = robust_range(heights, valid)
-    picture = paint(heights, fit(heights.shape, scan.grid.pixel_nm, size, 24), limits, valid=valid)
+    low, high = robust_range(heights, valid)
+    recorded = channel.values[valid] if valid.any() else np.zeros(1)
+    least = max(1e-6 * np.ptp(recorded), 1e-9 * abs(np.median(recorded)), 1e-6 if channel.unit == "nm" else 1e-15)
+    if high - low < least:  # only rounding: flat, as on the page
+        low, high = 0.5 * (low + high - least), 0.5 * (low + high + least)
+    picture = paint(heights, fit(heights.shape, scan.grid.pixel_nm, size, 24), (low, high), valid=valid)
     return encoded(Image.fromarray(picture))
 
 

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from afmend.apps.web import wire
 from afmend.apps.web.reading import Library, Reader
@@ -140,6 +141,13 @@ def test_thumbs(reader, tmp_path):
     facts, arrays = reader.ask(path, want="thumb", size=100)
     assert bytes.fromhex(facts["png"]).startswith(b"\x89PNG")
     assert (facts["rows"], facts["cols"], arrays) == (80, 120, [])
+
+
+def test_thumbs_of_flat_scans_show_no_rounding(reader, tmp_path):
+    heights = -2.5 + 1e-9 * np.random.default_rng(2).normal(size=(80, 120))
+    path = write(scan_of(heights), tmp_path / "flat.h5")
+    picture = Image.open(io.BytesIO(bytes.fromhex(reader.ask(path, want="thumb", size=100)[0]["png"])))
+    assert np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=(0, 1)).max() <= 2
 
 
 def test_a_verdict_comes_with_its_evidence(reader, tmp_path):

@@ -2,20 +2,16 @@
 
 import { PLAIN } from "./dom.js";
 import { display, plain, round, ticks } from "./numbers.js";
-import { limits, mapOf, percentiles, sigmaLimits, tableOf } from "./scene.js";
+import { limits, mapOf, percentiles, seen, tableOf } from "./scene.js";
 import { look, state } from "./store.js";
 
 /** Which limits a panel's bar is about. @param {import("./scene.js").Panel} panel */
-export function groupOf(panel) {
-  if (panel.id === "mended" && state.view.layout === "diff") return "diff";
-  if (panel.id === "mended" && state.view.sigma) return "sigma";
-  return panel.group;
-}
+export const groupOf = (panel) => seen(panel).limited;
 
 /** What the bar reaches over: a bit more than the limits and 98 % of the heights. @param {string} group */
-function reach(group) {
-  if (group === "sigma") return sigmaLimits();
+export function reach(group) {
   const [low, high] = limits(group);
+  if (group === "sigma") return [low, high];
   const p = percentiles(group);
   const [a, b] = [Math.min(low, p[2]), Math.max(high, p[4])];
   return [a - 0.04 * (b - a), b + 0.04 * (b - a)];
@@ -29,13 +25,14 @@ export function drawBar(canvas, panel, ends = true) {
   const dpr = window.devicePixelRatio || 1;
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", PLAIN));
   const [width, height] = [canvas.width / dpr, canvas.height / dpr];
-  const group = groupOf(panel);
-  const [low, high] = group === "sigma" ? sigmaLimits() : limits(group);
+  const shown = seen(panel);
+  const group = shown.limited;
+  const [low, high] = limits(group);
   const [a, b] = reach(group);
-  const sign = [ends, canvas.width, canvas.height, group, low, high, a, b, mapOf(panel), document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
+  const sign = [ends, canvas.width, canvas.height, group, low, high, a, b, mapOf(shown), document.documentElement.dataset.theme, state.frames.get(panel.heights)?.head.unit].join();
   if (drawn.get(canvas) === sign) return;
   drawn.set(canvas, sign);
-  const table = tableOf(group === "diff" ? "difference" : group === "sigma" ? "blue" : mapOf(panel));
+  const table = tableOf(mapOf(shown));
   pen.setTransform(dpr, 0, 0, dpr, 0, 0);
   pen.clearRect(0, 0, width, height);
   const [top, bottom] = [16, height - 6];

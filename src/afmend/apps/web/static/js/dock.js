@@ -136,7 +136,7 @@ function withoutTip() {
   const line = lineOf();
   const series = [{ name: "mended", color: AFTER, dash: tip ? [5, 3] : [], ...along(mended, line) }];
   if (tip) series.unshift(/** @type {any} */ ({ name: "tip taken off (shaded: bound)", color: WITHOUT_TIP, ...along(tip, line), marks: along(flags, line).y.map((v) => Number(v) & 8) }));
-  drawChart(byId("chart"), series, { x: state.info.grid.calibrated ? "nm" : "px", y: mended.head.unit, xName: "along the line", yName: "height" });
+  drawChart(byId("chart"), series, { x: state.info.grid.calibrated ? "nm" : "px", y: mended.head.unit, xName: "along the line", yName: "height", least: leastShown(mended.head.unit) });
 }
 
 function shares() {

@@ -2,8 +2,9 @@
 
 import { byId, fill, h, say, sentence, write } from "./dom.js";
 import { brief, keepOnly, later, saidOf } from "./gate.js";
-import { api, drop, run } from "./net.js";
+import { api, busy, drop, run } from "./net.js";
 import { quantity } from "./numbers.js";
+import { limits, steady } from "./scene.js";
 import { emit, on, state } from "./store.js";
 
 /** @type {{ref: string, name: string, folder: boolean, size: number}[]} */
@@ -37,6 +38,10 @@ export function makeFiles() {
   on("verdict", (/** @type {string} */ ref) => badge(ref));
   on("gated", (/** @type {string} */ ref) => { for (const row of byId("file-list").children) if (row.dataset.ref && (!ref || row.dataset.ref === ref)) verdict(row, row.dataset.ref); });
   byId("sample").addEventListener("click", sample);
+  byId("play").addEventListener("click", () => play());
+  on("idle", () => { if (playing) play(true); });
+  on("work", () => steady.clear());
+  on("view", (/** @type {any} */ changes) => { if (["range", "flat", "lock", "diff", "steady"].some((name) => name in changes)) steady.clear(); });
 }
 
 /** Files that the filter lets through, in the order of the list. */
@@ -192,14 +197,21 @@ export async function openFile(ref, name, how = {}) {
     if (mine !== opening) return;
     drop(); // only now: a file that cannot be read leaves the present one at work
     const channel = how.channel && info.channels.some((/** @type {any} */ one) => one.key === how.channel) ? how.channel : info.main;
+    const same = state.view.steady && state.doc?.channel === channel;
     state.doc = { ref, name, frame: info.frame, channel };
     state.info = info;
     byId("empty").hidden = true;
     state.frames.clear();
     state.last = null;
-    state.view.limits = { before: null, after: null, diff: null };
-    if (other) Object.assign(state.view, { k: 1, cx: 0.5, cy: 0.5 });
-    if (other) { state.line = null; state.areas = []; }
+    if (other || !same) {
+      steady.clear();
+      state.view.limits = { before: null, after: null, diff: null };
+    }
+    if (other) {
+      Object.assign(state.view, { k: 1, cx: 0.5, cy: 0.5, gateMap: false });
+      state.line = null;
+      state.areas = [];
+    }
     emit("doc");
     if (thumbs.get(ref)?.error) thumbs.delete(ref);
     want(ref);
@@ -230,8 +242,22 @@ export async function openFile(ref, name, how = {}) {
 export function showFrame(frame) {
   const { doc, info } = state;
   if (!doc || !info || frame < 0 || frame >= info.count || frame === doc.frame) return;
+  if (state.view.steady && state.frames.has("mended") && !steady.size) for (const group of ["before", "fill", "after", "diff"]) steady.set(group, limits(group));
   doc.frame = frame; // at once, so that a drag of the slider skips frames instead of queueing them
   openFile(doc.ref, doc.name, { frame, channel: doc.channel });
+}
+
+let playing = 0;
+
+/** Show the frames one after the other, or stop. @param {boolean} [go] */
+export function play(go = !playing) {
+  clearTimeout(playing);
+  playing = 0;
+  const { doc, info } = state;
+  if (go && doc && info?.count > 1) {
+    playing = window.setTimeout(() => { if (!busy()) showFrame((doc.frame + 1) % info.count); }, 100);
+  }
+  write(byId("play"), playing ? "❚❚" : "▶");
 }
 
 /** @param {number} by */

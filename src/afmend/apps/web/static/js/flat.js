@@ -2,7 +2,7 @@
 
 import { factorFor, pooled } from "./pool.js";
 import { axis, drawRelief, heightsOf, lit, marksOf, packed, paint } from "./raster.js";
-import { meshOf, meshSide } from "./surface.js";
+import { filledOf, meshOf, meshSide } from "./surface.js";
 
 export class FlatPainter {
   constructor() {
@@ -54,7 +54,7 @@ export class FlatPainter {
       const ratio = [head.shape[0] / head.full[0] / level.factor, head.shape[1] / head.full[1] / level.factor];
       const rows = axis(Math.round(box.height), scale[1], center[1], full[0], level.rows, ratio[0]);
       const cols = axis(Math.round(box.width), scale[0], center[0], full[1], level.cols, ratio[1]);
-      return { rows, cols, data: head.dtype === "u1" ? marksOf(level.data, level.cols, rows, cols, mode === 2) : heightsOf(level.data, level.cols, rows, cols) };
+      return { rows, cols, data: head.dtype === "u1" ? marksOf(level.data, level.cols, rows, cols, mode !== 1) : heightsOf(level.data, level.cols, rows, cols) };
     });
   }
 
@@ -68,7 +68,7 @@ export class FlatPainter {
     if (heights) {
       const minus = spec.mode === 3 ? this.sampled(spec, spec.minus) : null;
       const values = minus ? heights.data.map((/** @type {number} */ v, /** @type {number} */ i) => (Math.abs(v) < 1e37 && minus.data[i] < 1e37 ? v - minus.data[i] : v)) : heights.data;
-      const marks = spec.mode === 1 || spec.mode === 2 ? this.sampled(spec, spec.marks) : null;
+      const marks = spec.mode % 3 ? this.sampled(spec, spec.marks) : null;
       paint(pixels, values, marks?.data ?? null, heights.rows, heights.cols, spec);
     }
     put(spec.box, image, split);
@@ -97,7 +97,8 @@ export class FlatPainter {
         return meshOf({ head: { ...frame.head, shape: [small.rows, small.cols] }, data: small.data }, plane, side);
       });
       const points = this.once(`lit ${heights}`, [frame.head.key, plane, side, range, relief, sides], () => lit(mesh, spec));
-      drawRelief(pixels, width, height, { points, rows: mesh.rows, cols: mesh.cols }, spec);
+      const tint = spec.marksFrame && this.frames.has("flags") && this.once("tint", [spec.marksFrame.head.key, side], () => filledOf(this.level("flags", (1.5 * side) / Math.max(...spec.marksFrame.head.shape)), mesh));
+      drawRelief(pixels, width, height, { points, rows: mesh.rows, cols: mesh.cols, tint }, spec);
     }
     put(box, image, 0);
   }

@@ -128,7 +128,7 @@ let drawn = { key: "", canvas: null, signs: [] };
 
 /** Which verdict's evidence is shown over the original, and the picture of it. */
 export function evidence() {
-  const said = state.view.gateMap ? current() : undefined;
+  const said = state.view.gateMap && state.view.dock === "gate" && state.view.overlays ? current() : undefined;
   if (!said?.judged || !said.activation) return null;
   const verdict = state.view.gateOf || said.judged.verdict;
   const hex = said.activation.maps[verdict];

@@ -1,9 +1,14 @@
 // Maps drawn with WebGL2: one canvas behind all panels, each panel a piece of it.
 
-import { MAP_FRAGMENT, MAP_VERTEX } from "./shaders.js";
+import { byId } from "./dom.js";
 import { factorFor, pooled } from "./pool.js";
 
 const MOST_LEVELS = 4;
+const CORNERS = `#version 300 es
+void main() {
+  vec2 corner = vec2(float((gl_VertexID << 1) & 2), float(gl_VertexID & 2));
+  gl_Position = vec4(corner * 2.0 - 1.0, 0.0, 1.0);
+}`;
 
 /** Whether a graphics card draws, or a program that stands in for it. Without WebGL: undefined. @returns {boolean|undefined} */
 export function hasCard() {
@@ -23,7 +28,7 @@ export class Painter {
     const gl = canvas.getContext("webgl2", { antialias: false, alpha: false, depth: false, preserveDrawingBuffer: true, powerPreference: "low-power" });
     if (!gl) throw new Error("no WebGL2");
     this.gl = gl;
-    this.map = program(gl, MAP_VERTEX, MAP_FRAGMENT);
+    this.map = program(gl, CORNERS, byId("map-program").content.textContent);
     this.none = gl.createVertexArray();
     /** @type {Map<string, any>} */ this.frames = new Map();
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
@@ -111,7 +116,7 @@ export class Painter {
 
   /**
    * Draw a map. `spec`: box, heights, minus, marks (panel names), table, center, scale (CSS px per pixel: x, y), full,
-   * plane, range (low, high relative to the frame's offset), mode (1 = marks, 2 = what was filled, 3 = difference), colors, paper, split (CSS px left untouched).
+   * plane, range (low, high relative to the frame's offset), mode (1 = marks, 2 = what was filled, 3 = difference, 4 = error bars), colors, paper, split (CSS px left untouched).
    * @param {any} spec
    */
   drawMap(spec) {

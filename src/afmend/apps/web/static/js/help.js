@@ -15,14 +15,16 @@ export function help() {
   const table = h("div", { class: "shortcuts" });
   const groups = [...new Set(SHORTCUTS.map((one) => one.group))];
   const enabled = h("input", { type: "checkbox", checked: state.view.shortcuts, onchange: () => look({ shortcuts: enabled.checked }) });
+  const [about, mouse] = prose();
   dialog("Help", [
-    byId("help-words").content.cloneNode(true),
+    about,
     h("p", {}, h("button", { onclick: tour }, "Tour in four steps"), " ", h("button", { onclick: () => sample() }, "Try a sample scan")),
     table,
     h("p", {}, h("label", {}, enabled, "Shortcuts of a single key are on"), h("button", { id: "usual-keys", onclick: () => { look({ keys: {} }); list(); } }, "The usual keys again")),
     h("p", { class: "dim", text: "Click a key to set another one." }),
   ], { wide: true });
-  const list = () => fill(table, ...groups.map((group) => h("table", {}, h("caption", { text: group }), h("tbody", {}, ...SHORTCUTS.filter((one) => one.group === group).map((one) => row(one, list))))), byId("mouse-words").content.cloneNode(true));
+  const list = () => fill(table, ...groups.map((group) => h("table", {}, h("caption", { text: group }), h("tbody", {}, ...SHORTCUTS.filter((one) => one.group === group).map((one) => row(one, list))))),
+    mouse);
   list();
 }
 
@@ -59,18 +61,20 @@ function set(one, button, list) {
   button.addEventListener("blur", () => { if (button.isConnected) end(); }, { once: true });
 }
 
+/** What the page holds of help: about it, the mouse, and the steps of the tour. @returns {any[]} */
+const prose = () => [...byId("prose").content.cloneNode(true).children];
 
 export function tour(at = 0) {
   for (const box of document.querySelectorAll("dialog")) /** @type {HTMLDialogElement} */ (box).close();
   const index = typeof at === "number" ? at : 0;
-  const steps = byId("tour-words").content.children;
-  const { title, dataset: { place }, firstChild } = steps[index];
+  const steps = prose().slice(2);
+  const { title, textContent: text, dataset: { place } } = steps[index];
   for (const el of document.querySelectorAll(".toured")) el.classList.remove("toured");
   byId(place).classList.add("toured");
   const last = index === steps.length - 1;
   let going = false;
   const next = h("button", { class: "main", onclick: () => { going = !last; box.close(); if (!last) tour(index + 1); } }, last ? "Begin" : "Next");
-  const box = dialog(`${index + 1} of ${steps.length}: ${title}`, [firstChild.cloneNode(true), next], { onclose: () => { if (!going) byId(place).classList.remove("toured"); } });
+  const box = dialog(`${index + 1} of ${steps.length}: ${title}`, [h("p", { text }), next], { onclose: () => { if (!going) byId(place).classList.remove("toured"); } });
   box.classList.add("tour");
   next.focus();
 }

@@ -85,7 +85,7 @@ function bar() {
   for (const name of ["cmap", "range", "theme"]) bind(name, name, "value");
   bind("drawn-by", "painter", "value");
   byId("layout").addEventListener("input", () => { const [layout, diff] = byId("layout").value.split("-"); look({ layout, diff: diff ?? state.view.diff }); });
-  for (const name of ["flat", "lock", "invented", "sigma", "overlays", "physical", "gate"]) bind(name, name, "checked");
+  for (const name of ["flat", "lock", "steady", "invented", "sigma", "overlays", "physical", "gate"]) bind(name, name, "checked");
   byId("brush").addEventListener("input", () => look({ brush: Number(byId("brush").value) }));
   byId("channel").addEventListener("change", () => { if (state.doc) openFile(state.doc.ref, state.doc.name, { frame: state.doc.frame, channel: byId("channel").value }); });
   byId("frame").addEventListener("input", () => showFrame(Number(byId("frame").value)));
@@ -97,6 +97,12 @@ function bar() {
     if (event.key !== "Escape") return;
     menu.open = false;
     menu.querySelector("summary")?.focus();
+  });
+  const ranged = () => { byId("range").value = Object.values(state.view.limits).some(Boolean) ? "own" : state.view.range; };
+  on("doc", ranged);
+  on("view", (/** @type {any} */ changes) => {
+    if ("limits" in changes) ranged();
+    else if (("flat" in changes || "lock" in changes) && state.view.limits.before) look({ limits: { ...state.view.limits, before: null } }); // it was about another picture
   });
   on("view", (/** @type {any} */ changes) => { if (["tool", "layer", "brush", "layout", "diff"].some((name) => name in changes)) toolbar(); });
   toolbar();
@@ -141,7 +147,8 @@ function follow() {
   on("doc done failed", () => { state.note = ""; });
   on("doc", () => { if (byId("toast").classList.contains("bad")) hush(); }); // it was about another file
   on("doc", document_);
-  on("cursor", readout);
+  on("cursor drawn doc", readout);
+  on("tipped", legend);
   on("running", () => { slow = window.setTimeout(() => write(byId("status"), "working …"), PATIENCE_MS); });
   on("waiting", status);
   on("step", (/** @type {any} */ head) => {
@@ -200,7 +207,7 @@ function document_() {
   byId("frames").hidden = info.count < 2;
   byId("frame").max = info.count - 1;
   byId("frame").value = doc.frame;
-  byId("frame-text").textContent = `${doc.frame + 1} of ${info.count}`;
+  byId("frame-text").textContent = `${doc.frame + 1} of ${info.count}${info.acquisition.frame_time_s ? `, at ${plain(doc.frame * info.acquisition.frame_time_s)} s` : ""}`;
   const grid = info.grid;
   byId("size").textContent = `${grid.cols} × ${grid.rows}, ${grid.calibrated ? `${quantity(info.size_nm[1], "nm")} × ${quantity(info.size_nm[0], "nm")}` : "size unknown"}`;
   byId("uncalibrated").hidden = grid.calibrated && (info.channels.find((/** @type {any} */ one) => one.key === doc.channel)?.calibrated ?? true);
@@ -216,8 +223,9 @@ function readout() {
   const { grid } = info;
   const [x, y] = [Math.floor(cursor.x), Math.floor(cursor.y)];
   const place = grid.calibrated ? `x ${quantity((x + 0.5) * grid.pixel_fast_nm, "nm", info.size_nm[1])}, y ${quantity((y + 0.5) * grid.pixel_slow_nm, "nm", info.size_nm[0])}` : "";
-  const value = (/** @type {string} */ name) => { const frame = state.frames.get(name); const v = valueAt(frame, cursor.x, cursor.y); return v === null ? "–" : quantity(v, frame.head.unit); };
-  write(box, `column ${x}, line ${y}  ${place}  original ${value("original")}, leveled ${value("leveled")}, mended ${value("mended")}`);
+  const value = (/** @type {string} */ name) => { const frame = state.frames.get(name); const v = valueAt(frame, cursor.x, cursor.y); return v === null ? "" : quantity(v, frame.head.unit); };
+  const error = value("sigma");
+  write(box, `column ${x}, line ${y}; ${place}; original ${value("original") || "–"} as recorded, leveled ${value("leveled") || "–"}, mended ${value("mended") || "–"}${error ? ` ± ${error}` : ""}`);
 }
 
 /** Say it where pictures are missing, too. @param {string} text */

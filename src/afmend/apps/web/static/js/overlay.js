@@ -7,7 +7,7 @@ import { scaleBar } from "./numbers.js";
 import { state, strokesOf } from "./store.js";
 import { sketch } from "./sketch.js";
 
-const COLORS = { exclude: "#ffd91a", include: "#8a8a8a", add: "#00d1f2", erase: "#d0d0d0" };
+const COLORS = { exclude: "#ffd91a", include: "#8a8a8a", add: "#7b3ff2", erase: "#d0d0d0" };
 
 /** @param {any} one A cell of panels.js. */
 export function drawOverlay(one) {
@@ -29,7 +29,7 @@ export function drawOverlay(one) {
   const at = (/** @type {number[]} */ p) => toScreen(place, one.box, p[0], p[1]);
   if (state.view.overlays) {
     if (one.panel.id === "original") looks(pen, at, place);
-    if (one.panel.mode === 1) for (const stroke of strokes) outline(pen, stroke, at);
+    for (const stroke of strokes) outline(pen, stroke, at, one.panel.mode === 1);
     if (state.line && one.panel.mode !== 1) line(pen, state.line.map(at));
     if (one.panel.id === "mended" || one.panel.id === "original") state.areas.forEach((area, i) => region(pen, area.map(at), i));
   }
@@ -81,9 +81,15 @@ function path(pen, points, closed) {
   if (closed) pen.closePath();
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {import("./store.js").Stroke} stroke @param {(p: number[]) => number[]} at */
-function outline(pen, stroke, at) {
-  if (stroke.tool === "brush") return; // its pixels are tinted; outlines of a hundred capsules would hide them
+/** @param {CanvasRenderingContext2D} pen @param {import("./store.js").Stroke} stroke @param {(p: number[]) => number[]} at @param {boolean} tinted */
+function outline(pen, stroke, at, tinted) {
+  if (stroke.tool === "brush") { // outlines of a hundred capsules would hide what is below
+    const all = new Path2D();
+    for (const polygon of stroke.polygons) all.addPath(new Path2D(`M${polygon.map(at).join("L")}Z`));
+    pen.fillStyle = `${COLORS[stroke.layer]}66`;
+    if (!tinted) pen.fill(all);
+    return;
+  }
   pen.setLineDash(stroke.layer === "erase" || stroke.layer === "include" ? [4, 3] : []);
   for (const polygon of stroke.polygons) {
     path(pen, polygon.map(at), true);

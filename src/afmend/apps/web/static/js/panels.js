@@ -4,10 +4,10 @@ import { byId, fill, h, write } from "./dom.js";
 import { evidenceWords } from "./gate.js";
 import { hasCard, Painter } from "./gl.js";
 import { FlatPainter } from "./flat.js";
-import { drawBar, groupOf } from "./colorbar.js";
+import { drawBar, groupOf, reach } from "./colorbar.js";
 import { drawOverlay } from "./overlay.js";
 import { plain, quantity } from "./numbers.js";
-import { PANELS, flagsName, partOf, flattened, limits, mapSpec, onlyRounding, panelOf, placement, planeOf, shifted, tableOf, toPixel, valueAt } from "./scene.js";
+import { PANELS, flagsName, partOf, flattened, limits, mapSpec, onlyRounding, panelOf, placement, planeOf, readingAt, seen, shifted, tableOf, toPixel, toScreen, valueAt } from "./scene.js";
 import { exaggeration } from "./surface.js";
 import { emit, look, on, state } from "./store.js";
 
@@ -122,20 +122,20 @@ function flush() {
 
 /** Panels that show something of a frame. @param {string} name */
 function users(name) {
-  if (["flags", "sigma", "tip_flags"].includes(name)) return ["mended"];
+  if (["flags", "sigma", "tip_flags"].includes(name)) return ["mended", "mended3d"];
   if (name === "tip") return [];
   if (name === "raw_mask") return ["raw"];
   if (name === "mask") return ["mask"];
   const both = ["diff", "swipe"].includes(state.view.layout) ? ["mended"] : [];
   if (name === "original") return ["original", "original3d", "raw", ...both];
   if (name === "leveled") return ["mask", "original3d", ...both];
-  return ["mended", "mended3d", "mask", "original3d", ...(state.view.lock ? ["original"] : [])];
+  return ["mended", "mended3d", "original3d", ...(state.view.lock ? ["original"] : [])];
 }
 
 /** @param {import("./scene.js").Panel} panel */
 function makeCell(panel) {
   const [plain, overlay] = ["picture", "overlay"].map((name) => h("canvas", { class: name }));
-  const bar = panel.kind === "map" && panel.mode !== 1 ? h("canvas", { class: "bar", tabindex: "0", role: "group", "aria-roledescription": "color range", "aria-label": `Color range of ${panel.title}: arrows move the upper end, with Shift the lower` }) : null;
+  const bar = panel.kind === "map" && panel.mode !== 1 ? h("canvas", { class: "bar", tabindex: "0", role: "group", "aria-roledescription": "color range", title: "Drag the ends; a double click brings back the range of the menu", "aria-label": `Color range of ${panel.title}: arrows move the upper end, with Shift the lower` }) : null;
   const body = h("div", { class: "body", tabindex: "0", role: "application", "aria-roledescription": "picture", "aria-label": panel.title, data: { panel: panel.id } }, plain, overlay);
   const facts = h("span", { class: "facts" });
   const cell = h("section", { class: `panel ${panel.kind}`, id: `panel-${panel.id}`, "aria-label": panel.title },
@@ -276,7 +276,7 @@ function surfaceSpec(panel, box, paper) {
   const [low, high] = limits(state.frames.has("mended") || state.frames.has("leveled") ? "after" : "before");
   const factor = exaggeration(high - low, Math.max(...sides)) * state.view.z;
   return {
-    box, heights: panel.heights, frame, map: state.view.cmap, table: tableOf(state.view.cmap), plane: planeOf(frame, panel.group),
+    box, heights: panel.heights, frame, marksFrame: panel.id === "mended3d" && state.view.overlays && state.view.invented ? state.frames.get("flags") : undefined, map: state.view.cmap, table: tableOf(state.view.cmap), plane: planeOf(frame, panel.group),
     range: shifted(frame, panel.group, range), relief: Math.min(1.5, (factor * (range[1] - range[0])) / Math.max(...sides)),
     turn: state.view.turn, tilt: state.view.tilt, sides, paper, factor,
   };
@@ -296,23 +296,44 @@ function paperColor() {
 /** @param {any} one */
 function facts(one) {
   const { panel } = one;
+  const shown = seen(panel);
   const unit = state.frames.get(panel.heights)?.head.unit ?? "";
   let text = "";
   if (state.info && !state.frames.has(panel.heights)) text = "";
   else if (panel.kind === "surface") {
     const spec = surfaceSpec(panel, one.box, []);
     text = onlyRounding(panel.group) ? "flat" : state.info?.grid.calibrated && unit === "nm" ? `z × ${plain(spec.factor)}` : "z scale arbitrary";
-  } else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
-  else if (panel.id === "mended") text = mendedFacts();
-  if (panel.id === "original") text = evidenceWords() || (flattened("before") ? "shown without its plane" : "");
-  if (["original", "mended"].includes(panel.id) && onlyRounding(groupOf(panel))) text = groupOf(panel) === "diff" ? "no difference" : "flat: nothing but rounding";
-  if (panel.kind === "map" && partOf(panel)) text = "preview inside the frame";
-  if (state.cursor && panel.kind === "map") {
-    const value = valueAt(state.frames.get(panel.heights), state.cursor.x, state.cursor.y);
-    if (value !== null && panel.mode !== 1) text = `z ${quantity(value, unit)}`;
-  }
+  } else if (partOf(panel)) text = "preview inside the frame";
+  else if (panel.mode === 1) text = maskFacts(state.frames.get(panel.marks ?? ""));
+  else text = reading(one, shown, unit);
+  write(one.cell.querySelector(".title"), shown.title);
   write(one.facts, text);
   if (one.facts.title !== text) one.facts.title = text;
+}
+
+/** What a map says, at the pixel under the pointer if there is one. @param {any} one @param {ReturnType<typeof seen>} shown @param {string} unit */
+function reading({ panel, box }, shown, unit) {
+  const { cursor, view } = state;
+  const swiped = view.layout === "swipe" && !view.original;
+  const before = swiped && cursor && toScreen(placement(box), box, cursor.x, cursor.y)[0] < view.swipe * box.width;
+  const from = before ? panelOf("original") : panel;
+  const group = before ? "before" : shown.limited;
+  const bare = group === "before" && flattened(group) ? "without its plane" : "";
+  const value = cursor ? readingAt(from, cursor) : null;
+  let text = cursor && value !== null ? `${{ diff: "Δ", sigma: "σ" }[group] ?? "z"} ${quantity(value, unit, Math.max(...reach(shown.limited).map(Math.abs)))}` : "";
+  if (onlyRounding(group)) text ||= group === "diff" ? "no difference" : "flat: nothing but rounding";
+  else if (group === "diff") text = `${text || `${view.diff === "filled" ? "mended" : "original"} − leveled`}${view.diff === "filled" ? "" : view.flat ? ", without a plane" : ", without offset"}`;
+  else if (group === "sigma") text ||= cursor ? noError(cursor) : "gray: measured";
+  else if (bare) text = text ? `${text} ${bare}` : `shown ${bare}`;
+  else text ||= panel.id === "mended" && !view.original ? mendedFacts() : "";
+  if (swiped) text = cursor ? `${before ? "before" : "after"}: ${text}` : "both in one span of colors";
+  return [shown.id === "original" ? evidenceWords() : "", text].filter(Boolean).join("; ");
+}
+
+/** Why a pixel has no error bar. @param {{x: number, y: number}} at */
+function noError({ x, y }) {
+  const flags = valueAt(state.frames.get("flags"), x, y) ?? 0;
+  return flags & 1 ? "invented: σ unknown" : flags & 2 ? "left open" : "measured: no σ";
 }
 
 const percent = (/** @type {number} */ part, /** @type {any} */ head) => `${plain((100 * part) / (head.full[0] * head.full[1]), 2)} %`;
@@ -328,9 +349,6 @@ function maskFacts(frame) {
 function mendedFacts() {
   const flags = state.frames.get(flagsName());
   if (!flags) return "";
-  if (state.view.layout === "diff") return state.view.diff === "filled" ? "mended − leveled" : "original − leveled";
-  if (state.view.layout === "swipe" && !state.view.lock) return "before: in its own colors";
-  if (state.view.sigma) return "error bar (1 σ)";
   const { counts } = flags.head;
   const parts = [`${percent(counts.invented, flags.head)} filled`];
   if (counts.open) parts.push(`${percent(counts.open, flags.head)} left open`);
@@ -338,19 +356,23 @@ function mendedFacts() {
   return parts.join(", ");
 }
 
-/** The legend of what is marked, under the panels. */
+/** The legend of what is marked, under the panels: whatever has a color or stripes of its own. */
 export function legend() {
-  const entries = [];
-  const found = state.frames.get("mask")?.head.legend ?? [];
-  const sign = JSON.stringify(found);
+  const [mask, flags] = ["mask", flagsName()].map((name) => state.frames.get(name)?.head);
+  if (!mask || !flags) return;
+  const entries = mask.legend.map((/** @type {any} */ one) => ["", one.color, `${one.name.replaceAll("_", " ")} ${plain(one.pixels, 3)} px`]);
+  for (const [sign, name, count] of [["exclude", "excluded from leveling", mask.counts.excluded], ["void", "never measured", mask.counts.missing], ["filled", "filled: invented", flags.counts.invented],
+    ["open", "left open", flags.counts.open], ["nobar", "filled without an error bar", flags.counts.no_bar], ["bound", "never touched by the tip", flags.counts.untouched]]) {
+    if (count) entries.push([sign, "", `${name} ${percent(count, flags)}`]);
+  }
+  const sign = JSON.stringify(entries);
   if (byId("legend").dataset.sign === sign) return;
   byId("legend").dataset.sign = sign;
-  for (const one of found) {
-    const swatch = h("i", { class: "swatch" });
-    swatch.style.background = one.color;
-    entries.push(h("span", {}, swatch, `${one.name.replaceAll("_", " ")} ${plain(one.pixels, 3)} px`));
-  }
-  fill(byId("legend"), ...entries);
+  fill(byId("legend"), ...entries.map((/** @type {string[]} */ [kind, color, text]) => {
+    const swatch = h("i", { class: `swatch ${kind}` });
+    swatch.style.background = color;
+    return h("span", {}, swatch, text);
+  }));
 }
 
 // ------------------------------------------------------------------ the pointer

@@ -4,13 +4,17 @@ import { cells, pixelAt } from "./panels.js";
 import { listenBar } from "./colorbar.js";
 import { placement } from "./scene.js";
 import { lose, move, press, release, sketch } from "./sketch.js";
-import { emit, look, state } from "./store.js";
+import { emit, look, on, state } from "./store.js";
 
 /** @type {{kind: string, x: number, y: number}|null} */
 let drag = null;
+/** Where the pointer is. @type {{one: any, event: PointerEvent}|null} */
+let last = null;
 export const held = { space: false };
 
 export function listenPanels() {
+  on("doc", point);
+  on("view", (/** @type {any} */ changes) => { if (last && ["k", "cx", "cy", "layout", "solo", "physical"].some((name) => name in changes)) point(); });
   for (const one of cells.values()) {
     if (one.bar) listenBar(one.bar, one.panel);
     const { body } = one;
@@ -18,11 +22,20 @@ export function listenPanels() {
     body.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => moved(one, event));
     body.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => up(one, event));
     body.addEventListener("pointercancel", () => { drag = null; lose(); });
-    body.addEventListener("pointerleave", () => { state.cursor = null; emit("cursor"); });
+    body.addEventListener("pointerleave", () => { last = null; point(); });
     body.addEventListener("wheel", (/** @type {WheelEvent} */ event) => wheel(one, event), { passive: false });
     body.addEventListener("contextmenu", (/** @type {Event} */ event) => event.preventDefault());
     body.addEventListener("dblclick", () => { if (state.view.tool === "pan") look({ k: 1, cx: 0.5, cy: 0.5 }); });
   }
+}
+
+/** Say which pixel is under the pointer, which may not have moved: the picture has. */
+function point() {
+  const p = last?.one.box && state.info ? pixelAt(last.one, last.event) : null;
+  const { rows, cols } = state.info?.grid ?? { rows: 0, cols: 0 };
+  state.cursor = p && p[0] >= 0 && p[1] >= 0 && p[0] < cols && p[1] < rows ? { x: p[0], y: p[1] } : null;
+  emit("cursor");
+  return p;
 }
 
 /** @param {any} one @param {PointerEvent} event */
@@ -52,11 +65,10 @@ function moved(one, event) {
     if (drag?.kind === "turn") turn(event.clientX - drag.x, event.clientY - drag.y, event);
     return;
   }
-  const p = pixelAt(one, event);
+  last = { one, event };
+  const p = point();
   if (!p) return;
   const { rows, cols } = state.info.grid;
-  state.cursor = p[0] >= 0 && p[1] >= 0 && p[0] < cols && p[1] < rows ? { x: p[0], y: p[1] } : null;
-  emit("cursor");
   if (drag?.kind === "pan") {
     const place = placement(one.box);
     if (place) look({ cx: state.view.cx - (event.clientX - drag.x) / place.sx / cols, cy: state.view.cy - (event.clientY - drag.y) / place.sy / rows });

@@ -1,6 +1,6 @@
 // Numbers along a line, and histograms, from the frames that the page holds.
 
-import { flattened } from "./scene.js";
+import { flattened, hidden, planeAt } from "./scene.js";
 import { state } from "./store.js";
 
 /** Length of a line in nm, or in pixels if the size is unknown. @param {number[][]} line */
@@ -25,7 +25,6 @@ export function commonZero() {
   if ([mended, flags].some((one) => one.head.shape[0] !== rows || one.head.shape[1] !== cols)) return zero.key ? zero.shift : null;
   const key = `${original.head.key}|${mended.head.key}|${flags.head.key}`;
   if (zero.key === key) return zero.shift;
-  const { plane } = original.head.stats;
   const [ky, kx] = [original.head.full[0] / rows, original.head.full[1] / cols];
   const step = Math.max(1, Math.floor(Math.sqrt((rows * cols) / 12000)));
   const found = new Float64Array(Math.ceil(rows / step) * Math.ceil(cols / step));
@@ -33,7 +32,7 @@ export function commonZero() {
   for (let r = step >> 1; r < rows; r += step) for (let c = step >> 1; c < cols; c += step) {
     const i = r * cols + c;
     if (flags.data[i] || !(Math.abs(original.data[i]) < 1e37) || !(Math.abs(mended.data[i]) < 1e37)) continue;
-    const flat = original.data[i] + original.head.offset - plane[0] - plane[1] * (r + 0.5 - rows / 2) * ky - plane[2] * (c + 0.5 - cols / 2) * kx;
+    const flat = original.data[i] + original.head.offset - planeAt(original.head.stats.plane, original.head, (c + 0.5) * kx, (r + 0.5) * ky);
     found[count++] = (mended.data[i] + mended.head.offset - flat);
   }
   if (!count) return null;
@@ -52,7 +51,7 @@ export function along(frame, [a, b], group) {
   const y = new Float64Array(count).fill(NaN);
   const total = lengthOf([a, b]);
   const [height, width] = frame?.head.shape ?? [1, 1];
-  const plane = group && flattened(group) && frame ? frame.head.stats.plane : [0, 0, 0];
+  const plane = hidden(frame, group);
   for (let i = 0; i < count; i++) {
     const t = i / (count - 1);
     x[i] = t * total;
@@ -62,9 +61,7 @@ export function along(frame, [a, b], group) {
     const r = Math.min(height - 1, Math.floor((py * height) / rows));
     const value = frame.data[r * width + c];
     if (frame.head.dtype === "u1") y[i] = value;
-    else if (Math.abs(value) < 1e37) {
-      y[i] = value + frame.head.offset - (group && flattened(group) ? plane[0] + plane[1] * (r + 0.5 - height / 2) * (rows / height) + plane[2] * (c + 0.5 - width / 2) * (cols / width) : 0);
-    }
+    else if (Math.abs(value) < 1e37) y[i] = value + frame.head.offset - planeAt(plane, frame.head, ((c + 0.5) * cols) / width, ((r + 0.5) * rows) / height);
   }
   return { x, y };
 }
@@ -93,17 +90,16 @@ export function histogram(frame, group, bins = 160) {
   const p = flat ? frame.head.stats.flat_p : frame.head.stats.p;
   const span = p[5] - p[1] || Math.abs(p[3]) || 1;
   const [low, high] = [p[1] - 0.1 * span, p[5] + 0.1 * span];
-  const plane = flat ? [frame.head.stats.plane[0] - frame.head.offset, frame.head.stats.plane[1], frame.head.stats.plane[2]] : [-frame.head.offset, 0, 0];
+  const plane = hidden(frame, group);
   const shift = group === "before" ? commonZero() ?? 0 : 0;
   const y = new Float64Array(bins);
   let count = 0;
   const [ky, kx] = [frame.head.full[0] / height, frame.head.full[1] / width];
   for (let r = 0, i = 0; r < height; r++) {
-    const base = plane[0] + plane[1] * (r + 0.5 - height / 2) * ky;
     for (let c = 0; c < width; c++, i++) {
       const value = frame.data[i];
       if (!(Math.abs(value) < 1e37)) continue;
-      const bin = Math.floor(((value - base - plane[2] * (c + 0.5 - width / 2) * kx - low) / (high - low)) * bins);
+      const bin = Math.floor(((value + frame.head.offset - planeAt(plane, frame.head, (c + 0.5) * kx, (r + 0.5) * ky) - low) / (high - low)) * bins);
       if (bin >= 0 && bin < bins) y[bin]++;
       count++;
     }

@@ -77,7 +77,7 @@ function mixed(color, other, share) {
     | (((((color >> 8) & 255) * own + ((other >> 8) & 255) * share) & 255) << 8) | ((color & 255) * own + (other & 255) * share)) >>> 0;
 }
 
-const [CYAN, YELLOW, LIGHT, GRAY, FILLED, PURPLE, BLUE, RED] = [[0, 209, 242], [255, 217, 26], [204, 204, 204], [140, 140, 140], [0, 214, 255], [115, 51, 217], [0, 89, 153], [229, 26, 51]].map(packed);
+const [PALE, DRAWN, YELLOW, LIGHT, GRAY, FILLED, PURPLE, BLUE, RED] = [[222, 222, 222], [123, 63, 242], [255, 217, 26], [204, 204, 204], [140, 140, 140], [0, 214, 255], [115, 51, 217], [0, 89, 153], [229, 26, 51]].map(packed);
 const up = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ period, /** @type {number} */ share) => (x + y) % period < share * period;
 const down = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ period, /** @type {number} */ share) => (y - x + 4200) % period < share * period;
 
@@ -86,11 +86,11 @@ function marked(color, label, mode, kinds, x, y) {
   let out = color;
   if (mode === 1) {
     if (label & 15) out = mixed(out, kinds[label & 15], 0.78);
-    if (label & 64 && down(x, y, 7, 0.5)) out = CYAN;
+    if (label & 64 && down(x, y, 7, 0.5)) out = DRAWN;
     if (label & 32) out = mixed(out, YELLOW, up(x, y, 9, 0.3) ? 0.85 : 0.25);
     return label & 16 ? (up(x, y, 8, 0.4) ? GRAY : LIGHT) : out;
   }
-  if (label & 1) out = mixed(out, FILLED, 0.45);
+  if (mode === 2 && label & 1) out = mixed(out, FILLED, 0.45);
   if (label & 8) out = mixed(out, PURPLE, down(x, y, 6, 0.35) ? 0.8 : 0.25);
   if (label & 4 && up(x, y, 5, 0.35)) out = BLUE;
   return label & 2 ? mixed(out, RED, up(x, y, 7, 0.35) ? 0.9 : 0.2) : out;
@@ -120,7 +120,7 @@ export function paint(out, heights, marks, rows, cols, spec) {
         continue;
       }
       const t = value * gain - zero - aside[x];
-      const color = value > VOID ? (up(x, y, 8, 0.4) ? GRAY : LIGHT) : table[t < 0 ? 0 : t > 255 ? 255 : Math.floor(t)];
+      const color = value > VOID ? (spec.mode === 4 ? PALE : up(x, y, 8, 0.4) ? GRAY : LIGHT) : table[t < 0 ? 0 : t > 255 ? 255 : Math.floor(t)];
       out[i] = marks?.[i] ? marked(color, marks[i], spec.mode, kinds, x, y) : color;
     }
   }
@@ -146,9 +146,9 @@ export function lit({ data, rows, cols }, { range, relief, sides }) {
 /**
  * Draw a surface: for each column of the screen, along the ground from the front to the back, whatever looks over what was
  * drawn already. The camera is orthographic and keeps the whole box in sight; angles in degrees.
- * @param {Uint32Array} out @param {number} width @param {number} height @param {{points: Float32Array, rows: number, cols: number}} mesh Of `lit`. @param {any} spec
+ * @param {Uint32Array} out @param {number} width @param {number} height @param {{points: Float32Array, rows: number, cols: number, tint?: Float32Array}} mesh Of `lit`; tint: the share that was filled. @param {any} spec
  */
-export function drawRelief(out, width, height, { points, rows, cols }, spec) {
+export function drawRelief(out, width, height, { points, rows, cols, tint }, spec) {
   const radians = Math.PI / 180;
   const [ca, sa, cb, sb] = [Math.cos(spec.turn * radians), Math.sin(spec.turn * radians), Math.cos(spec.tilt * radians), Math.sin(spec.tilt * radians)];
   const longer = Math.max(...spec.sides);
@@ -190,7 +190,8 @@ export function drawRelief(out, width, height, { points, rows, cols }, spec) {
       if (y >= top) continue;
       const at = 3 * Math.round(255 * Math.min(1, Math.max(0, t)));
       const light = known ? between(1) : 1;
-      const shade = (/** @type {number} */ part) => Math.min(255, (known ? 51 + 0.8 * table[at + part] : 176) * light);
+      const share = 0.45 * (tint?.[r0 * cols + c0] ?? 0);
+      const shade = (/** @type {number} */ part) => Math.min(255, (known ? 51 + 0.8 * (table[at + part] + share * ((0xffd600 >> (8 * part)) & 255) - share * table[at + part]) : 176) * light);
       const color = (0xff000000 | (shade(2) << 16) | (shade(1) << 8) | shade(0)) >>> 0;
       for (let p = y * width + i, end = top * width; p < end; p += width) out[p] = color;
       if (first) { // a dark side below the front edge, down to the lower end of the colors

@@ -1,18 +1,19 @@
 // From the state to what each panel shows: which numbers, which colors, which part.
 
+import { evidence } from "./gate.js";
 import { state } from "./store.js";
 
 /** What the mended map is marked with: while the tip is looked at, also what it never touched. */
 export const flagsName = () => (state.view.dock === "tip" && state.frames.has("tip_flags") ? "tip_flags" : "flags");
 
-/** @typedef {{id: string, key: string, title: string, kind: "map"|"surface", heights: string, group: "before"|"after", marks?: string, mode?: number}} Panel */
+/** @typedef {{id: string, key: string, title: string, kind: "map"|"surface", heights: string, group: "before"|"fill"|"after", marks?: string, mode?: number}} Panel */
 
 /** @type {Panel[]} */
 export const PANELS = [
   { id: "original", key: "1", title: "Original", kind: "map", heights: "original", group: "before" },
   { id: "original3d", key: "2", title: "Original, 3-D", kind: "surface", heights: "original", group: "before" },
   { id: "raw", key: "3", title: "Found", kind: "map", heights: "original", group: "before", marks: "raw_mask", mode: 1 },
-  { id: "mask", key: "4", title: "To fill", kind: "map", heights: "leveled", group: "after", marks: "mask", mode: 1 },
+  { id: "mask", key: "4", title: "To fill", kind: "map", heights: "leveled", group: "fill", marks: "mask", mode: 1 },
   { id: "mended", key: "5", title: "Mended", kind: "map", heights: "mended", group: "after", marks: "flags", mode: 2 },
   { id: "mended3d", key: "6", title: "Mended, 3-D", kind: "surface", heights: "mended", group: "after" },
 ];
@@ -25,8 +26,8 @@ export const flattened = (group) => group === "before" && state.view.flat;
 
 /** Seven percentiles (0, 0.1, 1, 50, 99, 99.9, 100) of what a group shows. @param {string} group @returns {number[]} */
 export function percentiles(group) {
-  if (group === "diff") return differencePercentiles();
-  const frame = group === "before" ? state.frames.get("original") : state.frames.get("mended") ?? state.frames.get("leveled");
+  if (group === "diff") return difference().p;
+  const frame = group === "before" ? state.frames.get("original") : (group === "after" && state.frames.get("mended")) || state.frames.get("leveled");
   if (!frame) return [0, 0, 0, 0.5, 1, 1, 1];
   return flattened(group) ? frame.head.stats.flat_p : frame.head.stats.p;
 }
@@ -37,37 +38,52 @@ export function differenceOf() {
   return { a, b, first: state.frames.get(a), second: state.frames.get(b) };
 }
 
-/** @type {{key: string, p: number[]}} */
-let kept = { key: "", p: [0, 0, 0, 0, 1, 1, 1] };
+let kept = { key: "", p: [0, 0, 0, 0, 1, 1, 1], plane: [0, 0, 0] };
 
-function differencePercentiles() {
+/**
+ * What a difference is shown without, and its percentiles. Leveling took a plane or an offset a thousand times as large as
+ * what else it did; steps after the filling may have moved everything that was measured.
+ */
+function difference() {
   const { first, second } = differenceOf();
-  if (!first || !second || first.data.length !== second.data.length) return kept.p;
-  const key = `${first.head.key}|${second.head.key}`;
-  if (kept.key === key) return kept.p;
-  const shift = first.head.offset - second.head.offset;
-  /** @type {number[]} */
-  const some = [];
+  if (!first || !second || first.data.length !== second.data.length) return kept;
+  const flags = state.frames.get("flags");
+  const filled = state.view.diff === "filled";
+  const key = [first.head.key, second.head.key, flags?.head.key, state.view.flat].join("|");
+  if (kept.key === key) return kept;
+  const [, cols] = first.head.shape;
+  const [ky, kx] = first.head.full.map((/** @type {number} */ n, /** @type {number} */ i) => n / first.head.shape[i]);
+  const plane = filled ? [0, 0, 0] : first.head.stats.plane.map((/** @type {number} */ v, /** @type {number} */ i) => (i && !state.view.flat ? 0 : v - second.head.stats.plane[i]));
+  /** @type {number[][]} */
+  const [some, measured] = [[], []];
   const step = Math.max(1, Math.floor(first.data.length / 100000));
   for (let i = 0; i < first.data.length; i += step) {
-    const d = first.data[i] - second.data[i] + shift;
-    if (Math.abs(d) < 1e37 && (d !== 0 || state.view.diff !== "filled")) some.push(d);
+    const d = first.data[i] - second.data[i];
+    if (Math.abs(d) < 1e37) (filled && !(flags?.data[i] & 1) ? measured : some).push(d + first.head.offset - second.head.offset
+      - planeAt(plane, first.head, ((i % cols) + 0.5) * kx, (Math.floor(i / cols) + 0.5) * ky));
   }
+  if (measured.length) plane[0] = measured.sort((x, y) => x - y)[measured.length >> 1];
   some.sort((x, y) => x - y);
-  const at = (/** @type {number} */ q) => some[Math.min(some.length - 1, Math.floor((q / 100) * some.length))] ?? 0;
-  kept = { key, p: [0, 0.1, 1, 50, 99, 99.9, 100].map(at) };
-  return kept.p;
+  const at = (/** @type {number} */ q) => (some[Math.min(some.length - 1, Math.floor((q / 100) * some.length))] ?? plane[0]) - (filled ? plane[0] : 0);
+  kept = { key, p: [0, 0.1, 1, 50, 99, 99.9, 100].map(at), plane };
+  return kept;
 }
+
+/** Ranges of colors that hold for all frames of a movie. @type {Map<string, [number, number]>} */
+export const steady = new Map();
 
 /** Colors run from the first to the second of these. @param {string} group @returns {[number, number]} */
 export function limits(group) {
+  if (group === "sigma") return [0, Math.max(state.frames.get("sigma")?.head.stats.p[6] || 0, 1e-12)];
+  const swipe = group === "before" && state.view.layout === "swipe"; // two halves under one bar
   const own = state.view.limits[group];
-  if (own) return own;
+  const kept = own ?? steady.get(group);
+  if (kept && !swipe) return kept;
   const p = percentiles(group);
   if (group === "diff") return symmetric(p, 0);
   let found = /** @type {[number, number]} */ (state.view.range === "sym" ? symmetric(p, p[3])
     : RANGES[/** @type {"full"|"p01"|"p1"} */ (state.view.range)].map((i) => p[i]));
-  if (group === "before" && state.view.lock) {
+  if (swipe || (group === "before" && state.view.lock)) {
     const [low, high] = limits("after");
     const middle = percentiles("after")[3];
     found = [p[3] + low - middle, p[3] + high - middle];
@@ -92,7 +108,7 @@ export function onlyRounding(group) {
   const frame = state.frames.get(group === "before" ? "original" : group === "diff" ? differenceOf().a : "mended");
   if (!frame) return false;
   const p = percentiles(group);
-  return p[6] - p[0] <= leastSpan();
+  return (group === "diff" ? Math.max(p[6], -p[0]) : p[6] - p[0]) <= leastSpan();
 }
 
 /** @param {number[]} p @param {number} middle @returns {[number, number]} */
@@ -116,12 +132,40 @@ export function tableOf(name) {
 /** @type {Map<string, Uint8Array>} */
 const tables = new Map();
 
+/**
+ * What a panel shows now: whose numbers, less whose, under which name, in the colors of which group.
+ * @param {Panel} panel
+ */
+export function seen(panel) {
+  const { layout, original, sigma, diff } = state.view;
+  const mended = panel.id === "mended";
+  if (panel.kind === "map" && panel.group !== "before" && original) return { ...panelOf("original"), minus: "", limited: "before" };
+  if (mended && layout === "diff") return { ...panel, title: `Δ by ${diff === "filled" ? "filling" : "leveling"}`, heights: differenceOf().a, minus: differenceOf().b, limited: "diff", mode: 3 };
+  if (mended && sigma && state.frames.has("sigma")) return { ...panel, title: "Error bar (1 σ)", heights: "sigma", minus: "", limited: "sigma", mode: 4 };
+  return { ...panel, minus: "", limited: /** @type {string} */ (panel.group) };
+}
+
+/** What a panel shows at a pixel, on the scale of its color bar. @param {Panel} panel @param {{x: number, y: number}} at */
+export function readingAt(panel, { x, y }) {
+  const { heights, minus, limited } = seen(panel);
+  const [frame, other] = [state.frames.get(heights), state.frames.get(minus)];
+  const [value, less] = [valueAt(frame, x, y), minus ? valueAt(other, x, y) : 0];
+  if (value === null || less === null) return null;
+  return value - less - planeAt(limited === "diff" ? difference().plane : hidden(frame, limited), frame.head, Math.floor(x) + 0.5, Math.floor(y) + 0.5);
+}
+
 /** Shift and plane so that a frame's numbers become what the limits are about. @param {any} frame @param {string} group */
 export function planeOf(frame, group) {
   if (!frame) return [0, 0, 0];
   const { offset, stats } = frame.head;
   return flattened(group) ? [stats.plane[0] - offset, stats.plane[1], stats.plane[2]] : [0, 0, 0];
 }
+
+/** A plane's height at a place, in pixels of the scan. @param {number[]} plane @param {any} head Of the frame it is of. @param {number} x @param {number} y */
+export const planeAt = (plane, { full }, x, y) => plane[0] + plane[1] * (y - full[0] / 2) + plane[2] * (x - full[1] / 2);
+
+/** The plane that is not shown of a frame, as recorded. @param {any} frame @param {string} [group] @returns {number[]} */
+export const hidden = (frame, group = "") => (frame && flattened(group) ? frame.head.stats.plane : [0, 0, 0]);
 
 /** @param {any} frame @param {string} group @param {[number, number]} range */
 export function shifted(frame, group, range) {
@@ -177,35 +221,26 @@ export function colorsOf(marks) {
 /** The part of a panel that is a preview while the whole is being computed. @param {Panel} panel @returns {number[]|undefined} */
 export const partOf = (panel) => (panel.id === "original" ? undefined : [panel.heights, panel.marks ?? ""].map((name) => (panel.mode === 1 && name === "original" ? undefined : state.frames.get(name)?.head.part)).find(Boolean));
 
-/** The colors of a map of heights: gray under the colors of the gate's evidence. @param {Panel} panel */
-export const mapOf = (panel) => (panel.id === "original" && state.view.gateMap && state.view.overlays ? "gray" : state.view.cmap);
+/** The colors of a map: gray under marks and under the gate's evidence. @param {ReturnType<typeof seen>} shown */
+export const mapOf = ({ id, mode, limited }) => (limited === "diff" ? "difference" : limited === "sigma" ? "blue" : (mode === 1 && state.view.overlays) || (id === "original" && evidence()) ? "gray" : state.view.cmap);
 
 /** Everything a painter needs for a map panel. @param {Panel} panel @param {any} box @param {number[]} paper */
 export function mapSpec(panel, box, paper) {
   const view = state.view;
   const place = placement(box);
-  const flicker = view.original && panel.group === "after" && panel.kind === "map";
-  const shown = flicker ? panelOf("original") : panel;
-  let { heights, group } = shown;
+  const shown = seen(panel);
+  const { heights, minus, group, limited } = shown;
   const marks = shown.marks === "flags" ? flagsName() : shown.marks ?? "";
-  let mode = view.overlays ? shown.mode ?? 0 : 0;
+  let mode = view.overlays || limited !== group ? shown.mode ?? 0 : 0;
   if (mode === 2 && !view.invented) mode = 0;
-  let minus = "";
-  /** @type {string} */ let limited = group;
-  if (view.layout === "diff" && panel.id === "mended" && !flicker) {
-    const { a, b } = differenceOf();
-    [heights, minus, mode, limited] = [a, b, 3, "diff"];
-  }
-  if (view.sigma && panel.id === "mended" && mode !== 3 && state.frames.has("sigma")) [heights, limited] = ["sigma", "sigma"];
   const frame = state.frames.get(heights);
   const full = frame?.head.full ?? [1, 1];
-  const map = mode === 3 ? "difference" : mode === 1 ? "gray" : limited === "sigma" ? "blue" : mapOf(shown);
-  let range = limited === "sigma" ? sigmaLimits() : limits(limited);
+  const map = mapOf(shown);
+  let range = limits(limited);
   let plane = [0, 0, 0];
-  if (mode === 3) {
-    const second = state.frames.get(minus);
-    const shift = (frame?.head.offset ?? 0) - (second?.head.offset ?? 0);
-    range = [range[0] - shift, range[1] - shift];
+  if (limited === "diff") {
+    const shift = (frame?.head.offset ?? 0) - (state.frames.get(minus)?.head.offset ?? 0);
+    plane = difference().plane.map((v, i) => (i ? v : v - shift));
   } else if (limited !== "sigma") {
     plane = planeOf(frame, group);
     range = /** @type {[number, number]} */ (shifted(frame, group, range));
@@ -215,9 +250,4 @@ export function mapSpec(panel, box, paper) {
     map, table: tableOf(map), center: place ? [place.cx, place.cy] : [0, 0], scale: place ? [place.sx, place.sy] : [1, 1],
     full, plane, range, mode, colors: colorsOf(marks), paper, split: 0,
   };
-}
-
-/** @returns {[number, number]} */
-export function sigmaLimits() {
-  return [0, Math.max(state.frames.get("sigma")?.head.stats.p[6] || 0, 1e-12)];
 }

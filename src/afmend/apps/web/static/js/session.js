@@ -4,7 +4,7 @@ import { say, sentence } from "./dom.js";
 import { api } from "./net.js";
 import { emit, on, restart, state } from "./store.js";
 
-const KEPT_VIEW = ["layout", "solo", "cmap", "flat", "range", "lock", "overlays", "invented", "sigma", "physical", "diff", "dock", "theme", "layer", "brush", "shortcuts", "turn", "tilt", "z", "gate", "dockHeight", "keys", "painter"];
+const KEPT_VIEW = ["layout", "solo", "cmap", "flat", "range", "lock", "steady", "overlays", "invented", "sigma", "physical", "diff", "dock", "theme", "layer", "brush", "shortcuts", "turn", "tilt", "z", "gate", "dockHeight", "keys", "painter"];
 const MOST_LAST_BYTES = 60000; // browsers send no more from a page that goes
 let timer = 0;
 let tab = "";

@@ -44,7 +44,7 @@ export function lose() {
   if (sketch.tool !== "polygon") cancel();
 }
 
-on("doc", cancel);
+on("doc", () => { sketch.caret = null; cancel(); });
 
 /** Which layer a tool works on; `opposite` (Alt) takes away instead. @param {string} tool @param {boolean} opposite */
 function layerOf(tool, opposite) {
@@ -166,7 +166,7 @@ export function moveCaret(panel, dx, dy) {
   const from = sketch.caret ?? [cols * state.view.cx, rows * state.view.cy];
   sketch.caret = clamped([from[0] + dx, from[1] + dy], cols, rows);
   sketch.panel = panel;
-  state.cursor = { x: sketch.caret[0], y: sketch.caret[1] };
+  state.cursor = { x: Math.min(cols - 0.5, sketch.caret[0]), y: Math.min(rows - 0.5, sketch.caret[1]) };
   if (sketch.tool) move(sketch.caret);
   emit("cursor");
 }

@@ -20,7 +20,7 @@ export const state = {
   /** What was sent from this computer. @type {{ref: string, name: string, folder: boolean, size: number}[]} */ uploads: [],
   /** Per file: what the page knows of it. @type {Record<string, any>} */ verdicts: {},
   view: {
-    k: 1, cx: 0.5, cy: 0.5, layout: "six", solo: "mended", cmap: "afm", flat: true, range: "p1", lock: false,
+    k: 1, cx: 0.5, cy: 0.5, layout: "six", solo: "mended", cmap: "afm", flat: true, range: "p1", lock: false, steady: true,
     /** @type {Record<string, [number, number]|null>} */ limits: { before: null, after: null, diff: null },
     z: 1, turn: 28, tilt: 42, overlays: true, invented: true, sigma: false, physical: true, swipe: 0.5, diff: "filled",
     dock: "profile", tool: "pan", layer: "exclude", brush: 12, theme: "auto", shortcuts: true, original: false,

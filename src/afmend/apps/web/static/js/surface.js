@@ -39,6 +39,17 @@ export function meshOf(frame, plane, most) {
   return { data: sloped(data, rows, cols), rows, cols };
 }
 
+/** Which share of each point was filled, not measured. @param {import("./pool.js").Level} flags @param {{rows: number, cols: number}} mesh */
+export function filledOf(flags, { rows, cols }) {
+  const [sum, count] = [new Float32Array(rows * cols), new Float32Array(rows * cols)];
+  flags.data.forEach((/** @type {number} */ flag, /** @type {number} */ i) => {
+    const n = Math.floor((Math.floor(i / flags.cols) * rows) / flags.rows) * cols + Math.floor(((i % flags.cols) * cols) / flags.cols);
+    sum[n] += flag & 1;
+    count[n]++;
+  });
+  return sum.map((one, n) => one / (count[n] || 1));
+}
+
 /** @param {Float32Array} z @param {number} rows @param {number} cols */
 function sloped(z, rows, cols) {
   const out = new Float32Array(3 * z.length);
