@@ -38,7 +38,7 @@ def test_modules_are_small():
     text = "".join(path.read_text(encoding="utf-8") for path in modules)
     code = re.sub(r"(^|\s)// .*$", "", re.sub(r"/\*\*.*?\*/", "", text, flags=re.DOTALL), flags=re.MULTILINE)
     packed = len(gzip.compress(code.encode()))
-    assert packed <= 60_000, f"{packed} bytes of code"
+    assert packed <= 61_000, f"{packed} bytes of code"
     assert len(gzip.compress(text.encode())) <= 75_000  # types and comments ship, too: there is no build
 
 

@@ -9,7 +9,7 @@ import { listenGate } from "./gate.js";
 import { makeHelp } from "./help.js";
 import { listenKeys, SHORTCUTS, told } from "./keys.js";
 import { api, busy, revision, run, shown } from "./net.js";
-import { quantity, standing } from "./numbers.js";
+import { plain, quantity, standing } from "./numbers.js";
 import { cells, drawn, forgetPaper, legend, makePanels, maximise, painter, pixel, redraw } from "./panels.js";
 import { listPresets, makePipeline, usePreset } from "./pipeline.js";
 import { listenPanels } from "./pointer.js";
