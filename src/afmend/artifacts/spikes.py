@@ -13,6 +13,9 @@ from afmend.scan.arrays import Heights, Mask
 SAME_HEIGHT, HYSTERESIS = 0.5, 8
 """A spike is a feature if the other direction has half of its height within so many pixels along the line."""
 
+ROUNDING = 2e-15
+"""Share of the tallest height below which a difference is rounding: heights without noise have no other scale."""
+
 
 class Spikes(Params):
     """Mark spikes: pixels far from the median of the small window around them."""
@@ -48,7 +51,7 @@ class SpikePixels(NamedTuple):
         return out
 
 
-@step("mark.spikes", Spikes, version="1")
+@step("mark.spikes", Spikes, version="2")
 def spikes(field: Field, params: Spikes) -> Found:
     """Mark |h - median| > lam * sigma where a few pixels stand alone.
 
@@ -84,7 +87,8 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
     Candidates come from a single-precision median; each is checked in double precision.
     """
     away = _from_window_median(heights, params.win)
-    sigma = max(_spread(away), _fast_noise(heights))
+    tallest = max(abs(float(heights.max())), abs(float(heights.min())))
+    sigma = max(_spread(away), _fast_noise(heights), ROUNDING * tallest)
     if params.polarity == "both":
         limit = 0.999 * params.lam * sigma
         candidates = (away > limit) | (away < -limit)
