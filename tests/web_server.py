@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from afmend.recipes import load_recipe
 from support import ROOT, rough
+
+ANY_NAME = sys.platform not in ("darwin", "win32")
+"""Whether files may have names that are no text."""
+AUTO = [use.model_dump() for use in load_recipe("auto").steps]
+GWYDDION = [use.model_dump() for use in load_recipe("gwyddion").steps]
 
 
 def damaged(shape=(96, 128), seed=3):
@@ -84,6 +90,10 @@ class Server:
             self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=20)
         self.process.stderr.close()
+
+
+def wish(ref="root/one.gwy", steps=GWYDDION, **more):
+    return {"ref": ref, "steps": steps, **more}
 
 
 def messages(data):

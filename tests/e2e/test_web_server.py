@@ -15,10 +15,7 @@ from afmend.pipeline import Recipe
 from afmend.recipes import load_recipe
 from e2e_cli import cli
 from support import scan_of
-from web_server import damaged, start
-
-AUTO = [use.model_dump() for use in load_recipe("auto").steps]
-GWYDDION = [use.model_dump() for use in load_recipe("gwyddion").steps]
+from web_server import AUTO, GWYDDION, damaged, start, wish
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +35,6 @@ def server(folder, tmp_path_factory):
     server.enter()
     yield server
     server.close()
-
-
-def wish(ref="root/one.gwy", steps=GWYDDION, **more):
-    return {"ref": ref, "steps": steps, **more}
 
 
 # ------------------------------------------------------------------ who is let in

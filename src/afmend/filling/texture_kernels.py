@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
+from afmend.leveling.selection_kernels import selected
 from afmend.scan.arrays import Heights, Mask
 
 Longs: TypeAlias = NDArray[np.int64]
@@ -74,31 +75,6 @@ def beside_targets(ys: Longs, xs: Longs, left: int, right: int) -> tuple[Longs, 
 
 
 @njit(cache=True, nogil=True)
-def smallest(values: Floats, rank: int) -> float:
-    """Return the value of this rank, counted from 0; reorders the values."""
-    low, high = 0, values.size - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if rank <= j:
-            high = j
-        elif rank >= i:
-            low = i
-        else:
-            break
-    return float(values[rank])
-
-
-@njit(cache=True, nogil=True)
 def choose(  # noqa: C901 (compiled)
     ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int
 ) -> tuple[Longs, Longs]:
@@ -142,7 +118,7 @@ def choose(  # noqa: C901 (compiled)
                 own[count] = score[i]
                 count += 1
         if count > quota:
-            limit[s] = smallest(own[:count], quota - 1) * (1 + _FAR)
+            limit[s] = selected(own[:count], quota - 1) * (1 + _FAR)
     kept = 0
     for i in range(n):
         if score[i] <= limit[sector[i]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
+from afmend.leveling.selection_kernels import selected
 
 LARGEST_NETWORK = 9
 """Windows up to this size are sorted by a network, a whole line at once; larger ones one by one."""
@@ -105,29 +106,4 @@ def _windows(
                 for j in range(max(c - reach, 0), min(c + reach + 1, cols)):
                     values[n] = heights[i, j]
                     n += 1
-            out[r, c] = _select(values, n, n // 2)
-
-
-@njit(cache=True)
-def _select(values: NDArray[np.float64], count: int, place: int) -> float:
-    """Element ``place`` of the sorted first ``count`` values (Hoare's quickselect)."""
-    low, high = 0, count - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if place <= j:
-            high = j
-        elif place >= i:
-            low = i
-        else:
-            break
-    return float(values[place])
+            out[r, c] = selected(values[:n], n // 2)

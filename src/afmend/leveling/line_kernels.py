@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
+from afmend.leveling.selection_kernels import selected
 
 F = NDArray[np.float64]
 I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
@@ -48,36 +49,9 @@ def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _select(part: F, rank: int) -> float:
-    """Return the value of this rank, reordering ``part`` so that no smaller one stands behind it."""
-    low = 0
-    high = part.size - 1
-    while low < high:
-        pivot = part[(low + high) // 2]
-        i = low
-        j = high
-        while i <= j:
-            while part[i] < pivot:
-                i += 1
-            while part[j] > pivot:
-                j -= 1
-            if i <= j:
-                part[i], part[j] = part[j], part[i]
-                i += 1
-                j -= 1
-        if rank <= j:
-            high = j
-        elif rank >= i:
-            low = i
-        else:
-            break
-    return float(part[rank])
-
-
-@njit(cache=True, nogil=True)
 def _median(part: F) -> float:
     n = part.size
-    upper = _select(part, n // 2)
+    upper = selected(part, n // 2)
     if n % 2:
         return upper
     return 0.5 * (upper + np.max(part[: n // 2]))

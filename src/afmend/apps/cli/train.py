@@ -83,7 +83,7 @@ def gate(
     from afmend.apps.cli.train_gate import GateTrainingWish, train_gate
 
     wish = GateTrainingWish(
-        out, data, scans, tested, minutes, resume, steps, seed, workers, device, name, recipe, weights, epochs
+        out, data, scans, minutes, resume, steps, seed, workers, device, name, tested, recipe, weights, epochs
     )
     raise typer.Exit(train_gate(wish))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from afmend.apps.cli import say
-from afmend.apps.cli.train_run import need_torch, shown_bar, told
+from afmend.apps.cli.train_run import TrainingWish, need_torch, shown_bar, told
 from afmend.errors import BadParameterError
 
 FIRST_SEED = 10_000
@@ -16,20 +16,10 @@ FIRST_SEED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class GateTrainingWish:
-    """What the command was told."""
+class GateTrainingWish(TrainingWish):
+    """What ``afmend train gate`` was told."""
 
-    out: Path
-    data: Path
-    scans: int
     tested: int
-    minutes: float | None
-    resume: bool
-    steps: int | None
-    seed: int
-    workers: int
-    device: str
-    name: str
     recipe: str
     weights: Path | None
     epochs: int

@@ -23,8 +23,8 @@ MAKING, FINISHING = 0.4, 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the command was told."""
+class TrainingWish:
+    """What every command was told that trains on simulated scans."""
 
     out: Path
     data: Path
@@ -36,6 +36,12 @@ class Wish:
     workers: int
     device: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish(TrainingWish):
+    """What ``afmend train masks`` was told."""
+
     own: Path | None
     start: Path | None = None
     note: str = ""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from afmend.apps.cli import say
-from afmend.apps.cli.train_run import need_torch, shown_bar, told
+from afmend.apps.cli.train_run import TrainingWish, need_torch, shown_bar, told
 from afmend.errors import BadParameterError
 
 RECIPES = ("ours", "seed-1", "seed-2", "seed-3")
@@ -14,19 +13,9 @@ BLUNTINGS = ("dilation", "gaussian")
 
 
 @dataclass(frozen=True, slots=True)
-class TipTrainingWish:
-    """What the command was told."""
+class TipTrainingWish(TrainingWish):
+    """What ``afmend train tip`` was told."""
 
-    out: Path
-    data: Path
-    scans: int
-    minutes: float | None
-    resume: bool
-    steps: int | None
-    seed: int
-    workers: int
-    device: str
-    name: str
     recipe: str
     blunting: str
     note: str = ""
