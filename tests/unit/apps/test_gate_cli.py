@@ -63,7 +63,7 @@ def test_repair_fills_nothing_in_good_scans_only(action: str, tmp_path: Path, mo
     assert (row["invented_percent"] == 0) == (action == judging.EXPORT)
     card = Card.from_json(json.loads(Path(result.scans[0].card or "").read_text()))
     assert card.verdict == row["verdict"]
-    assert "Gate:" in card.html
+    assert "Gate, not yet to be relied on: " in card.html
 
 
 def test_what_is_too_small_to_judge_is_mended_all_the_same(tmp_path: Path) -> None:

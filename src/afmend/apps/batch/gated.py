@@ -58,5 +58,6 @@ def with_verdict(card: Card, judged: Judgment | None) -> Card:
         points = "".join(f"<li>{safe(one, 2000)}</li>" for one in items)
         lists += f'<p class="facts">{title}</p><ul class="reasons">{points}</ul>' if points else ""
     action = f"{doubt}{judged.action}"
-    html = f'<p class="facts verdict">{safe(f"Gate: {judged.verdict}: {action} ({said}).", 2000)}</p>{lists}'
+    verdict = safe(f"Gate, not yet to be relied on: {judged.verdict}: {action} ({said}).", 2000)
+    html = f'<p class="facts verdict">{verdict}</p>{lists}'
     return replace(card, verdict=judged.verdict, action=action, html=f"{html}\n{card.html}")
