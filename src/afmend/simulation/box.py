@@ -3,6 +3,7 @@
 A box has the keys
 
 - ``name``, ``description``; ``like``: a built-in box that this one changes (mappings are laid over its mappings);
+- ``widen``: stretch every range of numbers by such a factor at both ends (see `widened`), 1 if nothing is said;
 - ``clean``: share of scans with no artifact switched on;
 - ``let``: names for numbers that the rest refers to, drawn in their order;
 - ``surfaces``: kind of surface to ``weight``, ``let`` (more names), ``params`` and ``set`` (changes of ``base``);
@@ -32,8 +33,9 @@ from typing import Any
 from afmend.errors import BadRecipeError
 from afmend.pipeline.recipe import read_yaml
 
-_KEYS = {"name", "description", "like", "clean", "let", "surfaces", "base", "artifacts"}
+_KEYS = {"name", "description", "like", "clean", "let", "surfaces", "base", "artifacts", "widen"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+WIDEST = 10.0
 DISTRIBUTIONS = ("uniform", "log", "int", "log_int", "choice", "weighted", "sign", "expr")
 """Keys that make a mapping a distribution."""
 
@@ -106,7 +108,45 @@ def _checked(data: object, where: str) -> Box:
         raise BadRecipeError(
             f"the name {str(data['name'])[:70]!r}", where=where, now="Use up to 64 letters, digits, dots, - and _."
         )
+    factor = _factor(data.get("widen", 1.0), where)
+    groups = {key: widened(group, factor) for key, group in groups.items()}
     return Box(data["name"], str(data.get("description", "")), float(clean), **groups)
+
+
+def _factor(value: object, where: str) -> float:
+    if not isinstance(value, int | float) or not 1 <= value <= WIDEST:
+        raise BadRecipeError(f"widen is {value!r}", where=where, now=f"It is a factor, from 1 to {WIDEST:g}.")
+    return float(value)
+
+
+def widened(node: Any, factor: float) -> Any:
+    """Stretch the ranges in a tree of distributions, so that what learns from it meets more than is usual.
+
+    Logarithmic ranges become ``factor`` times lower and higher (those of whole numbers end at 1). Uniform ranges of
+    shares, from 0 to 1, grow at either end by half of ``factor - 1`` of their length, but by no more than half of what
+    is left to 0 or 1. Other uniform ranges, often of angles or of places, stay, as do ranges whose ends are names.
+    """
+    if isinstance(node, list):
+        return [widened(one, factor) for one in node]
+    if not isinstance(node, Mapping):
+        return node
+    out = {key: widened(value, factor) for key, value in node.items()}
+    for name in ("log", "log_int", "uniform"):
+        ends = node.get(name)
+        if isinstance(ends, list) and len(ends) == 2 and all(type(end) in (int, float) for end in ends):
+            out[name] = _stretched(name, *map(float, ends), factor)
+    return out
+
+
+def _stretched(name: str, low: float, high: float, factor: float) -> list[float]:
+    if name == "log":
+        return [low / factor, high * factor]
+    if name == "log_int":
+        return [max(1, round(low / factor)), round(high * factor)]
+    if low < 0 or high > 1:
+        return [low, high]
+    more = (factor - 1) / 2 * (high - low)
+    return [max(low - more, low / 2), min(high + more, (1 + high) / 2)]
 
 
 _ARTIFACT_KEYS = {"p", "surfaces", "let", "set", "mishap"}

@@ -6,7 +6,7 @@ import pytest
 from afmend.errors import AfmendError, BadParameterError, BadRecipeError
 from afmend.formats import write
 from afmend.pipeline.recipe import read_yaml
-from afmend.simulation.box import built_in_boxes, load_box
+from afmend.simulation.box import built_in_boxes, load_box, widened
 from afmend.simulation.drawing import draw
 from afmend.simulation.twin import simulate
 from support import assert_heights_close, rough, scan_of
@@ -102,7 +102,7 @@ def test_clean_scans_come_as_often_as_the_box_says():
 
 def test_the_shifted_box_lays_itself_over_train_and_has_families_of_its_own():
     train, shifted = load_box("train"), load_box("shifted")
-    assert set(built_in_boxes()) == {"shifted", "train"}
+    assert set(built_in_boxes()) == {"shifted", "train", "wide"}
     assert {"line_shift", "fringes"} == set(shifted.artifacts) - set(train.artifacts)
     assert shifted.base["let"]["noise"] == {"log": [0.01, 0.25]}
     assert shifted.base["let"]["drift_z"] == train.base["let"]["drift_z"]
@@ -155,13 +155,43 @@ def test_nonsense_is_one_clear_error(tmp_path, old, new):
 @pytest.mark.parametrize(
     "text",
     ["3", "name: x", "{name: x, surfaces: [], moon: 1}", "{name: x, surfaces: 3}", "{name: x, surfaces: {a: 3}}",
-     "a: &b 1", "{name: x, surfaces: {gaussian: {}}, like: moon}", "{name: x, surfaces: {gaussian: {}}, clean: often}"],
+     "a: &b 1", "{name: x, surfaces: {gaussian: {}}, like: moon}", "{name: x, surfaces: {gaussian: {}}, clean: often}",
+     "{name: x, surfaces: {gaussian: {}}, widen: 0.5}", "{name: x, surfaces: {gaussian: {}}, widen: much}"],
 )  # fmt: skip
 def test_a_file_that_is_no_box(tmp_path, text):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     with pytest.raises(BadRecipeError):
         load_box(path)
+
+
+def test_widening_stretches_ranges_of_numbers():
+    tree = {
+        "a": {"log": [1, 4], "times": "pixel"}, "b": [{"log_int": [1, 10]}], "c": {"uniform": [0.2, 0.8]},
+        "d": {"uniform": [-4, 4]}, "e": {"log": [1, "rows"]}, "f": {"choice": [{"log_int": [6, 9]}, 3]},
+        "g": {"uniform": [0, 1]},
+    }  # fmt: skip
+    assert widened(tree, 2.0) == {
+        "a": {"log": [0.5, 8], "times": "pixel"}, "b": [{"log_int": [1, 20]}], "c": {"uniform": [0.1, 0.9]},
+        "d": {"uniform": [-4, 4]}, "e": {"log": [1, "rows"]}, "f": {"choice": [{"log_int": [3, 18]}, 3]},
+        "g": {"uniform": [0, 1]},
+    }  # fmt: skip
+    assert widened(tree, 1.0) == tree
+
+
+def test_the_wide_box_is_train_with_wider_ranges():
+    train, wide = load_box("train"), load_box("wide")
+    assert wide.artifacts["scar"]["let"]["tall"]["log"] == [2 / 1.5, 25 * 1.5]
+    assert (wide.clean, list(wide.surfaces), list(wide.artifacts)) == (
+        train.clean,
+        list(train.surfaces),
+        list(train.artifacts),
+    )
+    spread = [
+        np.ptp([np.log(draw(box, seed, surface="grains", artifacts=[]).surface.size_nm) for seed in range(40)])
+        for box in (train, wide)
+    ]
+    assert spread[1] > spread[0] + 0.3
 
 
 def test_no_box_and_no_file(tmp_path):

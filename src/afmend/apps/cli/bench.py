@@ -12,7 +12,7 @@ bench_app = typer.Typer(no_args_is_help=True)
 
 CORES = os.cpu_count() or 1
 
-Box = Annotated[str, typer.Option(help="Box from which the twin draws scans: shifted, train, or a YAML file.")]
+Box = Annotated[str, typer.Option(help="Box from which the twin draws scans: shifted, train, wide, or a YAML file.")]
 Seed = Annotated[int, typer.Option(min=0, max=2000, help="Another seed, other scans.")]
 Count = Annotated[int | None, typer.Option(min=1, help="Scans per task (default: as the suite says).")]
 Size = Annotated[int | None, typer.Option(help="Pixels of a line (default: as the suite says).")]

@@ -290,7 +290,7 @@ def twin(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scan; of a set, the first seed.")] = 0,
     size: Annotated[str | None, typer.Option(help="Pixels: 512, or lines x pixels: 300x400.")] = None,
     box: Annotated[
-        str | None, typer.Option(help="A built-in box of parameters (train, shifted), or a YAML file (default: train).")
+        str | None, typer.Option(help="A built-in box (train, wide, shifted), or a YAML file (default: train).")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File (.h5), or folder of a set.")] = None,
     set_: Annotated[str | None, typer.Option("--set", help="Write a set of scans from this box.")] = None,
