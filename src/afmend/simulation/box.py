@@ -133,8 +133,8 @@ def widened(node: Any, factor: float) -> Any:
     out = {key: widened(value, factor) for key, value in node.items()}
     for name in ("log", "log_int", "uniform"):
         ends = node.get(name)
-        if isinstance(ends, list) and len(ends) == 2 and all(type(end) in (int, float) for end in ends):
-            out[name] = _stretched(name, *map(float, ends), factor)
+        if isinstance(ends, list) and len(ends) == 2 and all(type(end) in {int, float} for end in ends):
+            out[name] = _stretched(name, float(ends[0]), float(ends[1]), factor)
     return out
 
 
