@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import afmend
+from afmend.artifacts.gate import model as gate_model
 from afmend.artifacts.gate.advice import advice
 from afmend.artifacts.gate.detectors import detect
 from afmend.artifacts.gate.double_features import REACH_PX, double_features
@@ -14,12 +15,14 @@ from afmend.artifacts.gate.features import as_vector, features
 from afmend.artifacts.gate.judge import EXPORT, LOOK, REPAIR, RESCAN, action_for, early_lines, judge, measured_of
 from afmend.artifacts.gate.maps import MAPS, MOST, line_maps, packed, unpacked
 from afmend.artifacts.gate.model import Opinion, conclude, kind_of, load_gate, opinion
+from afmend.artifacts.gate.pair_features import damage_features
+from afmend.artifacts.gate.sight import sight_features, sight_maps
 from afmend.artifacts.gate.tip_features import autocorrelation
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
 from afmend.artifacts.gate.view import Measured, View
 from afmend.errors import ModelError, StepError
 from afmend.scan import Channel, ChannelKey, Grid, Scan
-from support import rough, scan_of
+from support import assert_heights_close, rough, scan_of
 
 SHAPE = (96, 130)
 
@@ -126,6 +129,44 @@ def test_line_maps_have_their_shape_are_bounded_and_show_a_scar() -> None:
     stretch = alone[MAPS.index("stretch of bend across")]
     assert stretch[44, 40:80].min() > np.abs(stretch[:40]).max()
     assert np.abs(unpacked(packed(full)) - full).max() <= MOST / 254 + 1e-6
+
+
+def test_what_the_learned_masks_see_shows_in_features_and_maps() -> None:
+    z = scene(shape=(96, 130))
+    plain = View(measured(z.copy()))
+    z[44, 10:110] += 4
+    hurt = View(measured(z))
+    assert hurt.sight.shape == (7, 96, 130)
+    before, after = (sight_features(view.sight) for view in (plain, hurt))
+    assert after["learned scar mean"] > before["learned scar mean"] + 0.5
+    assert after["learned scar line 0"] > before["learned scar line 0"] + 0.5
+    assert len(after) == 7 * 10
+    assert after["learned scar top 0.1 %"] >= after["learned scar top 1 %"] >= after["learned scar top 10 %"]
+    shown = line_maps(hurt)[MAPS.index("learned scar")]
+    assert shown[44, 30:90].mean() > 2 + shown[:40].mean()
+    assert_heights_close(sight_maps(np.array([0, 1], np.float32)), np.array([0, MOST]), atol_nm=0.002)
+
+
+def test_where_directions_differ_is_measured_as_damage_is() -> None:
+    rng = np.random.default_rng(0)
+    z = scene(shape=(96, 130))
+    other = z + 0.03 * rng.standard_normal(z.shape)
+    same = damage_features(View(measured(z, opposite=np.roll(other, 2, axis=1))))
+    z = z.copy()
+    z[40:50, 20:60] += 3  # 3.2 % of the pixels, more than a quarter of the relief
+    tails = damage_features(View(measured(z, opposite=other)))
+    for kind in ("pixel", "stretch", "up"):
+        share = 10 ** (tails[f"differs {kind} 0.25"] - 5)
+        assert 0.025 < share < 0.04, (kind, share)
+    assert max(same.values()) < 2.5
+    assert 10 ** (tails["differs tail 0.25"] - 5) == pytest.approx(10 / 96, rel=0.2)
+    assert set(damage_features(View(measured(z))).values()) == {0.0}
+
+
+def test_a_gate_that_learned_through_other_masks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_model, "sight_digest", lambda: "another")
+    with pytest.raises(ModelError, match="other learned masks"):
+        load_gate()
 
 
 def doubled(drop: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -257,7 +298,7 @@ def test_gate_refuses_what_is_too_small_or_empty() -> None:
 def test_a_model_for_other_features_is_refused() -> None:
     model = load_gate()
     with pytest.raises(ModelError, match="other features"):
-        opinion(model, np.zeros(3, np.float32), np.zeros((15, 32, 32), np.float32), ("a", "b", "c"), "full")
+        opinion(model, np.zeros(3, np.float32), np.zeros((24, 32, 32), np.float32), ("a", "b", "c"), "full")
     with pytest.raises(ModelError):
         load_gate("no-such-gate")
 

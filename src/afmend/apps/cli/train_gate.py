@@ -11,6 +11,8 @@ from afmend.apps.cli import say
 from afmend.apps.cli.train_run import TrainingWish, need_torch, shown_bar, told
 from afmend.errors import BadParameterError
 
+LEARNED_FROM = "train,wide"
+"""Boxes: a block of scans from the one, a block from the other."""
 FIRST_SEED = 10_000
 """Of the scans that teach: far from those of the learned masks, and of any test."""
 
@@ -19,6 +21,7 @@ FIRST_SEED = 10_000
 class GateTrainingWish(TrainingWish):
     """What ``afmend train gate`` was told."""
 
+    more: int
     tested: int
     recipe: str
     weights: Path | None
@@ -58,11 +61,25 @@ def train_gate(wish: GateTrainingWish) -> int:
     device = device_of(config.loop())
     with shown_bar("Simulating") as watch:
         table = make_table(
-            wish.data, "train", range(FIRST_SEED, FIRST_SEED + wish.scans), workers=wish.workers, watch=watch
+            wish.data, LEARNED_FROM, range(FIRST_SEED, FIRST_SEED + wish.scans), workers=wish.workers, watch=watch
         )
-    source = Source(table, wish.data, "train", device)
+    source = Source(table, wish.data, LEARNED_FROM, device)
+    more = None
+    if wish.more:
+        first = FIRST_SEED + wish.scans
+        with shown_bar("Simulating") as watch:
+            more = make_table(
+                wish.data,
+                LEARNED_FROM,
+                range(first, first + wish.more),
+                mapped=False,
+                workers=wish.workers,
+                watch=watch,
+            )
     with shown_bar("Training") as bar:
-        made = make(table, source, wish.out, config, minutes=wish.minutes, resume=wish.resume, watch=told(bar))
+        made = make(
+            table, source, wish.out, config, more=more, minutes=wish.minutes, resume=wish.resume, watch=told(bar)
+        )
     test = None
     if wish.tested:
         with shown_bar("Simulating") as watch:
@@ -71,7 +88,8 @@ def train_gate(wish: GateTrainingWish) -> int:
             )
         test = (tested.sure, Source(tested.sure, wish.data, "shifted"))
     command = (
-        f"afmend train gate --scans {wish.scans} --tested {wish.tested} --steps {config.map_steps} --seed {wish.seed}"
+        f"afmend train gate --scans {wish.scans} --more {wish.more} --tested {wish.tested} --steps {config.map_steps} "
+        f"--seed {wish.seed}"
     )
     card = finish(
         made, wish.out / "model", learned=table, source=source, name=wish.name, command=command, config=config,

@@ -22,6 +22,10 @@ def best_drops(
         share; the drop, in units of ``z``. The first bin is centered at no drop.
     """
     side = 2 * reach + 1
+    here = np.empty(rows.size)
+    for k in range(rows.size):
+        here[k] = z[rows[k], cols[k]] / width + 1.5
+    scale = 1 / width
     out = np.zeros((3, side, side), np.float32)
     counts = np.zeros(bins + 2, np.int64)
     for j in range(side):
@@ -33,8 +37,9 @@ def best_drops(
                     continue
                 there = z[y, x]
                 if there > satellite:
-                    drop = int(np.floor((z[rows[k], cols[k]] - there) / width + 1.5))
-                    counts[min(max(drop, -1), bins) + 1] += 1
+                    # Truncated where it is above 0, as floor does; whatever is below falls into the first bin.
+                    drop = min(max(here[k] - there * scale + 1.0, 0.0), bins + 1.0)
+                    counts[int(drop)] += 1
             # counts[0]: higher than here; counts[b + 1]: bin b; the window b, b + 1, b + 2, from above down.
             below = counts[bins + 1]
             best = np.float32(-1.0)

@@ -9,14 +9,16 @@ from afmend.artifacts.gate.area_features import area_features, error_features, p
 from afmend.artifacts.gate.detectors import Detected, detector_features
 from afmend.artifacts.gate.double_features import double_features
 from afmend.artifacts.gate.line_features import change_features, noise_features, spectral_features, wave_features
+from afmend.artifacts.gate.pair_features import damage_features
+from afmend.artifacts.gate.sight import sight_features
 from afmend.artifacts.gate.tip_features import tip_features
 from afmend.artifacts.gate.view import View
 
-VERSION = 4
+VERSION = 5
 """Raised with every change of a feature; a model says in its card for which it was made."""
 GROUPS = (
     noise_features, spectral_features, wave_features, change_features, area_features, slope_features, pair_features,
-    error_features, tip_features, double_features,
+    damage_features, error_features, tip_features, double_features,
 )  # fmt: skip
 
 
@@ -36,6 +38,7 @@ def features(view: View, found: Detected) -> dict[str, float]:
     out = detector_features(found)
     for group in GROUPS:
         out |= group(view)
+    out |= sight_features(view.sight)
     return out
 
 

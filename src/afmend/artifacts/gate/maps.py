@@ -5,20 +5,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.gate.sight import NAMES, sight_maps
 from afmend.artifacts.gate.view import Floats, Map, View, sampled, spread
 
 MAPS = (
     "step to the line above", "bend across", "stretch of bend across", "long stretch of bend across", "over 9 lines",
     "height", "height over the surroundings", "slope along", "bend along", "unrest along", "equal along",
-    "pair: difference", "pair: stretch of bend", "error", "measured",
+    "bend of the relief", "pair: difference", "pair: of the relief", "pair: stretch of bend", "error", "measured",
+    *NAMES,
 )  # fmt: skip
 """In the order of the network's inputs; the pair and the error are 0 where they were not recorded."""
+PLAIN = 0.1
+"""Of the relief: what is plain to see."""
 MOST = 8.0
 """Values are squeezed so as never to exceed this."""
 
 
 def line_maps(view: View) -> Map:
-    """Return the maps, (15, rows, cols) float32."""
+    """Return the maps, (24, rows, cols) float32."""
     import cv2
 
     z, noise = view.flat, view.noise
@@ -39,22 +43,22 @@ def line_maps(view: View) -> Map:
         (step, noise), (bend, noise), (stretch, spread(stretch)), (long, spread(long)),
         (np.asarray(cv2.blur(wide, (9, 1)), np.float32), noise), (z, view.relief / 2),
         (z - np.asarray(cv2.blur(z, (33, 33)), np.float32), noise), (slope, size), (curl, size),
-        (np.log2(np.clip(unrest / usual, 1 / 64, 64)), 1.0), (equal, 1.0),
+        (np.log2(np.clip(unrest / usual, 1 / 64, 64)), 1.0), (equal, 1.0), (bend, PLAIN * view.half_range),
     ]  # fmt: skip
-    if view.other is not None:
-        away = z - view.other
-        away -= np.median(away[:, :: max(1, away.shape[1] // 128)], axis=1, keepdims=True)
+    away = view.disagreement
+    if view.other is not None and away is not None:
         turned = np.zeros_like(z)
         turned[1:-1] = view.other[1:-1] - 0.5 * (view.other[:-2] + view.other[2:])
         turned = np.asarray(cv2.blur(turned, (9, 1)), np.float32)
-        scaled += [(away, noise), (turned, spread(stretch))]
+        scaled += [(away, noise), (away, PLAIN * view.half_range), (turned, spread(stretch))]
     else:
-        scaled += [(np.zeros_like(z), 1.0)] * 2
+        scaled += [(np.zeros_like(z), 1.0)] * 3
     error = view.measured.error
     some = np.zeros_like(z) if error is None else np.asarray(error, np.float32) - np.float32(np.median(sampled(error)))
     scaled += [(some, spread(some)), (np.asarray(~view.measured.missing, np.float32), 1.0)]
     for k, (values, unit) in enumerate(scaled):
         out[k] = _squeezed(values, unit)
+    out[len(scaled) :] = sight_maps(view.sight)
     return out
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.gate.features import VERSION
+from afmend.artifacts.gate.sight import sight_digest
 from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
 from afmend.errors import ModelError
 from afmend.inference.model import Model, load_model
@@ -73,6 +74,11 @@ def load_gate(name: str = TASK) -> Model:
             "the model was made for other features than this afmend measures", where=model.card.name,
             now="Train it again: `afmend train gate`.",
         )  # fmt: skip
+    if model.card.calibration.get("sight") != sight_digest():
+        raise ModelError(
+            "the gate learned to look through other learned masks than those that come with this afmend",
+            where=model.card.name, now="Train it again: `afmend train gate`.",
+        )  # fmt: skip
     return model
 
 
@@ -91,7 +97,7 @@ def opinion(
     model : Model
         From `load_gate`.
     vector : (features,) float32
-    maps : (15, rows, cols) float32
+    maps : (24, rows, cols) float32
         From `maps.line_maps`.
     names : tuple of str
         What the numbers are.

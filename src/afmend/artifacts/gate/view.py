@@ -93,6 +93,26 @@ class View:
         return max(float(high - low) / 3.29, 1e-12)
 
     @cached_property
+    def half_range(self) -> float:
+        """Half of the range that holds 99.6 % of the heights."""
+        low, high = np.quantile(sampled(self.flat), (0.002, 0.998))
+        return max(float(high - low) / 2, 1e-12)
+
+    @cached_property
+    def disagreement(self) -> Map | None:
+        """(rows, cols) what the two directions do not share (`pair_features`)."""
+        from afmend.artifacts.gate.pair_features import disagreement
+
+        return disagreement(self)
+
+    @cached_property
+    def sight(self) -> Map:
+        """(7, rows, cols) what the learned masks say (`gate.sight`)."""
+        from afmend.artifacts.gate.sight import sight
+
+        return sight(self.measured)
+
+    @cached_property
     def other(self) -> Map | None:
         """The other direction, leveled alike and moved along the line onto this one; None if not recorded."""
         if self.measured.opposite is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,16 +32,22 @@ def temperature(logits: Numbers, labels: NDArray[np.int64]) -> float:
     return float(grid[int(np.argmin(losses))])
 
 
-def two_temperatures(first: Numbers, second: Numbers, labels: NDArray[np.int64], grid: int = 25) -> tuple[float, float]:
-    """Return the factors of two sets of logits with the least negative log-likelihood of their sum."""
-    factors = np.concatenate(([0.0], np.exp(np.linspace(np.log(0.1), np.log(4), grid))))
+def temperatures(parts: Sequence[Numbers], labels: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return the factors, none below 0, of sets of logits with the least negative log-likelihood of their sum."""
+    from scipy.optimize import minimize
+
+    every = np.stack(parts)
     rows = np.arange(labels.size)
-    best = (np.inf, 1.0, 1.0)
-    for a in factors:
-        for b in factors:
-            loss = -float(np.mean(np.log(softmax(a * first + b * second)[rows, labels] + 1e-12)))
-            best = min(best, (loss, float(a), float(b)))
-    return best[1], best[2]
+
+    def loss(factors: Numbers) -> tuple[float, Numbers]:
+        said = softmax(np.tensordot(factors, every, 1))
+        off = said.copy()
+        off[rows, labels] -= 1
+        return -float(np.mean(np.log(said[rows, labels] + 1e-12))), np.einsum("krc,rc->k", every, off) / labels.size
+
+    start = np.full(len(every), 1 / len(every))
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(every))
+    return tuple(float(factor) for factor in best.x)
 
 
 def limits(probabilities: Numbers, labels: NDArray[np.int64], coverage: float = COVERAGE) -> dict[str, float]:
@@ -74,7 +80,7 @@ def good_from(probabilities: Numbers, labels: NDArray[np.int64], passed: float =
 
 def calibration_of(
     probabilities: Numbers, labels: NDArray[np.int64], kinds: NDArray[np.str_], strangeness: Numbers,
-    heat: tuple[float, float],
+    heat: Sequence[float],
 ) -> Mapping[str, Any]:  # fmt: skip
     """Gather what `afmend.artifacts.gate.model.conclude` needs, each kind of view for itself."""
     known = np.quantile(strangeness, np.linspace(0, 1, min(QUANTILES, strangeness.size)), method="nearest")

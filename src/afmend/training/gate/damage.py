@@ -15,6 +15,8 @@ CLEAR, FAINT = 0.1, 0.03
 SURE, HINT = (5.0, 4.0), (5.0, 3.0)
 """In scatters between lines: how far a pixel, and the mean of `STRETCH_PX`, must stand out to be clear, or faint."""
 STRETCH_PX = 9
+ROUNDS = 4
+"""Of reweighted least squares."""
 FARTHEST_PX = 16
 """A loop delays the image by some pixels at most; nobody can see that, so it is no damage."""
 OBJECT, GHOST, BESIDE_PX = 0.3, 0.15, 2
@@ -83,37 +85,32 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Dam
 
 def relief_of(ideal: Heights) -> float:
     """Half of the range that holds 99.6 % of the heights, without tilt."""
-    rows, cols = ideal.shape
-    y, x = np.linspace(-1, 1, rows)[:, None], np.linspace(-1, 1, cols)[None, :]
-    z = ideal - np.mean(ideal)
-    for term in (y, x):
-        z = z - term * (np.mean(z * term) / np.mean(np.square(term)))
-    low, high = np.quantile(z, (0.002, 0.998))
-    return float(high - low) / 2 + 1e-12
+    from afmend.artifacts.gate.damage_kernels import plane_range
+
+    return float(plane_range(np.ascontiguousarray(ideal, np.float64), 0.002, 0.998)) / 2 + 1e-12
 
 
 def scatter_of(heights: Heights, bad: Mask) -> float:
     """Scatter of lines about the mean of their neighbors, freed of offsets, as that of one line."""
-    bend = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
-    bend = bend - np.median(bend, axis=1, keepdims=True)
-    good = ~bad[1:-1]
-    spread = np.abs(bend[good]) if good.any() else np.abs(bend)
-    return 1.4826 * float(np.median(spread)) / float(np.sqrt(1.5)) + 1e-12
+    from afmend.artifacts.gate.damage_kernels import bend_spread
+
+    return 1.4826 * float(bend_spread(np.ascontiguousarray(heights, np.float64), bad)) / float(np.sqrt(1.5)) + 1e-12
 
 
 def delay_of(heights: Heights, ideal: Heights) -> float:
     """Pixels (a multiple of 0.5) by which the recorded lines lag behind the ideal ones."""
+    from afmend.artifacts.gate.damage_kernels import misfits
+
     every = max(1, heights.shape[0] // 48)
     margin = min(FARTHEST_PX, heights.shape[1] // 4)
-    z, truth = heights[::every], ideal[::every]
-
-    def misfit(shift: float) -> float:
-        away = (z - moved(truth, shift))[:, margin:-margin]
-        return float(np.mean(np.abs(away - np.median(away, axis=1, keepdims=True))))
-
-    whole = min(range(-margin, margin + 1), key=lambda s: (misfit(float(s)), abs(s)))
-    best = min((whole - 0.5, float(whole), whole + 0.5), key=misfit)
-    return best if misfit(best) < 0.98 * misfit(0.0) else 0.0
+    z, truth = (np.ascontiguousarray(part[::every], np.float64) for part in (heights, ideal))
+    whole = np.arange(-margin, margin + 1, dtype=np.float64)
+    found = misfits(z, truth, whole, margin)
+    nearest = whole[np.lexsort((np.abs(whole), found))[0]]
+    tries = nearest + np.array([-0.5, 0.0, 0.5])
+    around = misfits(z, truth, tries, margin)
+    best = int(np.argmin(around))
+    return float(tries[best]) if around[best] < 0.98 * found[margin] else 0.0
 
 
 def moved(z: Heights, shift: float) -> Heights:
@@ -130,19 +127,10 @@ def moved(z: Heights, shift: float) -> Heights:
 
 def _leveled_lines(z: Heights, missing: Mask) -> Heights:
     """Take away the shape that all lines share, and of each line a robust parabola: bow, tilts, offsets."""
-    z = z - np.median(z, axis=1, keepdims=True)
-    z = z - np.median(z, axis=0, keepdims=True)
-    x = np.linspace(-1, 1, z.shape[1])
-    terms = np.stack([np.ones_like(x), x, x * x])
-    weight = (~missing).astype(np.float64) + 1e-6
-    left = z
-    for _ in range(4):
-        normal = np.einsum("rc,ic,jc->rij", weight, terms, terms, optimize=True) + 1e-9 * np.eye(3)
-        right = np.einsum("rc,ic,rc->ri", weight, terms, z, optimize=True)
-        left = z - np.linalg.solve(normal, right[..., None])[..., 0] @ terms
-        size = 1.4826 * np.median(np.abs(left), axis=1, keepdims=True) + 1e-12
-        weight = ((~missing) + 1e-6) / (1 + np.square(left / (2 * size)))
-    return left
+    from afmend.artifacts.gate.damage_kernels import leveled_lines
+
+    out: Heights = leveled_lines(np.ascontiguousarray(z, np.float64), missing, ROUNDS)
+    return out
 
 
 def _stretched(z: Heights) -> Heights:

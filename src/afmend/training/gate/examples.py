@@ -38,7 +38,9 @@ TARGETS = ("clear", "faint", "astray", "ghosts")
 ANOTHER = 10_000_019
 """Added to the seed for another draw."""
 DRAWS = 3
-SCENES = 3
+BLOCK = 35
+"""So many scans are made together, a whole number of rounds through mixes and shapes; grafts stay within them."""
+SCENES = 4
 """Raised with every change of mixes, effects, and what is kept."""
 WANTED = {"good": GOOD, "tracking": NOT_TRACKING, "tip": TIP_VERDICT, "imaging": IMAGING}
 """What the mixes are made for."""
@@ -126,28 +128,47 @@ def early_lines(rows: int) -> int:
     return max(24, rows // 10)
 
 
+def box_of(boxes: str, seed: int) -> str:
+    """Say from which of some boxes, separated by commas, a scan is drawn: block by block from the next."""
+    names = boxes.split(",")
+    return names[seed // BLOCK % len(names)]
+
+
 def make_example(box: str, seed: int, shape: tuple[int, int] | None = None, mix: str | None = None) -> Example:
     """Simulate one scan; of a mix made for a verdict, the first of up to `DRAWS` draws that deserves it.
 
     Otherwise the last draw with any verdict is taken: bad tips that nobody can see, lost areas where nothing is. Scans
     of the mix "box" are taken as they come.
     """
+    box = box_of(box, seed)
     mix = mix or mix_of(seed)
     shape = shape or shape_of(seed)
     wanted = WANTED.get(mix)
-    kept: Example | None = None
+    kept: _Draw | None = None
     for draw in range(DRAWS if wanted else 1):
-        one = _one_example(box, seed, seed + draw * ANOTHER, shape, mix, draw + 1)
+        one = _drawn(box, seed + draw * ANOTHER, shape, mix, draw + 1)
         label = label_of(one.effects)
         if kept is None or label is not None:
             kept = one
         if label == wanted:
             break
-    return cast("Example", kept)
+    return _example_of(cast("_Draw", kept), seed, mix)
 
 
-def _one_example(box: str, seed: int, drawn: int, shape: tuple[int, int], mix: str, draws: int) -> Example:
-    """Simulate one draw, once more with a clean tip if something happened to its tip, and measure what is wrong."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draw:
+    """One simulated scan, the same with a clean tip if something happened to its tip, and what is wrong with it."""
+
+    twin: Twin
+    scan: Scan
+    clean: Scan | None
+    effects: Mapping[str, float]
+    cells: Small
+    draws: int
+
+
+def _drawn(box: str, drawn: int, shape: tuple[int, int], mix: str, draws: int) -> _Draw:
+    """Simulate one draw and measure what is wrong with its trace."""
     chance = _box(box)
     while True:
         twin = scene(chance, drawn, shape, mix)
@@ -159,17 +180,22 @@ def _one_example(box: str, seed: int, drawn: int, shape: tuple[int, int], mix: s
             break
         except (BadParameterError, BadScanError):  # too large a tip, too slow a loop: another draw, always the same one
             drawn += DRAWS * ANOTHER
+    return _Draw(twin, scan, clean, *effects_of(scan, twin, clean), draws)
+
+
+def _example_of(one: _Draw, seed: int, mix: str) -> Example:
+    """Measure the first lines and the retrace as well."""
+    twin, scan = one.twin, one.scan
     heights, opposite, error, error_back = (
         np.asarray(scan.channels[scan.find(name)].values, np.float32)
         for name in ("height/trace", "height/retrace", "error/trace", "error/retrace")
     )
     missing, missing_back = (scan.channels[scan.find(f"height/{way}")].missing for way in ("trace", "retrace"))
-    effects, cells = effects_of(scan, twin, clean)
-    early, early_cells = effects_of(scan, twin, clean, lines=early_lines(twin.shape[0]))
-    back = Back(error_back, missing_back, *effects_of(scan, twin, clean, "retrace"))
+    early, early_cells = effects_of(scan, twin, one.clean, lines=early_lines(twin.shape[0]))
+    back = Back(error_back, missing_back, *effects_of(scan, twin, one.clean, "retrace"))
     return Example(
-        heights, opposite, error, missing, effects, early, cells, early_cells, back, twin.surface.kind, mix, seed,
-        draws, _spare(scan, error),
+        heights, opposite, error, missing, one.effects, early, one.cells, early_cells, back, twin.surface.kind, mix,
+        seed, one.draws, _spare(scan, error),
     )  # fmt: skip
 
 

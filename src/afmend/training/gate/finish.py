@@ -20,6 +20,7 @@ from afmend import __version__
 from afmend.artifacts.gate.features import VERSION
 from afmend.artifacts.gate.maps import MAPS
 from afmend.artifacts.gate.model import TASK, Opinion, load_gate, opinion
+from afmend.artifacts.gate.sight import sight_digest
 from afmend.artifacts.gate.verdicts import VERDICTS
 from afmend.errors import ModelError
 from afmend.evaluation.gate_scores import score
@@ -27,14 +28,16 @@ from afmend.inference.card import Card, write_card
 from afmend.inference.model import THREADS, Model
 from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.training.export import OPSET, described, halve
-from afmend.training.gate.calibrate import calibration_of, softmax, two_temperatures
-from afmend.training.gate.head import GateTraining, Head, JointNet, Shipped, Usual, fit, logits_of
+from afmend.training.gate.calibrate import calibration_of, softmax, temperatures
+from afmend.training.gate.head import GateTraining, Head, JointNet, Usual, fit, logits_of
 from afmend.training.gate.maps_source import Source
 from afmend.training.gate.maps_task import MapTask, map_logits
+from afmend.training.gate.shipped import Shipped
 from afmend.training.gate.table import Table
+from afmend.training.gate.trees import grow, tree_logits
 from afmend.training.loop import train
 
-MODEL_VERSION = "3"
+MODEL_VERSION = "4"
 HELD_OUT = 5
 """Every so-many-th group of five scans (one of each mix) calibrates."""
 DIFFERENCE = 5e-3
@@ -63,7 +66,10 @@ def held_out(table: Table) -> NDArray[np.bool_]:
     return chosen
 
 
-def make(table: Table, source: Source, folder: Path, config: GateTraining | None = None, **how: Any) -> Made:
+def make(
+    table: Table, source: Source, folder: Path, config: GateTraining | None = None, *, more: Table | None = None,
+    **how: Any,
+) -> Made:  # fmt: skip
     """Train on four fifths of the scans, calibrate on the rest.
 
     Parameters
@@ -74,30 +80,38 @@ def make(table: Table, source: Source, folder: Path, config: GateTraining | None
     folder : Path
         Of the training run.
     config : GateTraining, optional
+    more : Table, optional
+        Further scans, of which only features are known.
     how : optional
         ``minutes``, ``resume``, ``watch``: see `afmend.training.loop.train`.
     """
     config = config or GateTraining()
     apart = held_out(table)
     run = train(MapTask(table.part(~apart), table.part(apart).sure, source, config), config.loop(), folder, **how)
-    return assembled(cast("JointNet", run.average.cpu().eval().float()), table, source, config)
+    return assembled(cast("JointNet", run.average.cpu().eval().float()), table, source, config, more)
 
 
-def assembled(joint: JointNet, table: Table, source: Source, config: GateTraining) -> Made:
-    """Train the perceptrons on features, add them to a trained network, and calibrate both on the held-out fifth."""
+def assembled(joint: JointNet, table: Table, source: Source, config: GateTraining, more: Table | None = None) -> Made:
+    """Train perceptrons and trees on features, add them to a trained network, and calibrate on the held-out fifth."""
     sure = table.sure
     apart = held_out(sure)
     learned, kept = sure.part(~apart), sure.part(apart)
-    head: Head = fit(learned.features, learned.labels, len(VERDICTS), config, source.device)
-    first, second = logits_of(head, kept.features), map_logits(joint.to(source.device), kept, source)
-    heat = two_temperatures(first, second, kept.labels)
+    known = [learned] if more is None else [learned, more.sure]
+    features, labels = (np.concatenate([getattr(part, name) for part in known]) for name in ("features", "labels"))
+    head: Head = fit(features, labels, len(VERDICTS), config, source.device)
+    trees = grow(features, labels, len(VERDICTS), config)
+    parts = (
+        logits_of(head, kept.features), tree_logits(trees, kept.features),
+        map_logits(joint.to(source.device), kept, source),
+    )  # fmt: skip
+    heat = temperatures(parts, kept.labels)
     shown = table.shown
     usual, others = (shown.part(held_out(shown) == here).features for here in (False, True))
     with torch.no_grad():
         scaled = head.scaled(torch.from_numpy(usual)).double().numpy()
-        shipped = Shipped(head, joint.cpu(), Usual.of(scaled), heat).eval()
+        shipped = Shipped(head, trees, joint.cpu(), Usual.of(scaled), heat).eval()
         strange = shipped.strangeness(torch.from_numpy(others)).double().numpy()
-    said = softmax(heat[0] * first + heat[1] * second)
+    said = softmax(np.tensordot(heat, np.stack(parts), 1))
     return Made(shipped, dict(calibration_of(said, kept.labels, kept.kinds, strange, heat)), kept)
 
 
@@ -139,14 +153,14 @@ def finish(
     _export(made.shipped, file)
     card = Card(
         name=name, task=TASK, version=MODEL_VERSION, files={"fp32": described(file)}, inputs=learned.names,
-        inputs_version=VERSION, outputs=VERDICTS, calibration=made.calibration,
+        inputs_version=VERSION, outputs=VERDICTS, calibration={**made.calibration, "sight": sight_digest()},
         parameters=sum(p.numel() for p in made.shipped.parameters()),
         made_with=_made_with(learned, command, config or GateTraining()), known_failures=FAILURES,
     )  # fmt: skip
     path = folder / f"{name}.json"
     write_card(card, path)
     _compare(made, source, path)
-    scores = {"held out (train box, also calibrates)": scored(path, made.held_out, source)}
+    scores = {f"held out (box {source.box}, also calibrates)": scored(path, made.held_out, source)}
     if test is not None:
         scores["test"] = {"box": test[1].box, **scored(path, *test)}
     write_card(card.model_copy(update={"scores": scores}), path)

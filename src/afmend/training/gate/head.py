@@ -25,7 +25,7 @@ class GateTraining(Params):
     """How the gate's network is trained."""
 
     seed: int = Knob(0, "Chooses first weights and the order of scans.", ge=0)
-    members: int = Knob(8, "Perceptrons whose answers are averaged.", ge=1, le=64)
+    members: int = Knob(4, "Perceptrons whose answers are averaged.", ge=1, le=64)
     width: int = Knob(64, "Hidden units of each.", ge=2, le=4096)
     epochs: int = Knob(40, "Times that every scan is seen.", ge=1, le=100_000)
     batch: int = Knob(128, "Scans of a batch.", ge=2, le=100_000)
@@ -34,10 +34,13 @@ class GateTraining(Params):
     dropout: float = Knob(0.3, "Share of hidden units left out at a time.", ge=0, lt=1)
     forget: float = Knob(0.1, "Share of features left out at a time.", ge=0, lt=1)
     smooth: float = Knob(0.02, "Label smoothing.", ge=0, lt=1)
+    trees: int = Knob(250, "Boosted trees per verdict.", ge=1, le=5000)
+    leaves: int = Knob(15, "Leaves of each.", ge=2, le=1000)
+    tree_rate: float = Knob(0.06, "How much of what is left each tree takes away.", gt=0, le=1)
     map_steps: int = Knob(1500, "Batches for the network on maps and features.", ge=1, le=10**7)
     map_batch: int = Knob(96, "Scans of such a batch.", ge=2, le=4096)
     map_rate: float = Knob(4e-3, "Its highest learning rate.", gt=0, le=1)
-    widths: tuple[int, int, int, int, int] = Knob((24, 32, 48, 64, 80), "Channels of its five levels.")
+    widths: tuple[int, int, int, int, int] = Knob((32, 40, 56, 80, 96), "Channels of its five levels.")
     map_forget: float = Knob(0.4, "Share of features that it does not see at a time.", ge=0, lt=1)
     blind: float = Knob(0.3, "Share of scans that it sees without any.", ge=0, lt=1)
     average: float = Knob(0.998, "Memory of the running mean of its weights.", ge=0, lt=1)
@@ -258,34 +261,3 @@ class JointNet(nn.Module):
         hidden = self.dropout(torch.relu(self.first(seen)))
         asked = self.asked(hidden)
         return self.last(torch.cat((hidden, asked / 4), dim=1)), cells, asked
-
-
-class Shipped(nn.Module):
-    """What is exported: calibrated probabilities, how strange the scan is, and where something is wrong."""
-
-    center: Tensor
-    whitening: Tensor
-
-    def __init__(self, head: Head, joint: JointNet, usual: Usual, heat: tuple[float, float]) -> None:
-        super().__init__()
-        self.head, self.joint, self.heat = head, joint, heat
-        self.register_buffer("center", torch.from_numpy(usual.center))
-        self.register_buffer("whitening", torch.from_numpy(usual.whitening))
-
-    def forward(self, features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return probabilities (scans, classes), mean squared distances (scans,), evidence by place.
-
-        The evidence for Not Tracking is that the loop is astray there, for Tip Contamination a satellite, for Imaging
-        Artifacts clear damage, for Good none of these.
-        """
-        logits, cells, _ = self.joint(maps, features)
-        logits = self.head(features) * self.heat[0] + logits * self.heat[1]
-        clear, astray, ghosts = (cells[:, TARGETS.index(name)] for name in ("clear", "astray", "ghosts"))
-        good = -torch.maximum(torch.maximum(clear, astray), ghosts)
-        where = torch.stack((good, astray, ghosts, clear), dim=1)
-        return torch.softmax(logits, dim=1), self.strangeness(features), where
-
-    def strangeness(self, features: Tensor) -> Tensor:
-        """Return how far features are from the usual, as a mean square in usual deviations."""
-        away = (self.head.scaled(features) - self.center) @ self.whitening
-        return (away * away).mean(dim=1)

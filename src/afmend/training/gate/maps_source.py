@@ -15,11 +15,12 @@ from afmend.artifacts.gate.maps import MOST
 from afmend.training.gate.table import BACK, GRAFT, PAIR, Table, maps_of
 
 READERS = 8
+AT_ONCE = 512
 Rows = NDArray[np.int64]
 
 
 class Source:
-    """The maps of the scans of a table, as bytes on one device, those of one shape together.
+    """The maps of the scans of a table, as bytes on one device.
 
     Parameters
     ----------
@@ -33,22 +34,18 @@ class Source:
     def __init__(self, table: Table, folder: Path, box: str, device: torch.device | str = "cpu") -> None:
         self.box, self.device = box, torch.device(device)
         keys = sorted({_key(table, row) for row in range(table.labels.size)})
-        shapes: dict[tuple[int, ...], list[tuple[tuple[int, str], NDArray[np.int8], NDArray[np.float32]]]] = {}
+        self._kept: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}
         with ThreadPoolExecutor(READERS) as readers:
-            for key, (maps, cells) in zip(keys, readers.map(lambda key: maps_of(folder, box, *key), keys), strict=True):
-                shapes.setdefault(maps.shape, []).append((key, maps, cells))
-        self._stacks: list[tuple[Tensor, Tensor]] = []
-        self._places: dict[tuple[int, str], tuple[int, int]] = {}
-        for shape in sorted(shapes):
-            members = shapes.pop(shape)
-            self._places |= {key: (len(self._stacks), place) for place, (key, _, _) in enumerate(members)}
-            both = (np.stack([part for _, part, _ in members]), np.stack([part for _, _, part in members]))
-            self._stacks.append((torch.from_numpy(both[0]).to(self.device), torch.from_numpy(both[1]).to(self.device)))
+            # Some at a time: all of them twice would not fit where they fit once.
+            for some in (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE)):
+                for key, both in zip(some, readers.map(lambda key: maps_of(folder, box, *key), some), strict=True):
+                    maps, cells = (torch.from_numpy(part).to(self.device) for part in both)
+                    self._kept[key] = (maps, cells)
 
     def groups(self, table: Table) -> list[Rows]:
         """Return the rows of a table, those with maps of one shape together."""
-        stacks = np.array([self._places[_key(table, row)][0] for row in range(table.labels.size)], np.int64)
-        return [np.flatnonzero(stacks == k) for k in np.unique(stacks)]
+        shapes = [self._kept[_key(table, row)][0].shape for row in range(table.labels.size)]
+        return [np.flatnonzero([shape == one for shape in shapes]) for one in sorted(set(shapes))]
 
     def batches(self, table: Table, size: int) -> Iterator[Rows]:
         """Return all rows of a table, up to ``size`` with maps of one shape at a time."""
@@ -56,17 +53,15 @@ class Source:
             yield from np.array_split(group, -(-group.size // size))
 
     def seen(self, table: Table, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Return maps (rows, 15, rows, cols) and cells (rows, 4, rows / 16, cols / 16) of rows of one shape."""
-        places = [self._places[_key(table, int(row))] for row in rows]
-        maps, cells = self._stacks[places[0][0]]
-        chosen = torch.tensor([place for _, place in places], device=self.device)
-        seen = maps[chosen].float() * (MOST / 127)
+        """Return maps (rows, 24, rows, cols) and cells (rows, 4, rows / 16, cols / 16) of rows of one shape."""
+        kept = [self._kept[_key(table, int(row))] for row in rows]
+        seen = torch.stack([maps for maps, _ in kept]).float() * (MOST / 127)
         alone = torch.from_numpy(table.kinds[rows] == "alone").to(self.device)
         seen[:, PAIR] *= (~alone).float()[:, None, None, None]
-        return seen, cells[chosen]
+        return seen, torch.stack([cells for _, cells in kept])
 
     def maps(self, table: Table, row: int) -> NDArray[np.float32]:
-        """Return the maps of one row, (15, rows, cols)."""
+        """Return the maps of one row, (24, rows, cols)."""
         one: NDArray[np.float32] = self.seen(table, np.array([row]))[0][0].cpu().numpy()
         return one
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +18,17 @@ from afmend.artifacts.gate.maps import MAPS, line_maps, packed
 from afmend.artifacts.gate.verdicts import VERDICTS
 from afmend.artifacts.gate.view import Measured, View
 from afmend.pipeline.workers import for_each
-from afmend.training.gate.examples import Example, early_lines, make_example, path_of
+from afmend.training.gate.examples import BLOCK, Example, early_lines, make_example, path_of
 from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.labels import ASKED, answers_of, label_of
 
 KINDS = ("full", "alone", "early")
-"""Both directions and the error signal; one direction alone; first lines (of every third scan, half of them alone)."""
+"""Both directions and the error signal; of every second scan, one direction alone; of every third, its first lines,
+half of them alone."""
 BACK = "back"
 """The retrace of a scan as another scan that was recorded from right to left: its maps only, to learn from."""
 GRAFT = "graft"
 """A scan with damage of another (`grafts.grafted`): its maps only, to learn from."""
-BLOCK = 35
-"""So many scans are made together, a whole number of rounds through mixes and shapes; grafts stay within them."""
 UNSURE = -1
 PAIR = [k for k, name in enumerate(MAPS) if name.startswith(("pair", "error"))]
 """Maps that are 0 where only one direction was recorded, and no error signal."""
@@ -85,7 +84,9 @@ def views_of(example: Example) -> Mapping[str, Measured]:
     """Return a scan as the gate may meet it."""
     lines = early_lines(example.heights.shape[0])
     whole = (example.heights, example.missing, example.opposite, None, example.error)
-    views = {"full": Measured(*whole), "alone": Measured(example.heights, example.missing)}
+    views = {"full": Measured(*whole)}
+    if example.seed % 2 == 0:
+        views["alone"] = Measured(example.heights, example.missing)
     if example.seed % 3 == 0:
         early = [None if part is None else part[:lines] for part in whole]
         if example.seed % 2 == 0:
@@ -101,26 +102,32 @@ def back_of(example: Example) -> Measured:
     return Measured(heights, back.missing[:, ::-1].copy(), opposite, example.missing[:, ::-1].copy(), error)
 
 
-def _measure(order: tuple[str, str, tuple[int, ...], bool]) -> None:
+Order: TypeAlias = tuple[str, str, tuple[int, ...], bool, bool]
+"""Folder, box, seeds; whether the scans are to be learned from, and whether by their maps as well."""
+
+
+def _measure(order: Order) -> None:
     """Simulate the scans of a block and keep their features and maps; grafts as well if they are to be learned from."""
-    folder, box, seeds, learned = order
+    folder, box, seeds, learned, mapped = order
     examples = [make_example(box, seed) for seed in seeds]
     for example in examples:
         found: dict[str, NDArray[Any]] = {
             "cells": example.cells, "early_cells": example.early_cells,
             "back_cells": example.back.cells[:, :, ::-1],
         }  # fmt: skip
-        for kind, measured in views_of(example).items():
-            view = View(measured)
-            values = features(view, detect(measured))
+        views = {kind: View(measured) for kind, measured in views_of(example).items()}
+        if "alone" in views:
+            views["alone"].sight = views["full"].sight
+        for kind, view in views.items():
+            values = features(view, detect(view.measured))
             found[kind] = as_vector(values)
-            if kind != "alone":
+            if mapped and kind != "alone":
                 found[f"maps {kind}"] = packed(line_maps(view))
         facts = {
             "effects": dict(example.effects), "early": dict(example.early), "family": example.family,
             "mix": example.mix, "draws": example.draws, "names": list(values),
         }  # fmt: skip
-        if learned:
+        if learned and mapped:
             facts[BACK], found["maps back"] = dict(example.back.effects), packed(line_maps(View(back_of(example))))
             rng = np.random.default_rng([example.seed, BLOCK])
             donors = donors_of(examples, example)
@@ -128,7 +135,7 @@ def _measure(order: tuple[str, str, tuple[int, ...], bool]) -> None:
                 measured, effects, cells = grafted(example, donors[int(rng.integers(len(donors)))], rng)
                 facts[GRAFT], found["graft_cells"] = dict(effects), cells
                 found["maps graft"] = packed(line_maps(View(measured)))
-        path = _path(Path(folder), box, example.seed)
+        path = _path(Path(folder), box, example.seed, mapped=mapped)
         partial = path.with_name(f".{os.getpid()}-{path.name}")
         np.savez(partial, facts=json.dumps(facts), **found)  # type: ignore[arg-type]  # the stub knows one keyword
         partial.replace(path)
@@ -147,24 +154,24 @@ def maps_of(folder: Path, box: str, seed: int, kind: str) -> tuple[NDArray[np.in
         return kept[f"maps {kind}"], np.asarray(cells, np.float32)
 
 
-def _path(folder: Path, box: str, seed: int) -> Path:
-    return folder / f"features-{VERSION}-{path_of(folder, box, seed).name}"
+def _path(folder: Path, box: str, seed: int, *, mapped: bool = True) -> Path:
+    return folder / f"{'features' if mapped else 'numbers'}-{VERSION}-{path_of(folder, box, seed).name}"
 
 
-def orders_of(folder: Path, box: str, seeds: Sequence[int], *, learned: bool) -> list[tuple[Any, ...]]:
+def orders_of(folder: Path, box: str, seeds: Sequence[int], *, learned: bool, mapped: bool = True) -> list[Order]:
     """Return what is to be simulated, block by block; a block is made anew if any of its scans is missing."""
     blocks: dict[int, list[int]] = {}
     for seed in seeds:
         blocks.setdefault(seed // BLOCK, []).append(seed)
     return [
-        (str(folder), box, tuple(block), learned)
+        (str(folder), box, tuple(block), learned, mapped)
         for block in blocks.values()
-        if not all(_path(folder, box, seed).exists() for seed in block)
+        if not all(_path(folder, box, seed, mapped=mapped).exists() for seed in block)
     ]
 
 
 def make_table(
-    folder: Path, box: str, seeds: Iterable[int], *, learned: bool = True, workers: int = 1,
+    folder: Path, box: str, seeds: Iterable[int], *, learned: bool = True, mapped: bool = True, workers: int = 1,
     watch: Callable[[int, int], None] | None = None,
 ) -> Table:  # fmt: skip
     """Simulate what is missing, measure it, and label it; the same rows whatever the number of ``workers``.
@@ -174,16 +181,18 @@ def make_table(
     folder, box, seeds : Path, str, iterable of int
     learned : bool
         Whether the scans are to be learned from: with rows of kinds `BACK` and `GRAFT`.
+    mapped : bool
+        Whether maps are needed: without, features alone take less time and a hundredth of the room.
     workers, watch : optional
         See `afmend.pipeline.workers.for_each`; it counts blocks of scans.
     """
     seeds = list(seeds)
     folder.mkdir(parents=True, exist_ok=True)
-    for_each(_measure, orders_of(folder, box, seeds, learned=learned), workers, watch)
+    for_each(_measure, orders_of(folder, box, seeds, learned=learned, mapped=mapped), workers, watch)
     rows: list[tuple[Any, ...]] = []
     names: tuple[str, ...] = ()
     for seed in seeds:
-        with np.load(_path(folder, box, seed)) as kept:
+        with np.load(_path(folder, box, seed, mapped=mapped)) as kept:
             facts = json.loads(str(kept["facts"]))
             names = tuple(facts["names"])
             vectors = {kind: kept[kind] for kind in KINDS if kind in kept}

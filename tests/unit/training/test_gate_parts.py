@@ -1,0 +1,131 @@
+"""Parts of the gate's training: damage in compiled loops, trees, features alone, boxes block by block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afmend.artifacts.gate.damage_kernels import (
+    bend_spread,
+    leveled_lines,
+    median_of,
+    misfits,
+    plane_range,
+    quantile_of,
+)  # fmt: skip
+from afmend.errors import BadParameterError
+from afmend.training.gate import scenes
+from afmend.training.gate.calibrate import softmax, temperatures
+from afmend.training.gate.examples import BLOCK, box_of
+from afmend.training.gate.head import GateTraining
+from afmend.training.gate.table import KINDS, make_table
+from afmend.training.gate.trees import grow, tree_logits
+from support import assert_heights_close, rough
+
+SHAPE = (23, 41)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 24])
+def test_medians_and_quantiles_are_those_of_numpy(count: int) -> None:
+    values = np.round(np.random.default_rng(count).standard_normal(count), 1)
+    assert median_of(values.copy()) == pytest.approx(float(np.median(values)), abs=1e-15)
+    for share in (0.0, 0.002, 0.31, 1.0):
+        assert quantile_of(values.copy(), share) == pytest.approx(float(np.quantile(values, share)), abs=1e-12)
+
+
+def test_lines_are_leveled_by_reweighted_parabolas() -> None:
+    z = rough(SHAPE, 1, 2.0) + np.linspace(0, 9, SHAPE[1]) ** 2 * np.linspace(-1, 1, SHAPE[0])[:, None]
+    z[5, 10:20] += 30
+    missing = np.zeros(SHAPE, bool)
+    missing[7, :30] = True
+    plain = z - np.median(z, axis=1, keepdims=True)
+    plain = plain - np.median(plain, axis=0, keepdims=True)
+    x = np.linspace(-1, 1, SHAPE[1])
+    terms = np.stack([np.ones_like(x), x, x * x])
+    weight, left = (~missing) + 1e-6, plain
+    for _ in range(4):
+        normal = np.einsum("rc,ic,jc->rij", weight, terms, terms) + 1e-9 * np.eye(3)
+        fit = np.linalg.solve(normal, np.einsum("rc,ic,rc->ri", weight, terms, plain)[..., None])[..., 0]
+        left = plain - fit @ terms
+        size = 1.4826 * np.median(np.abs(left), axis=1, keepdims=True) + 1e-12
+        weight = ((~missing) + 1e-6) / (1 + np.square(left / (2 * size)))
+    assert_heights_close(leveled_lines(z, missing, 4), left, atol_nm=1e-6)
+
+
+def test_misfits_spreads_and_ranges_are_those_of_numpy() -> None:
+    z, truth = rough(SHAPE, 2, 2.0), rough(SHAPE, 3, 2.0)
+    places = np.arange(SHAPE[1])
+    half = 0.5 * (truth[:, np.clip(places - 1, 0, None)] + truth[:, np.clip(places - 2, 0, None)])  # moved by 1.5
+    away = (z - half)[:, 4:-4]
+    wanted = np.mean(np.abs(away - np.median(away, axis=1, keepdims=True)))
+    assert misfits(z, truth, np.array([1.5]), 4)[0] == pytest.approx(float(wanted), abs=1e-12)
+    bad = np.random.default_rng(0).random(SHAPE) < 0.3
+    bend = z[1:-1] - 0.5 * (z[:-2] + z[2:])
+    bend = np.abs(bend - np.median(bend, axis=1, keepdims=True))
+    assert bend_spread(z, bad) == pytest.approx(float(np.median(bend[~bad[1:-1]])), abs=1e-12)
+    assert bend_spread(z, np.ones(SHAPE, bool)) == pytest.approx(float(np.median(bend)), abs=1e-12)
+    y, x = np.linspace(-1, 1, SHAPE[0])[:, None], np.linspace(-1, 1, SHAPE[1])[None]
+    flat = z - z.mean()
+    for term in (y, x):
+        flat = flat - term * (np.mean(flat * term) / np.mean(term * term))
+    low, high = np.quantile(flat, (0.1, 0.9))
+    assert plane_range(z + 3 * y - 2 * x, 0.1, 0.9) == pytest.approx(float(high - low), abs=1e-9)
+
+
+def test_trees_say_what_the_library_says_and_learn_limits() -> None:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    rng = np.random.default_rng(4)
+    seen = rng.standard_normal((600, 20)).astype(np.float32)
+    labels = (seen[:, 3] > 0.4).astype(np.int64) + (seen[:, 7] > -0.2)
+    config = GateTraining(trees=20, leaves=5, tree_rate=0.2, seed=3)
+    trees = grow(seen, labels, 3, config)
+    said = tree_logits(trees, seen)
+    assert np.mean(said.argmax(axis=1) == labels) > 0.97
+    library = GradientBoostingClassifier(
+        n_estimators=20, learning_rate=0.2, max_leaf_nodes=5, max_depth=None, max_features=0.1, subsample=0.5,
+        min_samples_leaf=5, init="zero", random_state=3,
+    ).fit(seen, labels)  # fmt: skip
+    away = np.abs(said - library.decision_function(seen)).max(axis=1)
+    assert np.mean(away < 0.02) > 0.98  # half precision: a few scans lie on the other side of a limit
+
+
+def test_trees_need_scans_of_every_verdict() -> None:
+    with pytest.raises(BadParameterError, match="verdict"):
+        grow(np.zeros((9, 2), np.float32), np.array([0, 1, 2] * 3), 4)
+
+
+def test_factors_find_what_is_worth_hearing() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 4, 3000)
+    logits = 1.5 * (rng.standard_normal((3000, 4)) + 1.5 * np.eye(4)[labels])
+    first, noise, same = temperatures((logits, rng.standard_normal((3000, 4)), logits), labels)
+    assert first == pytest.approx(same, abs=1e-3)
+    assert noise < 0.1
+    alone = temperatures((logits,), labels)[0]
+    assert alone == pytest.approx(first + same, abs=0.02)
+    losses = [-np.mean(np.log(softmax(k * alone * logits)[np.arange(3000), labels])) for k in (0.9, 1.0, 1.1)]
+    assert losses[1] == min(losses)
+
+
+def test_boxes_take_turns_block_by_block() -> None:
+    assert [box_of("train,wide", seed) for seed in (0, BLOCK - 1, BLOCK, 2 * BLOCK)] == [
+        "train",
+        "train",
+        "wide",
+        "train",
+    ]
+    assert box_of("mine.yaml", 12345) == "mine.yaml"
+
+
+def test_features_alone_are_the_same_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes, "SHAPES", ((64, 80), (72, 64)))
+    seeds = range(10_000, 10_004)
+    both, alone = (make_table(tmp_path, "train,wide", seeds, mapped=mapped) for mapped in (True, False))
+    assert set(alone.kinds.tolist()) <= set(KINDS)
+    assert np.array_equal(both.shown.features, alone.features)
+    assert np.array_equal(both.shown.labels, alone.labels)
+    size = [sum(path.stat().st_size for path in tmp_path.glob(f"{name}-*")) for name in ("features", "numbers")]
+    assert size[1] < size[0] / 8
