@@ -150,20 +150,6 @@ def regular(places: list[int], *, least: int = FEWEST_PLACES) -> bool:
     return bool(np.mean(np.abs(gaps - middle) <= np.maximum(1.0, 0.15 * middle)) > 0.7)
 
 
-def band_scores(ground: Map, width: int) -> Map:
-    """Score every pixel: how far the best band of 1 to ``width`` lines through it stands above its surroundings.
-
-    The first line of a band is compared with the line above it, continued along the slope of the three lines
-    before; the last line with the line below it in the same way; lines between with the chord. The lowest of
-    these counts. A slope lowers the bar on one side only as far as the other side confirms it. So neither slopes,
-    nor rounded tops, nor hollows score, only what rises within one line on both sides.
-    The first and the last line of the image score nothing: with one neighbor, a scar looks like a step.
-    """
-    from afmend.artifacts.scar_kernels import band_scores as scores
-
-    return np.asarray(scores(ground, width), dtype=np.float32)
-
-
 def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     """Estimate the noise around each pixel: the scaled median absolute bend between lines, by tiles, interpolated.
 
