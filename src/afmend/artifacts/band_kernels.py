@@ -32,7 +32,7 @@ SHORT, LONG = 10, 40
 """A run of SHORT pixels needs the full height, one of LONG or more pixels needs less (noise averages out)."""
 LONG_SHARE, PART_SHARE = 0.6, 0.35
 """Of ``hard``, what the longest run needs; of a run's mean score, what its ends need."""
-FARTHEST = 64
+FARTHEST = 32
 """Pixels beyond a long run that are looked at."""
 GAP = 3
 """Parts of a run that are so many pixels apart, or fewer, are one."""

@@ -207,29 +207,3 @@ def evidence(runs: Indices, scores: Map) -> Map:
     for n in range(runs.shape[1]):
         out[n] = best[label[n]] if own[n] > 0.6 * best[label[n]] else own[n]
     return out
-
-
-@njit(cache=True, nogil=True)
-def tile_noise(
-    ground: Map, usable: Mask, every: int, row_edges: Indices, col_edges: Indices, out: Map, first: int, stop: int
-) -> None:
-    """Write the value of rank 35 % of the absolute bends between lines in each tile, unless most are unknown.
-
-    Of every ``every``-th column; the edges count bends and such columns. Of the tiles from line ``first`` of ``out``.
-    """
-    wide = col_edges.size - 1
-    half = np.float32(0.5)
-    for a in range(first, stop):
-        for b in range(wide):
-            size = (row_edges[a + 1] - row_edges[a]) * (col_edges[b + 1] - col_edges[b])
-            known = np.empty(size, np.float32)
-            count = 0
-            for i in range(row_edges[a], row_edges[a + 1]):
-                for k in range(col_edges[b], col_edges[b + 1]):
-                    j = k * every
-                    if usable[i, j] and usable[i + 1, j] and usable[i + 2, j]:
-                        known[count] = abs(ground[i + 1, j] - half * (ground[i, j] + ground[i + 2, j]))
-                        count += 1
-            if count >= max(1, size // 4):
-                rank = (35 * (count - 1)) // 100
-                out[a, b] = np.partition(known[:count], rank)[rank]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.leveling.features import median
 from afmend.scan.arrays import Mask
 
 Map = NDArray[np.float32]
@@ -60,8 +61,8 @@ def line_steps(smooth: Map, width: int) -> NDArray[np.float64]:
     steps into and out of a scar are decided together. Steps far outside the scatter of all steps that are
     taken back within ``width`` lines belong to a scar of a whole line and are not an offset.
     """
-    groups, usual, noise = _two_groups(smooth[:, :: max(1, smooth.shape[1] // 256)])
-    scatter = max(1.4826 * float(np.median(np.abs(groups.middle))), noise, 1e-12)
+    groups, usual, noise = _two_groups(smooth)
+    scatter = max(1.4826 * median(np.abs(groups.middle)), noise, 1e-12)
     if scatter < 3 * noise:  # no line offsets: nothing to remove, and no scar is taken for one
         return np.full(groups.middle.size, usual)
     odds = _by_form(groups) - (groups.below**2 - groups.above**2) / (2 * scatter**2)
@@ -80,20 +81,16 @@ def _by_form(groups: _Groups) -> NDArray[np.float64]:
 
 def _two_groups(smooth: Map) -> tuple[_Groups, float, float]:
     """Split the differences between neighboring lines at the middle of their range; usual step, standard error."""
-    unsorted = np.diff(smooth, axis=0)
-    steps = np.sort(unsorted, axis=1).astype(np.float64)
+    from afmend.artifacts.noise_kernels import line_differences, split_lines
+
+    steps = line_differences(smooth, max(1, smooth.shape[1] // 256))
     count = steps.shape[1]
-    middle = 0.5 * (steps[:, (count - 1) // 2] + steps[:, count // 2])
-    usual = float(np.median(middle))
-    spread = 0.7413 * float(np.median(steps[:, count - 1 - count // 4] - steps[:, count // 4]))
-    edge = count // 32
-    cut = 0.5 * (steps[:, edge] + steps[:, count - 1 - edge])
-    lower = np.sum(steps < cut[:, None], axis=1)
-    low_ends = unsorted[:, [0, -1]] < cut[:, None]
-    pieces = np.sum(low_ends, axis=1) - 1.0  # both ends of the line in the lower group: one piece more than the upper
-    index = np.arange(steps.shape[0])
-    below = steps[index, np.maximum(lower - 1, 0) // 2]
-    above = steps[index, np.minimum((lower + count) // 2, count - 1)]
+    ends = steps[:, [0, -1]]
+    steps.sort(axis=1)
+    middle, quartiles, below, above, lower, low_ends = split_lines(steps, ends)
+    usual = median(middle)
+    spread = 0.7413 * median(quartiles)
+    pieces = low_ends - 1.0  # both ends of the line in the lower group: one piece more than the upper
     split = (above - below > 4 * spread) & (lower > 0) & (lower < count)
     share = np.clip(lower / count, 1e-3, 1 - 1e-3)
     # Neighbors along a line share the running median: about a sixth of them are independent.
@@ -159,7 +156,7 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     """
     import cv2
 
-    from afmend.artifacts.guard_kernels import tile_noise
+    from afmend.artifacts.noise_kernels import tile_noise
     from afmend.compiled import side_by_side
 
     every = max(1, min(4, ground.shape[1] // 64))
@@ -178,7 +175,7 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
         part = np.s_[row_edges[i] : row_edges[i + 1] + 2, col_edges[j] * every : col_edges[j + 1] * every : every]
         tiles[i, j] = _mean_bend(ground[part], usable[part])
     known_tiles = tiles[~np.isnan(tiles)]
-    typical = float(np.median(known_tiles)) if known_tiles.size else 0.0
+    typical = float(np.float32(median(known_tiles.astype(np.float64)))) if known_tiles.size else 0.0
     tiles = np.maximum(np.nan_to_num(tiles, nan=typical), np.float32(0.5 * typical))
     calm = cv2.medianBlur(np.pad(tiles, 1, mode="edge"), 3)[1:-1, 1:-1] if min(tall, wide) > 2 else tiles
     size = (ground.shape[1], ground.shape[0])

@@ -11,6 +11,7 @@ from afmend.artifacts.components import components_of, find_components
 from afmend.artifacts.runs import Runs, find_runs, paint_runs
 from afmend.artifacts.scar_guards import repeating, seen_both_ways
 from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
+from afmend.leveling.features import median
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Mask
 
@@ -85,8 +86,8 @@ def scars(field: Field, params: Scars) -> Found:
     offsets, ground = _without_offsets(quiet, width)
     seen = ground.copy() if field.opposite is not None else ground
     noise = local_noise(ground, usable)
-    found, taken = (np.zeros(field.shape, dtype=np.bool_) for _ in range(2))
-    proof, room = (np.zeros(field.shape, dtype=np.float32) for _ in range(2))
+    found, taken = np.zeros(field.shape, dtype=np.bool_), np.zeros(field.shape, dtype=np.bool_)
+    room, proof = np.zeros(field.shape, dtype=np.float32), np.empty(field.shape, dtype=np.float32)
     allowed = usable.copy()
     for _ in range(ROUNDS):
         marks = _search(ground, noise, allowed, params, width)
@@ -223,9 +224,9 @@ def _normalized(field: Field) -> Map | None:
     from afmend.artifacts.scar_kernels import scaled
 
     heights = field.heights
-    sample = heights[:: max(1, heights.shape[0] // 128), :: max(1, heights.shape[1] // 128)]
-    center = float(np.median(sample))
-    spread = float(np.median(np.abs(sample - center)))
+    sample = heights[:: max(1, heights.shape[0] // 128), :: max(1, heights.shape[1] // 128)].ravel()
+    center = median(sample)
+    spread = median(np.abs(sample - center))
     if not spread:
         spread = float(heights.max()) - float(heights.min())
         if not spread:
