@@ -25,6 +25,8 @@ Map = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Rule: TypeAlias = tuple[float, np.float32, int, np.float32]
 """See `afmend.artifacts.scars.Scars`: hard, soft, min_length, sharpness."""
+Marks = NDArray[np.uint8]
+Words = NDArray[np.uint64]
 
 LEAST = np.float32(1e-5)
 """No lower score begins a run, however quiet the image."""
@@ -106,10 +108,10 @@ def _next_line(  # noqa: C901, PLR0912 (compiled)
 
 
 @njit(cache=True, nogil=True)
-def line_scores(ground: Map, width: int, row: int, first: int, stop: int) -> Map:
-    """Score the pixels ``first`` to ``stop - 1`` of one line: the best of 1 to ``width`` lines; (2, pixels)."""
+def line_scores(ground: Map, width: int, row: int, columns: Indices) -> Map:
+    """Score some pixels of one line on both sides: the best of 1 to ``width`` lines; (2, pixels)."""
     top = max(row - width - 3, 0)
-    part = ground[top : row + width + 4, first:stop].copy()
+    part = ground[top : row + width + 4][:, columns]
     rows, cols = part.shape
     steps, slopes = np.empty((rows, cols), np.float32), np.empty((rows + 4, cols), np.float32)
     best, room = np.zeros((2 * width, cols), np.float32), np.empty((4, cols), np.float32)
@@ -133,7 +135,7 @@ def candidates(
     part = ground[top : stop + width + 3]
     steps, slopes = np.empty(part.shape, np.float32), np.empty((part.shape[0] + 4, cols), np.float32)
     best, room = np.zeros((2 * width, cols), np.float32), np.empty((4, cols), np.float32)
-    marks = np.zeros((2, cols + -cols % 8), np.bool_)
+    marks = np.zeros(cols + -cols % 8, np.uint8)
     words = marks.view(np.uint64)
     parts = np.empty((cols // 2 + 1, 2), np.int64)
     table, count = np.empty((256, 4), np.int64), 0
@@ -161,33 +163,31 @@ def candidates(
 
 
 @njit(cache=True, nogil=True)
-def _row_runs(
-    scores: Map, noise: Map, allowed: Mask, rule: Rule, marks: Mask, words: NDArray[np.uint64], parts: Indices
-) -> int:
+def _row_runs(scores: Map, noise: Map, allowed: Mask, rule: Rule, marks: Marks, words: Words, parts: Indices) -> int:
     """Write start and stop of the strong runs of a line into ``parts``; return their number.
 
-    A run is where allowed pixels score above ``soft`` times the noise. ``marks`` is room for two lines, and ``words``
-    the same, eight pixels in each. Most runs are passed over: without a pixel above ``hard`` a run is strong only if
-    it has more than SHORT pixels, four of which fill half of a word.
+    A run is where allowed pixels score above ``soft`` times the noise. ``marks`` is room for a line, and ``words`` the
+    same, eight pixels in each. Most runs are passed over: without a pixel above ``hard`` a run is strong only if it
+    has more than SHORT pixels, four of which fill half of a word.
     """
     hard, soft, cols = np.float32(0.99 * rule[0]), rule[1], scores.size
-    half, full = np.uint64(0xFFFFFFFF), np.uint64(0x01010101)
     for j in range(cols):
-        marks[0, j] = (scores[j] > noise[j] * soft) & (scores[j] > LEAST) & allowed[j]
-    for j in range(cols):
-        marks[1, j] = scores[j] > noise[j] * hard
+        above = (scores[j] > noise[j] * soft) & (scores[j] > LEAST) & allowed[j]
+        marks[j] = np.uint8(above) | np.uint8(scores[j] > noise[j] * hard) << np.uint8(1)
+    high, low_half = np.uint64(0x0202020202020202), np.uint64(0x01010101)
+    high_half = np.uint64(0x0101010100000000)
     count = done = 0
-    for word in range(words.shape[1]):
-        here = words[0, word]
-        if here == 0 or (words[1, word] == 0 and here & half != full and here >> np.uint64(32) != full):
+    for word in range(words.size):
+        here = words[word]
+        if here & high == 0 and here & low_half != low_half and here & high_half != high_half:
             continue
         for j in range(max(8 * word, done), 8 * word + 8):
-            if j < done or not marks[0, j]:
+            if j < done or not marks[j] & 1:
                 continue
             start, done = j, j + 1
-            while start > 0 and marks[0, start - 1]:
+            while start > 0 and marks[start - 1] & 1:
                 start -= 1
-            while done < cols and marks[0, done]:
+            while done < cols and marks[done] & 1:
                 done += 1
             count = _add_strong(scores, noise, start, done, rule[0], parts, count)
     return count
@@ -244,13 +244,15 @@ def _is_sharp(
 def any_goes_on(ground: Map, noise: Map, allowed: Mask, width: int, runs: Indices, length: int, least: float) -> bool:
     """Whether ``length`` allowed pixels beyond an end of any run score ``least`` times the noise in the mean."""
     for n in range(runs.shape[1]):
-        for way in (-1, 1):
-            scores, loud, free = _beyond(ground, noise, allowed, width, runs[:, n], way * length)
+        row = runs[0, n]
+        columns, left = _beyond(runs[1, n], runs[2, n], length, ground.shape[1])
+        scores = line_scores(ground, width, row, columns)
+        for first, last in ((0, left), (left, columns.size)):
             for side in range(2):
                 total = 0.0
-                for j in range(loud.size):
-                    if free[j]:
-                        total += scores[side, j] / max(loud[j], np.float32(1e-9))
+                for k in range(first, last):
+                    if allowed[row, columns[k]]:
+                        total += scores[side, k] / max(noise[row, columns[k]], np.float32(1e-9))
                 if total >= least * length:
                     return True
     return False
@@ -263,40 +265,48 @@ def any_begins(ground: Map, noise: Map, allowed: Mask, width: int, runs: Indices
     It may also where one goes on farther than is looked.
     """
     for n in range(runs.shape[1]):
-        for way in (-1, 1):
-            scores, loud, free = _beyond(ground, noise, allowed, width, runs[:, n], way * FARTHEST)
-            marks = np.zeros((2, FARTHEST + 8), np.bool_)
-            parts = np.empty((FARTHEST, 2), np.int64)
+        row = runs[0, n]
+        columns, left = _beyond(runs[1, n], runs[2, n], FARTHEST, ground.shape[1])
+        scores = line_scores(ground, width, row, columns)
+        for end in (slice(0, left), slice(left, columns.size)):
+            at = columns[end]
+            loud, free = noise[row][at], allowed[row][at]
             for side in range(2):
-                found = _row_runs(scores[side], loud, free, rule, marks, marks.view(np.uint64), parts)
-                cut = FARTHEST if loud.size == FARTHEST else 2 * FARTHEST  # where one begins that goes on, if any
-                while 0 < cut <= FARTHEST and marks[0, cut - 1]:
-                    cut -= 1
-                if cut <= 1:
-                    return True
-                start, stop = parts[0]
-                if not found or start > 1:
+                start, stop = _first_run(scores[side, end], loud, free, rule)
+                if start < 0:
                     continue
-                if cut - stop <= GAP:
-                    return True
-                first = runs[2, n] + start if way > 0 else runs[1, n] - stop
-                part, own = ground[:, first : first + stop - start].copy(), scores[side, start:stop][::way].copy()
-                if stop - start >= rule[2] and _is_sharp(part, own, side, runs[0, n], 0, own.size, width, rule[3]):
+                part, own = ground[:, at[start:stop]], scores[side, end][start:stop]
+                if start == stop or _is_sharp(part, own, side, row, 0, own.size, width, rule[3]):
                     return True
     return False
 
 
 @njit(cache=True, nogil=True)
-def _beyond(ground: Map, noise: Map, allowed: Mask, width: int, run: Indices, far: int) -> tuple[Map, Map, Mask]:
-    """Return scores on both sides, noise and what is allowed of up to ``far`` pixels beyond an end (< 0: the left).
+def _beyond(start: int, stop: int, far: int, cols: int) -> tuple[Indices, int]:
+    """List up to ``far`` columns beyond the left and then the right end of a run, the nearest first; how many left."""
+    left, right = min(far, start), min(far, cols - stop)
+    columns = np.empty(left + right, np.int64)
+    for k in range(left):
+        columns[k] = start - 1 - k
+    for k in range(right):
+        columns[left + k] = stop + k
+    return columns, left
 
-    The nearest pixel first.
+
+@njit(cache=True, nogil=True)
+def _first_run(scores: Map, noise: Map, allowed: Mask, rule: Rule) -> tuple[int, int]:
+    """Return start and stop of the strong and long run that begins within the first two of these pixels of a line.
+
+    (-1, -1) if there is none, (0, 0) if what begins there goes on farther than is looked.
     """
-    row, start, stop = run
-    if far > 0:
-        last = min(stop + far, ground.shape[1])
-        scores = line_scores(ground, width, row, stop, last)
-        return scores, noise[row, stop:last].copy(), allowed[row, stop:last].copy()
-    first = max(start + far, 0)
-    scores = line_scores(ground, width, row, first, start)[:, ::-1].copy()
-    return scores, noise[row, first:start][::-1].copy(), allowed[row, first:start][::-1].copy()
+    size = scores.size
+    marks, parts = np.zeros(size + -size % 8, np.uint8), np.empty((size // 2 + 1, 2), np.int64)
+    found = _row_runs(scores, noise, allowed, rule, marks, marks.view(np.uint64), parts)
+    cut = size if size == FARTHEST else 2 * FARTHEST  # where one begins that goes on, if any
+    while 0 < cut <= FARTHEST and marks[cut - 1] & 1:
+        cut -= 1
+    start, stop = parts[0]
+    near = found > 0 and start <= 1
+    if cut <= 1 or (near and cut - stop <= GAP):
+        return 0, 0
+    return (start, stop) if near and stop - start >= rule[2] else (-1, -1)
