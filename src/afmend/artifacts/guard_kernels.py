@@ -163,13 +163,32 @@ def staircases(runs: Indices, width: int) -> Mask:
 
 
 @njit(cache=True, nogil=True)
+def _may_be_crowded(row: Indices, rows: int, reach: int, most: float) -> Mask:
+    """Tell which runs (in reading order) have more than ``most`` others within ``reach`` lines, mirrored ones too."""
+    out = np.empty(row.size, np.bool_)
+    first = last = 0
+    for n in range(row.size):
+        while row[first] < row[n] - reach:
+            first += 1
+        while last < row.size and row[last] <= row[n] + reach:
+            last += 1
+        mirrored = row[n] < reach or row[n] + reach >= rows
+        out[n] = (last - first) * (2 if mirrored else 1) > most
+    return out
+
+
+@njit(cache=True, nogil=True)
 def not_crowded(runs: Indices, mask: Mask, allowed: Mask) -> Indices:
     """Return the allowed parts of the runs (of a mask), without those in a crowd.
 
     Runs with a pixel where a third of all pixels within 20 lines would be scars are texture.
     """
     tall, wide = 2 * (min(mask.shape[0], 41) // 2) + 1, 2 * (min(mask.shape[1], 17) // 2) + 1
-    runs = runs[:, ~box_shares(mask, runs[0], runs[1], runs[2], tall, wide, 0.33)]
+    crowded = _may_be_crowded(runs[0], mask.shape[0], tall // 2, 0.33 * tall)
+    if crowded.any():
+        some = runs[:, crowded]
+        crowded[crowded] = box_shares(mask, some[0], some[1], some[2], tall, wide, 0.33)
+    runs = runs[:, ~crowded]
     pixels = 0
     for n in range(runs.shape[1]):
         pixels += runs[2, n] - runs[1, n]

@@ -24,6 +24,17 @@ def scaled(heights: NDArray[np.float64], center: float, factor: float) -> Map:
 
 
 @njit(cache=True, nogil=True)
+def turned(heights: Map, offsets: Map, rows: tuple[int, int], cols: tuple[int, int]) -> Map:
+    """Return some rows and columns (from, to) of heights without the offsets of the lines, turned by a quarter."""
+    out = np.empty((cols[1] - cols[0], rows[1] - rows[0]), dtype=np.float32)
+    for block in range(cols[0], cols[1], 16):  # a cache line
+        for i in range(rows[0], rows[1]):
+            for j in range(block, min(block + 16, cols[1])):
+                out[j - cols[0], i - rows[0]] = heights[i, j] - offsets[i, 0]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def median_of_nine(heights: Map, out: Map) -> None:
     """Take the running median of nine pixels along lines, which go on beyond their ends in a mirror."""
     rows, cols = heights.shape

@@ -162,8 +162,8 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     every = max(1, min(4, ground.shape[1] // 64))
     tall, wide = (max(1, round(n / tile)) for n in ground.shape)
     lines, columns = max(ground.shape[0] - 2, 0), -(-ground.shape[1] // every)
-    row_edges = np.linspace(0, lines, tall + 1).round().astype(np.int64)
-    col_edges = np.linspace(0, columns, wide + 1).round().astype(np.int64)
+    row_edges = np.rint(np.arange(tall + 1) * (lines / tall)).astype(np.int64)
+    col_edges = np.rint(np.arange(wide + 1) * (columns / wide)).astype(np.int64)
     # Below the median: up to 60 % may be rims of features.
     tiles: Map = np.full((tall, wide), np.nan, dtype=np.float32)
     side_by_side(
@@ -176,8 +176,8 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
         tiles[i, j] = _mean_bend(ground[part], usable[part])
     known_tiles = tiles[~np.isnan(tiles)]
     typical = float(np.float32(median(known_tiles.astype(np.float64)))) if known_tiles.size else 0.0
-    tiles = np.maximum(np.nan_to_num(tiles, nan=typical), np.float32(0.5 * typical))
-    calm = cv2.medianBlur(np.pad(tiles, 1, mode="edge"), 3)[1:-1, 1:-1] if min(tall, wide) > 2 else tiles
+    tiles = np.maximum(np.where(np.isnan(tiles), np.float32(typical), tiles), np.float32(0.5 * typical))
+    calm = cv2.medianBlur(tiles, 3) if min(tall, wide) > 2 else tiles
     size = (ground.shape[1], ground.shape[0])
     return np.asarray(cv2.resize(calm, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 

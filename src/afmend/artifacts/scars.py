@@ -112,22 +112,26 @@ def _no_better_than_across(found: Mask, proof: Map, level: tuple[Map, Map], usab
     If those are few beside the marks, the structure of the sample does not look like scars, and all marks stand.
     ``level`` are heights and offsets of the lines.
     """
+    from afmend.artifacts.scar_kernels import turned
+
     rows, cols = found.shape
     if not found.any() or cols < 3 or rows < params.min_length:
         return np.zeros_like(found)
     width = min(params.max_width, cols - 2)
-    part = tuple(
-        slice((n - min(n, most)) // 2, (n + min(n, most)) // 2)
-        for n, most in zip((rows, cols), DECOY_SIDES, strict=True)
-    )
-    if 2 * np.count_nonzero(usable[part]) < usable[part].size:  # too little was measured there
-        part = (slice(None), slice(None))
-    _, ground = _without_offsets(np.ascontiguousarray((level[0][part] - level[1][part[0]]).T), width)
-    allowed = np.ascontiguousarray(usable[part].T)
-    marks = _search(ground, local_noise(ground, allowed), allowed, params, width)
+    middle = [
+        ((n - min(n, most)) // 2, (n + min(n, most)) // 2) for n, most in zip((rows, cols), DECOY_SIDES, strict=True)
+    ]
+    allowed = usable[slice(*middle[0]), slice(*middle[1])]
+    if 2 * np.count_nonzero(allowed) < allowed.size:  # too little was measured there
+        middle, allowed = [(0, rows), (0, cols)], usable
+    allowed = np.ones(allowed.shape[::-1], dtype=np.bool_) if allowed.all() else np.ascontiguousarray(allowed.T)
+    _, ground = _without_offsets(turned(*level, *middle), width)
+    noise = local_noise(ground, allowed)
     few = DECOY_SHARE * np.count_nonzero(found) / found.size
-    if np.sum(marks.length) / ground.size < few:
+    candidates, scores = _candidates(ground, noise, allowed, params, width)
+    if np.sum(candidates[:, 3] - candidates[:, 2]) / ground.size < few:
         return np.zeros_like(found)
+    marks = _judged(candidates, scores, ground, allowed, params, width)
     mask, evidence = marks.paint(ground.shape)
     if np.count_nonzero(mask) / mask.size < few:
         return np.zeros_like(found)
@@ -171,12 +175,6 @@ class _Marks(NamedTuple):
     runs: NDArray[np.int64]
     evidence: NDArray[np.float32]
 
-    @property
-    def length(self) -> NDArray[np.int64]:
-        """Pixels in each run."""
-        length: NDArray[np.int64] = self.runs[2] - self.runs[1]
-        return length
-
     def paint(self, shape: tuple[int, ...]) -> tuple[Mask, Map]:
         """Return a mask of the scars and a map of their evidence."""
         from afmend.artifacts import run_kernels as kernels
@@ -194,7 +192,14 @@ def _rule(params: Scars) -> Rule:
 
 def _search(ground: Map, noise: Map, allowed: Mask, params: Scars, width: int) -> _Marks:
     """Find the scars of up to ``width`` lines on both sides of the surface, or on the one that is asked for."""
-    from afmend.artifacts import guard_kernels as guards
+    candidates, scores = _candidates(ground, noise, allowed, params, width)
+    return _judged(candidates, scores, ground, allowed, params, width)
+
+
+def _candidates(
+    ground: Map, noise: Map, allowed: Mask, params: Scars, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """See `band_kernels.candidates`; also return the scores of each side."""
     from afmend.artifacts.band_kernels import candidates
     from afmend.compiled import by_halves
 
@@ -203,6 +208,20 @@ def _search(ground: Map, noise: Map, allowed: Mask, params: Scars, width: int) -
     (both,) = by_halves(
         lambda first, stop: (candidates(ground, noise, allowed, width, rule, first, stop, scores),), ground.shape[0]
     )
+    return both, scores
+
+
+def _judged(
+    both: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    ground: Map,
+    allowed: Mask,
+    params: Scars,
+    width: int,
+) -> _Marks:
+    """Keep the candidates that no guard takes for structure of the sample."""
+    from afmend.artifacts import guard_kernels as guards
+
     mask = np.zeros(ground.shape, dtype=np.bool_)
     found = [_Marks(np.zeros((3, 0), dtype=np.int64), np.zeros(0, dtype=np.float32))]
     for side in {"both": (0, 1), "positive": (0,), "negative": (1,)}[params.polarity]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from afmend.artifacts.noise_kernels import line_differences, ranked, split_lines, tile_noise
+from afmend.artifacts.scar_kernels import turned
 from afmend.artifacts.scar_score import local_noise
 
 
@@ -69,3 +70,12 @@ def test_lines_split_at_the_middle_of_their_range():
         assert above[line] == wide[line, (size + 34) // 2]
     flat = np.zeros((2, 40), np.float32)
     assert (split_lines(flat, flat[:, :2]) == 0).all()
+
+
+def test_a_part_turned_by_a_quarter_without_offsets():
+    rng = np.random.default_rng(5)
+    heights = rng.normal(0, 1, (31, 50)).astype(np.float32)
+    offsets = rng.normal(0, 1, (31, 1)).astype(np.float32)
+    part = turned(heights, offsets, (2, 30), (7, 44))
+    assert part.flags.c_contiguous
+    assert np.array_equal(part, (heights - offsets)[2:30, 7:44].T)
