@@ -8,11 +8,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
+from afmend.scan.arrays import Mask
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 Cut = NDArray[np.float32]
 SUMS: Any = {"reassoc", "contract", "nsz"}
+
+
+@njit(cache=True, nogil=True)
+def any_repeats(heights: Floats, excluded: Mask, every: int) -> bool:
+    """Whether any line could be equal to the next, or constant, by every ``every``-th of its pixels."""
+    rows, cols = heights.shape
+    for i in range(rows):
+        constant, equal = True, i + 1 < rows
+        for j in range(0, cols, every):
+            if equal:
+                equal = heights[i, j] == heights[i + 1, j] or excluded[i, j] or excluded[i + 1, j]
+            k = j + every
+            if constant and k < cols:
+                constant = heights[i, j] == heights[i, k] or excluded[i, j] or excluded[i, k]
+            if not (equal or constant):
+                break
+        if equal or constant:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def smallest_step(heights: Floats, every: int) -> float:
+    """Return the smallest difference between neighbors of every ``every``-th line that are not equal; 0 if all are."""
+    least = np.inf
+    for i in range(0, heights.shape[0], every):
+        for j in range(1, heights.shape[1]):
+            step = abs(heights[i, j] - heights[i, j - 1])
+            if 0 < step < least:
+                least = step
+    return least if least < np.inf else 0.0
 
 
 @njit(cache=True, nogil=True, fastmath=SUMS)

@@ -74,8 +74,9 @@ def _cut_to_size(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _quantum(heights: Heights) -> float:
     """Smallest difference between neighbors that are not equal, in some lines: the level step of quantized data."""
-    sizes = np.abs(np.diff(heights[:: max(1, heights.shape[0] // 32)], axis=1))
-    return float(np.min(sizes, where=sizes > 0, initial=np.inf)) if sizes.any() else 0.0
+    from afmend.artifacts.line_shape_kernels import smallest_step
+
+    return float(smallest_step(heights, max(1, heights.shape[0] // 32)))
 
 
 class _Band:

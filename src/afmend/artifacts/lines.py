@@ -56,11 +56,9 @@ def lines(field: Field, params: Lines) -> Found:
 
 def _may_be_stuck(field: Field) -> bool:
     """Look at some columns only: whether any line could be equal to the next, or constant."""
-    every = max(1, field.shape[1] // 32)
-    z, excluded = (np.ascontiguousarray(part[:, ::every]) for part in (field.heights, field.excluded))
-    equal = ((z[1:] == z[:-1]) | excluded[1:] | excluded[:-1]).all(axis=1)
-    constant = ((z[:, 1:] == z[:, :-1]) | excluded[:, 1:] | excluded[:, :-1]).all(axis=1)
-    return bool(equal.any() or constant.any())
+    from afmend.artifacts.line_shape_kernels import any_repeats
+
+    return bool(any_repeats(field.heights, field.excluded, max(1, field.shape[1] // 32)))
 
 
 def _stuck(field: Field) -> Rows:

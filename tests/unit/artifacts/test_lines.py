@@ -162,3 +162,25 @@ def test_pieces_of_lines_against_numpy():
     one, other = np.array([3, 22, 0, 0]), np.array([4, 0, 22, 0])
     roots = np.mean(np.sqrt(np.abs(cut[one] - cut[other])), axis=2)
     assert_heights_close(kernels.mean_roots(cut, one, other), roots, atol_nm=1e-6)
+
+
+def test_a_quick_look_for_repeats_sees_every_one_of_its_pixels():
+    from afmend.artifacts.line_shape_kernels import any_repeats, smallest_step
+
+    rng = np.random.default_rng(4)
+    z, excluded = rng.normal(0, 1, (11, 30)), np.zeros((11, 30), bool)
+    assert not any_repeats(z, excluded, 4)
+    for lost in (False, True):
+        copied, constant, gone = z.copy(), z.copy(), excluded.copy()
+        copied[10, ::4] = copied[9, ::4]
+        constant[10, ::4] = 3.0
+        assert any_repeats(copied, gone, 4)
+        assert any_repeats(constant, gone, 4)
+        copied[9, 28] = constant[10, 28] = 9.0
+        gone[10, 28] = lost  # a pixel that tells nothing
+        assert any_repeats(copied, gone, 4) == lost
+        assert any_repeats(constant, gone, 4) == lost
+    steps = np.round(z * 8) / 8
+    sizes = np.abs(np.diff(steps[::3], axis=1))
+    assert smallest_step(steps, 3) == sizes[sizes > 0].min()
+    assert smallest_step(np.ones((4, 7)), 1) == 0.0
