@@ -34,8 +34,8 @@ SHORT, LONG = 10, 40
 """A run of SHORT pixels needs the full height, one of LONG or more pixels needs less (noise averages out)."""
 LONG_SHARE, PART_SHARE = 0.6, 0.35
 """Of ``hard``, what the longest run needs; of a run's mean score, what its ends need."""
-FARTHEST = 32
-"""Pixels beyond a long run that are looked at."""
+NEAR = 16
+"""Pixels beyond a long run that are looked at first."""
 GAP = 3
 """Parts of a run that are so many pixels apart, or fewer, are one."""
 
@@ -260,25 +260,34 @@ def any_goes_on(ground: Map, noise: Map, allowed: Mask, width: int, runs: Indice
 
 @njit(cache=True, nogil=True)
 def any_begins(ground: Map, noise: Map, allowed: Mask, width: int, runs: Indices, rule: Rule) -> bool:
-    """Whether a run of `candidates` may begin within two pixels beyond an end of any of the (long) ``runs``.
-
-    It may also where one goes on farther than is looked.
-    """
+    """Whether any of `candidates` begins within two pixels beyond an end of any of the (long) ``runs``."""
     for n in range(runs.shape[1]):
-        row = runs[0, n]
-        columns, left = _beyond(runs[1, n], runs[2, n], FARTHEST, ground.shape[1])
-        scores = line_scores(ground, width, row, columns)
-        for end in (slice(0, left), slice(left, columns.size)):
-            at = columns[end]
-            loud, free = noise[row][at], allowed[row][at]
-            for side in range(2):
-                start, stop = _first_run(scores[side, end], loud, free, rule)
-                if start < 0:
-                    continue
-                part, own = ground[:, at[start:stop]], scores[side, end][start:stop]
-                if start == stop or _is_sharp(part, own, side, row, 0, own.size, width, rule[3]):
-                    return True
+        far, begins = NEAR, -1
+        while begins < 0:  # it is not sure yet
+            begins = _begins(ground, noise, allowed, width, runs[:, n], far, rule)
+            far *= 4
+        if begins:
+            return True
     return False
+
+
+@njit(cache=True, nogil=True)
+def _begins(ground: Map, noise: Map, allowed: Mask, width: int, run: Indices, far: int, rule: Rule) -> int:
+    """Do as `any_begins` for one run with ``far`` pixels beyond each end: 1 = yes, 0 = no, -1 = these are too few."""
+    row, start, stop = run
+    columns, left = _beyond(start, stop, far, ground.shape[1])
+    scores = line_scores(ground, width, row, columns)
+    for end in (slice(0, left), slice(left, columns.size)):
+        at = columns[end]
+        loud, free = noise[row][at], allowed[row][at]
+        for side in range(2):
+            first, last = _first_run(scores[side, end], loud, free, far, rule)
+            if last < 0:
+                return -1
+            part, own = ground[:, at[first:last]], scores[side, end][first:last]
+            if first < last and _is_sharp(part, own, side, row, 0, own.size, width, rule[3]):
+                return 1
+    return 0
 
 
 @njit(cache=True, nogil=True)
@@ -294,19 +303,20 @@ def _beyond(start: int, stop: int, far: int, cols: int) -> tuple[Indices, int]:
 
 
 @njit(cache=True, nogil=True)
-def _first_run(scores: Map, noise: Map, allowed: Mask, rule: Rule) -> tuple[int, int]:
+def _first_run(scores: Map, noise: Map, allowed: Mask, far: int, rule: Rule) -> tuple[int, int]:
     """Return start and stop of the strong and long run that begins within the first two of these pixels of a line.
 
-    (-1, -1) if there is none, (0, 0) if what begins there goes on farther than is looked.
+    (0, 0) if there is none, (0, -1) if what begins there may go on beyond ``far`` pixels.
     """
     size = scores.size
     marks, parts = np.zeros(size + -size % 8, np.uint8), np.empty((size // 2 + 1, 2), np.int64)
     found = _row_runs(scores, noise, allowed, rule, marks, marks.view(np.uint64), parts)
-    cut = size if size == FARTHEST else 2 * FARTHEST  # where one begins that goes on, if any
-    while 0 < cut <= FARTHEST and marks[cut - 1] & 1:
-        cut -= 1
     start, stop = parts[0]
     near = found > 0 and start <= 1
-    if cut <= 1 or (near and cut - stop <= GAP):
-        return 0, 0
-    return (start, stop) if near and stop - start >= rule[2] else (-1, -1)
+    if size == far:  # the line goes on
+        cut = size
+        while cut > 0 and marks[cut - 1] & 1:
+            cut -= 1
+        if cut <= 1 or (near and cut - stop <= GAP):
+            return 0, -1
+    return (start, stop) if near and stop - start >= rule[2] else (0, 0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
-from afmend.artifacts.band_kernels import FARTHEST, any_begins, any_goes_on, candidates, line_scores
+from afmend.artifacts.band_kernels import NEAR, any_begins, any_goes_on, candidates, line_scores
 from afmend.artifacts.components import components_of
 from afmend.artifacts.guard_kernels import evidence, mark, not_connected, not_crowded, of_side
 from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs
@@ -234,13 +234,22 @@ def test_whether_a_run_begins_where_a_long_one_ends(start: int, length: int, beg
     assert goes_on == (length >= 10)
 
 
-def test_a_run_that_may_go_on_farther_than_is_looked_counts():
-    ground, noise, allowed, run = long_scar((41, 200), 80)
-    ground[20, 86 : 80 + FARTHEST + 9] += 3
-    ground[20, 80:84] += 3  # too short by itself, but near
-    assert any_begins(ground, noise, allowed, 8, run, (5.0, one(2.2), 10, one(0.5)))
-    ground, noise, allowed, border = long_scar((41, 200), 200)
-    assert not any_begins(ground, noise, allowed, 8, border, (5.0, one(2.2), 10, one(0.5)))
+@pytest.mark.parametrize("far", [NEAR - 1, NEAR, NEAR + 1, 4 * NEAR, 5 * NEAR])
+def test_a_run_that_goes_on_farther_than_is_looked_first(far: int):
+    shape, rule = (41, 200), (5.0, one(2.2), 12, one(0.5))
+    ground, noise, allowed, run = long_scar(shape, 80)
+    ground[20, 88 : 80 + far] += 3
+    ground[20, 80:83] += 3
+    assert not any_begins(ground, noise, allowed, 8, run, rule)
+    ground[20, 83:85] += 3  # no more than three pixels from the rest: one run
+    found = of_side(candidates(ground, noise, allowed, 8, rule, 0, 41, np.empty((2, *shape), np.float32)), 0)
+    assert found[:, 0].tolist() == [20, 80, 80 + far]
+    assert any_begins(ground, noise, allowed, 8, run, rule)
+
+
+def test_nothing_begins_beyond_the_border():
+    ground, noise, allowed, run = long_scar((41, 200), 200)
+    assert not any_begins(ground, noise, allowed, 8, run, (5.0, one(2.2), 10, one(0.5)))
 
 
 def test_scars_on_scars_are_found_along_the_line():
