@@ -8,132 +8,221 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.run_kernels import box_shares, join_runs
 from afmend.compiled import njit
 from afmend.scan.arrays import Mask
 
 Map = NDArray[np.float32]
 Indices = NDArray[np.int64]
-Numbers = NDArray[np.float64]
+LONGEST_FIBER = 64
+"""A fiber stays within one line for a shorter way than this; longer runs are not taken for fibers."""
 
 
 @njit(cache=True, nogil=True)
-def _at(ground: Map, row: int, col: int) -> np.float32:
-    """Height; that of the nearest pixel outside the image."""
-    row, col = min(max(row, 0), ground.shape[0] - 1), min(max(col, 0), ground.shape[1] - 1)
-    height: np.float32 = ground[row, col]
+def of_side(candidates: Indices, side: int) -> Indices:
+    """Return row, start and stop of the runs of one side, (3, runs), from those of `band_kernels.candidates`."""
+    count = np.count_nonzero(candidates[:, 0] == side)
+    runs = np.empty((3, count), np.int64)
+    n = 0
+    for k in range(candidates.shape[0]):
+        if candidates[k, 0] == side:
+            runs[0, n], runs[1, n], runs[2, n] = candidates[k, 1], candidates[k, 2], candidates[k, 3]
+            n += 1
+    return runs
+
+
+@njit(cache=True, nogil=True)
+def not_connected(runs: Indices, mask: Mask, ground: Map, scores: Map, sign: np.float32, width: int) -> Indices:
+    """Return the runs without those that belong to something longer or taller; ``mask`` is room, empty again after.
+
+    See `continuing` and `staircases`. ``sign`` -1 turns the heights over, and ``scores`` are those of that side.
+    """
+    mark(mask, runs, True)
+    alone = runs[:, ~continuing(runs, mask, ground, scores, sign, width)]
+    mark(mask, runs, False)
+    return alone[:, ~staircases(alone, width)]
+
+
+@njit(cache=True, nogil=True)
+def mark(mask: Mask, runs: Indices, value: bool) -> None:
+    """Give the pixels of runs a value."""
+    for n in range(runs.shape[1]):
+        for j in range(runs[1, n], runs[2, n]):
+            mask[runs[0, n], j] = value
+
+
+@njit(cache=True, nogil=True)
+def continuing(runs: Indices, mask: Mask, ground: Map, scores: Map, sign: np.float32, width: int) -> Mask:
+    """Find the runs (of a mask) that are part of something longer: fibers, slanted edges and lines of a grating.
+
+    Whatever hangs together with such a run and is not longer shares its fate.
+    """
+    label = join_runs(runs[0], runs[1], runs[2], 1)
+    longest = np.zeros(runs.shape[1] + 1, np.int64)
+    for n in range(runs.shape[1]):
+        if _goes_on(runs[0, n], runs[1, n], runs[2, n], mask, ground, scores, sign, width):
+            longest[label[n]] = max(longest[label[n]], runs[2, n] - runs[1, n])
+    out = np.empty(runs.shape[1], np.bool_)
+    for n in range(runs.shape[1]):
+        out[n] = runs[2, n] - runs[1, n] <= 1.5 * longest[label[n]]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _goes_on(
+    row: int, start: int, stop: int, mask: Mask, ground: Map, scores: Map, sign: np.float32, width: int
+) -> bool:
+    """Tell whether a run is part of a fiber (something narrow at both ends) or of something slanted."""
+    length, far = stop - start, width + 2
+    score = height = 0.0
+    for j in range(start, stop):
+        score += np.float64(scores[row, j])
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        height += np.float64(_ridge(ground, sign, row, start + int(length * share), 0, far))
+    score, height = score / length, height / 5
+    right = _is_stepped(mask, scores, row, stop - 1, 1, score)
+    left = _is_stepped(mask, scores, row, start, -1, score)
+    right_out, left_out = stop + 1 >= mask.shape[1], start < 2
+    if (right and (left or left_out)) or (left and right_out):
+        return True
+    if length >= LONGEST_FIBER:
+        return False
+    if right or left:
+        return True
+    return (
+        not (right_out and left_out)
+        and (right_out or _is_ridge(ground, sign, row, stop - 1, 1, height, far))
+        and (left_out or _is_ridge(ground, sign, row, start, -1, height, far))
+    )
+
+
+@njit(cache=True, nogil=True)
+def _is_stepped(mask: Mask, scores: Map, row: int, end: int, way: int, score: float) -> bool:
+    """Tell whether another scar goes on one line higher or lower beyond an end (``way`` leads out, 1 = right)."""
+    rows, cols = mask.shape
+    seen = 0
+    for k in (2, 4, 6):
+        seen += 0 <= end + way * k < cols
+    for near in (row - 1, row + 1):
+        free = 0 <= near < rows
+        for back in (0, 2, 4):
+            free = free and not mask[near, min(max(end - way * back, 0), cols - 1)]
+        if not free:
+            continue
+        total = np.float32(0.0)
+        for k in (2, 4, 6):
+            if 0 <= end + way * k < cols:
+                total += scores[near, end + way * k]
+        if np.float64(total) / max(seen, 1) > 0.5 * score:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _is_ridge(ground: Map, sign: np.float32, row: int, end: int, way: int, height: float, far: int) -> bool:
+    """Tell whether something narrow of a run's height lies within two lines beyond one of its ends."""
+    top, seen = 0.0, 0
+    for k in (2, 4, 6):
+        if 0 <= end + way * k < ground.shape[1]:
+            top += np.float64(_ridge(ground, sign, row, end + way * k, 2, far))
+            seen += 1
+    return abs(top / max(seen, 1) - height) < 0.35 * height
+
+
+@njit(cache=True, nogil=True)
+def _ridge(ground: Map, sign: np.float32, row: int, col: int, reach: int, far: int) -> np.float32:
+    """Height of the highest line within ``reach`` lines over the higher of the grounds ``far`` lines away."""
+    top = _at(ground, sign, row - reach, col)
+    for d in range(-reach + 1, reach + 1):
+        top = max(top, _at(ground, sign, row + d, col))
+    return top - max(_at(ground, sign, row - far, col), _at(ground, sign, row + far, col))
+
+
+@njit(cache=True, nogil=True)
+def _at(ground: Map, sign: np.float32, row: int, col: int) -> np.float32:
+    """Height; that of the nearest line outside the image."""
+    height: np.float32 = sign * ground[min(max(row, 0), ground.shape[0] - 1), col]
     return height
 
 
 @njit(cache=True, nogil=True)
-def _ridge(ground: Map, row: int, col: int, reach: int, far: int) -> np.float32:
-    top = _at(ground, row - reach, col)
-    for d in range(-reach + 1, reach + 1):
-        top = max(top, _at(ground, row + d, col))
-    return top - max(_at(ground, row - far, col), _at(ground, row + far, col))
-
-
-@njit(cache=True, nogil=True)
-def ridges(ground: Map, row: Indices, col: Indices, reach: int, far: int) -> Numbers:
-    """Height of the highest line within ``reach`` lines over the higher of the grounds ``far`` lines away."""
-    out = np.empty(row.size)
-    for n in range(row.size):
-        out[n] = _ridge(ground, row[n], col[n], reach, far)
+def staircases(runs: Indices, width: int) -> Mask:
+    """Find the runs that hang together over more lines than a scar is wide: fibers. Long runs stay."""
+    count = runs.shape[1]
+    label = join_runs(runs[0], runs[1], runs[2], 1)
+    first, last = np.zeros(count + 1, np.int64), np.full(count + 1, -1)
+    for n in range(count):  # in reading order
+        if last[label[n]] < 0:
+            first[label[n]] = runs[0, n]
+        last[label[n]] = runs[0, n]
+    out = np.empty(count, np.bool_)
+    for n in range(count):
+        tall = last[label[n]] - first[label[n]] >= width + 1
+        out[n] = tall and runs[2, n] - runs[1, n] < LONGEST_FIBER
     return out
 
 
 @njit(cache=True, nogil=True)
-def beyond(
-    mask: Mask,
-    ground: Map,
-    scores: Map,
-    row: Indices,
-    end: Indices,
-    way: int,
-    score: Numbers,
-    height: Numbers,
-    far: int,
-) -> Mask:
-    """Tell for each run what lies beyond one end: (3, runs), see `afmend.artifacts.scar_guards`.
+def _may_be_crowded(row: Indices, rows: int, reach: int, most: float) -> Mask:
+    """Tell which runs (in reading order) have more than ``most`` others within ``reach`` lines, mirrored ones too."""
+    out = np.empty(row.size, np.bool_)
+    first = last = 0
+    for n in range(row.size):
+        while row[first] < row[n] - reach:
+            first += 1
+        while last < row.size and row[last] <= row[n] + reach:
+            last += 1
+        mirrored = row[n] < reach or row[n] + reach >= rows
+        out[n] = (last - first) * (2 if mirrored else 1) > most
+    return out
 
-    ``end`` are columns, ``way`` leads out: 1 = to the right, -1 = to the left.
+
+@njit(cache=True, nogil=True)
+def not_crowded(runs: Indices, mask: Mask, allowed: Mask) -> Indices:
+    """Return the allowed parts of the runs (of a mask), without those in a crowd.
+
+    Runs with a pixel where a third of all pixels within 20 lines would be scars are texture.
     """
-    rows, cols = mask.shape
-    out = np.zeros((3, row.size), np.bool_)
-    for n in range(row.size):
-        seen = 0
-        for k in (2, 4, 6):
-            seen += 0 <= end[n] + way * k < cols
-        seen = max(seen, 1)
-        for near in (row[n] - 1, row[n] + 1):
-            free = 0 <= near < rows
-            for back in (0, 2, 4):
-                free = free and not mask[near, min(max(end[n] - way * back, 0), cols - 1)]
-            total = np.float32(0.0)
-            for k in (2, 4, 6):
-                col = end[n] + way * k
-                if free and 0 <= col < cols:
-                    total += scores[near, col]
-            out[0, n] |= free and np.float64(total) / seen > 0.5 * score[n]
-        top = 0.0
-        for k in (2, 4, 6):
-            col = end[n] + way * k
-            if 0 <= col < cols:
-                top += np.float64(_ridge(ground, row[n], col, 2, far))
-        out[2, n] = not 0 <= end[n] + 2 * way < cols
-        out[1, n] = out[2, n] or abs(top / seen - height[n]) < 0.35 * height[n]
-    return out
+    tall, wide = 2 * (min(mask.shape[0], 41) // 2) + 1, 2 * (min(mask.shape[1], 17) // 2) + 1
+    crowded = _may_be_crowded(runs[0], mask.shape[0], tall // 2, 0.33 * tall)
+    if crowded.any():
+        some = runs[:, crowded]
+        crowded[crowded] = box_shares(mask, some[0], some[1], some[2], tall, wide, 0.33)
+    runs = runs[:, ~crowded]
+    pixels = 0
+    for n in range(runs.shape[1]):
+        pixels += runs[2, n] - runs[1, n]
+    parts, count = np.empty((3, pixels), np.int64), 0
+    for n in range(runs.shape[1]):
+        row, inside = runs[0, n], False
+        for j in range(runs[1, n], runs[2, n]):
+            if allowed[row, j] and not inside:
+                parts[0, count], parts[1, count] = row, j
+            elif inside and not allowed[row, j]:
+                parts[2, count] = j
+                count += 1
+            inside = allowed[row, j]
+        if inside:
+            parts[2, count] = runs[2, n]
+            count += 1
+    return parts[:, :count].copy()
 
 
 @njit(cache=True, nogil=True)
-def sharp(
-    ground: Map,
-    scores: Map,
-    row: Indices,
-    start: Indices,
-    stop: Indices,
-    width: int,
-    sharpness: float,
-) -> Mask:
-    """Tell whether at least half of a run gains enough of its height over the wider surroundings within one line."""
-    out = np.zeros(row.size, np.bool_)
-    half, share = np.float32(0.5), np.float32(sharpness)
-    for n in range(row.size):
-        i = row[n]
-        above, below = i - width - 2 >= 0, i + width + 2 < ground.shape[0]
-        count = 0
-        for j in range(start[n], stop[n]):
-            up = down = np.float32(-np.inf)
-            if above:
-                up = half * (ground[i - width - 1, j] + ground[i - width - 2, j])
-            if below:
-                down = half * (ground[i + width + 1, j] + ground[i + width + 2, j])
-            rise = ground[i, j] - max(up, down) if above or below else np.float32(0.0)
-            count += scores[i, j] >= share * rise
-        out[n] = count >= 0.5 * (stop[n] - start[n])
-    return out
+def evidence(runs: Indices, scores: Map) -> Map:
+    """Tell the evidence for each run: its mean score times the root of its length.
 
-
-@njit(cache=True, nogil=True)
-def tile_noise(
-    ground: Map, usable: Mask, every: int, row_edges: Indices, col_edges: Indices, out: Map, first: int, stop: int
-) -> None:
-    """Write the value of rank 35 % of the absolute bends between lines in each tile, unless most are unknown.
-
-    Of every ``every``-th column; the edges count bends and such columns. Of the tiles from line ``first`` of ``out``.
+    The lines of a scar share the evidence of the best of them, or it would be mended line by line.
     """
-    wide = col_edges.size - 1
-    half = np.float32(0.5)
-    for a in range(first, stop):
-        for b in range(wide):
-            size = (row_edges[a + 1] - row_edges[a]) * (col_edges[b + 1] - col_edges[b])
-            known = np.empty(size, np.float32)
-            count = 0
-            for i in range(row_edges[a], row_edges[a + 1]):
-                for k in range(col_edges[b], col_edges[b + 1]):
-                    j = k * every
-                    if usable[i, j] and usable[i + 1, j] and usable[i + 2, j]:
-                        known[count] = abs(ground[i + 1, j] - half * (ground[i, j] + ground[i + 2, j]))
-                        count += 1
-            if count >= max(1, size // 4):
-                rank = (35 * (count - 1)) // 100
-                out[a, b] = np.partition(known[:count], rank)[rank]
+    label = join_runs(runs[0], runs[1], runs[2], 0)
+    own, best = np.empty(runs.shape[1]), np.zeros(runs.shape[1] + 1)
+    for n in range(runs.shape[1]):
+        total = 0.0
+        for j in range(runs[1, n], runs[2, n]):
+            total += np.float64(scores[runs[0, n], j])
+        own[n] = total / np.sqrt(runs[2, n] - runs[1, n])
+        best[label[n]] = max(best[label[n]], own[n])
+    out = np.empty(runs.shape[1], np.float32)
+    for n in range(runs.shape[1]):
+        out[n] = best[label[n]] if own[n] > 0.6 * best[label[n]] else own[n]
+    return out

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.repeats import has_noise
 from afmend.artifacts.scar_score import regular
+from afmend.leveling.features import median
 from afmend.scan.arrays import Heights
 
 Floats = NDArray[np.float64]
@@ -33,9 +34,10 @@ class _Shapes:
         starts = np.linspace(0, cols - length, pieces).astype(np.intp)
         across = np.arange(length) - (length - 1) / 2
         self.means, slopes = kernels.offsets_and_slopes(heights, starts, across)
-        slope = np.median(slopes, axis=1)
+        slopes.sort(axis=1)
+        slope = 0.5 * (slopes[:, (pieces - 1) // 2] + slopes[:, pieces // 2])
         self.cut = np.empty((heights.shape[0], pieces, length), dtype=np.float32)
-        scale = kernels.cut_out(heights, starts, across, self.means, slope, 1.0, self.cut) or 1.0
+        scale = kernels.tallest(heights, starts, across, self.means, slope) or 1.0
         kernels.cut_out(heights, starts, across, self.means, slope, 1.0 / scale, self.cut)
         self.means /= scale
         self.quantum = _quantum(heights) / scale
@@ -47,7 +49,7 @@ class _Shapes:
         """
         from afmend.artifacts.line_shape_kernels import mean_roots
 
-        return np.asarray((mean_roots(self.cut[a], self.cut[b]) / ROOT_OF_NORMAL) ** 4)
+        return np.asarray(np.square(np.square(mean_roots(self.cut, a, b) / ROOT_OF_NORMAL)))
 
     def alike(self, a: int, b: int, c: int, d: int) -> float:
         """Correlation of the changes from line ``b`` to ``a`` and from ``d`` to ``c``; tall edges are cut to size."""
@@ -72,8 +74,9 @@ def _cut_to_size(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _quantum(heights: Heights) -> float:
     """Smallest difference between neighbors that are not equal, in some lines: the level step of quantized data."""
-    sizes = np.abs(np.diff(heights[:: max(1, heights.shape[0] // 32)], axis=1))
-    return float(np.min(sizes, where=sizes > 0, initial=np.inf)) if sizes.any() else 0.0
+    from afmend.artifacts.line_shape_kernels import smallest_step
+
+    return float(smallest_step(heights, max(1, heights.shape[0] // 32)))
 
 
 class _Band:
@@ -98,7 +101,7 @@ def wild_bands(heights: Heights, times2: float, widest: int, share: float) -> Ro
     shapes = _Shapes(heights)
     order = np.arange(rows, dtype=np.intp)
     steps = np.asarray(shapes.differ(order[1:], order[:-1]))
-    floor = max(float(np.median(steps)), 1e-3 * float(np.mean(steps)), shapes.quantum**2)
+    floor = max(median(steps.ravel()), 1e-3 * float(np.mean(steps)), shapes.quantum**2)
     if floor == 0:
         return bad
     breaks = np.mean(steps > times2 * floor, axis=1) >= share

@@ -42,7 +42,8 @@ def lines(field: Field, params: Lines) -> Found:
     rows, cols = field.shape
     bad = np.zeros(rows, dtype=np.bool_)
     stuck = 0
-    enough = np.count_nonzero(field.usable, axis=1) >= max(FEW_PX, cols // 4)
+    measured = np.count_nonzero(field.usable, axis=1) if field.excluded.any() else np.full(rows, cols)
+    enough = measured >= max(FEW_PX, cols // 4)
     if rows >= 4 and np.count_nonzero(enough) >= 4:
         bad = _stuck(field) & enough
         stuck = int(np.count_nonzero(bad))
@@ -55,11 +56,9 @@ def lines(field: Field, params: Lines) -> Found:
 
 def _may_be_stuck(field: Field) -> bool:
     """Look at some columns only: whether any line could be equal to the next, or constant."""
-    every = max(1, field.shape[1] // 32)
-    z, excluded = field.heights[:, ::every], field.excluded[:, ::every]
-    equal = ((z[1:] == z[:-1]) | excluded[1:] | excluded[:-1]).all(axis=1)
-    constant = ((z[:, 1:] == z[:, :-1]) | excluded[:, 1:] | excluded[:, :-1]).all(axis=1)
-    return bool(equal.any() or constant.any())
+    from afmend.artifacts.line_shape_kernels import any_repeats
+
+    return bool(any_repeats(field.heights, field.excluded, max(1, field.shape[1] // 32)))
 
 
 def _stuck(field: Field) -> Rows:

@@ -12,7 +12,6 @@ from afmend.scan.arrays import Mask
 
 Indices = NDArray[np.int64]
 Numbers = NDArray[np.int32]
-Singles = NDArray[np.float32]
 
 
 @njit(cache=True, nogil=True)
@@ -57,64 +56,6 @@ def find_runs(mask: Mask, words: NDArray[np.uint64]) -> Indices:
         if table.shape[1] - count <= cols // 2:
             table = _longer(table)
         count = _add_runs(i, mask[i], words[i], table, count)
-    return table[:, :count].copy()
-
-
-@njit(cache=True, nogil=True)
-def runs_above(scores: Singles, noise: Singles, usable: Mask, soft: np.float32, least: np.float32) -> Indices:
-    """List, as `find_runs`, where usable pixels score above ``soft`` times the noise and above ``least``."""
-    rows, cols = scores.shape
-    table = np.empty((3, 1024 + cols), np.int64)
-    marks = np.zeros(cols + -cols % 8, np.bool_)
-    words = marks.view(np.uint64)
-    count = 0
-    for i in range(rows):
-        for j in range(cols):
-            marks[j] = (scores[i, j] > noise[i, j] * soft) & (scores[i, j] > least) & usable[i, j]
-        if table.shape[1] - count <= cols // 2 + 1:
-            table = _longer(table)
-        count = _add_runs(i, marks, words, table, count)
-    return table[:, :count].copy()
-
-
-@njit(cache=True, nogil=True)
-def strong_runs(
-    scores: Singles, noise: Singles, row: Indices, start: Indices, stop: Indices, hard: float, short: int, long: int
-) -> Indices:
-    """Keep the strong ones of runs (in reading order), without their weak ends: (3, runs).
-
-    Strong is a run whose mean score over its mean noise is above ``hard`` at ``short`` pixels, less for longer ones
-    up to ``long``, never below 0.6 ``hard``. Of these stay the parts above 0.35 of the run's mean score.
-    """
-    table = np.empty((3, max(1024, row.size)), np.int64)
-    count = 0
-    for n in range(row.size):
-        i = row[n]
-        length = stop[n] - start[n]
-        score = loud = 0.0
-        for j in range(start[n], stop[n]):
-            score += np.float64(scores[i, j])
-            loud += np.float64(noise[i, j])
-        mean = score / max(loud, 1e-9)
-        if not (mean * np.sqrt(min(length, long) / short) > hard and mean > 0.6 * hard):
-            continue
-        limit = np.float32(0.35 * (score / length))
-        inside = False
-        for j in range(start[n], stop[n]):
-            here = scores[i, j] >= limit
-            if here and not inside:
-                inside = True
-                if count == table.shape[1]:
-                    table = _longer(table)
-                table[0, count] = i
-                table[1, count] = j
-            elif inside and not here:
-                table[2, count] = j
-                count += 1
-                inside = False
-        if inside:
-            table[2, count] = stop[n]
-            count += 1
     return table[:, :count].copy()
 
 

@@ -41,13 +41,6 @@ def find_runs(mask: Mask) -> Runs:
     return Runs(*kernels.find_runs(mask, mask.view(np.uint64)))
 
 
-def runs_above(scores: NDArray[np.float32], noise: NDArray[np.float32], usable: Mask, soft: float) -> Runs:
-    """List the runs of usable pixels whose score is positive and above ``soft`` times the noise."""
-    from afmend.artifacts import run_kernels as kernels
-
-    return Runs(*kernels.runs_above(scores, noise, usable, np.float32(soft), np.float32(1e-5)))
-
-
 def paint_runs(runs: Runs, shape: tuple[int, int]) -> Mask:
     """Turn runs back into a mask."""
     from afmend.artifacts import run_kernels as kernels

@@ -24,6 +24,17 @@ def scaled(heights: NDArray[np.float64], center: float, factor: float) -> Map:
 
 
 @njit(cache=True, nogil=True)
+def turned(heights: Map, offsets: Map, rows: tuple[int, int], cols: tuple[int, int]) -> Map:
+    """Return some rows and columns (from, to) of heights without the offsets of the lines, turned by a quarter."""
+    out = np.empty((cols[1] - cols[0], rows[1] - rows[0]), dtype=np.float32)
+    for block in range(cols[0], cols[1], 16):  # a cache line
+        for i in range(rows[0], rows[1]):
+            for j in range(block, min(block + 16, cols[1])):
+                out[j - cols[0], i - rows[0]] = heights[i, j] - offsets[i, 0]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def median_of_nine(heights: Map, out: Map) -> None:
     """Take the running median of nine pixels along lines, which go on beyond their ends in a mirror."""
     rows, cols = heights.shape
@@ -61,134 +72,60 @@ def median_of_nine(heights: Map, out: Map) -> None:
 
 
 @njit(cache=True, nogil=True)
-def band_scores(ground: Map, width: int) -> Map:  # noqa: C901 (compiled)
-    """See `afmend.artifacts.scar_score.band_scores`.
+def take_strongest(
+    runs: Indices, evidence: Map, reach: int, room: Map, taken: Mask, found: Mask, proof: Map, allowed: Mask
+) -> int:
+    """Move the pixels of runs that have the best evidence within ``reach`` lines into ``found`` and ``proof``.
 
-    A pixel counts the best band through it: ``best[k - 1]`` holds the best band of at least ``k`` lines through the
-    lines ``i`` to ``i + k - 1``, which is one that starts at ``i``, or one of more lines through these or the line
-    before.
+    Of what lies above each other, that with 97 % of the best evidence is taken: marked in ``taken`` and no longer
+    ``allowed``. ``room`` is a map of zeros, and is so again. Returns how many pixels are left.
     """
-    rows, cols = ground.shape
-    third = np.float32(1.0 / 3.0)
-    zero = np.float32(0.0)
-    scores = np.zeros((rows, cols), dtype=np.float32)
-    best = np.zeros((width, cols), dtype=np.float32)
-    longer = np.empty(cols, dtype=np.float32)
-    score = np.empty(cols, dtype=np.float32)
-    over = np.empty(cols, dtype=np.float32)
-    for i in range(1, rows - 1):
-        # Slopes that would need lines beyond the image count as flat.
-        before = max(i - 4, 0)
-        weigh_over = third if i >= 4 else zero
-        for j in range(cols):
-            over[j] = (ground[i - 1, j] - ground[before, j]) * weigh_over
-            longer[j] = zero
-        for k in range(width, 0, -1):
-            if i + k >= rows:
-                for j in range(cols):
-                    score[j] = zero
+    share, left = np.float32(0.97), 0
+    for n in range(runs.shape[1]):
+        for j in range(runs[1, n], runs[2, n]):
+            room[runs[0, n], j] = evidence[n]
+    for n in range(runs.shape[1]):
+        i = runs[0, n]
+        for j in range(runs[1, n], runs[2, n]):
+            best = np.float32(0.0)
+            for line in range(max(i - reach, 0), min(i + reach + 1, room.shape[0])):
+                best = max(room[line, j], best)
+            if room[i, j] >= share * best:
+                taken[i, j] = found[i, j] = True
+                allowed[i, j] = False
+                proof[i, j] = room[i, j]
             else:
-                after = min(i + k + 3, rows - 1)
-                weigh_under = third if i + k + 3 < rows else zero
-                for j in range(cols):
-                    above, below = ground[i - 1, j], ground[i + k, j]
-                    under = (ground[after, j] - below) * weigh_under
-                    less, more = (over[j], under) if over[j] < under else (under, over[j])
-                    common = (max(zero, less)) + (min(zero, more))
-                    up = ground[i, j] - above - (max(common, over[j]))
-                    down = ground[i + k - 1, j] - below + (min(common, under))
-                    score[j] = min(down, up)
-                for line in range(1, k - 1):
-                    share = np.float32(line + 1) / np.float32(k + 1)
-                    for j in range(cols):
-                        above, below = ground[i - 1, j], ground[i + k, j]
-                        high = ground[i + line, j] - above - share * (below - above)
-                        score[j] = min(high, score[j])
-            for j in range(cols):
-                here = max(score[j], longer[j])
-                longer[j] = max(here, best[k - 1, j])
-                best[k - 1, j] = here
-        for j in range(cols):
-            scores[i, j] = best[0, j]
-    return scores
-
-
-@njit(cache=True, nogil=True)
-def _score_at(ground: Map, width: int, sign: np.float32, row: int, col: int) -> np.float32:
-    """`band_scores` of one pixel."""
-    rows = ground.shape[0]
-    third, zero = np.float32(1.0 / 3.0), np.float32(0.0)
-    best = zero
-    for k in range(1, width + 1):
-        for i in range(max(row - k + 1, 1), row + 1):
-            if i + k >= rows:
-                break
-            above, below = sign * ground[i - 1, col], sign * ground[i + k, col]
-            over = (above - sign * ground[max(i - 4, 0), col]) * (third if i >= 4 else zero)
-            under = (sign * ground[min(i + k + 3, rows - 1), col] - below) * (third if i + k + 3 < rows else zero)
-            common = max(zero, min(over, under)) + min(zero, max(over, under))
-            score = sign * ground[i, col] - above - max(common, over)
-            score = min(score, sign * ground[i + k - 1, col] - below + min(common, under))
-            for line in range(1, k - 1):
-                share = np.float32(line + 1) / np.float32(k + 1)
-                score = min(score, sign * ground[i + line, col] - above - share * (below - above))
-            best = max(best, score)
-    return best
-
-
-@njit(cache=True, nogil=True)
-def any_goes_on(
-    ground: Map,
-    noise: Map,
-    allowed: Mask,
-    width: int,
-    row: Indices,
-    start: Indices,
-    stop: Indices,
-    length: int,
-    least: float,
-) -> bool:
-    """Whether ``length`` allowed pixels beyond an end of any run score ``least`` times the noise in the mean."""
-    cols = ground.shape[1]
-    for n in range(row.size):
-        for way in (-1, 1):
-            end = start[n] - 1 if way < 0 else stop[n]
-            for sign in (np.float32(1.0), np.float32(-1.0)):
-                total = 0.0
-                for step in range(length):
-                    col = end + way * step
-                    if 0 <= col < cols and allowed[row[n], col]:
-                        total += _score_at(ground, width, sign, row[n], col) / max(noise[row[n], col], np.float32(1e-9))
-                if total >= least * length:
-                    return True
-    return False
-
-
-@njit(cache=True, nogil=True)
-def take_strongest(marks: Mask, evidence: Map, reach: int, found: Mask, proof: Map) -> int:
-    """Move the marks that have the best evidence within ``reach`` lines into ``found`` and ``proof``.
-
-    Of what lies above each other, that with 97 % of the best evidence is taken. Returns how many are left in
-    ``marks``, which then holds what was taken.
-    """
-    rows, cols = marks.shape
-    share = np.float32(0.97)
-    pixels = marks.reshape(marks.size)
-    left = 0
-    for at in range(pixels.size):
-        if not pixels[at]:
-            continue
-        i, j = at // cols, at % cols
-        best = np.float32(0.0)
-        for line in range(max(i - reach, 0), min(i + reach + 1, rows)):
-            best = max(evidence[line, j], best)
-        if evidence[i, j] >= share * best:
-            found[i, j] = True
-            proof[i, j] = evidence[i, j]
-        else:
-            marks[i, j] = False
-            left += 1
+                left += 1
+    for n in range(runs.shape[1]):
+        for j in range(runs[1, n], runs[2, n]):
+            room[runs[0, n], j] = np.float32(0.0)
     return left
+
+
+@njit(cache=True, nogil=True)
+def fill_taken(heights: Map, runs: Indices, taken: Mask) -> None:  # noqa: C901 (compiled)
+    """Do as `fill_columns`, in place, for the pixels of runs that are taken; afterwards none is."""
+    rows = heights.shape[0]
+    for n in range(runs.shape[1]):
+        i = runs[0, n]
+        for j in range(runs[1, n], runs[2, n]):
+            if not taken[i, j]:
+                continue
+            up = down = i
+            while up >= 0 and taken[up, j]:
+                up -= 1
+            while down < rows and taken[down, j]:
+                down += 1
+            if up >= 0 and down < rows:
+                share = np.float32(i - up) / np.float32(down - up)
+                heights[i, j] = heights[up, j] + share * (heights[down, j] - heights[up, j])
+            elif up >= 0:
+                heights[i, j] = heights[up, j]
+            elif down < rows:
+                heights[i, j] = heights[down, j]
+    for n in range(runs.shape[1]):
+        for j in range(runs[1, n], runs[2, n]):
+            taken[runs[0, n], j] = False
 
 
 @njit(cache=True, nogil=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.leveling.features import median
 from afmend.scan.arrays import Mask
 
 Map = NDArray[np.float32]
@@ -60,8 +61,8 @@ def line_steps(smooth: Map, width: int) -> NDArray[np.float64]:
     steps into and out of a scar are decided together. Steps far outside the scatter of all steps that are
     taken back within ``width`` lines belong to a scar of a whole line and are not an offset.
     """
-    groups, usual, noise = _two_groups(smooth[:, :: max(1, smooth.shape[1] // 256)])
-    scatter = max(1.4826 * float(np.median(np.abs(groups.middle))), noise, 1e-12)
+    groups, usual, noise = _two_groups(smooth)
+    scatter = max(1.4826 * median(np.abs(groups.middle)), noise, 1e-12)
     if scatter < 3 * noise:  # no line offsets: nothing to remove, and no scar is taken for one
         return np.full(groups.middle.size, usual)
     odds = _by_form(groups) - (groups.below**2 - groups.above**2) / (2 * scatter**2)
@@ -80,20 +81,16 @@ def _by_form(groups: _Groups) -> NDArray[np.float64]:
 
 def _two_groups(smooth: Map) -> tuple[_Groups, float, float]:
     """Split the differences between neighboring lines at the middle of their range; usual step, standard error."""
-    unsorted = np.diff(smooth, axis=0)
-    steps = np.sort(unsorted, axis=1).astype(np.float64)
+    from afmend.artifacts.noise_kernels import line_differences, split_lines
+
+    steps = line_differences(smooth, max(1, smooth.shape[1] // 256))
     count = steps.shape[1]
-    middle = 0.5 * (steps[:, (count - 1) // 2] + steps[:, count // 2])
-    usual = float(np.median(middle))
-    spread = 0.7413 * float(np.median(steps[:, count - 1 - count // 4] - steps[:, count // 4]))
-    edge = count // 32
-    cut = 0.5 * (steps[:, edge] + steps[:, count - 1 - edge])
-    lower = np.sum(steps < cut[:, None], axis=1)
-    low_ends = unsorted[:, [0, -1]] < cut[:, None]
-    pieces = np.sum(low_ends, axis=1) - 1.0  # both ends of the line in the lower group: one piece more than the upper
-    index = np.arange(steps.shape[0])
-    below = steps[index, np.maximum(lower - 1, 0) // 2]
-    above = steps[index, np.minimum((lower + count) // 2, count - 1)]
+    ends = steps[:, [0, -1]]
+    steps.sort(axis=1)
+    middle, quartiles, below, above, lower, low_ends = split_lines(steps, ends)
+    usual = median(middle)
+    spread = 0.7413 * median(quartiles)
+    pieces = low_ends - 1.0  # both ends of the line in the lower group: one piece more than the upper
     split = (above - below > 4 * spread) & (lower > 0) & (lower < count)
     share = np.clip(lower / count, 1e-3, 1 - 1e-3)
     # Neighbors along a line share the running median: about a sixth of them are independent.
@@ -150,20 +147,6 @@ def regular(places: list[int], *, least: int = FEWEST_PLACES) -> bool:
     return bool(np.mean(np.abs(gaps - middle) <= np.maximum(1.0, 0.15 * middle)) > 0.7)
 
 
-def band_scores(ground: Map, width: int) -> Map:
-    """Score every pixel: how far the best band of 1 to ``width`` lines through it stands above its surroundings.
-
-    The first line of a band is compared with the line above it, continued along the slope of the three lines
-    before; the last line with the line below it in the same way; lines between with the chord. The lowest of
-    these counts. A slope lowers the bar on one side only as far as the other side confirms it. So neither slopes,
-    nor rounded tops, nor hollows score, only what rises within one line on both sides.
-    The first and the last line of the image score nothing: with one neighbor, a scar looks like a step.
-    """
-    from afmend.artifacts.scar_kernels import band_scores as scores
-
-    return np.asarray(scores(ground, width), dtype=np.float32)
-
-
 def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     """Estimate the noise around each pixel: the scaled median absolute bend between lines, by tiles, interpolated.
 
@@ -173,14 +156,14 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
     """
     import cv2
 
-    from afmend.artifacts.guard_kernels import tile_noise
+    from afmend.artifacts.noise_kernels import tile_noise
     from afmend.compiled import side_by_side
 
     every = max(1, min(4, ground.shape[1] // 64))
     tall, wide = (max(1, round(n / tile)) for n in ground.shape)
     lines, columns = max(ground.shape[0] - 2, 0), -(-ground.shape[1] // every)
-    row_edges = np.linspace(0, lines, tall + 1).round().astype(np.int64)
-    col_edges = np.linspace(0, columns, wide + 1).round().astype(np.int64)
+    row_edges = np.rint(np.arange(tall + 1) * (lines / tall)).astype(np.int64)
+    col_edges = np.rint(np.arange(wide + 1) * (columns / wide)).astype(np.int64)
     # Below the median: up to 60 % may be rims of features.
     tiles: Map = np.full((tall, wide), np.nan, dtype=np.float32)
     side_by_side(
@@ -192,9 +175,9 @@ def local_noise(ground: Map, usable: Mask, *, tile: int = 32) -> Map:
         part = np.s_[row_edges[i] : row_edges[i + 1] + 2, col_edges[j] * every : col_edges[j + 1] * every : every]
         tiles[i, j] = _mean_bend(ground[part], usable[part])
     known_tiles = tiles[~np.isnan(tiles)]
-    typical = float(np.median(known_tiles)) if known_tiles.size else 0.0
-    tiles = np.maximum(np.nan_to_num(tiles, nan=typical), np.float32(0.5 * typical))
-    calm = cv2.medianBlur(np.pad(tiles, 1, mode="edge"), 3)[1:-1, 1:-1] if min(tall, wide) > 2 else tiles
+    typical = float(np.float32(median(known_tiles.astype(np.float64)))) if known_tiles.size else 0.0
+    tiles = np.maximum(np.where(np.isnan(tiles), np.float32(typical), tiles), np.float32(0.5 * typical))
+    calm = cv2.medianBlur(tiles, 3) if min(tall, wide) > 2 else tiles
     size = (ground.shape[1], ground.shape[0])
     return np.asarray(cv2.resize(calm, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 

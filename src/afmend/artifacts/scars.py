@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.components import components_of, find_components
-from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs, run_sums, runs_above
-from afmend.artifacts.scar_guards import Scored, continuing, crowded, repeating, seen_both_ways, staircases
+from afmend.artifacts.runs import Runs, find_runs, paint_runs
+from afmend.artifacts.scar_guards import repeating, seen_both_ways
 from afmend.artifacts.scar_score import Map, filled_from_lines, line_steps, local_noise, smooth_along_lines
+from afmend.leveling.features import median
 from afmend.pipeline import Field, Found, Knob, Params, step
 from afmend.scan.arrays import Mask
+
+if TYPE_CHECKING:
+    from afmend.artifacts.band_kernels import Rule
 
 ROUNDS = 4
 """How often the detector looks again beside stronger scars."""
@@ -22,8 +26,8 @@ DECOY_SHARE, DECOY_QUANTILE, DECOY_MARGIN = 0.2, 0.95, 2.0
 """From which share of the marks on, "scars" across the lines count, which of them a mark must beat, and how clearly."""
 OVERLAP_SHARPNESS = 0.7
 """Scars that lie on each other are wide like features, so they must be sharper."""
-SHORT, LONG = 10, 40
-"""A run of SHORT pixels needs the full height, one of LONG or more pixels needs less (noise averages out)."""
+LONG = 40
+"""A scar of so many pixels may touch another one along its line."""
 
 
 class Scars(Params):
@@ -71,7 +75,7 @@ def scars(field: Field, params: Scars) -> Found:
     Not for scans with features thinner than ``max_width`` lines that lie exactly along the fast axis: turn the
     scan by some degrees, or draw them as an exclusion.
     """
-    from afmend.artifacts.scar_kernels import take_strongest
+    from afmend.artifacts.scar_kernels import fill_taken, take_strongest
 
     rows, cols = field.shape
     usable = field.usable
@@ -80,21 +84,19 @@ def scars(field: Field, params: Scars) -> Found:
         return Found(np.zeros(field.shape, dtype=np.bool_), "scar", facts={"scars": 0})
     width = min(params.max_width, rows - 2)
     offsets, ground = _without_offsets(quiet, width)
-    seen = ground
+    seen = ground.copy() if field.opposite is not None else ground
     noise = local_noise(ground, usable)
-    found = np.zeros(field.shape, dtype=np.bool_)
-    proof = np.zeros(field.shape, dtype=np.float32)
+    found, taken = np.zeros(field.shape, dtype=np.bool_), np.zeros(field.shape, dtype=np.bool_)
+    room, proof = np.zeros(field.shape, dtype=np.float32), np.empty(field.shape, dtype=np.float32)
+    allowed = usable.copy()
     for _ in range(ROUNDS):
-        marks, evidence = _both_polarities(ground, noise, usable & ~found, params, width)
+        marks = _search(ground, noise, allowed, params, width)
         # What stands beside a stronger scar may be its echo: mend the strongest ones and look again.
-        if take_strongest(marks, evidence, width + 4, found, proof) == 0:
+        if take_strongest(*marks, width + 4, room, taken, found, proof, allowed) == 0:
             break
-        ground = filled_from_lines(ground, marks)
-    found &= ~_no_better_than_across(found, proof, quiet - offsets, usable, params)
-    if _may_touch(found, ground, noise, usable & ~found, params):
-        strict = params.model_copy(update={"sharpness": max(params.sharpness, OVERLAP_SHARPNESS)})
-        wide, _ = _both_polarities(ground, noise, usable & ~found, strict, min(2 * width, rows - 2))
-        found |= _touching(wide, found)
+        fill_taken(ground, marks.runs, taken)
+    found &= ~_no_better_than_across(found, proof, (quiet, offsets), usable, params)
+    found |= _touching(found, ground, noise, usable & ~found, params)
     spared = 0
     if field.opposite is not None and found.any():
         other = _normalized(Field(field.opposite, field.opposite_excluded))
@@ -104,25 +106,34 @@ def scars(field: Field, params: Scars) -> Found:
     return Found(found, "scar", facts={"scars": _count(found), "spared_by_opposite": spared})
 
 
-def _no_better_than_across(found: Mask, proof: Map, level: Map, usable: Mask, params: Scars) -> Mask:
+def _no_better_than_across(found: Mask, proof: Map, level: tuple[Map, Map], usable: Mask, params: Scars) -> Mask:
     """Find the marks whose evidence is below that of most "scars" of the image turned by a quarter.
 
     If those are few beside the marks, the structure of the sample does not look like scars, and all marks stand.
+    ``level`` are heights and offsets of the lines.
     """
+    from afmend.artifacts.scar_kernels import turned
+
     rows, cols = found.shape
     if not found.any() or cols < 3 or rows < params.min_length:
         return np.zeros_like(found)
     width = min(params.max_width, cols - 2)
-    part = tuple(
-        slice((n - min(n, most)) // 2, (n + min(n, most)) // 2)
-        for n, most in zip((rows, cols), DECOY_SIDES, strict=True)
-    )
-    if 2 * np.count_nonzero(usable[part]) < usable[part].size:  # too little was measured there
-        part = (slice(None), slice(None))
-    _, ground = _without_offsets(np.ascontiguousarray(level[part].T), width)
-    allowed = np.ascontiguousarray(usable[part].T)
-    mask, evidence = _both_polarities(ground, local_noise(ground, allowed), allowed, params, width)
-    if np.count_nonzero(mask) / mask.size < DECOY_SHARE * np.count_nonzero(found) / found.size:
+    middle = [
+        ((n - min(n, most)) // 2, (n + min(n, most)) // 2) for n, most in zip((rows, cols), DECOY_SIDES, strict=True)
+    ]
+    allowed = usable[slice(*middle[0]), slice(*middle[1])]
+    if 2 * np.count_nonzero(allowed) < allowed.size:  # too little was measured there
+        middle, allowed = [(0, rows), (0, cols)], usable
+    allowed = np.ones(allowed.shape[::-1], dtype=np.bool_) if allowed.all() else np.ascontiguousarray(allowed.T)
+    _, ground = _without_offsets(turned(*level, *middle), width)
+    noise = local_noise(ground, allowed)
+    few = DECOY_SHARE * np.count_nonzero(found) / found.size
+    candidates, scores = _candidates(ground, noise, allowed, params, width)
+    if np.sum(candidates[:, 3] - candidates[:, 2]) / ground.size < few:
+        return np.zeros_like(found)
+    marks = _judged(candidates, scores, ground, allowed, params, width)
+    mask, evidence = marks.paint(ground.shape)
+    if np.count_nonzero(mask) / mask.size < few:
         return np.zeros_like(found)
     parts = find_components(found, diagonal=False)
     best = np.zeros(parts.area.size, dtype=np.float32)
@@ -137,63 +148,94 @@ def _without_offsets(quiet: Map, width: int) -> tuple[Map, Map]:
     return offsets, np.subtract(smooth, offsets, out=smooth)
 
 
-def _may_touch(found: Mask, ground: Map, noise: Map, usable: Mask, params: Scars) -> bool:
-    """Whether anything like a scar begins where a long one ends; `_touching` looks closer, at the whole image."""
-    from afmend.artifacts.scar_kernels import any_goes_on
-
-    runs = find_runs(found)
-    long = runs.keep(runs.length >= LONG)
-    width = min(2 * params.max_width, found.shape[0] - 2)
-    return bool(any_goes_on(ground, noise, usable, width, *long, params.min_length, 0.4 * params.hard))
-
-
-def _touching(wide: Mask, found: Mask) -> Mask:
-    """Keep what continues a long scar along its line: where scars lie on each other they are wider than one."""
+def _touching(found: Mask, ground: Map, noise: Map, usable: Mask, params: Scars) -> Mask:
+    """Find what continues a long scar along its line: where scars lie on each other they are wider than one."""
     import cv2
 
+    from afmend.artifacts.band_kernels import any_begins, any_goes_on
+
+    strict = params.model_copy(update={"sharpness": max(params.sharpness, OVERLAP_SHARPNESS)})
+    width = min(2 * params.max_width, found.shape[0] - 2)
     runs = find_runs(found)
-    long = paint_runs(runs.keep(runs.length >= LONG), found.shape)
-    near = cv2.dilate(long.view(np.uint8), np.ones((1, 5), dtype=np.uint8)).astype(np.bool_)
+    long = np.array(runs.keep(runs.length >= LONG))
+    around = (ground, noise, usable, width, long)
+    if not (any_goes_on(*around, params.min_length, 0.4 * params.hard) and any_begins(*around, _rule(strict))):
+        return np.zeros_like(found)
+    wide, _ = _search(ground, noise, usable, strict, width).paint(ground.shape)
+    near = cv2.dilate(paint_runs(Runs(*long), found.shape).view(np.uint8), np.ones((1, 5), dtype=np.uint8))
     parts = find_components(wide)
     touched = np.zeros(parts.area.size, dtype=np.bool_)
-    touched[parts.labels[near & wide]] = True
+    touched[parts.labels[near.view(np.bool_) & wide]] = True
     return parts.paint(touched)
 
 
-def _both_polarities(ground: Map, noise: Map, usable: Mask, params: Scars, width: int) -> tuple[Mask, Map]:
-    """Mark scars; also tell the evidence (mean score times root of the length) of the scar of each marked pixel."""
-    from afmend.artifacts import run_kernels as kernels
-    from afmend.compiled import side_by_side
+class _Marks(NamedTuple):
+    """Scars: runs as (row, start, stop) of each, (3, runs), and their evidence, see `guard_kernels.evidence`."""
 
-    signs = {"both": (1, -1), "positive": (1,), "negative": (-1,)}[params.polarity]
-    found: dict[int, tuple[Runs, NDArray[np.float32]]] = {}
+    runs: NDArray[np.int64]
+    evidence: NDArray[np.float32]
 
-    def work(part: int, parts: int) -> None:
-        for sign in signs[part::parts]:
-            scored = Scored(ground, noise, width, sign)
-            runs = _one_polarity(scored, usable, params)
-            found[sign] = (runs, _evidence(runs, scored))
+    def paint(self, shape: tuple[int, ...]) -> tuple[Mask, Map]:
+        """Return a mask of the scars and a map of their evidence."""
+        from afmend.artifacts import run_kernels as kernels
 
-    side_by_side(work)
+        mask, evidence = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.float32)
+        row, start, stop = self.runs
+        kernels.paint(mask, row, start, stop, np.ones(self.evidence.size, dtype=np.bool_))
+        kernels.paint(evidence, row, start, stop, self.evidence)
+        return mask, evidence
+
+
+def _rule(params: Scars) -> Rule:
+    return (params.hard, np.float32(params.soft), params.min_length, np.float32(params.sharpness))
+
+
+def _search(ground: Map, noise: Map, allowed: Mask, params: Scars, width: int) -> _Marks:
+    """Find the scars of up to ``width`` lines on both sides of the surface, or on the one that is asked for."""
+    candidates, scores = _candidates(ground, noise, allowed, params, width)
+    return _judged(candidates, scores, ground, allowed, params, width)
+
+
+def _candidates(
+    ground: Map, noise: Map, allowed: Mask, params: Scars, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """See `band_kernels.candidates`; also return the scores of each side."""
+    from afmend.artifacts.band_kernels import candidates
+    from afmend.compiled import by_halves
+
+    scores = np.empty((2, *ground.shape), dtype=np.float32)
+    rule = _rule(params)
+    (both,) = by_halves(
+        lambda first, stop: (candidates(ground, noise, allowed, width, rule, first, stop, scores),), ground.shape[0]
+    )
+    return both, scores
+
+
+def _judged(
+    both: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    ground: Map,
+    allowed: Mask,
+    params: Scars,
+    width: int,
+) -> _Marks:
+    """Keep the candidates that no guard takes for structure of the sample."""
+    from afmend.artifacts import guard_kernels as guards
+
     mask = np.zeros(ground.shape, dtype=np.bool_)
-    evidence = np.zeros(ground.shape, dtype=np.float32)
-    for sign in signs:
-        runs, proof = found[sign]
-        kernels.paint(mask, *runs, np.ones(runs.row.size, dtype=np.bool_))
-        kernels.paint(evidence, *runs, proof)
-    return mask, evidence
-
-
-def _evidence(runs: Runs, scored: Scored) -> NDArray[np.float32]:
-    """Evidence for each run."""
-    if runs.row.size == 0:
-        return np.zeros(0, dtype=np.float32)
-    # The lines of a scar share the evidence of the best of them, or it would be mended line by line.
-    label = components_of(runs, diagonal=False)
-    evidence = run_sums(scored.scores, runs) / np.sqrt(runs.length)
-    best = np.zeros(runs.row.size + 1)
-    np.maximum.at(best, label, evidence)
-    return np.where(evidence > 0.6 * best[label], best[label], evidence).astype(np.float32)
+    found = [_Marks(np.zeros((3, 0), dtype=np.int64), np.zeros(0, dtype=np.float32))]
+    for side in {"both": (0, 1), "positive": (0,), "negative": (1,)}[params.polarity]:
+        runs = guards.of_side(both, side)
+        runs = guards.not_connected(runs, mask, ground, scores[side], np.float32(1 - 2 * side), width)
+        guards.mark(mask, runs, True)
+        if areas := repeating(Runs(*runs), mask):
+            for area in areas:
+                mask[area] = False
+            runs = np.array(find_runs(mask))
+        parts = guards.not_crowded(runs, mask, allowed)
+        guards.mark(mask, runs, False)
+        found.append(_Marks(parts, guards.evidence(parts, scores[side])))
+    return _Marks(*(np.concatenate(arrays, axis=-1) for arrays in zip(*found, strict=True)))
 
 
 def _normalized(field: Field) -> Map | None:
@@ -201,9 +243,9 @@ def _normalized(field: Field) -> Map | None:
     from afmend.artifacts.scar_kernels import scaled
 
     heights = field.heights
-    sample = heights[:: max(1, heights.shape[0] // 128), :: max(1, heights.shape[1] // 128)]
-    center = float(np.median(sample))
-    spread = float(np.median(np.abs(sample - center)))
+    sample = heights[:: max(1, heights.shape[0] // 128), :: max(1, heights.shape[1] // 128)].ravel()
+    center = median(sample)
+    spread = median(np.abs(sample - center))
     if not spread:
         spread = float(heights.max()) - float(heights.min())
         if not spread:
@@ -212,32 +254,5 @@ def _normalized(field: Field) -> Map | None:
     return filled_from_lines(quiet, field.excluded) if field.excluded.any() else quiet
 
 
-def _one_polarity(scored: Scored, usable: Mask, params: Scars) -> Runs:
-    from afmend.artifacts.guard_kernels import sharp
-    from afmend.artifacts.run_kernels import strong_runs
-
-    scores, noise = scored.scores, scored.noise
-    runs = runs_above(scores, noise, usable, params.soft)
-    runs = bridge(Runs(*strong_runs(scores, noise, *runs, params.hard, SHORT, LONG)), 3)
-    runs = runs.keep(runs.length >= params.min_length)
-    runs = runs.keep(sharp(scored.ground, scores, *runs, scored.width, params.sharpness))
-    runs = runs.keep(~continuing(paint_runs(runs, scores.shape), runs, scored))
-    runs = runs.keep(~staircases(runs, scored.width))
-    if runs.row.size == 0:
-        return runs
-    mask = paint_runs(runs, scores.shape)
-    for area in repeating(runs, mask):
-        mask[area] = False
-    runs = find_runs(mask)
-    runs = runs.keep(~crowded(mask, runs))
-    if (run_sums(usable, runs) == runs.length).all():
-        return runs
-    return find_runs(paint_runs(runs, scores.shape) & usable)
-
-
 def _count(mask: Mask) -> int:
-    import cv2
-
-    if not mask.any():
-        return 0
-    return int(cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)[0]) - 1
+    return int(components_of(find_runs(mask), diagonal=False).max(initial=0))

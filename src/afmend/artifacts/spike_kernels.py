@@ -13,6 +13,41 @@ SIDE = 2 * REACH + 1
 """The check looks at windows of SIDE x SIDE pixels."""
 
 
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def centered(heights: Heights, middle: float, out: NDArray[np.float32]) -> float:
+    """Write heights from ``middle`` in single precision; return the largest size of any height."""
+    rows, cols = heights.shape
+    tallest = np.zeros(cols)
+    for i in range(rows):
+        for j in range(cols):
+            out[i, j] = heights[i, j] - middle
+        for j in range(cols):
+            tallest[j] = max(tallest[j], abs(heights[i, j]))
+    return float(np.max(tallest))
+
+
+@njit(cache=True, nogil=True)
+def beyond(away: NDArray[np.float32], low: np.float32, high: np.float32) -> NDArray[np.int64]:
+    """Return row and column of the numbers below ``low`` or above ``high``, in reading order: (2, count)."""
+    rows, cols = away.shape
+    marks = np.zeros(cols + -cols % 8, np.bool_)
+    words = marks.view(np.uint64)
+    found, count = np.empty((2, cols), np.int64), 0
+    for i in range(rows):
+        for j in range(cols):
+            marks[j] = (away[i, j] < low) | (away[i, j] > high)
+        for word in range(words.size):
+            if words[word] == 0:
+                continue
+            for j in range(8 * word, 8 * word + 8):
+                if marks[j]:
+                    if count == found.shape[1]:
+                        found = np.concatenate((found, np.empty_like(found)), axis=1)
+                    found[0, count], found[1, count] = i, j
+                    count += 1
+    return found[:, :count].copy()
+
+
 @njit(cache=True)
 def stands_alone(
     heights: Heights, row: NDArray[np.intp], col: NDArray[np.intp], excluded: Mask, rule: tuple[float, float, int]
@@ -104,16 +139,24 @@ def lonely(row: NDArray[np.intp], col: NDArray[np.intp], rows: int, cols: int, m
 
 
 @njit(cache=True)
-def window_medians(heights: Heights, row: NDArray[np.intp], col: NDArray[np.intp], win: int) -> NDArray[np.float64]:
-    """Median of the window around some pixels; the image is continued by its edge pixels."""
+def window_medians(
+    heights: Heights, excluded: Mask, row: NDArray[np.intp], col: NDArray[np.intp], win: int
+) -> NDArray[np.float64]:
+    """Median of the usable pixels in the window around some pixels; itself where less than half are usable.
+
+    The image is continued by its edge pixels.
+    """
     rows, cols = heights.shape
     half = win // 2
     values = np.empty(win * win)
     medians = np.empty(row.size)
     for n in range(row.size):
+        count = 0
         for a in range(win):
             i = min(max(row[n] + a - half, 0), rows - 1)
             for b in range(win):
-                values[a * win + b] = heights[i, min(max(col[n] + b - half, 0), cols - 1)]
-        medians[n] = np.median(values)
+                j = min(max(col[n] + b - half, 0), cols - 1)
+                values[count] = heights[i, j]
+                count += not excluded[i, j]
+        medians[n] = np.median(values[:count]) if count > win * win // 2 else heights[row[n], col[n]]
     return medians

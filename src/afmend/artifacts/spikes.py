@@ -86,16 +86,16 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
 
     Candidates come from a single-precision median; each is checked in double precision.
     """
-    away = _from_window_median(heights, params.win)
-    tallest = max(abs(float(heights.max())), abs(float(heights.min())))
+    from afmend.artifacts.spike_kernels import beyond, window_medians
+
+    away, tallest = _from_window_median(heights, params.win)
     sigma = max(_spread(away), _fast_noise(heights), ROUNDING * tallest)
-    if params.polarity == "both":
-        limit = 0.999 * params.lam * sigma
-        candidates = (away > limit) | (away < -limit)
-    else:
-        sign = 1 if params.polarity == "positive" else -1
-        candidates = sign * away > 0.999 * params.lam * sigma
-    row, col = np.divmod(np.flatnonzero(candidates), heights.shape[1])
+    limit = np.float32(0.999 * params.lam * sigma)
+    never = np.float32(np.inf)
+    low, high = -limit, limit
+    if params.polarity != "both":
+        low, high = (-never, limit) if params.polarity == "positive" else (-limit, never)
+    row, col = beyond(away, low, high)
     if excluded.any():
         kept = ~excluded[row, col]
         row, col = row[kept], col[kept]
@@ -104,7 +104,7 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
 
         alone = lonely(row, col, heights.shape[0], heights.shape[1], params.max_px)
         row, col = row[alone], col[alone]
-    median = _exact_medians(heights, excluded, row, col, params.win)
+    median = window_medians(heights, excluded, row, col, params.win)
     distance = heights[row, col] - median
     if params.polarity != "both":
         distance = distance if params.polarity == "positive" else -distance
@@ -116,18 +116,20 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
     return SpikePixels(row[sure], col[sure], median[sure], sigma)
 
 
-def _from_window_median(heights: Heights, win: int) -> NDArray[np.float32]:
-    """Heights minus the median of their window; the image is continued by its edge pixels."""
+def _from_window_median(heights: Heights, win: int) -> tuple[NDArray[np.float32], float]:
+    """Heights minus the median of their window, which is continued by edge pixels; also the largest size of any."""
+    from afmend.artifacts.spike_kernels import centered
+
     sample = heights[:: max(1, heights.shape[0] // 64), :: max(1, heights.shape[1] // 64)]
     small = np.empty(heights.shape, dtype=np.float32)
-    np.subtract(heights, _middle(sample.ravel()), out=small, casting="same_kind")
+    tallest = float(centered(heights, _middle(sample.ravel()), small))
     if win <= 5:
         import cv2
 
-        return np.asarray(cv2.subtract(small, cv2.medianBlur(small, win), dst=small), dtype=np.float32)
+        return np.asarray(cv2.subtract(small, cv2.medianBlur(small, win), dst=small), dtype=np.float32), tallest
     from scipy.ndimage import median_filter
 
-    return np.asarray(small - median_filter(small, size=win, mode="nearest"), dtype=np.float32)
+    return np.asarray(small - median_filter(small, size=win, mode="nearest"), dtype=np.float32), tallest
 
 
 def _spread(away: NDArray[np.float32]) -> float:
@@ -166,26 +168,3 @@ def _fast_noise(heights: Heights) -> float:
         # Quantized heights: half of a quantum; a few odd steps on flat ground say nothing.
         return 0.5 * float(other.min()) if other.size > 0.02 * steps.size else 0.0
     return 1.0484 * middle
-
-
-def _exact_medians(
-    heights: Heights, excluded: Mask, row: NDArray[np.intp], col: NDArray[np.intp], win: int
-) -> NDArray[np.float64]:
-    """Median of the usable pixels in the window around some pixels; itself where less than half are usable."""
-    if row.size == 0:
-        return np.zeros(0)
-    if not excluded.any():
-        from afmend.artifacts.spike_kernels import window_medians
-
-        medians: NDArray[np.float64] = window_medians(heights, row, col, win)
-        return medians
-    reach = np.arange(win) - win // 2
-    rows = (row[:, None, None] + reach[None, :, None]).clip(0, heights.shape[0] - 1)
-    cols = (col[:, None, None] + reach[None, None, :]).clip(0, heights.shape[1] - 1)
-    window = heights[rows, cols].reshape(row.size, -1)
-    unusable = excluded[rows, cols].reshape(row.size, -1)
-    window = np.sort(np.where(unusable, np.inf, window), axis=1)
-    count = window.shape[1] - np.count_nonzero(unusable, axis=1)
-    index = np.arange(row.size)
-    median = 0.5 * (window[index, (count - 1) // 2] + window[index, count // 2])
-    return np.where(count > window.shape[1] // 2, median, heights[row, col])

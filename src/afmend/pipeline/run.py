@@ -237,14 +237,15 @@ def _take(channel: Channel, field: Field, outcome: Outcome) -> tuple[Channel, di
 def _fill(channel: Channel, holes: Mask, outcome: Filled) -> Channel:
     """Take the holes, and nothing but the holes, from what a repair kernel returned."""
     take = holes if outcome.left_open is None else holes & ~outcome.left_open
-    if not take.any():
+    pixels = np.flatnonzero(take)
+    if pixels.size == 0:
         return channel
     values = channel.values.copy()
-    values[take] = outcome.heights[take]
+    values.ravel()[pixels] = outcome.heights.ravel()[pixels]
     sigma: Heights = np.zeros(channel.shape) if channel.uncertainty is None else channel.uncertainty.copy()
     if outcome.sigma is None:
-        sigma[take] = NO_ERROR_BAR
+        sigma.ravel()[pixels] = NO_ERROR_BAR
     else:
         # An invented pixel stays recognisable even where a method claims to be certain.
-        sigma[take] = np.maximum(outcome.sigma[take], np.finfo(np.float64).tiny)
+        sigma.ravel()[pixels] = np.maximum(outcome.sigma.ravel()[pixels], np.finfo(np.float64).tiny)
     return channel.evolve(values=adopted(values), uncertainty=adopted(sigma))

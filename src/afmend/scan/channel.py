@@ -89,9 +89,9 @@ class Channel:
         self.masks.check(self.shape)
         if self.uncertainty is not None:
             sigma = self.uncertainty
-            if sigma.shape != self.shape or not (sigma >= 0).all():
+            if sigma.shape != self.shape or not sigma.min() >= 0:
                 raise BadScanError(f"the uncertainty of channel {self.key} has a wrong shape or is negative")
-            object.__setattr__(self, "uncertainty", frozen(sigma) if sigma.any() else None)
+            object.__setattr__(self, "uncertainty", frozen(sigma) if sigma.max() > 0 else None)
 
     @classmethod
     def from_raw(

@@ -9,7 +9,7 @@ from afmend.artifacts.line_shapes import wild_bands
 from afmend.artifacts.lines import Lines, lines
 from afmend.artifacts.repeats import equality_is_unusual, has_noise
 from afmend.pipeline import Field
-from support import rough
+from support import assert_heights_close, rough
 
 SHAPE = (96, 130)
 
@@ -141,3 +141,46 @@ def test_equal_lines_at_the_same_distance_from_both_sides_are_both_marked() -> N
     z[30] = z[31]
     z[29], z[32] = z[30] + np.arange(130) % 7, z[31] + np.arange(130) % 7
     assert {30, 31} <= set(marked(z))
+
+
+def test_pieces_of_lines_against_numpy():
+    from afmend.artifacts import line_shape_kernels as kernels
+
+    rng = np.random.default_rng(9)
+    z = rng.normal(0, 1, (23, 70))
+    starts, across = np.array([0, 30, 50]), np.arange(20) - 9.5
+    pieces = np.stack([z[:, start : start + 20] for start in starts], axis=1)
+    means, slopes = kernels.offsets_and_slopes(z, starts, across)
+    assert_heights_close(means, pieces.mean(axis=2), atol_nm=1e-12)
+    assert_heights_close(slopes, pieces @ across / np.sum(across**2), atol_nm=1e-12)
+    slope = np.median(slopes, axis=1)
+    rest = pieces - means[:, :, None] - slope[:, None, None] * across
+    assert kernels.tallest(z, starts, across, means, slope) == pytest.approx(np.abs(rest).max(), abs=1e-12)
+    cut = np.empty(rest.shape, np.float32)
+    kernels.cut_out(z, starts, across, means, slope, 0.5, cut)
+    assert_heights_close(cut, 0.5 * rest, atol_nm=1e-6)
+    one, other = np.array([3, 22, 0, 0]), np.array([4, 0, 22, 0])
+    roots = np.mean(np.sqrt(np.abs(cut[one] - cut[other])), axis=2)
+    assert_heights_close(kernels.mean_roots(cut, one, other), roots, atol_nm=1e-6)
+
+
+def test_a_quick_look_for_repeats_sees_every_one_of_its_pixels():
+    from afmend.artifacts.line_shape_kernels import any_repeats, smallest_step
+
+    rng = np.random.default_rng(4)
+    z, excluded = rng.normal(0, 1, (11, 30)), np.zeros((11, 30), bool)
+    assert not any_repeats(z, excluded, 4)
+    for lost in (False, True):
+        copied, constant, gone = z.copy(), z.copy(), excluded.copy()
+        copied[10, ::4] = copied[9, ::4]
+        constant[10, ::4] = 3.0
+        assert any_repeats(copied, gone, 4)
+        assert any_repeats(constant, gone, 4)
+        copied[9, 28] = constant[10, 28] = 9.0
+        gone[10, 28] = lost  # a pixel that tells nothing
+        assert any_repeats(copied, gone, 4) == lost
+        assert any_repeats(constant, gone, 4) == lost
+    steps = np.round(z * 8) / 8
+    sizes = np.abs(np.diff(steps[::3], axis=1))
+    assert smallest_step(steps, 3) == sizes[sizes > 0].min()
+    assert smallest_step(np.ones((4, 7)), 1) == 0.0

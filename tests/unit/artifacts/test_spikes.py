@@ -94,3 +94,36 @@ def test_what_the_other_direction_shows_is_a_feature():
     assert found.facts["spared_by_opposite"] == 1
     assert spikes(Field(z, opposite=other), Spikes(max_px=0)).mask[40, 50]
     assert spikes(Field(ground(), opposite=other), Spikes()).mask.sum() == 0
+
+
+def test_single_precision_heights_their_size_and_what_is_far_out():
+    from afmend.artifacts.spike_kernels import beyond, centered
+
+    z = ground(shape=(31, 45))
+    z[30, 44] = -9.0
+    small = np.empty(z.shape, np.float32)
+    assert centered(z, 0.25, small) == 9.0
+    assert (small == (z - 0.25).astype(np.float32)).all()
+    for low, high in ((-1, 0.5), (-np.inf, 0.0), (-np.inf, np.inf), (-2, np.inf)):
+        expected = np.nonzero((small < low) | (small > high))
+        assert np.array_equal(beyond(small, np.float32(low), np.float32(high)), np.array(expected))
+    assert beyond(small[:1, :1].copy(), np.float32(9), np.float32(9)).tolist() == [[0], [0]]
+
+
+@pytest.mark.parametrize("win", [3, 5])
+def test_medians_of_the_usable_pixels_of_a_window(win):
+    from afmend.artifacts.spike_kernels import window_medians
+
+    z = ground(shape=(13, 17))
+    excluded = np.random.default_rng(1).random(z.shape) < 0.45
+    row, col = np.nonzero(np.ones(z.shape))
+    around = np.pad(z, win // 2, mode="edge")
+    unusable = np.pad(excluded, win // 2, mode="edge")
+    expected = z.copy()
+    for i, j in zip(row, col, strict=True):
+        values = around[i : i + win, j : j + win][~unusable[i : i + win, j : j + win]]
+        if values.size > win * win // 2:
+            expected[i, j] = np.median(values)
+    assert (expected == z).any()
+    found = window_medians(z, excluded, row, col, win).reshape(z.shape)
+    assert np.max(np.abs(found - expected)) <= 1e-12
