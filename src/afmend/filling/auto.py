@@ -160,7 +160,7 @@ def _mean_alone(field: Field, holes: Holes, variogram: Variogram, neighbors: int
     slow_px = field.pixel_nm[0] / field.pixel_nm[1]
     texture = Texture.of(holes, variogram, slow_px, round(_FEWER * neighbors), directed=False)
     rows, cols = np.nonzero(holes.wanted)
-    mean = texture.predict(holes.heights, holes.known, rows, cols, (0,)).mean[0]
+    mean = texture.mean(holes.heights, holes.known, rows, cols)
     heights = holes.heights.copy()
     heights[rows, cols] = np.minimum(mean, upper_bounds(field, rows, cols))
     return Filled(heights, None, holes.left_open, {**_UNTRIED, "noise_variance": variogram.nugget})

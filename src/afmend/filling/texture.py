@@ -131,12 +131,7 @@ class Texture:
         if DIRECTED in taking_part:
             tensors = directions(tiles.boxes, heights, known, self.slow_px)
             which[taking_part.index(DIRECTED)] += _nearest_direction(tensors)
-        _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-        # A pattern that many tiles share is factored once: it can afford more neighbors.
-        quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
-        busiest = np.argsort(-counts, kind="stable")
-        order = np.lexsort((which[-1], np.argsort(busiest)[inverse]))
-        groups = np.concatenate([[0], np.cumsum(counts[busiest])])
+        order, groups, quotas = self._patterns(hashes, which[-1])
         found, fit = np.empty((2, len(which), rows.size)), np.empty((2, len(which), hashes.size))
         side_by_side(
             lambda part, parts: solve(
@@ -148,6 +143,36 @@ class Texture:
         out[:, :, tiles.place] = np.concatenate([found, np.repeat(fit, np.diff(tiles.starts), axis=2)])
         out[0] += base
         return Guesses(out[0], np.maximum(out[1], 0.0), out[2], out[3])
+
+    def mean(self, heights: Heights, known: Mask, rows: Longs, cols: Longs) -> Vector:
+        """Mean alone, by the image's own covariance: that of ``predict`` but for rounding, in half the time."""
+        from afmend.compiled import side_by_side
+        from afmend.filling.mean_kernels import solve_means
+        from afmend.filling.texture_kernels import hash_tiles
+
+        tiles = Tiles.of(known, rows, cols, self.farthest_px)
+        base = first_good(heights, known)
+        hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
+        order, groups, quotas = self._patterns(hashes, np.zeros(hashes.size, dtype=np.int64))
+        found = np.empty(rows.size)
+        side_by_side(
+            lambda part, parts: solve_means(
+                part, parts, order, groups, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base, known,
+                self.tables[0], self.nugget, self.slow_px, quotas, found,
+            )
+        )  # fmt: skip
+        out = np.empty(rows.size)
+        out[tiles.place] = found + base
+        return out
+
+    def _patterns(self, hashes: NDArray[np.uint64], last: Longs) -> tuple[Longs, Longs, Longs]:
+        """Sort tiles by pattern, busiest first, then by ``last``; where each pattern starts; neighbors of each tile."""
+        _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+        # A pattern that many tiles share is factored once: it can afford more neighbors.
+        quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
+        busiest = np.argsort(-counts, kind="stable")
+        order = np.lexsort((last, np.argsort(busiest)[inverse]))
+        return order, np.concatenate([[0], np.cumsum(counts[busiest])]), quotas
 
 
 def _stretched(variogram: Variogram, slow_px: float, reach: int, angle: float) -> Vector:
