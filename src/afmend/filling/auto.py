@@ -157,13 +157,14 @@ def _small(field: Field, params: Auto) -> Filled:
 
 def _mean_alone(field: Field, holes: Holes, variogram: Variogram, neighbors: int) -> Filled:
     """Fill by the image's own covariance, without trials and error bars."""
+    from afmend.filling.place_kernels import places
+
     slow_px = field.pixel_nm[0] / field.pixel_nm[1]
     texture = Texture.of(holes, variogram, slow_px, round(_FEWER * neighbors), directed=False)
-    rows, cols = np.nonzero(holes.wanted)
-    mean = texture.mean(holes.heights, holes.known, rows, cols)
-    heights = holes.heights.copy()
-    heights[rows, cols] = np.minimum(mean, upper_bounds(field, rows, cols))
-    return Filled(heights, None, holes.left_open, {**_UNTRIED, "noise_variance": variogram.nugget})
+    rows, cols = places(holes.wanted)
+    mean = texture.mean(holes, rows, cols)
+    holes.heights[rows, cols] = np.minimum(mean, upper_bounds(field, rows, cols))  # a copy already
+    return Filled(holes.heights, None, holes.left_open, {**_UNTRIED, "noise_variance": variogram.nugget})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

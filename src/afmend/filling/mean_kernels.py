@@ -21,7 +21,7 @@ Steps: TypeAlias = NDArray[np.uint64]
 
 
 @njit(cache=True, nogil=True)
-def solve_means(
+def solve_means(  # noqa: C901 (compiled)
     part: int,
     parts: int,
     order: Longs,

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.filling.holes import Holes, distance_to_data, first_good
-from afmend.filling.lines import interpolate
 from afmend.filling.variogram import Variogram
-from afmend.leveling.moments import surface_coefficients, without_surface
+from afmend.leveling.moments import positions
 from afmend.scan.arrays import Heights, Mask
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -44,15 +43,21 @@ class Tiles:
     boxes: Longs
 
     @classmethod
-    def of(cls, known: Mask, rows: Longs, cols: Longs, farthest_px: int) -> Tiles:
-        """Cut along a grid that a mirrored image has mirrored; data are looked for up to ``farthest_px`` away."""
+    def of(
+        cls, known: Mask, rows: Longs, cols: Longs, farthest_px: int, distance: NDArray[np.float32] | None = None
+    ) -> Tiles:
+        """Cut along a grid that a mirrored image has mirrored; data are looked for up to ``farthest_px`` away.
+
+        Pixels come in reading order; ``distance``: from each of them to data, if it is known.
+        """
         down, along = (_cuts(size, side) for size, side in zip(known.shape, TILE_PX, strict=True))
         tile = down[rows] * (int(along[-1]) + 1) + along[cols]
-        place = np.lexsort((cols, rows, tile))
+        place = np.argsort(tile, kind="stable")
         rows, cols, tile = rows[place], cols[place], tile[place]
         first = np.flatnonzero(np.r_[True, tile[1:] != tile[:-1]])
         starts = np.r_[first, rows.size].astype(np.int64)
-        reach = np.ceil(np.maximum.reduceat(distance_to_data(known, rows, cols), first)).astype(np.int64)
+        away = distance_to_data(known, rows, cols) if distance is None else distance[place]
+        reach = np.ceil(np.maximum.reduceat(away, first)).astype(np.int64)
         around = np.minimum(reach, farthest_px) + _AROUND_PX
         low = [np.minimum.reduceat(line, first) - around for line in (rows, cols)]
         high = [np.maximum.reduceat(line, first) + around + 1 for line in (rows, cols)]
@@ -144,13 +149,14 @@ class Texture:
         out[0] += base
         return Guesses(out[0], np.maximum(out[1], 0.0), out[2], out[3])
 
-    def mean(self, heights: Heights, known: Mask, rows: Longs, cols: Longs) -> Vector:
-        """Mean alone, by the image's own covariance: that of ``predict`` but for rounding, in half the time."""
+    def mean(self, holes: Holes, rows: Longs, cols: Longs) -> Vector:
+        """Mean of all wanted pixels by the image's own covariance: that of ``predict`` but for rounding, and faster."""
         from afmend.compiled import side_by_side
         from afmend.filling.mean_kernels import solve_means
         from afmend.filling.texture_kernels import hash_tiles
 
-        tiles = Tiles.of(known, rows, cols, self.farthest_px)
+        heights, known = holes.heights, holes.known
+        tiles = Tiles.of(known, rows, cols, self.farthest_px, holes.distance)
         base = first_good(heights, known)
         hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
         order, groups, quotas = self._patterns(hashes, np.zeros(hashes.size, dtype=np.int64))
@@ -202,19 +208,18 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     import scipy.fft
 
     from afmend.compiled import threads
+    from afmend.filling.place_kernels import places
     from afmend.filling.spectrum_kernels import power_above, tapered
 
-    z = interpolate(heights, known, "across_lines", learn=False)[0]
-    plane = np.array([[True, True], [True, False]])
-    z = without_surface(z, surface_coefficients(z, np.ones(z.shape, dtype=np.bool_), plane))
-    down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
+    rows, cols = places(~known)
+    down, along = (np.hanning(size + 2)[1:-1] for size in heights.shape)
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
-    level = float(down**2 @ z @ along**2) / z.size
-    shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
+    y, x = (positions(size) for size in heights.shape)
+    shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in heights.shape)
     padded = np.zeros(shape)
-    tapered(z, level, down, along, padded)
+    tapered(heights, first_good(heights, known), rows, cols, x, y, down, along, padded)
     transform = scipy.fft.rfft2(padded, overwrite_x=True, workers=threads())
-    return power_above(transform, 1.0 / z.size, noise_variance), (shape[0], shape[1])
+    return power_above(transform, 1.0 / heights.size, noise_variance), (shape[0], shape[1])
 
 
 def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:

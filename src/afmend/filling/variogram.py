@@ -93,21 +93,22 @@ def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
     from afmend.filling.hole_kernels import lag_sums
 
     heights, known = np.ascontiguousarray(heights), np.ascontiguousarray(known)
-    reached = [lag for lag in _LAGS if lag < heights.shape[1]]
+    reached = np.array([lag for lag in _LAGS if lag < heights.shape[1]], dtype=np.int64)
     tilt = 0.0
     for lag in reached:
-        count, total, _ = lag_sums(heights, known, lag, 0.0)
+        count, total, _ = lag_sums(heights, known, np.array([lag]), 0.0)[0]
         if count:
             tilt = total / count / lag
             break
     # Sums of squares around the tilt, which is the mean difference: no digits cancel.
-    sums = [(0, 0.0, 0.0)] * len(reached)
+    parted = np.zeros((2, reached.size, 3))
 
     def work(part: int, parts: int) -> None:
-        for number in range(part, len(reached), parts):
-            sums[number] = lag_sums(heights, known, reached[number], tilt * reached[number])
+        lines = slice(len(heights) * part // parts, len(heights) * (part + 1) // parts)
+        parted[part] = lag_sums(heights[lines], known[lines], reached, tilt)
 
     side_by_side(work)
+    sums = parted.sum(axis=0)
     lags: list[float] = []
     gammas: list[float] = []
     for lag, (count, total, squares) in zip(reached, sums, strict=True):
