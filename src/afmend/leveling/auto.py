@@ -12,7 +12,7 @@ from afmend.leveling.features import few_of, measure_ground, median, median_of_g
 from afmend.leveling.line_axis import find_line_axis
 from afmend.leveling.line_search import LineFit, find_lines
 from afmend.leveling.opposite import Apart, offsets_apart
-from afmend.leveling.settling import joined
+from afmend.leveling.settling import Sample, joined
 from afmend.leveling.terraces import facet_polynomial
 from afmend.pipeline import Field, Knob, Leveled, Params, step
 from afmend.scan.arrays import Heights, Mask
@@ -98,17 +98,18 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     rows, cols = field.shape
     z = field.heights - median(few_of(field.heights, skip))
     aspect = rows * field.pixel_nm[0] / (cols * field.pixel_nm[1])
-    axis: str = params.line_axis
+    sample, axis = Sample.of(z, skip), str(params.line_axis)
     if axis == "auto":
         axis = "rows"
         if params.line_model != "none":
-            axis = find_line_axis(z, skip, sigmas=params.feature_sigmas, aspect=aspect)
+            axis = find_line_axis(z, skip, sigmas=params.feature_sigmas, aspect=aspect, sample=sample)
     other = _opposite(field, params)
     if axis == "rows":
-        heights, features, facts = _level(z, skip, other, params, aspect)
+        heights, features, facts = _level(z, skip, sample, other, params, aspect)
     else:
         beside = other and (np.ascontiguousarray(other[0].T), np.ascontiguousarray(other[1].T))
-        turned = _level(np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T), beside, params, 1.0 / aspect)
+        turned_z, turned_skip = np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T)
+        turned = _level(turned_z, turned_skip, Sample.of(turned_z, turned_skip), beside, params, 1.0 / aspect)
         heights, features, facts = np.ascontiguousarray(turned[0].T), np.ascontiguousarray(turned[1].T), turned[2]
     if params.reference == "none":
         heights += float(np.mean(field.heights[~skip])) - float(np.mean(heights[~skip]))
@@ -126,7 +127,7 @@ def _opposite(field: Field, params: Auto) -> Other | None:
 
 
 def _level(
-    z: Heights, skip: Mask, other: Other | None, params: Auto, aspect: float
+    z: Heights, skip: Mask, sample: Sample, other: Other | None, params: Auto, aspect: float
 ) -> tuple[Heights, Mask, dict[str, Any]]:
     """Level heights (changed in place) whose lines are rows; return them, the features and the facts."""
     from afmend.leveling import line_kernels as kernels
@@ -134,7 +135,13 @@ def _level(
     rows, cols = z.shape
     x = background.centered(cols)
     lines = find_lines(
-        z, skip, model=params.line_model, shrink=params.shrink, sigmas=params.feature_sigmas, aspect=aspect
+        z,
+        skip,
+        model=params.line_model,
+        shrink=params.shrink,
+        sigmas=params.feature_sigmas,
+        aspect=aspect,
+        sample=sample,
     )
     apart = Apart.nothing(rows)
     if other is not None and (lines.doubt.sheared or lines.doubt.repeating):

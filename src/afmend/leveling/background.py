@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -14,9 +15,12 @@ Vector = NDArray[np.float64]
 _TILES = 7
 
 
+@lru_cache(maxsize=16)
 def centered(count: int) -> Vector:
-    """Return pixel positions along an axis, from -1 to 1 (0 if there is one pixel)."""
-    return np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
+    """Return pixel positions along an axis, from -1 to 1 (0 if there is one pixel); not to be written to."""
+    places = np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
+    places.flags.writeable = False
+    return places
 
 
 def mirror_edges(count: int, pieces: int) -> NDArray[np.int64]:
@@ -63,12 +67,6 @@ def collect(r: Heights, skip: Mask, degree: int) -> Sums:
         lambda first, stop: kernels.tile_moments(r[first:stop], skip[first:stop], x, edges), r.shape[0]
     )
     return _lift(weights[..., : 2 * degree + 1], heights[..., : degree + 1], squares)
-
-
-def solve_moments(weights: NDArray[np.float64], heights: NDArray[np.float64], degree: int) -> Vector:
-    """Solve for the polynomial of ``degree`` by sums ``[a, b]`` of x**a y**b, and of the same times the heights."""
-    a, b = (np.array(exponents) for exponents in zip(*monomials(degree), strict=True))
-    return _solve(weights[a[:, None] + a, b[:, None] + b], heights[a, b])
 
 
 def _lift(weights: NDArray[np.float64], heights: NDArray[np.float64], squares: NDArray[np.float64]) -> Sums:

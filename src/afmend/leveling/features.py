@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from afmend.scan.arrays import Heights, Mask
 
 _ENOUGH = 20_000
-_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +45,9 @@ def few_of(r: Heights, skip: Mask) -> NDArray[np.float64]:
 
 def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
     """`measure_ground` of the heights as a list."""
-    ordered = np.sort(values)
-    ground = _median_and_mad(ordered)
-    for _ in range(_ROUNDS):
-        before, reach = ground, sigmas * ground.sigma
-        first = np.searchsorted(ordered, before.level - reach, side="left")
-        stop = np.searchsorted(ordered, before.level + reach, side="right")
-        if first >= stop:  # nothing but rounding is left
-            break
-        ground = _median_and_mad(ordered[first:stop])
-        if ground == before:
-            break
-    return ground
-
-
-def _median_and_mad(ordered: NDArray[np.float64]) -> Ground:
     from afmend.leveling import ground_kernels as kernels
 
-    level, away = kernels.median_and_mad(ordered)
-    sigma = 1.4826 * away
-    tiny = 1e-12 * max(level - float(ordered[0]), float(ordered[-1]) - level)
-    return Ground(level, sigma if sigma > tiny else 1.2533 * float(np.mean(np.abs(ordered - level))))
+    return Ground(*kernels.ground_of_ordered(np.sort(values), sigmas))
 
 
 def median(values: NDArray[np.float64]) -> float:

@@ -15,6 +15,8 @@ F = NDArray[np.float64]
 I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
 B = NDArray[np.bool_]
 
+_ROUNDS = 4
+
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
@@ -51,7 +53,7 @@ def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
     return weights, heights, squares
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
 def ground_moments(r: F, skip: B, x: F, y: F, level: float, reach: float) -> tuple[F, F]:
     """Sum x**a y**b (to 4 each) and x**a y**b (r - level) (to 2 each) over the pixels within ``reach`` of ``level``."""
     weights = np.zeros((5, 5))
@@ -110,6 +112,45 @@ def median_and_mad(ordered: F) -> tuple[float, float]:
     if n % 2 == 0:
         away = 0.5 * (away + _nearest(ordered, level, n // 2))
     return level, away
+
+
+@njit(cache=True, nogil=True)
+def _spread_of(ordered: F) -> tuple[float, float]:
+    """Return median and 1.4826 MAD of ordered numbers; where that is rounding, the mean deviation takes its place."""
+    level, away = median_and_mad(ordered)
+    sigma = 1.4826 * away
+    if sigma <= 1e-12 * max(level - ordered[0], ordered[-1] - level):
+        sigma = 1.2533 * np.mean(np.abs(ordered - level))
+    return level, sigma
+
+
+@njit(cache=True, nogil=True)
+def _place(ordered: F, limit: float, beyond: bool) -> int:
+    """Count the ordered numbers below a limit, ``beyond``: those that equal it as well."""
+    low, high = 0, ordered.size
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] < limit or (beyond and ordered[middle] == limit):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True, nogil=True)
+def ground_of_ordered(ordered: F, sigmas: float) -> tuple[float, float]:
+    """Return median and robust standard deviation of what lies within ``sigmas`` of the ground, in turns."""
+    level, sigma = _spread_of(ordered)
+    for _ in range(_ROUNDS):
+        reach = sigmas * sigma
+        first, stop = _place(ordered, level - reach, False), _place(ordered, level + reach, True)
+        if first >= stop:  # nothing but rounding is left
+            break
+        before, wide = level, sigma
+        level, sigma = _spread_of(ordered[first:stop])
+        if level == before and sigma == wide:
+            break
+    return level, sigma
 
 
 @njit(cache=True, nogil=True)

@@ -48,7 +48,9 @@ class LineFit:
     doubt: Doubt = field(default_factory=Doubt)
 
 
-def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: float, aspect: float) -> LineFit:
+def find_lines(
+    z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: float, aspect: float, sample: Sample | None = None
+) -> LineFit:
     """Estimate the lines' offsets (and slopes) and judge how much of them is line noise.
 
     Parameters
@@ -63,13 +65,15 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
         Feature threshold for the background of the anchors.
     aspect : float
         Length of the slow axis over that of the fast axis.
+    sample : Sample or None
+        Of ``z``, if there is one.
     """
     tests = line_model.test_functions(background.centered(z.shape[1]))
     lines = line_model.usable_lines(skip)
-    sample = Sample.of(z, skip)
+    sample = sample or Sample.of(z, skip)
     if model == "none" or tests.shape[0] < 2 or lines.size < 3:
         return _nothing(z, skip, sample, sigmas, 0.0, Doubt())
-    fit = _estimate(z, skip, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
+    fit = _estimate(z, skip, lines, tests, sample, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
     if model != "auto" or not shrink or not fit.coefs.any():
         return fit
     before = settling.settle(sample, np.zeros((z.shape[0], 1)), sigmas)
@@ -86,7 +90,8 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
         ground, _ = settling.apply(z, skip, before, sigmas)
         lines = line_model.usable_lines(~ground)
         if lines.size >= 3:
-            fit = _estimate(z, ~ground, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
+            few = Sample.of(z, ~ground)
+            fit = _estimate(z, ~ground, lines, tests, few, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
             doubt = doubt_of(fit)
     return _nothing(z, skip, sample, sigmas, float(np.std(fit.coefs[:, 0])), doubt) if doubt else fit
 
@@ -102,6 +107,7 @@ def _estimate(
     skip: Mask,
     lines: NDArray[np.int64],
     tests: NDArray[np.float64],
+    sample: Sample,
     *,
     model: str,
     shrink: bool,
@@ -112,7 +118,6 @@ def _estimate(
     from afmend.leveling import line_kernels as kernels
 
     rows, x = z.shape[0], background.centered(z.shape[1])
-    sample = Sample.of(z, skip)
     flat = settling.without_gauge(z, sample, np.zeros((rows, 1)))
     lines, scales = line_model.without_broken(flat, skip, lines)
     path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope", scales=scales)

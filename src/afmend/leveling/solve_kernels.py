@@ -56,7 +56,8 @@ def _eigen(matrix: F, vectors: F) -> None:  # noqa: C901 (compiled)
 
 
 @njit(cache=True, nogil=True)
-def _solve_one(normal: F, right: F, matrix: F, vectors: F, out: F) -> None:
+def solve_one(normal: F, right: F, matrix: F, vectors: F, out: F) -> None:
+    """Solve one system as `solve_all` does; ``matrix`` and ``vectors`` are scratch space."""
     n = right.size
     for a in range(n):
         for b in range(n):
@@ -92,7 +93,7 @@ def solve_all(normal: F, right: F) -> F:
     out = np.empty((count, k))
     matrix, vectors = np.empty((k, k)), np.empty((k, k))
     for i in range(count):
-        _solve_one(normal[i], right[i], matrix, vectors, out[i])
+        solve_one(normal[i], right[i], matrix, vectors, out[i])
     return out
 
 
@@ -164,7 +165,7 @@ def fit_slopes(
         for a in range(k):
             for b in range(a):
                 normal[a, b] = normal[b, a]
-        _solve_one(normal, right, matrix, vectors, move)
+        solve_one(normal, right, matrix, vectors, move)
         for a in range(k):
             fit[a] += move[a]
             for b in range(k):
