@@ -146,7 +146,7 @@ def _level(
     apart = Apart.nothing(rows)
     if other is not None and (lines.doubt.sheared or lines.doubt.repeating):
         apart = offsets_apart(z, other[0], skip | other[1], aspect)
-    kernels.subtract(z, joined(lines.coefs, apart.offset[:, None]), x, z)
+    kernels.take_off(z, joined(lines.coefs, apart.offset[:, None]), x)
     sums = background.collect(z, ~lines.ground, params.max_degree)
     degree = background.choose_degree(sums, params.max_degree)
     fit = background.solve(sums, degree)
@@ -155,7 +155,7 @@ def _level(
         facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit, _TERRACE_GAIN)
         terraces = gain > _TERRACE_GAIN
         fit = facets if terraces else fit
-    kernels.subtract(z, background.per_line(fit, sums.powers, rows), x, z)
+    kernels.take_off(z, background.per_line(fit, sums.powers, rows), x)
     ground = measure_ground(z, skip, params.feature_sigmas)
     features = ground.features(z, skip, params.feature_sigmas)
     if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):

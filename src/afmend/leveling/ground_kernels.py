@@ -154,18 +154,61 @@ def ground_of_ordered(ordered: F, sigmas: float) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
-def above_ground(z: F, skip: B, coefs: F, x: F, reach: float) -> tuple[F, B]:
-    """Subtract a polynomial of degree 3 at most from each line, and tell which usable pixels are within ``reach``."""
-    left = np.empty(z.shape)
-    ground = np.empty(z.shape, np.bool_)
+def _over_line(line: F, coefs: F, x: F, out: F) -> None:
+    """Write a line minus its polynomial, of degree 3 at most."""
     c = np.zeros(4)
+    c[: coefs.size] = coefs
+    c0, c1, c2, c3 = c
+    for j in range(line.size):
+        out[j] = line[j] - (((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0)
+
+
+@njit(cache=True, nogil=True)
+def near_ground(z: F, skip: B, coefs: F, x: F, reach: float) -> B:
+    """Tell which usable pixels are within ``reach`` of 0 when a polynomial is subtracted from each line."""
+    ground = np.empty(z.shape, np.bool_)
+    left = np.empty(z.shape[1])
     for i in range(z.shape[0]):
-        c[: coefs.shape[1]] = coefs[i]
-        c0, c1, c2, c3 = c
+        _over_line(z[i], coefs[i], x, left)
         for j in range(z.shape[1]):
-            left[i, j] = z[i, j] - (((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0)
-            ground[i, j] = not skip[i, j] and abs(left[i, j]) <= reach
-    return left, ground
+            ground[i, j] = (not skip[i, j]) & (abs(left[j]) <= reach)
+    return ground
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
+def _mean_and_sums(line: F, inside: B, tests: F, sums: F) -> tuple[float, int]:
+    """Mean of some pixels of a line, their number, and their sums about it, over it, modulated by test functions."""
+    total = count = 0.0
+    for j in range(line.size):
+        total += line[j] if inside[j] else 0.0
+        count += 1.0 if inside[j] else 0.0
+    if count == 0.0:
+        return 0.0, 0
+    mean = total / count
+    for j in range(line.size):
+        line[j] = (line[j] - mean) / count if inside[j] else 0.0
+    for m in range(tests.shape[0]):
+        total = 0.0
+        for j in range(line.size):
+            total += line[j] * tests[m, j]
+        sums[m] = total
+    return mean, int(count)
+
+
+@njit(cache=True, nogil=True)
+def ground_means(z: F, skip: B, coefs: F, x: F, reach: float, tests: F, ground: B, mean: F, sums: F, count: I) -> None:
+    """Find the ground as `near_ground` does, and the mean of each of its lines above its polynomial.
+
+    Writes to ``ground``, ``mean`` (rows,), ``sums`` (rows, tests): of the same pixels about the mean, over their
+    number, modulated by the test functions; and ``count`` (rows,), their number.
+    """
+    left = np.empty(z.shape[1])
+    sums[:] = 0.0
+    for i in range(z.shape[0]):
+        _over_line(z[i], coefs[i], x, left)
+        for j in range(z.shape[1]):
+            ground[i, j] = (not skip[i, j]) & (abs(left[j]) <= reach)
+        mean[i], count[i] = _mean_and_sums(left, ground[i], tests, sums[i])
 
 
 @njit(cache=True, nogil=True)

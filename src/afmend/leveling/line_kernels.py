@@ -28,13 +28,24 @@ def residuals(z: F, coefs: F, x: F) -> F:
 
 @njit(cache=True, nogil=True)
 def subtract(z: F, coefs: F, x: F, out: F) -> None:
-    """Write `residuals` into ``out``, which may be ``z`` itself."""
+    """Write `residuals` into ``out``, another array than ``z``."""
     c = np.zeros(4)
     for i in range(z.shape[0]):
         c[: coefs.shape[1]] = coefs[i]
         c0, c1, c2, c3 = c
         for j in range(z.shape[1]):
             out[i, j] = z[i, j] - (((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0)
+
+
+@njit(cache=True, nogil=True)
+def take_off(z: F, coefs: F, x: F) -> None:
+    """Subtract the polynomial, of degree 3 at most, of each line in place: `subtract`, of one array."""
+    c = np.zeros(4)
+    for i in range(z.shape[0]):
+        c[: coefs.shape[1]] = coefs[i]
+        c0, c1, c2, c3 = c
+        for j in range(z.shape[1]):
+            z[i, j] -= ((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0
 
 
 @njit(cache=True, nogil=True)
@@ -238,36 +249,6 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
         for m in range(tests.shape[0]):
             leak[i, m] /= curvature
     return offset, slope, leak
-
-
-@njit(cache=True, nogil=True)
-def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
-    """Return the mean of the usable pixels of each line, their sums modulated by the tests, and their number."""
-    mean = np.zeros(lines.size)
-    leak = np.zeros((lines.size, tests.shape[0]))
-    count = np.zeros(lines.size, np.int64)
-    part = np.empty(r.shape[1])
-    line = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
-    for i in range(lines.size):
-        row = lines[i]
-        n = 0
-        for j in range(r.shape[1]):
-            if not skip[row, j]:
-                n += 1
-                mean[i] += r[row, j]
-        if n == 0:
-            continue
-        mean[i] /= n
-        count[i] = n
-        k = 0
-        for j in range(r.shape[1]):
-            if not skip[row, j]:
-                part[k] = (r[row, j] - mean[i]) / n
-                where[k] = j
-                k += 1
-        _modulated(part[:n], where, tests, line, leak[i])
-    return mean, leak, count
 
 
 @njit(cache=True, nogil=True)

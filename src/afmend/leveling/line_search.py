@@ -87,7 +87,7 @@ def find_lines(
     doubt = doubt_of(fit)
     if str(doubt) == "blurred_heights":
         # Something large led the chain astray: try on the ground alone.
-        ground, _ = settling.apply(z, skip, before, sigmas)
+        ground = settling.ground_of(z, skip, before, sigmas)
         lines = line_model.usable_lines(~ground)
         if lines.size >= 3:
             few = Sample.of(z, ~ground)
@@ -98,7 +98,7 @@ def find_lines(
 
 def _nothing(z: Heights, skip: Mask, sample: Sample, sigmas: float, sigma: float, doubt: Doubt) -> LineFit:
     none = np.zeros((z.shape[0], 2))
-    ground, _ = settling.apply(z, skip, settling.settle(sample, none, sigmas), sigmas)
+    ground = settling.ground_of(z, skip, settling.settle(sample, none, sigmas), sigmas)
     return LineFit(none, ground, np.full(z.shape[0], sigma), nothing(z.shape[0]), 0, doubt)
 
 
@@ -128,11 +128,11 @@ def _estimate(
         if line_model.relative_scale(left, skip, path) < _NARROWER:
             with_slope, path = True, trial
     if with_slope or skip.any():
-        flat = settling.without_gauge(z, sample, path.coefficients(rows, tests))
+        flat = settling.without_gauge(z, sample, path.coefficients(rows, tests), flat)
         path = line_model.refine(flat, skip, path, tests, with_slope=with_slope)
     settled = settling.settle(sample, path.coefficients(rows, tests), sigmas)
-    ground, left = settling.apply(z, skip, settled, sigmas)
-    anchored = line_model.anchor(path, left, ~ground, tests)
+    ground, means = line_model.means_of_ground(z, skip, settled.coefs, sigmas * settled.sigma, tests)
+    anchored = line_model.anchor(path, means)
     row, leaks = line_model.between(lines, anchored.offset), line_model.between(lines, anchored.leaks)
     offsets = judge(row, leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
     slopes = np.zeros(row.size)
@@ -140,15 +140,18 @@ def _estimate(
         slopes = _judge_slopes(path, path.slope, aspect, shrink=shrink).correction
     found = Path.of(np.arange(lines[0], lines[-1] + 1), offsets.correction, slopes)
     sigma = np.sqrt(offsets.variance * anchored.variance / float(np.mean(anchored.variance)))
-    coefs = found.coefficients(rows, tests)
-    left = settling.without_gauge(z, sample, coefs)
+    aligned = coefs = found.coefficients(rows, tests)
+
+    def left() -> Heights:
+        return settling.without_gauge(z, sample, aligned, flat)
+
     degree = int(with_slope)
     if model == "auto" and shrink:
         bends = find_bends(left, skip, path, x, tests, aspect)
         coefs = np.pad(coefs, ((0, 0), (0, 2))) + bends.coefs
         degree = max(degree, bends.degree)
     if lines.size < rows:
-        coefs[:, 0] += line_model.stray_offsets(left, skip, lines)
+        coefs[:, 0] += line_model.stray_offsets(left(), skip, lines)
     return LineFit(coefs, ground, line_model.spread(lines, sigma, rows), offsets, degree)
 
 

@@ -112,21 +112,21 @@ def settle(sample: Sample, lines: NDArray[np.float64], sigmas: float) -> Settled
     return Settled(joined(lines, per_line(found, lines.shape[0])), sigma, values - level)
 
 
-def apply(z: Heights, skip: Mask, settled: Settled, sigmas: float) -> tuple[Mask, Heights]:
-    """Return which pixels of the whole image are ground, and the heights above it."""
+def ground_of(z: Heights, skip: Mask, settled: Settled, sigmas: float) -> Mask:
+    """Return which pixels of the whole image are ground."""
     from afmend.leveling import ground_kernels as kernels
 
-    x = background.centered(z.shape[1])
-    left, ground = kernels.above_ground(z, skip, settled.coefs, x, sigmas * settled.sigma)
-    return ground, left
+    return kernels.near_ground(z, skip, settled.coefs, background.centered(z.shape[1]), sigmas * settled.sigma)
 
 
-def without_gauge(z: Heights, sample: Sample, lines: NDArray[np.float64]) -> Heights:
-    """Return heights without ``lines``, nor the least-squares polynomial of what that leaves."""
+def without_gauge(z: Heights, sample: Sample, lines: NDArray[np.float64], out: Heights | None = None) -> Heights:
+    """Return heights without ``lines``, nor the least-squares polynomial of what that leaves; in ``out``, if given."""
     from afmend.leveling import line_kernels as kernels
 
     polynomial = per_line(sample.polynomial(sample.without(lines)), z.shape[0])
-    return kernels.residuals(z, joined(lines, polynomial), background.centered(z.shape[1]))
+    out = np.empty_like(z) if out is None else out
+    kernels.subtract(z, joined(lines, polynomial), background.centered(z.shape[1]), out)
+    return out
 
 
 def per_line(found: Vector, rows: int) -> NDArray[np.float64]:

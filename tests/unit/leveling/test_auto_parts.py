@@ -137,9 +137,14 @@ def test_the_anchor_stops_the_walk_and_is_dropped_where_it_misleads() -> None:
     tests = line_model.test_functions(np.linspace(-1, 1, 90))
     path = line_model.follow(z, skip, np.arange(200), tests, with_slope=False)
     left = line_kernels.residuals(z, path.coefficients(200, tests), np.linspace(-1, 1, 90))
-    anchored = line_model.anchor(path, left, skip, tests)
+
+    def anchored_to(heights: np.ndarray) -> line_model.Anchored:
+        return line_model.anchor(path, line_model.means_of_ground(heights, skip, none, np.inf, tests)[1])
+
+    none = np.zeros((200, 1))
+    anchored = anchored_to(left)
     assert float(np.std(anchored.offset)) < float(np.std(path.offset))
-    misled = line_model.anchor(path, left + 5.0 * np.sin(np.arange(200) / 9)[:, None], skip, tests)
+    misled = anchored_to(left + 5.0 * np.sin(np.arange(200) / 9)[:, None])
     assert_heights_close(misled.offset[None], path.offset[None], atol_nm=0.0)
 
 
