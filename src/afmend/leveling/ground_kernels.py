@@ -90,7 +90,7 @@ def ground_moments(r: F, skip: B, x: F, y: F, level: float, reach: float) -> tup
 
 
 @njit(cache=True, nogil=True)
-def _nearest(ordered: F, center: float, count: int) -> float:
+def nearest(ordered: F, center: float, count: int) -> float:
     """Return the distance from ``center`` of the ``count``-th nearest of ordered numbers."""
     low = 0
     high = ordered.size - count
@@ -108,9 +108,9 @@ def median_and_mad(ordered: F) -> tuple[float, float]:
     """Return the median of ordered numbers and the median of their distances from it, in few steps."""
     n = ordered.size
     level = ordered[n // 2] if n % 2 else 0.5 * (ordered[n // 2 - 1] + ordered[n // 2])
-    away = _nearest(ordered, level, n // 2 + 1)
+    away = nearest(ordered, level, n // 2 + 1)
     if n % 2 == 0:
-        away = 0.5 * (away + _nearest(ordered, level, n // 2))
+        away = 0.5 * (away + nearest(ordered, level, n // 2))
     return level, away
 
 

@@ -50,6 +50,14 @@ def take_off(z: F, coefs: F, x: F) -> None:
 
 @njit(cache=True, nogil=True)
 def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
+    masked = False
+    for j in range(r.shape[1]):
+        masked |= skip[low, j] | skip[high, j]
+    if not masked:
+        for j in range(r.shape[1]):
+            values[j] = r[high, j] - r[low, j]
+            where[j] = j
+        return r.shape[1]
     count = 0
     for j in range(r.shape[1]):
         if not (skip[low, j] or skip[high, j]):
@@ -66,21 +74,6 @@ def _median(part: F) -> float:
     if n % 2:
         return upper
     return 0.5 * (upper + np.max(part[: n // 2]))
-
-
-@njit(cache=True, nogil=True)
-def densest_quarter(ordered: F, count: I) -> F:
-    """Return how wide the densest quarter of the first ``count`` numbers of sorted lines is; 0 if it holds but one."""
-    out = np.zeros(count.size)
-    for i in range(count.size):
-        reach = count[i] // 4
-        if reach < 2:
-            continue
-        least = np.inf
-        for k in range(count[i] - reach):
-            least = min(least, ordered[i, k + reach] - ordered[i, k])
-        out[i] = least
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -121,28 +114,31 @@ def modes(ordered: F, count: I, width: float) -> F:
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
 def _locate(values: F, start: float, kappa: float) -> float:
-    """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
+    """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Halley's steps."""
     center = start
     inverse = 1.0 / kappa
     for turn in range(40):
         top = 0.0
         bottom = 0.0
         slope = 0.0
+        bend = 0.0
         for k in range(values.size):
             e = values[k] - center
             t = e * inverse
-            a = 1.0 / (1.0 + t * t)
+            t2 = t * t
+            a = 1.0 / (1.0 + t2)
             w = a * a
             top += w * e
             bottom += w
-            slope += w * a * (1.0 - 3.0 * t * t)
+            slope += w * a * (1.0 - 3.0 * t2)
+            bend += w * w * (t2 - 1.0) * t
         move = top / bottom
-        newton = turn >= 1 and slope > 0.3 * bottom
-        if newton:
-            move = top / slope
+        near = slope > 0.3 * bottom and (turn >= 1 or abs(move) <= 0.1 * kappa)
+        if near:
+            move = top / max(slope - 6.0 * inverse * bend * (top / slope), 0.5 * slope)
         center += move
-        # What a Newton step leaves is of the order of its square.
-        if abs(move) <= (1e-5 if newton else 1e-10) * kappa:
+        # What a step of Halley's leaves is of the order of its cube.
+        if abs(move) <= (2e-4 if near else 1e-10) * kappa:
             break
     return center
 
@@ -181,9 +177,12 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
 def _modulated(values: F, where: I, tests: F, line: F, out: F) -> None:
     """Sum values times each test function; ``line`` is scratch space for a whole line."""
-    line[:] = 0.0
-    for k in range(values.size):
-        line[where[k]] = values[k]
+    if values.size == line.size:
+        line[:] = values
+    else:
+        line[:] = 0.0
+        for k in range(values.size):
+            line[where[k]] = values[k]
     for m in range(tests.shape[0]):
         total = 0.0
         for j in range(line.size):

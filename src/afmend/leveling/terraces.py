@@ -71,7 +71,7 @@ def facet_polynomial(
     kappas = [2.0 * s for s in _scales(slopes, fit)]
     for precision in (_ROUGHLY, _FINELY):
         fit = out[1:k] = _reweighted(slopes, fit, kappas, precision=precision, turns=_TURNS, redescend=True)
-        gain = entropy(before, width) - entropy((mean - _surface(out, x, y))[alive], width)
+        gain = entropy(before, width) - entropy(np.sort((mean - _surface(out, x, y))[alive]), width)
         if gain < least_gain - _CLOSE:
             break
     return out, gain
@@ -116,13 +116,8 @@ def _reweighted(
     return found
 
 
-def entropy(values: Vector, width: float) -> float:
-    """Entropy of a histogram, averaged over two positions of its bins, in nats."""
-    total = 0.0
-    values = np.sort(values)
-    places = (values - 0.5 * (values[(values.size - 1) // 2] + values[values.size // 2])) / width
-    for shift in (0.25, -0.25):
-        starts = np.flatnonzero(np.diff(np.floor(places + shift))) + 1
-        p = np.diff(np.concatenate(([0], starts, [values.size]))) / values.size
-        total -= 0.5 * float(np.sum(p * np.log(p)))
-    return total
+def entropy(ordered: Vector, width: float) -> float:
+    """Entropy of a histogram of ordered numbers, averaged over two positions of its bins, in nats."""
+    from afmend.leveling.spread_kernels import entropy_of_ordered
+
+    return float(entropy_of_ordered(ordered, width))
