@@ -117,21 +117,25 @@ def judge(
         variance = float(np.mean(detrend(leaks, degree) ** 2))
         return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
     expected = expected_power(dct(leaks, axis=0, norm="ortho") ** 2, aspect, order)
-    sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1))
+    jumping = order == 0 and not white
+    sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1)) if jumping else np.zeros(0)
     rest = path
     jumped: NDArray[np.bool_] = np.zeros(count - 1, dtype=np.bool_)
+    now = np.zeros(count)
     total = variance = noise = 0.0
     for turn in range(_ROUNDS):
-        steps = _jumps(rest, sizes) if order == 0 and not white else np.zeros(count - 1)
-        jumped |= steps != 0
-        now = np.concatenate([[0.0], np.cumsum(steps)])
-        part, var, found = _wiener(detrend(rest - now, degree), expected, degree, white=white or order > 0)
+        if jumping:
+            steps = _jumps(rest, sizes)
+            jumped |= steps != 0
+            np.cumsum(steps, out=now[1:])
+        part, var, found = _wiener(detrend(rest - now, degree), expected, degree, white=not jumping)
         if turn == 0:
-            variance, noise = var, found + float(np.var(detrend(now, degree)))
+            variance, noise = var, found + (float(np.var(detrend(now, degree))) if jumping else 0.0)
         change = now + part
         rest = rest - change
-        total += float(np.sum(change**2))
-        if np.sum(change**2) <= 1e-14 * total:
+        moved = float(np.sum(change**2))
+        total += moved
+        if moved <= 1e-14 * total:
             break
     leak = float(np.sum(expected[1:])) / count
     return Verdict(path - rest, variance, noise, leak, int(np.count_nonzero(jumped)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,10 @@ def measure_ground(r: Heights, skip: Mask, sigmas: float) -> Ground:
 
 def few_of(r: Heights, skip: Mask) -> NDArray[np.float64]:
     """Usable heights, of a large image those of every few lines and columns."""
-    rows, cols = thinned(r.shape[0], r.shape[1])
-    values = r[rows][:, cols][~skip[rows][:, cols]]
+    from afmend.leveling import ground_kernels as kernels
+
+    few, gone = kernels.thin(r, skip, *thinned(r.shape[0], r.shape[1]))
+    values = few[~gone]
     return values if values.size else r[~skip]
 
 
@@ -63,21 +66,22 @@ def median_of_ground(z: Heights, skip: Mask, also: Mask, ground: Ground) -> floa
     from afmend.compiled import side_by_side
     from afmend.leveling import ground_kernels as kernels
 
-    low, high = ground.level - 0.3 * ground.sigma, ground.level + 0.3 * ground.sigma
     found: dict[int, tuple[int, int, NDArray[np.float64]]] = {}
+    for reach in (0.05, 0.5):
+        low, high = ground.level - reach * ground.sigma, ground.level + reach * ground.sigma
 
-    def half(part: int, parts: int) -> None:
-        rows = slice(len(z) * part // parts, len(z) * (part + 1) // parts)
-        found[part] = kernels.median_near(z[rows], skip[rows], also[rows], low, high)
+        def half(part: int, parts: int, low: float = low, high: float = high) -> None:
+            rows = slice(len(z) * part // parts, len(z) * (part + 1) // parts)
+            found[part] = kernels.median_near(z[rows], skip[rows], also[rows], low, high)
 
-    side_by_side(half)
-    count, below = sum(one[0] for one in found.values()), sum(one[1] for one in found.values())
-    near = np.concatenate([one[2] for one in found.values()])
-    ranks = [(count - 1) // 2 - below, count // 2 - below]
-    if ranks[0] < 0 or ranks[1] >= near.size:
-        return median(z[~(skip | also)])
-    ordered = np.partition(near, ranks)
-    return 0.5 * float(ordered[ranks[0]] + ordered[ranks[1]])
+        side_by_side(half)
+        count, below = sum(one[0] for one in found.values()), sum(one[1] for one in found.values())
+        near = np.concatenate([one[2] for one in found.values()])
+        ranks = [(count - 1) // 2 - below, count // 2 - below]
+        if ranks[0] >= 0 and ranks[1] < near.size:
+            ordered = np.partition(near, ranks)
+            return 0.5 * float(ordered[ranks[0]] + ordered[ranks[1]])
+    return median(z[~(skip | also)])
 
 
 def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -86,10 +90,13 @@ def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     return from_both_ends(rows, every), from_both_ends(cols, every)
 
 
+@lru_cache(maxsize=32)
 def from_both_ends(count: int, every: int) -> NDArray[np.int64]:
-    """Return positions that are a multiple of ``every`` away from the nearer end."""
+    """Return positions that are a multiple of ``every`` away from the nearer end; not to be written to."""
     at = np.arange(count)
-    return np.flatnonzero(np.minimum(at, count - 1 - at) % every == 0)
+    places = np.flatnonzero(np.minimum(at, count - 1 - at) % every == 0)
+    places.flags.writeable = False
+    return places
 
 
 def quantum(r: Heights, skip: Mask) -> float:
@@ -97,15 +104,20 @@ def quantum(r: Heights, skip: Mask) -> float:
 
     Differences of neighbors in a line are then multiples of the step, apart from a common tilt.
     """
-    lines = from_both_ends(r.shape[0], max(1, r.shape[0] // 64))
-    together = ~(skip[lines, 1:] | skip[lines, :-1])
-    differences = np.diff(r[lines], axis=1)[together]
-    if differences.size == 0:
+    from afmend.leveling.spread_kernels import steps_along
+
+    sizes = steps_along(r, skip, from_both_ends(r.shape[0], max(1, r.shape[0] // 64)))
+    if sizes.size == 0:
         return 0.0
-    sizes = np.sort(np.abs(differences - median(differences)))
-    large = float(sizes[int(0.9 * (sizes.size - 1))])
-    steps = sizes[sizes > 0.1 * large]
-    if steps.size == 0 or float(np.mean(sizes < 0.02 * large)) < 0.1:
+    sizes -= median(sizes)
+    np.abs(sizes, out=sizes)
+    rank = int(0.9 * (sizes.size - 1))
+    sizes.partition(rank)
+    large = float(sizes[rank])
+    if np.count_nonzero(sizes < 0.02 * large) < 0.1 * sizes.size:
+        return 0.0
+    steps = np.sort(sizes[sizes > 0.1 * large])
+    if steps.size == 0:
         return 0.0
     step = float(steps[int(0.05 * (steps.size - 1))])
     off = np.abs(steps / step - np.round(steps / step))

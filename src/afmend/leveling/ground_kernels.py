@@ -18,38 +18,66 @@ B = NDArray[np.bool_]
 _ROUNDS = 4
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-def tile_moments(r: F, skip: B, x: F, edges: I) -> tuple[F, F, F]:
-    """Sum x**k (k to 6), x**k r (k to 3) and r**2 over each piece of each line; ``edges`` bound the pieces."""
-    rows = r.shape[0]
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
+def _piece(r: F, skip: B, x: F, weights: F, heights: F) -> float:
+    """Sum x**k (k to 6), x**k r (k to 3) and, as what is returned, r**2 over a piece of a line."""
+    w0 = w1 = w2 = w3 = w4 = w5 = w6 = h0 = h1 = h2 = h3 = s = 0.0
+    for j in range(x.size):
+        value = 0.0 if skip[j] else r[j]
+        one = 0.0 if skip[j] else 1.0
+        x1 = x[j]
+        x2 = x1 * x1
+        x3 = x2 * x1
+        w0 += one
+        w1 += one * x1
+        w2 += one * x2
+        w3 += one * x3
+        w4 += one * (x2 * x2)
+        w5 += one * (x2 * x3)
+        w6 += one * (x3 * x3)
+        h0 += value
+        h1 += x1 * value
+        h2 += x2 * value
+        h3 += x3 * value
+        s += value * value
+    weights[0], weights[1], weights[2], weights[3] = w0, w1, w2, w3
+    weights[4], weights[5], weights[6] = w4, w5, w6
+    heights[0], heights[1], heights[2], heights[3] = h0, h1, h2, h3
+    return s
+
+
+@njit(cache=True, nogil=True)
+def tile_moments(r: F, skip: B, x: F, y: F, edges: I, tile: I, tiles: int) -> tuple[F, F, F]:
+    """Sum x**a y**b (to 6 each), x**a y**b r (to 3 each) and r**2 over tiles.
+
+    Parameters
+    ----------
+    r, skip : (rows, cols)
+    x, y : (cols,), (rows,)
+    edges : (pieces + 1,)
+        Columns that bound the tiles.
+    tile : (rows,)
+        Number, below ``tiles``, of the tile along the slow axis that each line belongs to.
+
+    Returns
+    -------
+    weights, heights, squares : (tiles, pieces, 7, 7), (tiles, pieces, 4, 4), (tiles, pieces)
+    """
     pieces = edges.size - 1
-    weights = np.zeros((rows, pieces, 7))
-    heights = np.zeros((rows, pieces, 4))
-    squares = np.zeros((rows, pieces))
-    for i in range(rows):
+    weights, heights = np.zeros((tiles, pieces, 7, 7)), np.zeros((tiles, pieces, 4, 4))
+    squares = np.zeros((tiles, pieces))
+    w, h = np.empty(7), np.empty(4)
+    for i in range(r.shape[0]):
         for p in range(pieces):
-            w0 = w1 = w2 = w3 = w4 = w5 = w6 = h0 = h1 = h2 = h3 = s = 0.0
-            for j in range(edges[p], edges[p + 1]):
-                value = 0.0 if skip[i, j] else r[i, j]
-                one = 0.0 if skip[i, j] else 1.0
-                x1 = x[j]
-                x2 = x1 * x1
-                x3 = x2 * x1
-                w0 += one
-                w1 += one * x1
-                w2 += one * x2
-                w3 += one * x3
-                w4 += one * (x2 * x2)
-                w5 += one * (x2 * x3)
-                w6 += one * (x3 * x3)
-                h0 += value
-                h1 += x1 * value
-                h2 += x2 * value
-                h3 += x3 * value
-                s += value * value
-            weights[i, p] = (w0, w1, w2, w3, w4, w5, w6)
-            heights[i, p] = (h0, h1, h2, h3)
-            squares[i, p] = s
+            j, k = edges[p], edges[p + 1]
+            squares[tile[i], p] += _piece(r[i, j:k], skip[i, j:k], x[j:k], w, h)
+            power = 1.0
+            for b in range(7):
+                for a in range(7):
+                    weights[tile[i], p, a, b] += w[a] * power
+                for a in range(4 if b < 4 else 0):
+                    heights[tile[i], p, a, b] += h[a] * power
+                power *= y[i]
     return weights, heights, squares
 
 
@@ -221,25 +249,6 @@ def far_from(r: F, skip: B, level: float, reach: float) -> B:
     return out
 
 
-@njit(cache=True, nogil=True)
-def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
-    """Average the usable heights of each block; return their number as well."""
-    mean = np.zeros((row_edges.size - 1, col_edges.size - 1))
-    count = np.zeros(mean.shape)
-    for a in range(row_edges.size - 1):
-        for i in range(row_edges[a], row_edges[a + 1]):
-            for b in range(col_edges.size - 1):
-                for j in range(col_edges[b], col_edges[b + 1]):
-                    if not skip[i, j]:
-                        mean[a, b] += r[i, j]
-                        count[a, b] += 1.0
-    for a in range(mean.shape[0]):
-        for b in range(mean.shape[1]):
-            if count[a, b] > 0:
-                mean[a, b] /= count[a, b]
-    return mean, count
-
-
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 def block_sums(z: F, skip: B, x: F, edges: I) -> F:
     """Sum 1, x, x**2, x**3 and the heights over the usable pixels of each piece of each line: (rows, pieces, 5)."""
@@ -295,12 +304,40 @@ def median_near(r: F, skip: B, also: B, low: float, high: float) -> tuple[int, i
     inside = 0
     for i in range(r.shape[0]):
         for j in range(r.shape[1]):
-            if skip[i, j] or also[i, j]:
-                continue
-            count += 1
-            if r[i, j] < low:
-                below += 1
-            elif r[i, j] <= high:
+            one = not (skip[i, j] | also[i, j])
+            count += one
+            below += one & (r[i, j] < low)
+        for j in range(r.shape[1]):
+            if r[i, j] >= low and r[i, j] <= high and not (skip[i, j] | also[i, j]):
                 between[inside] = r[i, j]
                 inside += 1
     return count, below, between[:inside]
+
+
+@njit(cache=True, nogil=True)
+def thin(r: F, skip: B, rows: I, cols: I) -> tuple[F, B]:
+    """Take some rows and columns."""
+    few, gone = np.empty((rows.size, cols.size)), np.empty((rows.size, cols.size), np.bool_)
+    for i in range(rows.size):
+        for j in range(cols.size):
+            few[i, j] = r[rows[i], cols[j]]
+            gone[i, j] = skip[rows[i], cols[j]]
+    return few, gone
+
+
+@njit(cache=True, nogil=True)
+def line_counts(skip: B) -> tuple[I, I]:
+    """Count the usable pixels of each line, and the columns that are usable in a line and the next."""
+    rows = skip.shape[0]
+    own, shared = np.zeros(rows, np.int64), np.zeros(max(rows - 1, 0), np.int64)
+    for i in range(rows):
+        count = 0
+        for j in range(skip.shape[1]):
+            count += not skip[i, j]
+        own[i] = count
+    for i in range(rows - 1):
+        count = 0
+        for j in range(skip.shape[1]):
+            count += not (skip[i, j] | skip[i + 1, j])
+        shared[i] = count
+    return own, shared

@@ -79,14 +79,17 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     pixels are asked for (fewer if the image is narrower). Of two neighbors that have hardly a column in common, and so
     say nothing about each other, the one with fewer pixels is left out.
     """
-    counts = np.count_nonzero(~skip, axis=1)
+    from afmend.leveling.ground_kernels import line_counts
+
+    counts, together = line_counts(skip)
     usual = float(np.median(counts[counts > 0])) if counts.any() else 0.0
     fewest = max(min(least, skip.shape[1]), 0.25 * usual)
     lines = np.flatnonzero(counts >= fewest)
-    if not skip[lines].any():
+    if (counts[lines] == skip.shape[1]).all():
         return lines
-    shared = np.count_nonzero(~(skip[lines[1:]] | skip[lines[:-1]]), axis=1)
-    if (shared >= 0.5 * fewest).all():
+    if lines.size < len(skip):
+        together = np.count_nonzero(~(skip[lines[1:]] | skip[lines[:-1]]), axis=1)
+    if (together >= 0.5 * fewest).all():
         return lines
     kept: list[int] = []
     for line in map(int, lines):

@@ -21,7 +21,7 @@ def scales_of(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
     from afmend.compiled import by_halves
 
     cols, pairs = r.shape[1], lines.size - 1
-    some = from_both_ends(cols, cols // 128) if cols >= 256 else np.arange(cols)
+    some = from_both_ends(cols, cols // 128 if cols >= 256 else 1)
     middle, scale, core = by_halves(
         lambda first, stop: _spreads(r, skip, lines[first:stop], lines[first + 1 : stop + 1], some), pairs
     )
@@ -34,7 +34,7 @@ def pair_scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[Vecto
     The robust scale is 1.4826 MAD, but where more than half of the differences are equal (quantized heights) it is
     taken from the third quartile. The densest quarter is 0.637 wide for a unit Gaussian; 0 if it is one pixel.
     """
-    return _spreads(r, skip, lines[:-1], lines[1:], np.arange(r.shape[1]))
+    return _spreads(r, skip, lines[:-1], lines[1:], from_both_ends(r.shape[1], 1))
 
 
 def _spreads(
@@ -55,7 +55,7 @@ def sorted_differences(
     """Sort the differences of each pair of lines; return also the number of usable ones, which come first."""
     from afmend.leveling import spread_kernels as kernels
 
-    ordered, count = kernels.differences(r, skip, below, above, np.arange(r.shape[1]))
+    ordered, count = kernels.differences(r, skip, below, above, from_both_ends(r.shape[1], 1))
     ordered.sort(axis=1)
     return ordered, count
 

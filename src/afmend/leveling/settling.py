@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling import background
-from afmend.leveling.features import thinned
+from afmend.leveling.features import from_both_ends, thinned
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -44,13 +44,15 @@ class Sample:
     @classmethod
     def of(cls, z: Heights, skip: Mask) -> Sample:
         """Thin out a large image; take it whole if nothing usable would be left."""
+        from afmend.leveling import ground_kernels as kernels
+
         rows, cols = thinned(*z.shape)
-        few = skip[rows][:, cols]
+        heights, few = kernels.thin(z, skip, rows, cols)
         if few.all():
-            rows, cols = (np.arange(count) for count in z.shape)
-            few = skip
+            rows, cols = (from_both_ends(count, 1) for count in z.shape)
+            heights, few = kernels.thin(z, skip, rows, cols)
         x, y = background.centered(z.shape[1])[cols], background.centered(z.shape[0])[rows]
-        return cls(rows, cols, z[rows][:, cols], few, x, y)
+        return cls(rows, cols, heights, few, x, y)
 
     def without(self, coefs: NDArray[np.float64]) -> Heights:
         """Heights of the sample minus a polynomial of each line of the image."""

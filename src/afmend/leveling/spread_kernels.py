@@ -31,6 +31,19 @@ def differences(r: F, skip: B, below: I, above: I, cols: I) -> tuple[F, I]:
 
 
 @njit(cache=True, nogil=True)
+def steps_along(r: F, skip: B, lines: I) -> F:
+    """Differences of usable neighbors along some lines."""
+    out = np.empty(lines.size * max(r.shape[1] - 1, 0))
+    n = 0
+    for i in lines:
+        for j in range(r.shape[1] - 1):
+            if not (skip[i, j] | skip[i, j + 1]):
+                out[n] = r[i, j + 1] - r[i, j]
+                n += 1
+    return out[:n]
+
+
+@njit(cache=True, nogil=True)
 def spreads(ordered: F, count: I) -> tuple[F, F, F]:
     """Median, robust scale and scale of the densest quarter of the first ``count`` numbers of sorted lines.
 
