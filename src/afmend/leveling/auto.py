@@ -8,7 +8,8 @@ import numpy as np
 
 from afmend.errors import StepError
 from afmend.leveling import background
-from afmend.leveling.features import few_of, measure_ground, median, median_of_ground
+from afmend.leveling.features import few_of, median
+from afmend.leveling.finishing import finish
 from afmend.leveling.line_axis import find_line_axis
 from afmend.leveling.line_search import LineFit, find_lines
 from afmend.leveling.opposite import Apart, offsets_apart
@@ -19,10 +20,6 @@ from afmend.scan.arrays import Heights, Mask
 
 _TERRACE_GAIN = 0.15
 """Nats by which the height histogram must become sharper before the facets decide about the tilt."""
-
-_MOST_FEATURES = 0.3
-"""Where more than this part of the pixels lies off the ground, it is no foreground: terraces, gratings."""
-
 
 Other: TypeAlias = tuple[Heights, Mask]
 
@@ -130,10 +127,6 @@ def _level(
     z: Heights, skip: Mask, sample: Sample, other: Other | None, params: Auto, aspect: float
 ) -> tuple[Heights, Mask, dict[str, Any]]:
     """Level heights (changed in place) whose lines are rows; return them, the features and the facts."""
-    from afmend.leveling import line_kernels as kernels
-
-    rows, cols = z.shape
-    x = background.centered(cols)
     lines = find_lines(
         z,
         skip,
@@ -143,11 +136,10 @@ def _level(
         aspect=aspect,
         sample=sample,
     )
-    apart = Apart.nothing(rows)
+    apart = Apart.nothing(z.shape[0])
     if other is not None and (lines.doubt.sheared or lines.doubt.repeating):
         apart = offsets_apart(z, other[0], skip | other[1], aspect)
-    kernels.take_off(z, joined(lines.coefs, apart.offset[:, None]), x)
-    sums = background.collect(z, ~lines.ground, params.max_degree)
+    sums = background.collect(z, ~lines.ground, params.max_degree, joined(lines.coefs, apart.offset[:, None]))
     degree = background.choose_degree(sums, params.max_degree)
     fit = background.solve(sums, degree)
     terraces = False
@@ -155,15 +147,9 @@ def _level(
         facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit, _TERRACE_GAIN)
         terraces = gain > _TERRACE_GAIN
         fit = facets if terraces else fit
-    kernels.take_off(z, background.per_line(fit, sums.powers, rows), x)
-    ground = measure_ground(z, skip, params.feature_sigmas)
-    features = ground.features(z, skip, params.feature_sigmas)
-    if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):
-        features = np.zeros_like(skip)
-    if params.reference == "background":
-        z -= median_of_ground(z, skip, features, ground)
-    elif params.reference == "mean":
-        z -= float(np.mean(z[~skip]))
+    features = finish(
+        z, skip, background.per_line(fit, sums.powers, z.shape[0]), params.feature_sigmas, params.reference
+    )
     facts = _line_facts(lines, apart)
     facts["background"] = "facets" if terraces else "polynomial"
     facts["degree"] = min(2, params.max_degree) if terraces else degree

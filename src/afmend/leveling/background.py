@@ -55,10 +55,14 @@ def monomials(degree: int) -> list[tuple[int, int]]:
     return [(total - b, b) for total in range(degree + 1) for b in range(total + 1)]
 
 
-def collect(r: Heights, skip: Mask, degree: int) -> Sums:
-    """Sum up the normal equations of all polynomials up to ``degree``, 3 at most."""
+def collect(r: Heights, skip: Mask, degree: int, lines: NDArray[np.float64] | None = None) -> Sums:
+    """Sum up the normal equations of all polynomials up to ``degree``, 3 at most.
+
+    ``lines``: polynomials over x, (rows, at most 4), that are subtracted from the lines in place beforehand.
+    """
     from afmend.compiled import side_by_side
     from afmend.leveling import ground_kernels as kernels
+    from afmend.leveling.line_kernels import take_off
 
     rows, cols = r.shape
     x, y = centered(cols), centered(rows)
@@ -69,6 +73,8 @@ def collect(r: Heights, skip: Mask, degree: int) -> Sums:
 
     def half(part: int, count: int) -> None:
         i = slice(rows * part // count, rows * (part + 1) // count)
+        if lines is not None:
+            take_off(r[i], lines[i], x)
         parts[part] = kernels.tile_moments(r[i], skip[i], x, y[i], edges, tile[i], tiles)
 
     side_by_side(half)

@@ -20,25 +20,9 @@ class Ground:
     level: float
     sigma: float
 
-    def features(self, r: Heights, skip: Mask, sigmas: float) -> Mask:
-        """Usable pixels farther than ``sigmas`` from the level, on both sides."""
-        from afmend.leveling import ground_kernels as kernels
-
-        return kernels.far_from(r, skip, self.level, sigmas * self.sigma)
-
-
-def measure_ground(r: Heights, skip: Mask, sigmas: float) -> Ground:
-    """Take median and 1.4826 MAD of the pixels within ``sigmas`` of the ground, in turns.
-
-    Because features do not count, the ground is the same when they are excluded from the start. Where more than
-    half of the heights are equal, the mean deviation takes the place of the MAD. Large images are thinned out, the
-    same from every side.
-    """
-    return ground_of(few_of(r, skip), sigmas)
-
 
 def few_of(r: Heights, skip: Mask) -> NDArray[np.float64]:
-    """Usable heights, of a large image those of every few lines and columns."""
+    """Usable heights, of a large image those of every few lines and columns, the same from every side."""
     from afmend.leveling import ground_kernels as kernels
 
     few, gone = kernels.thin(r, skip, *thinned(r.shape[0], r.shape[1]))
@@ -47,7 +31,11 @@ def few_of(r: Heights, skip: Mask) -> NDArray[np.float64]:
 
 
 def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
-    """`measure_ground` of the heights as a list."""
+    """Take median and 1.4826 MAD of the heights within ``sigmas`` of the ground, in turns.
+
+    Because features do not count, the ground is the same when they are excluded from the start. Where more than
+    half of the heights are equal, the mean deviation takes the place of the MAD.
+    """
     from afmend.leveling import ground_kernels as kernels
 
     return Ground(*kernels.ground_of_ordered(np.sort(values), sigmas))
@@ -59,29 +47,6 @@ def median(values: NDArray[np.float64]) -> float:
     ordered = np.partition(values, middle)
     upper = float(ordered[middle])
     return upper if values.size % 2 else 0.5 * (float(np.max(ordered[:middle])) + upper)
-
-
-def median_of_ground(z: Heights, skip: Mask, also: Mask, ground: Ground) -> float:
-    """Median of the pixels that neither mask holds, found from what lies near the level of the ground."""
-    from afmend.compiled import side_by_side
-    from afmend.leveling import ground_kernels as kernels
-
-    found: dict[int, tuple[int, int, NDArray[np.float64]]] = {}
-    for reach in (0.05, 0.5):
-        low, high = ground.level - reach * ground.sigma, ground.level + reach * ground.sigma
-
-        def half(part: int, parts: int, low: float = low, high: float = high) -> None:
-            rows = slice(len(z) * part // parts, len(z) * (part + 1) // parts)
-            found[part] = kernels.median_near(z[rows], skip[rows], also[rows], low, high)
-
-        side_by_side(half)
-        count, below = sum(one[0] for one in found.values()), sum(one[1] for one in found.values())
-        near = np.concatenate([one[2] for one in found.values()])
-        ranks = [(count - 1) // 2 - below, count // 2 - below]
-        if ranks[0] >= 0 and ranks[1] < near.size:
-            ordered = np.partition(near, ranks)
-            return 0.5 * float(ordered[ranks[0]] + ordered[ranks[1]])
-    return median(z[~(skip | also)])
 
 
 def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -148,7 +148,7 @@ def _spread_of(ordered: F) -> tuple[float, float]:
     level, away = median_and_mad(ordered)
     sigma = 1.4826 * away
     if sigma <= 1e-12 * max(level - ordered[0], ordered[-1] - level):
-        sigma = 1.2533 * np.mean(np.abs(ordered - level))
+        sigma = 1.2533 * float(np.mean(np.abs(ordered - level)))
     return level, sigma
 
 
@@ -239,16 +239,6 @@ def ground_means(z: F, skip: B, coefs: F, x: F, reach: float, tests: F, ground: 
         mean[i], count[i] = _mean_and_sums(left, ground[i], tests, sums[i])
 
 
-@njit(cache=True, nogil=True)
-def far_from(r: F, skip: B, level: float, reach: float) -> B:
-    """Mark the pixels, not skipped, that are farther than ``reach`` from ``level``."""
-    out = np.zeros(r.shape, np.bool_)
-    for i in range(r.shape[0]):
-        for j in range(r.shape[1]):
-            out[i, j] = not skip[i, j] and abs(r[i, j] - level) > reach
-    return out
-
-
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 def block_sums(z: F, skip: B, x: F, edges: I) -> F:
     """Sum 1, x, x**2, x**3 and the heights over the usable pixels of each piece of each line: (rows, pieces, 5)."""
@@ -296,22 +286,43 @@ def block_sums_across(z: F, skip: B, y: F, edges: I) -> F:
 
 
 @njit(cache=True, nogil=True)
-def median_near(r: F, skip: B, also: B, low: float, high: float) -> tuple[int, int, F]:
-    """Count the pixels that neither mask holds, those of them below ``low``, and list those up to ``high``."""
-    count = 0
-    below = 0
-    between = np.empty(r.size)
-    inside = 0
-    for i in range(r.shape[0]):
-        for j in range(r.shape[1]):
-            one = not (skip[i, j] | also[i, j])
-            count += one
-            below += one & (r[i, j] < low)
-        for j in range(r.shape[1]):
-            if r[i, j] >= low and r[i, j] <= high and not (skip[i, j] | also[i, j]):
-                between[inside] = r[i, j]
-                inside += 1
-    return count, below, between[:inside]
+def block_parts(sums: F, edges: I) -> tuple[F, F, B]:
+    """Turn `block_sums` into means of the heights and of 1, x, x**2, x**3, 0 where a block is mostly masked.
+
+    Also tells which blocks are known in a line and in the next.
+    """
+    lines, blocks = sums.shape[:2]
+    mean, powers = np.zeros((lines, blocks)), np.zeros((lines, blocks, 4))
+    both = np.empty((max(lines - 1, 0), blocks), np.bool_)
+    for b in range(blocks):
+        least = max(0.5 * (edges[b + 1] - edges[b]), 1.0)
+        before = False
+        for i in range(lines):
+            known = sums[i, b, 0] >= least
+            if known:
+                mean[i, b] = sums[i, b, 4] / sums[i, b, 0]
+                for k in range(4):
+                    powers[i, b, k] = sums[i, b, k] / sums[i, b, 0]
+            if i > 0:
+                both[i - 1, b] = known & before
+            before = known
+    return mean, powers, both
+
+
+@njit(cache=True, nogil=True)
+def block_steps(mean: F, powers: F, both: B, coefs: F) -> F:
+    """Return the steps of means above a polynomial of each line, from line to line; 0 where not known in both."""
+    out = np.zeros(both.shape)
+    for b in range(mean.shape[1]):
+        before = 0.0
+        for i in range(mean.shape[0]):
+            left = mean[i, b]
+            for k in range(coefs.shape[1]):
+                left -= powers[i, b, k] * coefs[i, k]
+            if i > 0 and both[i - 1, b]:
+                out[i - 1, b] = left - before
+            before = left
+    return out
 
 
 @njit(cache=True, nogil=True)

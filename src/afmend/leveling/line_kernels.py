@@ -57,7 +57,7 @@ def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
         for j in range(r.shape[1]):
             values[j] = r[high, j] - r[low, j]
             where[j] = j
-        return r.shape[1]
+        return int(r.shape[1])
     count = 0
     for j in range(r.shape[1]):
         if not (skip[low, j] or skip[high, j]):

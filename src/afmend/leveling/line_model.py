@@ -372,7 +372,7 @@ def anchor(path: Path, means: Means) -> Anchored:
     from afmend.leveling.evidence_kernels import diagonal_of_inverse
 
     count = path.lines.size
-    mean, modulated, number = (values[path.lines] for values in means)
+    mean, modulated, number = means.mean[path.lines], means.modulated[path.lines], means.number[path.lines]
     steps = path.leak[:, 1:_BESIDE]
     q = _variances(steps, path.scale)
     rr = _variances(modulated, np.sqrt(1.0 / np.maximum(number, 1)))

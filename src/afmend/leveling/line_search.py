@@ -142,16 +142,16 @@ def _estimate(
     sigma = np.sqrt(offsets.variance * anchored.variance / float(np.mean(anchored.variance)))
     aligned = coefs = found.coefficients(rows, tests)
 
-    def left() -> Heights:
+    def rest() -> Heights:
         return settling.without_gauge(z, sample, aligned, flat)
 
     degree = int(with_slope)
     if model == "auto" and shrink:
-        bends = find_bends(left, skip, path, x, tests, aspect)
+        bends = find_bends(rest, skip, path, x, tests, aspect)
         coefs = np.pad(coefs, ((0, 0), (0, 2))) + bends.coefs
         degree = max(degree, bends.degree)
     if lines.size < rows:
-        coefs[:, 0] += line_model.stray_offsets(left(), skip, lines)
+        coefs[:, 0] += line_model.stray_offsets(rest(), skip, lines)
     return LineFit(coefs, ground, line_model.spread(lines, sigma, rows), offsets, degree)
 
 

@@ -123,11 +123,18 @@ def ground_of(z: Heights, skip: Mask, settled: Settled, sigmas: float) -> Mask:
 
 def without_gauge(z: Heights, sample: Sample, lines: NDArray[np.float64], out: Heights | None = None) -> Heights:
     """Return heights without ``lines``, nor the least-squares polynomial of what that leaves; in ``out``, if given."""
+    from afmend.compiled import side_by_side
     from afmend.leveling import line_kernels as kernels
 
     polynomial = per_line(sample.polynomial(sample.without(lines)), z.shape[0])
     out = np.empty_like(z) if out is None else out
-    kernels.subtract(z, joined(lines, polynomial), background.centered(z.shape[1]), out)
+    coefs, x = joined(lines, polynomial), background.centered(z.shape[1])
+
+    def half(part: int, parts: int) -> None:
+        i = slice(len(z) * part // parts, len(z) * (part + 1) // parts)
+        kernels.subtract(z[i], coefs[i], x, out[i])
+
+    side_by_side(half)
     return out
 
 

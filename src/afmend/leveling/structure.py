@@ -132,15 +132,13 @@ class Blocks:
         along = z.shape[0] if across else z.shape[1]
         sums = kernels.block_sums_across if across else kernels.block_sums
         edges = mirror_edges(along, _BLOCKS)
-        found = sums(z, skip, centered(along), edges)
-        known = found[..., 0] >= np.maximum(0.5 * np.diff(edges), 1.0)
-        means = np.where(known[..., None], found / np.maximum(found[..., :1], 1.0), 0.0)
-        return cls(means[..., 4], means[..., :4], known[1:] & known[:-1])
+        return cls(*kernels.block_parts(sums(z, skip, centered(along), edges), edges))
 
     def steps(self, coefs: NDArray[np.float64]) -> Table:
         """Return the steps of the means from line to line, without a polynomial of each line; 0 where unknown."""
-        left = self.mean - np.einsum("ibk,ik->ib", self.powers[..., : coefs.shape[1]], coefs)
-        return np.where(self.both, np.diff(left, axis=0), 0.0)
+        from afmend.leveling import ground_kernels as kernels
+
+        return kernels.block_steps(self.mean, self.powers, self.both, coefs)
 
 
 def _is_sheared(before: Table, after: Table, change: Table) -> bool:
