@@ -76,7 +76,7 @@ def tapered(
     heights: Heights, base: float, rows: Places, cols: Places, x: Vector, y: Vector, down: Vector, along: Vector,
     out: Vector,
 ) -> None:  # fmt: skip
-    """Write heights without holes, plane and weighted mean, times a window along each axis, into a corner of ``out``.
+    """Write heights without holes, plane and weighted mean, times a window along each axis, into a corner of zeros.
 
     Holes are bridged linearly across the lines, in columns without data along them.
 
@@ -91,9 +91,13 @@ def tapered(
         Positions along either axis, symmetric about 0, two different ones at least.
     down, along : (rows,), (cols,)
         Windows; the mean that vanishes is weighted by their squares.
+    out : (more rows, more cols)
+        Is written to; zeros beyond the heights.
     """
     height, width = heights.shape
     above, below = ends(rows, cols, height, width)
+    out[height:] = 0.0
+    out[:height, width:] = 0.0
     square = along * along
     total = tilt_x = tilt_y = level = 0.0
     n = 0

@@ -216,7 +216,7 @@ def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
     y, x = (positions(size) for size in heights.shape)
     shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in heights.shape)
-    padded = np.zeros(shape)
+    padded = np.empty(shape)
     tapered(heights, first_good(heights, known), rows, cols, x, y, down, along, padded)
     transform = scipy.fft.rfft2(padded, overwrite_x=True, workers=threads())
     return power_above(transform, 1.0 / heights.size, noise_variance), (shape[0], shape[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -55,6 +56,12 @@ def _rise(h: Floats, power: float | Floats, range_px: float | Floats) -> Floats:
     scale = np.where(np.isinf(range_px), 1.0, range_px) ** power
     rising: Floats = (h / np.where(np.isinf(range_px), 1.0, range_px)) ** power
     return np.where(np.isinf(range_px), rising, -scale * np.expm1(-rising))
+
+
+@lru_cache(maxsize=8)
+def _rises(lags: tuple[float, ...]) -> Floats:
+    """Shapes of all variograms that are tried at these lags: (ranges, powers, lags)."""
+    return _rise(np.array(lags), _POWERS[:, None], _RANGES[:, None, None])
 
 
 def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | None:
@@ -126,7 +133,7 @@ def _fit(lags: Floats, gammas: Floats) -> Variogram:
     """
     trust = 1.0 / np.sqrt(lags)
     one = trust / gammas
-    rise = one * _rise(lags, _POWERS[:, None], _RANGES[:, None, None])
+    rise = one * _rises(tuple(lags.tolist()))
     nn, nr, rr = np.sum(one * one), np.sum(one * rise, axis=2), np.sum(rise * rise, axis=2)
     n, r = np.sum(one * trust), np.sum(rise * trust, axis=2)
     determinant = nn * rr - nr * nr

@@ -53,10 +53,9 @@ def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
     masked = False
     for j in range(r.shape[1]):
         masked |= skip[low, j] | skip[high, j]
-    if not masked:
+    if not masked:  # all columns: the caller needs not be told where
         for j in range(r.shape[1]):
             values[j] = r[high, j] - r[low, j]
-            where[j] = j
         return int(r.shape[1])
     count = 0
     for j in range(r.shape[1]):
@@ -224,24 +223,26 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
     values = np.empty(r.shape[1])
     at = np.empty(r.shape[1])
     line = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
+    some, whole = np.empty(r.shape[1], np.int64), np.arange(r.shape[1])
     for i in range(pairs):
-        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
+        n = _gather(r, skip, lines[i], lines[i + 1], values, some)
         if n == 0:
             continue
         s = min(scale[i], 2.0 * widest)
         if s <= 0.0:
             offset[i] = guess[i]
             continue
-        part = values[:n]
+        part, where = values[:n], whole if n == r.shape[1] else some
         if with_slope and n >= max(8, r.shape[1] // 2):
             for k in range(n):
                 at[k] = tests[0, where[k]]
             offset[i], slope[i] = _locate_line(part, at[:n], guess[i], 2.0 * s)
+            for k in range(n):
+                at[k] = part[k] - offset[i] - slope[i] * at[k]
         else:
             offset[i] = _locate(part, guess[i], 2.0 * s)
-        for k in range(n):
-            at[k] = part[k] - offset[i] - slope[i] * tests[0, where[k]]
+            for k in range(n):
+                at[k] = part[k] - offset[i]
         bottom, curvature = _weigh(at[:n], 1.0 / (2.0 * s))
         _modulated(at[:n], where, tests, line, leak[i])
         curvature = max(curvature, 0.3 * bottom)

@@ -161,10 +161,10 @@ _NARROWER = 0.95
 
 def _slopes_are_likely(path: Path, aspect: float) -> bool:
     """Tell whether the differences tilt more than their other low orders undulate, in power and typically."""
+    if median(np.abs(path.leak[:, 0])) <= 1.5 * median(np.abs(path.leak[:, 1:]).ravel()):
+        return False
     verdict = _judge_slopes(path, line_model.integrate(path.leak[:, 0]), aspect, shrink=True)
-    tilt = median(np.abs(path.leak[:, 0]))
-    others = median(np.abs(path.leak[:, 1:]).ravel())
-    return verdict.noise > 0.5 * verdict.leak and tilt > 1.5 * others
+    return verdict.noise > 0.5 * verdict.leak
 
 
 def _judge_slopes(path: Path, slopes: NDArray[np.float64], aspect: float, *, shrink: bool) -> Verdict:

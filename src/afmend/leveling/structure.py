@@ -146,10 +146,11 @@ def _is_sheared(before: Table, after: Table, change: Table) -> bool:
     before, after, change = (np.where(usual[:, None], steps, 0.0) for steps in (before, after, change))
     if not change.any():
         return False
-    (total, total_after, energy), (first, last, alike) = _explained(np.stack([before, after, change]))
+    (total,), (first,) = _explained(before[None])
     best = int(np.argmax(first))
     if first[best] < _EVIDENT * total:
         return False
+    (total_after, energy), (last, alike) = _explained(np.stack([after, change]))
     lowered = float((total - first[best]) - (total_after - np.max(last)))
     return lowered < _LEAST_SHARE * max(float(energy - alike[best]), 0.0)
 

@@ -20,15 +20,18 @@ def block_means(r: F, skip: B, row_edges: I, col_edges: I) -> tuple[F, F]:
     """Average the usable heights of each block; return their number as well."""
     mean = np.zeros((row_edges.size - 1, col_edges.size - 1))
     count = np.zeros(mean.shape)
+    total, number = np.empty(r.shape[1]), np.empty(r.shape[1])
     for a in range(row_edges.size - 1):
+        total[:] = 0.0
+        number[:] = 0.0
         for i in range(row_edges[a], row_edges[a + 1]):
-            for b in range(col_edges.size - 1):
-                for j in range(col_edges[b], col_edges[b + 1]):
-                    if not skip[i, j]:
-                        mean[a, b] += r[i, j]
-                        count[a, b] += 1.0
-    for a in range(mean.shape[0]):
-        for b in range(mean.shape[1]):
+            for j in range(r.shape[1]):
+                total[j] += 0.0 if skip[i, j] else r[i, j]
+                number[j] += 0.0 if skip[i, j] else 1.0
+        for b in range(col_edges.size - 1):
+            for j in range(col_edges[b], col_edges[b + 1]):
+                mean[a, b] += total[j]
+                count[a, b] += number[j]
             if count[a, b] > 0:
                 mean[a, b] /= count[a, b]
     return mean, count

@@ -152,7 +152,7 @@ def test_tapered_heights_have_no_holes_no_plane_and_no_mean(holes):
     z = rough(holes.shape) + 1000.0 + 0.3 * np.arange(37) - 0.2 * np.arange(23)[:, None]
     y, x = positions(23), positions(37)
     down, along = np.hanning(25)[1:-1], np.hanning(39)[1:-1]
-    out = np.zeros((30, 40))
+    out = np.full((30, 40), np.nan)
     tapered(z, float(z[8, 9]), *places(holes), x, y, down, along, out)
     flat = interpolate(z, ~holes, "across_lines", learn=False)[0]
     flat = without_surface(
