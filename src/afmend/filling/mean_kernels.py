@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
-from afmend.filling.texture_kernels import ROW, choose, factor
+from afmend.filling.factor_kernels import ROW, factor
+from afmend.filling.texture_kernels import choose
 from afmend.scan.arrays import Heights, Mask
 
 Longs: TypeAlias = NDArray[np.int64]
