@@ -146,13 +146,14 @@ def _is_sheared(before: Table, after: Table, change: Table) -> bool:
     before, after, change = (np.where(usual[:, None], steps, 0.0) for steps in (before, after, change))
     if not change.any():
         return False
-    (total,), (first,) = _explained(before[None])
+    (total, total_after), (first, last) = _explained(np.stack([before, after]))
     best = int(np.argmax(first))
     if first[best] < _EVIDENT * total:
         return False
-    (total_after, energy), (last, alike) = _explained(np.stack([after, change]))
+    shear, side = best % len(_SHEARS), best // len(_SHEARS)
+    (energy,), (alike,) = _explained(change[None], slice(shear, shear + 1))
     lowered = float((total - first[best]) - (total_after - np.max(last)))
-    return lowered < _LEAST_SHARE * max(float(energy - alike[best]), 0.0)
+    return lowered < _LEAST_SHARE * max(float(energy - alike[side]), 0.0)
 
 
 def _usual(change: Table) -> NDArray[np.bool_]:
@@ -167,18 +168,20 @@ def _usual(change: Table) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=2)
 def _turns(count: int, blocks: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cosines and sines that move blocks back by each shear, over their number: (shears, frequencies, blocks)."""
+    """Cosines and sines that move blocks back by each shear, over their number: (shears, blocks, frequencies)."""
     at = (np.arange(blocks) - 0.5 * (blocks - 1)) / blocks
-    angles = np.pi / count * _SHEARS[:, None, None] * np.arange(count + 1)[:, None] * at
+    angles = np.pi / count * _SHEARS[:, None, None] * np.arange(count + 1) * at[:, None]
     return np.cos(angles) / blocks, np.sin(angles) / blocks
 
 
-def _explained(steps: NDArray[np.float64]) -> tuple[Vector, Table]:
+def _explained(steps: NDArray[np.float64], shears: slice = slice(None)) -> tuple[Vector, Table]:
     """Energy of each table of steps, and how much of it a common profile explains at each shear.
 
     Parameters
     ----------
     steps : (tables, rows - 1, blocks)
+    shears : slice
+        Those of `_SHEARS` that are looked at.
 
     Returns
     -------
@@ -191,11 +194,13 @@ def _explained(steps: NDArray[np.float64]) -> tuple[Vector, Table]:
     from afmend.leveling.structure_kernels import power_when_turned
 
     count, blocks = steps.shape[1:]
-    spectra = rfft(steps, 2 * count, axis=1)
+    spectra = rfft(np.ascontiguousarray(steps.transpose(0, 2, 1)), 2 * count)
+    real, imaginary = spectra.real.copy(), spectra.imag.copy()
     weight = np.full(count + 1, 2.0)
     weight[[0, -1]] = 1.0
-    power = blocks * power_when_turned(spectra.real.copy(), spectra.imag.copy(), weight, *_turns(count, blocks))
-    return np.einsum("q,tqb->t", weight, np.abs(spectra) ** 2), power
+    cosines, sines = _turns(count, blocks)
+    power = blocks * power_when_turned(real, imaginary, weight, cosines[shears], sines[shears])
+    return np.einsum("tbq,q->t", real**2 + imaginary**2, weight), power
 
 
 def _is_repeating(before: Table, after: Table, change: Table) -> bool:
