@@ -17,6 +17,9 @@ F = NDArray[np.float64]
 I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
 B = NDArray[np.bool_]
 
+_FAR = 1e60
+"""So many widths from the others, a pixel weighs nothing: excluded ones are put there."""
+
 
 @njit(cache=True, nogil=True)
 def residuals(z: F, coefs: F, x: F) -> F:
@@ -49,20 +52,13 @@ def take_off(z: F, coefs: F, x: F) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
-    masked = False
-    for j in range(r.shape[1]):
-        masked |= skip[low, j] | skip[high, j]
-    if not masked:  # all columns: the caller needs not be told where
-        for j in range(r.shape[1]):
-            values[j] = r[high, j] - r[low, j]
-        return int(r.shape[1])
+def _difference(r: F, skip: B, low: int, high: int, far: float, out: F) -> int:
+    """Write one line minus another, ``far`` where either must not be looked at; return how many pixels may be."""
     count = 0
     for j in range(r.shape[1]):
-        if not (skip[low, j] or skip[high, j]):
-            values[count] = r[high, j] - r[low, j]
-            where[count] = j
-            count += 1
+        unknown = skip[low, j] | skip[high, j]
+        out[j] = far if unknown else r[high, j] - r[low, j]
+        count += 0 if unknown else 1
     return count
 
 
@@ -174,14 +170,8 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
-def _modulated(values: F, where: I, tests: F, line: F, out: F) -> None:
-    """Sum values times each test function; ``line`` is scratch space for a whole line."""
-    if values.size == line.size:
-        line[:] = values
-    else:
-        line[:] = 0.0
-        for k in range(values.size):
-            line[where[k]] = values[k]
+def _modulated(line: F, tests: F, out: F) -> None:
+    """Sum a line times each test function."""
     for m in range(tests.shape[0]):
         total = 0.0
         for j in range(line.size):
@@ -216,35 +206,29 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
         The error that the residuals would make in the offset if they were modulated by each test function:
         what topography does to the neighbors of the line mean in the spectrum.
     """
-    pairs = lines.size - 1
+    pairs, cols = lines.size - 1, r.shape[1]
     offset = np.zeros(pairs)
     slope = np.zeros(pairs)
     leak = np.zeros((pairs, tests.shape[0]))
-    values = np.empty(r.shape[1])
-    at = np.empty(r.shape[1])
-    line = np.empty(r.shape[1])
-    some, whole = np.empty(r.shape[1], np.int64), np.arange(r.shape[1])
+    values, rest = np.empty(cols), np.empty(cols)
     for i in range(pairs):
-        n = _gather(r, skip, lines[i], lines[i + 1], values, some)
-        if n == 0:
-            continue
         s = min(scale[i], 2.0 * widest)
         if s <= 0.0:
             offset[i] = guess[i]
             continue
-        part, where = values[:n], whole if n == r.shape[1] else some
-        if with_slope and n >= max(8, r.shape[1] // 2):
-            for k in range(n):
-                at[k] = tests[0, where[k]]
-            offset[i], slope[i] = _locate_line(part, at[:n], guess[i], 2.0 * s)
-            for k in range(n):
-                at[k] = part[k] - offset[i] - slope[i] * at[k]
+        n = _difference(r, skip, lines[i], lines[i + 1], guess[i] + _FAR * s, values)
+        if n == 0:
+            continue
+        if with_slope and n >= max(8, cols // 2):
+            offset[i], slope[i] = _locate_line(values, tests[0], guess[i], 2.0 * s)
+            for j in range(cols):
+                rest[j] = values[j] - offset[i] - slope[i] * tests[0, j]
         else:
-            offset[i] = _locate(part, guess[i], 2.0 * s)
-            for k in range(n):
-                at[k] = part[k] - offset[i]
-        bottom, curvature = _weigh(at[:n], 1.0 / (2.0 * s))
-        _modulated(at[:n], where, tests, line, leak[i])
+            offset[i] = _locate(values, guess[i], 2.0 * s)
+            for j in range(cols):
+                rest[j] = values[j] - offset[i]
+        bottom, curvature = _weigh(rest, 1.0 / (2.0 * s))
+        _modulated(rest, tests, leak[i])
         curvature = max(curvature, 0.3 * bottom)
         for m in range(tests.shape[0]):
             leak[i, m] /= curvature
@@ -257,27 +241,27 @@ def line_locations(r: F, skip: B, lines: I, tests: F) -> tuple[F, F]:
     offset = np.zeros(lines.size)
     leak = np.zeros((lines.size, tests.shape[0]))
     values = np.empty(r.shape[1])
-    line = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
     for i in range(lines.size):
+        row = lines[i]
         n = 0
         for j in range(r.shape[1]):
-            if not skip[lines[i], j]:
-                values[n] = r[lines[i], j]
-                where[n] = j
+            if not skip[row, j]:
+                values[n] = r[row, j]
                 n += 1
         if n == 0:
             continue
-        part = values[:n].copy()
-        offset[i] = _median(part)
-        scale = 1.4826 * _median(np.abs(part - offset[i]))
+        offset[i] = _median(values[:n])
+        scale = 1.4826 * _median(np.abs(values[:n] - offset[i]))
         if scale <= 0.0:
             continue
-        offset[i] = _locate(values[:n], offset[i], 2.0 * scale)
-        for k in range(n):
-            part[k] = values[k] - offset[i]
-        bottom, curvature = _weigh(part, 1.0 / (2.0 * scale))
-        _modulated(part, where, tests, line, leak[i])
+        far = offset[i] + _FAR * scale
+        for j in range(r.shape[1]):
+            values[j] = far if skip[row, j] else r[row, j]
+        offset[i] = _locate(values, offset[i], 2.0 * scale)
+        for j in range(r.shape[1]):
+            values[j] -= offset[i]
+        bottom, curvature = _weigh(values, 1.0 / (2.0 * scale))
+        _modulated(values, tests, leak[i])
         for m in range(tests.shape[0]):
             leak[i, m] /= max(curvature, 0.3 * bottom)
     return offset, leak
