@@ -16,6 +16,7 @@ from afmend.leveling.finishing import finish
 from afmend.leveling.ground_kernels import block_parts, block_steps, block_sums, line_counts, near_ground, thin
 from afmend.leveling.line_scales import pair_scales, scales_of, sorted_differences
 from afmend.leveling.settling import Sample
+from afmend.leveling.solve_kernels import solve_all
 from afmend.leveling.spread_kernels import entropy_of_ordered, steps_along
 from afmend.leveling.terrace_kernels import over, slopes
 from support import assert_heights_close, rough
@@ -293,3 +294,65 @@ def test_the_last_pass_marks_features_and_moves_the_zero(surface: str, reference
     assert (features == expected).all()
     zero = {"background": median(z[~skip & ~expected]), "mean": z[~skip].mean(), "none": 0.0}[reference]
     close(raw, z - zero)
+
+
+@pytest.mark.parametrize("size", [1, 3, 6])
+def test_normal_equations_are_solved_as_far_as_the_data_fix_them(size: int) -> None:
+    rng = np.random.default_rng(size)
+    design = rng.standard_normal((4, 20, size)) * 10.0 ** rng.uniform(-3, 3, size)
+    design[1, :, -1] = design[1, :, 0]  # two columns say the same
+    design[2, 3:] = 0.0  # too few equations for six
+    design[3] = 0.0
+    heights = np.einsum("nik,k->ni", design, rng.standard_normal(size))
+    normal, right = np.einsum("nij,nik->njk", design, design), np.einsum("nij,ni->nj", design, heights)
+    found = solve_all(normal, right)
+    close(np.einsum("nij,nj->ni", design, found) / np.abs(heights).max(), heights / np.abs(heights).max(), 1e-9)
+    close(found[3], np.zeros(size))
+    if size > 1:  # columns of one length share what they cannot tell apart
+        assert found[1, -1] == pytest.approx(found[1, 0], rel=1e-6)
+
+
+@pytest.mark.parametrize("with_slope", [False, True])
+def test_differences_are_located_where_redescending_weights_leave_no_pull(with_slope: bool) -> None:
+    rng = np.random.default_rng(0)
+    z, skip = rng.standard_normal(SHAPE), rng.random(SHAPE) < 0.2
+    z[5:, 3:9] += 12.0
+    skip[11], skip[3] = True, False
+    z[skip] = np.nan
+    tests = line_model.test_functions(background.centered(37))
+    lines = np.arange(23)
+    guess, scale = np.zeros(22), np.ones(22)
+    offset, slope, leak = line_kernels.pair_fit(z, skip, lines, guess, scale, 1.0, tests, with_slope)
+    for i in range(22):
+        known = ~(skip[i] | skip[i + 1])
+        if not known.any():
+            assert offset[i] == slope[i] == 0.0
+            assert not leak[i].any()
+            continue
+        rest = (z[i + 1] - z[i] - offset[i] - slope[i] * tests[0])[known]
+        t2 = (rest / 2.0) ** 2
+        weight, curvature = (1 + t2) ** -2, np.sum((1 + t2) ** -3 * (1 - 3 * t2))
+        assert np.sum(weight * rest) == pytest.approx(0.0, abs=1e-7)
+        if with_slope:
+            assert np.sum(weight * rest * tests[0, known]) == pytest.approx(0.0, abs=1e-7)
+        bottom = max(curvature, 0.3 * np.sum(weight))
+        close(leak[i], tests[:, known] @ (weight * rest) / bottom, 1e-12)
+    assert (slope != 0).any() == with_slope
+
+
+def test_lines_are_located_as_their_differences_from_nothing() -> None:
+    z, skip = masked()
+    tests = line_model.test_functions(background.centered(37))
+    lines = np.array([0, 2, 4, 22])
+    offset, leak = line_kernels.line_locations(z, skip, lines, tests)
+    assert offset[2] == 0.0
+    for k in (0, 1, 3):
+        values = z[lines[k]][~skip[lines[k]]]
+        scale = 1.4826 * np.median(np.abs(values - np.median(values)))
+        both = np.stack([np.zeros(37), z[lines[k]]])
+        gone = np.stack([skip[lines[k]]] * 2)
+        one = line_kernels.pair_fit(
+            both, gone, np.arange(2), np.array([np.median(values)]), np.array([scale]), np.inf, tests, False
+        )
+        close(offset[k], one[0][0])
+        close(leak[k], one[2][0])
