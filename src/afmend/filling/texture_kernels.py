@@ -74,7 +74,7 @@ def beside_targets(ys: Longs, xs: Longs, left: int, right: int) -> tuple[Longs, 
 
 
 @njit(cache=True, nogil=True)
-def choose(  # noqa: C901 (compiled)
+def choose(
     ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int
 ) -> tuple[Longs, Longs]:
     """Known pixels nearest to any target, in four sectors around the tile's middle; ties are taken together."""
@@ -88,6 +88,7 @@ def choose(  # noqa: C901 (compiled)
     cy, cx = 0.5 * (ys.min() + ys.max()), 0.5 * (xs.min() + xs.max())
     lines, away = beside_targets(ys, xs, left, max(left, right))
     best = np.empty(max(0, right - left))
+    own, count = np.empty((7, room)), np.zeros(7, np.int64)
     n = 0
     for y in range(top, bottom):
         best[:] = np.inf
@@ -103,21 +104,17 @@ def choose(  # noqa: C901 (compiled)
             score[n] = best[x - left]
             vx = x - cx
             # The very middle belongs to no sector, and is taken always.
-            side = (vy > 0) - (vy < 0) if abs(vy) >= abs(vx) else 3 * ((vx > 0) - (vx < 0))
-            sector[n] = side + 3
+            s = 3 + ((vy > 0) - (vy < 0) if abs(vy) >= abs(vx) else 3 * ((vx > 0) - (vx < 0)))
+            sector[n] = s
+            own[s, count[s]] = score[n]
+            count[s] += 1
             py[n] = y
             px[n] = x
             n += 1
     limit = np.full(7, np.inf)
-    own = np.empty(n)
     for s in (0, 2, 4, 6):
-        count = 0
-        for i in range(n):
-            if sector[i] == s:
-                own[count] = score[i]
-                count += 1
-        if count > quota:
-            limit[s] = selected(own[:count], quota - 1) * (1 + _FAR)
+        if count[s] > quota:
+            limit[s] = selected(own[s, : count[s]], quota - 1) * (1 + _FAR)
     kept = 0
     for i in range(n):
         if score[i] <= limit[sector[i]]:
