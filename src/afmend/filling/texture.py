@@ -110,17 +110,26 @@ class Texture:
 
     @classmethod
     def of(
-        cls, holes: Holes, variogram: Variogram, slow_px: float, neighbors: int, *, directed: bool = True
+        cls,
+        holes: Holes,
+        variogram: Variogram,
+        slow_px: float,
+        neighbors: int,
+        *,
+        directed: bool = True,
+        transformed: Transform | None = None,
     ) -> Texture:
-        """Learn from the good pixels; the stretched ones only if they are to take part."""
-        farthest = int(np.ceil(holes.radius_px))
-        reach = 2 * (farthest + _AROUND_PX + max(TILE_PX))
-        own = covariance(holes.heights, holes.known, variogram.nugget, reach)
+        """Learn from the good pixels; the stretched ones only if they are to take part.
+
+        ``transformed``: the good pixels by `transform`, for the reach of `reach_of`, if they are.
+        """
+        reach = reach_of(holes)
+        own = covariance(holes.heights, holes.known, variogram.nugget, reach, transformed)
         tables = [own * scale for scale in LIVELINESS]
         if directed:
             tables += [_stretched(variogram, slow_px, reach, np.pi * n / _DIRECTIONS) for n in range(_DIRECTIONS)]
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
-        return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), farthest)
+        return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), _farthest(holes))
 
     def predict(
         self, heights: Heights, known: Mask, rows: Longs, cols: Longs, taking_part: Sequence[int] = EVERYONE
@@ -181,6 +190,15 @@ class Texture:
         return order, np.concatenate([[0], np.cumsum(counts[busiest])]), quotas
 
 
+def reach_of(holes: Holes) -> int:
+    """Lag beyond which nobody asks for the covariance."""
+    return 2 * (_farthest(holes) + _AROUND_PX + max(TILE_PX))
+
+
+def _farthest(holes: Holes) -> int:
+    return int(np.ceil(holes.radius_px))
+
+
 def _stretched(variogram: Variogram, slow_px: float, reach: int, angle: float) -> Vector:
     """Covariance that falls four times more slowly along a direction, by (dy + reach, dx + reach)."""
     y, x = np.arange(reach + 1.0)[:, None] * slow_px, np.arange(-reach, reach + 1.0)
@@ -200,40 +218,54 @@ def _nearest_direction(tensor: Vector) -> Longs:
     return np.rint((uphill / np.pi + 0.5) * _DIRECTIONS).astype(np.int64) % _DIRECTIONS
 
 
-def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -> tuple[Vector, tuple[int, int]]:
-    """Periodogram of an image without its plane, its noise and its edges, and the size it was padded to.
+class Transform(NamedTuple):
+    """Fourier transform of a padded image.
 
-    Lags up to ``reach`` do not wrap around. The mean over all frequencies is the variance of the surface.
+    Attributes
+    ----------
+    numbers : (rows, cols // 2 + 1) complex
+    shape : (rows, cols)
     """
+
+    numbers: NDArray[np.complex128]
+    shape: tuple[int, int]
+
+
+def transform(heights: Heights, known: Mask, reach: int) -> Transform:
+    """Transform an image without its plane and its edges, padded so that lags up to ``reach`` do not wrap around."""
     import scipy.fft
 
-    from afmend.compiled import threads
     from afmend.filling.place_kernels import places
-    from afmend.filling.spectrum_kernels import power_above, tapered
+    from afmend.filling.spectrum_kernels import tapered
 
     rows, cols = places(~known)
     down, along = (np.hanning(size + 2)[1:-1] for size in heights.shape)
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
     y, x = (positions(size) for size in heights.shape)
-    shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in heights.shape)
-    padded = np.empty(shape)
+    height, width = (scipy.fft.next_fast_len(size + reach + 1, real=True) for size in heights.shape)
+    padded = np.empty((height, width))
     tapered(heights, first_good(heights, known), rows, cols, x, y, down, along, padded)
-    transform = scipy.fft.rfft2(padded, overwrite_x=True, workers=threads())
-    return power_above(transform, 1.0 / heights.size, noise_variance), (shape[0], shape[1])
+    return Transform(scipy.fft.rfft2(padded, overwrite_x=True), (height, width))
 
 
-def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:
+def covariance(
+    heights: Heights, known: Mask, noise_variance: float, reach: int, transformed: Transform | None = None
+) -> Vector:
     """Covariance of an image without its plane and its noise, by (dy + reach, dx + reach).
 
     From the periodogram, less the noise and never negative, hence a valid covariance: kriging systems made from it
     can be solved. (The raw covariances of an image are none, and kriging with them diverges.) The taper averages
-    over neighboring frequencies.
+    over neighboring frequencies. The mean of the periodogram is the variance of the surface.
+
+    ``transformed``: by `transform`, for this reach, if it is known.
     """
     import scipy.fft
 
     from afmend.compiled import threads
+    from afmend.filling.spectrum_kernels import power_above
 
-    power, shape = spectrum(heights, known, noise_variance, reach)
+    numbers, shape = transformed or transform(heights, known, reach)
+    power = power_above(numbers, 1.0 / heights.size, noise_variance)
     # Only lags up to the reach are wanted, and those up are those down, mirrored.
     half, lag = scipy.fft.ihfft(power, shape[0], axis=0, workers=threads()), np.arange(reach + 1)
     beyond = lag >= len(half)
@@ -250,8 +282,10 @@ def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
     """Draw a surface with the image's covariance, of its size, without noise."""
     import scipy.fft
 
-    reach = max(holes.heights.shape) // 4
-    power, shape = spectrum(holes.heights, holes.known, noise_variance, reach)
+    from afmend.filling.spectrum_kernels import power_above
+
+    numbers, shape = transform(holes.heights, holes.known, max(holes.heights.shape) // 4)
+    power = power_above(numbers, 1.0 / holes.heights.size, noise_variance)
     white = scipy.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
     drawn = scipy.fft.irfft2(np.sqrt(power) * white, shape)
     return np.asarray(drawn[: holes.heights.shape[0], : holes.heights.shape[1]])

@@ -74,9 +74,7 @@ def beside_targets(ys: Longs, xs: Longs, left: int, right: int) -> tuple[Longs, 
 
 
 @njit(cache=True, nogil=True)
-def choose(
-    ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int
-) -> tuple[Longs, Longs]:
+def choose(ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int) -> tuple[Longs, Longs]:
     """Known pixels nearest to any target, in four sectors around the tile's middle; ties are taken together."""
     height, width = known.shape
     top, left = max(box[0], 0), max(box[1], 0)

@@ -96,7 +96,6 @@ def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | 
 
 def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
     """Lags along axis 1 that have pairs, and half the variance of the differences at each."""
-    from afmend.compiled import side_by_side
     from afmend.filling.hole_kernels import lag_sums
 
     heights, known = np.ascontiguousarray(heights), np.ascontiguousarray(known)
@@ -108,14 +107,7 @@ def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
             tilt = total / count / lag
             break
     # Sums of squares around the tilt, which is the mean difference: no digits cancel.
-    parted = np.zeros((2, reached.size, 3))
-
-    def work(part: int, parts: int) -> None:
-        lines = slice(len(heights) * part // parts, len(heights) * (part + 1) // parts)
-        parted[part] = lag_sums(heights[lines], known[lines], reached, tilt)
-
-    side_by_side(work)
-    sums = parted.sum(axis=0)
+    sums = lag_sums(heights, known, reached, tilt)
     lags: list[float] = []
     gammas: list[float] = []
     for lag, (count, total, squares) in zip(reached, sums, strict=True):
