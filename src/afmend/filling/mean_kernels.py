@@ -100,7 +100,7 @@ def _fill(a: Floats, at: Steps, flat: Floats, nugget: float) -> None:
         a[i * ROW + n] = 1.0
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, forceinline=True)
 def _read(a: Floats, at: Steps, wanted: Steps, flat: Floats, tiles: Longs, starts: Longs, out: Floats) -> None:
     """Read means off a factored system: solve for the weights of the heights above their level, then sum up."""
     n, m = at.size, wanted.size

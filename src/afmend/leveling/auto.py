@@ -53,7 +53,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("level.auto", Auto, version="7")
+@step("level.auto", Auto, version="8")
 def level_auto(field: Field, params: Auto) -> Leveled:
     """Subtract line offsets and a polynomial background, each as far as the evidence supports it.
 
