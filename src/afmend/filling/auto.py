@@ -17,7 +17,7 @@ from afmend.filling.holes import Holes, distance_to_data, find_holes, first_good
 from afmend.filling.kriging import Kriging, kriging
 from afmend.filling.mixture import Joined, join, learn_shares, weights
 from afmend.filling.noise import noise_variance
-from afmend.filling.texture import Guesses, Texture, simulate
+from afmend.filling.texture import Guesses, Texture, Transform, reach_of, simulate, transform
 from afmend.filling.variogram import Variogram, fit_variogram
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
@@ -67,7 +67,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("fill.auto", Auto, version="6")
+@step("fill.auto", Auto, version="7")
 def auto(field: Field, params: Auto) -> Filled:
     """Krige tiles of the holes with the image's own two-dimensional covariance, tried on holes cut into good pixels.
 
@@ -102,12 +102,12 @@ def auto(field: Field, params: Auto) -> Filled:
     if holes.empty:
         return Filled(field.heights, left_open=holes.left_open)
     slow_px = field.pixel_nm[0] / field.pixel_nm[1]
-    variogram = _variogram(holes, slow_px)
+    variogram, transformed = _ground(holes, slow_px)
     if variogram is None:
         return _small(field, params)
     if not params.error_bars and params.output == "mean":
-        return _mean_alone(field, holes, variogram, params.neighbors)
-    model = _Model(holes, Texture.of(holes, variogram, slow_px, params.neighbors))
+        return _mean_alone(field, holes, variogram, transformed, params.neighbors)
+    model = _Model(holes, Texture.of(holes, variogram, slow_px, params.neighbors, transformed=transformed))
     learned = _learn(model, params.compare_px)
     rows, cols = np.nonzero(holes.wanted)
     guesses = model.texture.predict(holes.heights, holes.known, rows, cols, learned.taking_part)
@@ -128,10 +128,25 @@ def auto(field: Field, params: Auto) -> Filled:
     return Filled(heights, bars, holes.left_open, {**learned.facts, "noise_variance": variogram.nugget})
 
 
-def _variogram(holes: Holes, slow_px: float) -> Variogram | None:
-    """Variogram with the noise as its nugget; None if there is too little to learn from."""
+def _ground(holes: Holes, slow_px: float) -> tuple[Variogram | None, Transform | None]:
+    """Variogram with the noise as its nugget, None if there is too little to learn from; and the image transformed."""
+    from afmend.compiled import side_by_side
+
     if np.count_nonzero(holes.known) < _FEWEST_GOOD or min(holes.known.shape) < _SHORTEST_SIDE:
-        return None
+        return None, None
+    found: list[Any] = [None, None]
+
+    def one(part: int, parts: int) -> None:  # noqa: ARG001 (there are two)
+        if part == 0:
+            found[0] = _variogram(holes, slow_px)
+        else:
+            found[1] = transform(holes.heights, holes.known, reach_of(holes))
+
+    side_by_side(one)
+    return found[0], found[1]
+
+
+def _variogram(holes: Holes, slow_px: float) -> Variogram | None:
     variogram = fit_variogram(holes.heights, holes.known, slow_px)
     if variogram is None or variogram.slope <= 0:
         return None
@@ -155,15 +170,19 @@ def _small(field: Field, params: Auto) -> Filled:
     return replace(done, sigma=sigma, facts={**done.facts, "method": "kriging", "rmse": {}})
 
 
-def _mean_alone(field: Field, holes: Holes, variogram: Variogram, neighbors: int) -> Filled:
+def _mean_alone(
+    field: Field, holes: Holes, variogram: Variogram, transformed: Transform | None, neighbors: int
+) -> Filled:
     """Fill by the image's own covariance, without trials and error bars."""
+    from afmend.filling.place_kernels import places
+
     slow_px = field.pixel_nm[0] / field.pixel_nm[1]
-    texture = Texture.of(holes, variogram, slow_px, round(_FEWER * neighbors), directed=False)
-    rows, cols = np.nonzero(holes.wanted)
-    mean = texture.predict(holes.heights, holes.known, rows, cols, (0,)).mean[0]
-    heights = holes.heights.copy()
-    heights[rows, cols] = np.minimum(mean, upper_bounds(field, rows, cols))
-    return Filled(heights, None, holes.left_open, {**_UNTRIED, "noise_variance": variogram.nugget})
+    few = round(_FEWER * neighbors)
+    texture = Texture.of(holes, variogram, slow_px, few, directed=False, transformed=transformed)
+    rows, cols = places(holes.wanted)
+    mean = texture.mean(holes, rows, cols)
+    holes.heights[rows, cols] = np.minimum(mean, upper_bounds(field, rows, cols))  # a copy already
+    return Filled(holes.heights, None, holes.left_open, {**_UNTRIED, "noise_variance": variogram.nugget})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

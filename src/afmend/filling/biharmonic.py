@@ -46,7 +46,7 @@ def biharmonic(field: Field, params: Biharmonic) -> Filled:
     holes = find_holes(field)
     if holes.empty:
         return Filled(field.heights)
-    wide = hole_radius(holes.wanted) > params.max_gap_px
+    wide = _wide(holes.wanted, params.max_gap_px)
     facts: dict[str, Any] = {"wider_pixels": int(np.count_nonzero(wide))}
     heights = holes.heights
     narrow = holes.wanted & ~wide
@@ -58,6 +58,17 @@ def biharmonic(field: Field, params: Biharmonic) -> Filled:
     if params.wider == "leave_open":
         return Filled(heights, left_open=wide, facts=facts)
     return Filled(membrane(heights, holes.known, wide)[0], facts=facts)
+
+
+def _wide(holes: Mask, max_gap_px: float) -> Mask:
+    """Holes with a pixel farther than this from data."""
+    from afmend.filling.place_kernels import places
+
+    rows, cols = places(holes)
+    _, radius = hole_radius(holes, rows, cols, np.ones(rows.size, dtype=np.bool_))
+    wide = np.zeros(holes.shape, dtype=np.bool_)
+    wide[rows, cols] = radius > max_gap_px
+    return wide
 
 
 def plate(heights: Heights, known: Mask, wanted: Mask) -> Heights:

@@ -14,49 +14,14 @@ Vector = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
-def column_gaps(known: Mask) -> Numbers:
-    """Lines to the nearest known pixel of the same column; rows + cols if there is none."""
-    rows, cols = known.shape
-    none = rows + cols
-    gap = np.empty((rows, cols), np.int32)
-    for x in range(cols):
-        gap[0, x] = 0 if known[0, x] else none
-    for y in range(1, rows):
-        for x in range(cols):
-            gap[y, x] = 0 if known[y, x] else min(gap[y - 1, x] + 1, none)
-    for y in range(rows - 2, -1, -1):
-        for x in range(cols):
-            gap[y, x] = min(gap[y, x], gap[y + 1, x] + 1)
-    return gap
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "nnan"})
 def tallest(heights: Heights, known: Mask) -> float:
-    """Return the largest size of the known heights."""
-    out = 0.0
+    """Return the largest size of the known heights; column by column, so that several are looked at at a time."""
+    most = np.zeros(heights.shape[1])
     for y in range(heights.shape[0]):
         for x in range(heights.shape[1]):
-            out = max(out, abs(heights[y, x]) if known[y, x] else 0.0)
-    return float(out)
-
-
-@njit(cache=True, nogil=True)
-def nearest(gap: Numbers, rows: Places, cols: Places) -> NDArray[np.float32]:
-    """Euclidean distance from each place to the nearest known pixel, given the gaps along the columns."""
-    out = np.empty(rows.size, np.float32)
-    width = gap.shape[1]
-    for n in range(rows.size):
-        y, x = rows[n], cols[n]
-        best = np.int64(gap[y, x]) ** 2
-        step = np.int64(1)
-        while step * step < best and (x - step >= 0 or x + step < width):
-            if x - step >= 0:
-                best = min(best, np.int64(gap[y, x - step]) ** 2 + step * step)
-            if x + step < width:
-                best = min(best, np.int64(gap[y, x + step]) ** 2 + step * step)
-            step += 1
-        out[n] = np.sqrt(np.float32(best))
-    return out
+            size = abs(heights[y, x]) if known[y, x] else 0.0
+            most[x] = max(most[x], size)
+    return float(most.max())
 
 
 @njit(cache=True, nogil=True)
@@ -79,48 +44,85 @@ def between(heights: Heights, known: Mask, rows: Places, cols: Places) -> Vector
     return out
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, forceinline=True)
+def _square_sum(values: Vector) -> float:
+    total = 0.0
+    for i in range(values.size):
+        total += values[i] * values[i]
+    return total
+
+
 @njit(cache=True, nogil=True)
-def third_differences(heights: Heights, known: Mask) -> Vector:
-    """Sizes of the third differences along axis 0 of those along axis 1, where all sixteen pixels are known."""
+def third_differences(heights: Heights, known: Mask) -> tuple[Vector, float]:
+    """Sizes of the third differences along axis 0 of those along axis 1, where all sixteen pixels are known.
+
+    Also returns the sum of their squares.
+    """
     rows, cols = heights.shape
-    out = np.empty(max(rows - 3, 0) * max(cols - 3, 0))
+    wide = max(cols - 3, 0)
+    out = np.empty(max(rows - 3, 0) * wide)
     count = 0
+    squares = 0.0
     down, good = np.empty(cols), np.empty(cols, np.bool_)
+    size, whole = np.empty(wide), np.empty(wide, np.bool_)
     for y in range(rows - 3):
         for x in range(cols):
             a = heights[y + 1, x] - heights[y, x]
             b = heights[y + 2, x] - heights[y + 1, x]
             c = heights[y + 3, x] - heights[y + 2, x]
             down[x] = (c - b) - (b - a)
-            good[x] = known[y, x] and known[y + 1, x] and known[y + 2, x] and known[y + 3, x]
-        for x in range(cols - 3):
-            if good[x] and good[x + 1] and good[x + 2] and good[x + 3]:
-                a, b, c = down[x + 1] - down[x], down[x + 2] - down[x + 1], down[x + 3] - down[x + 2]
-                out[count] = abs((c - b) - (b - a))
+            good[x] = known[y, x] & known[y + 1, x] & known[y + 2, x] & known[y + 3, x]
+        for x in range(wide):
+            a, b, c = down[x + 1] - down[x], down[x + 2] - down[x + 1], down[x + 3] - down[x + 2]
+            size[x] = abs((c - b) - (b - a))
+            whole[x] = good[x] & good[x + 1] & good[x + 2] & good[x + 3]
+        start = count
+        for x in range(wide):
+            if whole[x]:
+                out[count] = size[x]
                 count += 1
-    return out[:count]
+        squares += _square_sum(out[start:count])
+    return out[:count], squares
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-def lag_sums(heights: Heights, known: Mask, lag: int, shift: float) -> tuple[int, float, float]:
-    """Count, sum, and sum squares of, the differences of known pixels ``lag`` apart on a line, less ``shift``."""
-    count = 0.0
-    total = 0.0
-    squares = 0.0
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
+def _add_lag(heights: Vector, known: Vector, lag: int, shift: float, out: Vector) -> None:
+    """Add number, sum, and sum of squares, of the differences, less ``shift``, of known pixels ``lag`` apart."""
+    n = s = ss = 0.0
+    low, high, one, other = heights[: heights.size - lag], heights[lag:], known[: known.size - lag], known[lag:]
+    for x in range(high.size):
+        both = one[x] * other[x]
+        d = (high[x] - low[x] - shift) * both
+        n += both
+        s += d
+        ss += d * d
+    out[0] += n
+    out[1] += s
+    out[2] += ss
+
+
+@njit(cache=True, nogil=True)
+def lag_sums(heights: Heights, known: Mask, lags: Places, tilt: float) -> Vector:
+    """Count, sum, and sum squares of, the differences of known pixels of a line, less ``tilt`` times their distance.
+
+    Parameters
+    ----------
+    lags : (n,)
+        Distances, less than the length of a line.
+
+    Returns
+    -------
+    (n, 3)
+    """
+    out = np.zeros((lags.size, 3))
+    line, one = np.empty(heights.shape[1]), np.empty(heights.shape[1])
     for y in range(heights.shape[0]):
-        n = 0.0
-        s = 0.0
-        ss = 0.0
-        for x in range(heights.shape[1] - lag):
-            both = known[y, x] & known[y, x + lag]
-            d = heights[y, x + lag] - heights[y, x] - shift if both else 0.0
-            n += 1.0 if both else 0.0
-            s += d
-            ss += d * d
-        count += n
-        total += s
-        squares += ss
-    return int(count), total, squares
+        for x in range(line.size):
+            one[x] = 1.0 if known[y, x] else 0.0
+            line[x] = heights[y, x] if known[y, x] else 0.0
+        for k in range(lags.size):
+            _add_lag(line, one, lags[k], tilt * lags[k], out[k])
+    return out
 
 
 @njit(cache=True, nogil=True)

@@ -33,6 +33,8 @@ class Holes:
         Hole pixels not to fill.
     radius_px : float
         Largest distance from a wanted pixel to data; 0 if `find_holes` was not asked for a limit.
+    distance : (n,) float32 or None
+        From each wanted pixel, in reading order, to data, if `find_holes` was asked for a limit.
     """
 
     heights: Heights
@@ -40,6 +42,7 @@ class Holes:
     wanted: Mask
     left_open: Mask | None = None
     radius_px: float = 0.0
+    distance: NDArray[np.float32] | None = None
 
     @property
     def empty(self) -> bool:
@@ -64,37 +67,49 @@ def find_holes(field: Field, max_gap_px: float | None = None, extrapolate_px: fl
     StepError
         If there are holes but no good pixel to fill them from.
     """
+    from afmend.filling.place_kernels import places, put
+
     holes = field.excluded
+    rows, cols = places(holes)
     known = ~holes
-    if not holes.any():
+    if rows.size == 0:
         return Holes(field.heights, known, np.zeros(field.shape, dtype=np.bool_))
-    if not known.any():
+    if rows.size == holes.size:
         raise StepError("every pixel is a hole: there is nothing to fill from", now="Shrink the masks.")
-    heights = np.where(known, field.heights, first_good(field.heights, known))
+    heights = put(field.heights, rows, cols, first_good(field.heights, known))
     if max_gap_px is None and extrapolate_px is None:
         return Holes(heights, known, holes)
-    left_open = np.zeros(field.shape, dtype=np.bool_) if extrapolate_px is None else beyond_data(known, extrapolate_px)
-    wanted = holes & ~left_open
-    if max_gap_px is None:
-        return Holes(heights, known, wanted, left_open if left_open.any() else None)
-    # What stays open at the edges does not count into the width of the holes that it touches.
-    radius = hole_radius(wanted, known) if wanted.any() else np.zeros(field.shape, dtype=np.float32)
-    left_open |= radius > max_gap_px
-    wanted &= ~left_open
-    widest = float(np.max(radius, where=wanted, initial=0.0))
-    return Holes(heights, known, wanted, left_open if left_open.any() else None, widest)
+    wanted = np.ones(rows.size, dtype=np.bool_)
+    if extrapolate_px is not None:
+        wanted &= ~beyond_data(rows, cols, field.shape, extrapolate_px)
+    distance = radius = np.zeros(rows.size, dtype=np.float32)
+    if max_gap_px is not None and wanted.any():
+        # What stays open at the edges does not count into the width of the holes that it touches.
+        distance, radius = hole_radius(holes, rows, cols, wanted)
+        wanted &= radius <= max_gap_px
+    farthest = float(np.max(radius, where=wanted, initial=0.0))
+    if wanted.all():
+        return Holes(heights, known, holes, None, farthest, distance)
+    left_open = np.zeros(field.shape, dtype=np.bool_)
+    left_open[rows[~wanted], cols[~wanted]] = True
+    return Holes(heights, known, holes & ~left_open, left_open, farthest, distance[wanted])
 
 
-def beyond_data(known: Mask, extrapolate_px: float) -> Mask:
-    """Lines and columns at the edges of the image that hold no data, where they are more than ``extrapolate_px``."""
-    beyond = np.zeros(known.shape, dtype=np.bool_)
-    for axis, view in ((1, beyond), (0, beyond.T)):
-        has = np.flatnonzero(known.any(axis=axis))
+def beyond_data(
+    rows: NDArray[np.int64], cols: NDArray[np.int64], shape: tuple[int, int], extrapolate_px: float
+) -> NDArray[np.bool_]:
+    """Tell which hole pixels lie in lines or columns at the edges of the image that hold no data.
+
+    Only where more than ``extrapolate_px`` of them lie side by side. The lists hold all hole pixels; not all are holes.
+    """
+    beyond = np.zeros(rows.size, dtype=np.bool_)
+    for axis, at in enumerate((rows, cols)):
+        has = np.flatnonzero(np.bincount(at, minlength=shape[axis]) < shape[1 - axis])
         first, last = int(has[0]), int(has[-1]) + 1
         if first > extrapolate_px:
-            view[:first] = True
-        if len(view) - last > extrapolate_px:
-            view[last:] = True
+            beyond |= at < first
+        if shape[axis] - last > extrapolate_px:
+            beyond |= at >= last
     return beyond
 
 
@@ -105,15 +120,34 @@ def first_good(heights: Heights, known: Mask) -> float:
 
 def distance_to_data(known: Mask, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.float32]:
     """Euclidean distance in pixels from some pixels to the nearest known one (0 for known ones)."""
-    from afmend.filling.hole_kernels import column_gaps, nearest
+    from afmend.filling.place_kernels import places
 
-    gap = column_gaps(known)
-    if np.sum(gap[rows, cols], dtype=np.int64) <= _SEARCH * known.size:
-        return np.asarray(nearest(gap, rows, cols), dtype=np.float32)
-    import cv2
+    every = places(~known)
+    width = known.shape[1]
+    listed, asked = every[0] * width + every[1], rows * width + cols
+    at = np.minimum(np.searchsorted(listed, asked), max(listed.size - 1, 0))
+    inside = listed[at] == asked if listed.size else np.zeros(asked.size, dtype=np.bool_)
+    chosen = np.zeros(listed.size, dtype=np.bool_)
+    chosen[at[inside]] = True
+    out = np.zeros(asked.size, dtype=np.float32)
+    out[inside] = _distances(~known, *every, chosen)[at[inside]]
+    return out
 
-    distance = cv2.distanceTransform((~known).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance[rows, cols], dtype=np.float32)
+
+def _distances(
+    holes: Mask, rows: NDArray[np.int64], cols: NDArray[np.int64], chosen: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Distances to data from the chosen hole pixels, 0 for the others; all are listed in reading order."""
+    from afmend.filling.place_kernels import distances
+
+    height, width = holes.shape
+    found, distance = distances(rows, cols, chosen, height, width, _SEARCH * holes.size)
+    if not found:
+        import cv2
+
+        whole = cv2.distanceTransform(np.ascontiguousarray(holes).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        distance = np.where(chosen, whole[rows, cols], np.float32(0))
+    return np.asarray(distance, dtype=np.float32)
 
 
 def label_holes(holes: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -124,21 +158,24 @@ def label_holes(holes: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return np.asarray(labels, dtype=np.int32), np.asarray(boxes, dtype=np.int32)
 
 
-def hole_radius(holes: Mask, known: Mask | None = None) -> NDArray[np.float32]:
-    """For each hole pixel, the largest distance to data within its connected hole; 0 elsewhere.
+def hole_radius(
+    holes: Mask, rows: NDArray[np.int64], cols: NDArray[np.int64], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Distance to data of the wanted pixels, and the largest one within the connected hole of each; 0 for the others.
 
-    Data are the ``known`` pixels; None = all that are no hole.
+    Parameters
+    ----------
+    holes : (rows, cols) bool
+        All others are data.
+    rows, cols : (n,) int
+        All hole pixels in reading order.
+    wanted : (n,) bool
+        Hole pixels that count into the holes.
     """
-    import cv2
+    from afmend.filling.place_kernels import widest
 
-    rows, cols = np.nonzero(holes)
-    count, labels = cv2.connectedComponents(np.ascontiguousarray(holes).view(np.uint8), connectivity=8)
-    label = np.asarray(labels, dtype=np.int32)[rows, cols]
-    widest = np.zeros(count, dtype=np.float32)
-    np.maximum.at(widest, label, distance_to_data(~holes if known is None else known, rows, cols))
-    radius = np.zeros(holes.shape, dtype=np.float32)
-    radius[rows, cols] = widest[label]
-    return radius
+    distance = _distances(holes, rows, cols, wanted)
+    return distance, widest(rows, cols, wanted, distance)
 
 
 def some_lines(heights: Heights, known: Mask) -> tuple[Heights, Mask]:

@@ -24,10 +24,10 @@ def noise_variance(heights: Heights, known: Mask) -> float | None:
     """
     from afmend.filling.hole_kernels import third_differences
 
-    size = third_differences(heights, known)
+    size, squares = third_differences(heights, known)
     if size.size < _FEWEST:
         return None
     few = size[:: -(-size.size // _ENOUGH)]
     middle = float(np.partition(few, few.size // 2)[few.size // 2])
-    square = float(np.einsum("i,i->", size, size)) / size.size / _GAIN
+    square = squares / size.size / _GAIN
     return min(square, (_SIGMA_OF_MEDIAN * middle) ** 2 / _GAIN) if middle > 0 else square

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.filling.holes import Holes, distance_to_data, first_good
-from afmend.filling.lines import interpolate
 from afmend.filling.variogram import Variogram
-from afmend.leveling.moments import surface_coefficients, without_surface
+from afmend.leveling.moments import positions
 from afmend.scan.arrays import Heights, Mask
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -44,15 +43,21 @@ class Tiles:
     boxes: Longs
 
     @classmethod
-    def of(cls, known: Mask, rows: Longs, cols: Longs, farthest_px: int) -> Tiles:
-        """Cut along a grid that a mirrored image has mirrored; data are looked for up to ``farthest_px`` away."""
+    def of(
+        cls, known: Mask, rows: Longs, cols: Longs, farthest_px: int, distance: NDArray[np.float32] | None = None
+    ) -> Tiles:
+        """Cut along a grid that a mirrored image has mirrored; data are looked for up to ``farthest_px`` away.
+
+        Pixels come in reading order; ``distance``: from each of them to data, if it is known.
+        """
         down, along = (_cuts(size, side) for size, side in zip(known.shape, TILE_PX, strict=True))
         tile = down[rows] * (int(along[-1]) + 1) + along[cols]
-        place = np.lexsort((cols, rows, tile))
+        place = np.argsort(tile, kind="stable")
         rows, cols, tile = rows[place], cols[place], tile[place]
         first = np.flatnonzero(np.r_[True, tile[1:] != tile[:-1]])
         starts = np.r_[first, rows.size].astype(np.int64)
-        reach = np.ceil(np.maximum.reduceat(distance_to_data(known, rows, cols), first)).astype(np.int64)
+        away = distance_to_data(known, rows, cols) if distance is None else distance[place]
+        reach = np.ceil(np.maximum.reduceat(away, first)).astype(np.int64)
         around = np.minimum(reach, farthest_px) + _AROUND_PX
         low = [np.minimum.reduceat(line, first) - around for line in (rows, cols)]
         high = [np.maximum.reduceat(line, first) + around + 1 for line in (rows, cols)]
@@ -105,17 +110,26 @@ class Texture:
 
     @classmethod
     def of(
-        cls, holes: Holes, variogram: Variogram, slow_px: float, neighbors: int, *, directed: bool = True
+        cls,
+        holes: Holes,
+        variogram: Variogram,
+        slow_px: float,
+        neighbors: int,
+        *,
+        directed: bool = True,
+        transformed: Transform | None = None,
     ) -> Texture:
-        """Learn from the good pixels; the stretched ones only if they are to take part."""
-        farthest = int(np.ceil(holes.radius_px))
-        reach = 2 * (farthest + _AROUND_PX + max(TILE_PX))
-        own = covariance(holes.heights, holes.known, variogram.nugget, reach)
+        """Learn from the good pixels; the stretched ones only if they are to take part.
+
+        ``transformed``: the good pixels by `transform`, for the reach of `reach_of`, if they are.
+        """
+        reach = reach_of(holes)
+        own = covariance(holes.heights, holes.known, variogram.nugget, reach, transformed)
         tables = [own * scale for scale in LIVELINESS]
         if directed:
             tables += [_stretched(variogram, slow_px, reach, np.pi * n / _DIRECTIONS) for n in range(_DIRECTIONS)]
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
-        return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), farthest)
+        return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), _farthest(holes))
 
     def predict(
         self, heights: Heights, known: Mask, rows: Longs, cols: Longs, taking_part: Sequence[int] = EVERYONE
@@ -131,12 +145,7 @@ class Texture:
         if DIRECTED in taking_part:
             tensors = directions(tiles.boxes, heights, known, self.slow_px)
             which[taking_part.index(DIRECTED)] += _nearest_direction(tensors)
-        _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-        # A pattern that many tiles share is factored once: it can afford more neighbors.
-        quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
-        busiest = np.argsort(-counts, kind="stable")
-        order = np.lexsort((which[-1], np.argsort(busiest)[inverse]))
-        groups = np.concatenate([[0], np.cumsum(counts[busiest])])
+        order, groups, quotas = self._patterns(hashes, which[-1])
         found, fit = np.empty((2, len(which), rows.size)), np.empty((2, len(which), hashes.size))
         side_by_side(
             lambda part, parts: solve(
@@ -148,6 +157,46 @@ class Texture:
         out[:, :, tiles.place] = np.concatenate([found, np.repeat(fit, np.diff(tiles.starts), axis=2)])
         out[0] += base
         return Guesses(out[0], np.maximum(out[1], 0.0), out[2], out[3])
+
+    def mean(self, holes: Holes, rows: Longs, cols: Longs) -> Vector:
+        """Mean of all wanted pixels by the image's own covariance: that of ``predict`` but for rounding, and faster."""
+        from afmend.compiled import side_by_side
+        from afmend.filling.mean_kernels import solve_means
+        from afmend.filling.texture_kernels import hash_tiles
+
+        heights, known = holes.heights, holes.known
+        tiles = Tiles.of(known, rows, cols, self.farthest_px, holes.distance)
+        base = first_good(heights, known)
+        hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
+        order, groups, quotas = self._patterns(hashes, np.zeros(hashes.size, dtype=np.int64))
+        found = np.empty(rows.size)
+        side_by_side(
+            lambda part, parts: solve_means(
+                part, parts, order, groups, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base, known,
+                self.tables[0], self.nugget, self.slow_px, quotas, found,
+            )
+        )  # fmt: skip
+        out = np.empty(rows.size)
+        out[tiles.place] = found + base
+        return out
+
+    def _patterns(self, hashes: NDArray[np.uint64], last: Longs) -> tuple[Longs, Longs, Longs]:
+        """Sort tiles by pattern, busiest first, then by ``last``; where each pattern starts; neighbors of each tile."""
+        _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+        # A pattern that many tiles share is factored once: it can afford more neighbors.
+        quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
+        busiest = np.argsort(-counts, kind="stable")
+        order = np.lexsort((last, np.argsort(busiest)[inverse]))
+        return order, np.concatenate([[0], np.cumsum(counts[busiest])]), quotas
+
+
+def reach_of(holes: Holes) -> int:
+    """Lag beyond which nobody asks for the covariance."""
+    return 2 * (_farthest(holes) + _AROUND_PX + max(TILE_PX))
+
+
+def _farthest(holes: Holes) -> int:
+    return int(np.ceil(holes.radius_px))
 
 
 def _stretched(variogram: Variogram, slow_px: float, reach: int, angle: float) -> Vector:
@@ -169,41 +218,54 @@ def _nearest_direction(tensor: Vector) -> Longs:
     return np.rint((uphill / np.pi + 0.5) * _DIRECTIONS).astype(np.int64) % _DIRECTIONS
 
 
-def spectrum(heights: Heights, known: Mask, noise_variance: float, reach: int) -> tuple[Vector, tuple[int, int]]:
-    """Periodogram of an image without its plane, its noise and its edges, and the size it was padded to.
+class Transform(NamedTuple):
+    """Fourier transform of a padded image.
 
-    Lags up to ``reach`` do not wrap around. The mean over all frequencies is the variance of the surface.
+    Attributes
+    ----------
+    numbers : (rows, cols // 2 + 1) complex
+    shape : (rows, cols)
     """
+
+    numbers: NDArray[np.complex128]
+    shape: tuple[int, int]
+
+
+def transform(heights: Heights, known: Mask, reach: int) -> Transform:
+    """Transform an image without its plane and its edges, padded so that lags up to ``reach`` do not wrap around."""
     import scipy.fft
 
-    from afmend.compiled import threads
-    from afmend.filling.spectrum_kernels import power_above, tapered
+    from afmend.filling.place_kernels import places
+    from afmend.filling.spectrum_kernels import tapered
 
-    z = interpolate(heights, known, "across_lines", learn=False)[0]
-    plane = np.array([[True, True], [True, False]])
-    z = without_surface(z, surface_coefficients(z, np.ones(z.shape, dtype=np.bool_), plane))
-    down, along = (np.hanning(size + 2)[1:-1] for size in z.shape)
+    rows, cols = places(~known)
+    down, along = (np.hanning(size + 2)[1:-1] for size in heights.shape)
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
-    level = float(down**2 @ z @ along**2) / z.size
-    shape = tuple(scipy.fft.next_fast_len(size + reach + 1, real=True) for size in z.shape)
-    padded = np.zeros(shape)
-    tapered(z, level, down, along, padded)
-    transform = scipy.fft.rfft2(padded, overwrite_x=True, workers=threads())
-    return power_above(transform, 1.0 / z.size, noise_variance), (shape[0], shape[1])
+    y, x = (positions(size) for size in heights.shape)
+    height, width = (scipy.fft.next_fast_len(size + reach + 1, real=True) for size in heights.shape)
+    padded = np.empty((height, width))
+    tapered(heights, first_good(heights, known), rows, cols, x, y, down, along, padded)
+    return Transform(scipy.fft.rfft2(padded, overwrite_x=True), (height, width))
 
 
-def covariance(heights: Heights, known: Mask, noise_variance: float, reach: int) -> Vector:
+def covariance(
+    heights: Heights, known: Mask, noise_variance: float, reach: int, transformed: Transform | None = None
+) -> Vector:
     """Covariance of an image without its plane and its noise, by (dy + reach, dx + reach).
 
     From the periodogram, less the noise and never negative, hence a valid covariance: kriging systems made from it
     can be solved. (The raw covariances of an image are none, and kriging with them diverges.) The taper averages
-    over neighboring frequencies.
+    over neighboring frequencies. The mean of the periodogram is the variance of the surface.
+
+    ``transformed``: by `transform`, for this reach, if it is known.
     """
     import scipy.fft
 
     from afmend.compiled import threads
+    from afmend.filling.spectrum_kernels import power_above
 
-    power, shape = spectrum(heights, known, noise_variance, reach)
+    numbers, shape = transformed or transform(heights, known, reach)
+    power = power_above(numbers, 1.0 / heights.size, noise_variance)
     # Only lags up to the reach are wanted, and those up are those down, mirrored.
     half, lag = scipy.fft.ihfft(power, shape[0], axis=0, workers=threads()), np.arange(reach + 1)
     beyond = lag >= len(half)
@@ -220,8 +282,10 @@ def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
     """Draw a surface with the image's covariance, of its size, without noise."""
     import scipy.fft
 
-    reach = max(holes.heights.shape) // 4
-    power, shape = spectrum(holes.heights, holes.known, noise_variance, reach)
+    from afmend.filling.spectrum_kernels import power_above
+
+    numbers, shape = transform(holes.heights, holes.known, max(holes.heights.shape) // 4)
+    power = power_above(numbers, 1.0 / holes.heights.size, noise_variance)
     white = scipy.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
     drawn = scipy.fft.irfft2(np.sqrt(power) * white, shape)
     return np.asarray(drawn[: holes.heights.shape[0], : holes.heights.shape[1]])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
+from afmend.filling.factor_kernels import ROW, factor
 from afmend.leveling.selection_kernels import selected
 from afmend.scan.arrays import Heights, Mask
 
@@ -16,8 +17,6 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _FAR = 1e-9
 NO_SAY = -1e6
-ROW = 1544
-"""Numbers in a row of a system: neighbors, targets, and what is solved for; no power of two, for the cache's sake."""
 
 
 @njit(cache=True, nogil=True)
@@ -75,9 +74,7 @@ def beside_targets(ys: Longs, xs: Longs, left: int, right: int) -> tuple[Longs, 
 
 
 @njit(cache=True, nogil=True)
-def choose(  # noqa: C901 (compiled)
-    ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int
-) -> tuple[Longs, Longs]:
+def choose(ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: int) -> tuple[Longs, Longs]:
     """Known pixels nearest to any target, in four sectors around the tile's middle; ties are taken together."""
     height, width = known.shape
     top, left = max(box[0], 0), max(box[1], 0)
@@ -89,6 +86,7 @@ def choose(  # noqa: C901 (compiled)
     cy, cx = 0.5 * (ys.min() + ys.max()), 0.5 * (xs.min() + xs.max())
     lines, away = beside_targets(ys, xs, left, max(left, right))
     best = np.empty(max(0, right - left))
+    own, count = np.empty((7, room)), np.zeros(7, np.int64)
     n = 0
     for y in range(top, bottom):
         best[:] = np.inf
@@ -104,21 +102,17 @@ def choose(  # noqa: C901 (compiled)
             score[n] = best[x - left]
             vx = x - cx
             # The very middle belongs to no sector, and is taken always.
-            side = (vy > 0) - (vy < 0) if abs(vy) >= abs(vx) else 3 * ((vx > 0) - (vx < 0))
-            sector[n] = side + 3
+            s = 3 + ((vy > 0) - (vy < 0) if abs(vy) >= abs(vx) else 3 * ((vx > 0) - (vx < 0)))
+            sector[n] = s
+            own[s, count[s]] = score[n]
+            count[s] += 1
             py[n] = y
             px[n] = x
             n += 1
     limit = np.full(7, np.inf)
-    own = np.empty(n)
     for s in (0, 2, 4, 6):
-        count = 0
-        for i in range(n):
-            if sector[i] == s:
-                own[count] = score[i]
-                count += 1
-        if count > quota:
-            limit[s] = selected(own[:count], quota - 1) * (1 + _FAR)
+        if count[s] > quota:
+            limit[s] = selected(own[s, : count[s]], quota - 1) * (1 + _FAR)
     kept = 0
     for i in range(n):
         if score[i] <= limit[sector[i]]:
@@ -126,64 +120,6 @@ def choose(  # noqa: C901 (compiled)
             px[kept] = px[i]
             kept += 1
     return py[:kept].copy(), px[:kept].copy()
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
-def subtract_four(a: Floats, start: int, i: int, width: int) -> None:
-    """Take the rows ``start`` to ``start + 3`` off the rows ``i`` to ``i + 3``, from column ``i`` on.
-
-    The constant distance between the rows lets the compiler see that they do not overlap.
-    """
-    p, r = a[start * ROW + i : (start + 4) * ROW], a[i * ROW + i : (i + 4) * ROW]
-    f00, f01, f02, f03 = p[0], p[ROW], p[2 * ROW], p[3 * ROW]
-    f10, f11, f12, f13 = p[1], p[ROW + 1], p[2 * ROW + 1], p[3 * ROW + 1]
-    f20, f21, f22, f23 = p[2], p[ROW + 2], p[2 * ROW + 2], p[3 * ROW + 2]
-    f30, f31, f32, f33 = p[3], p[ROW + 3], p[2 * ROW + 3], p[3 * ROW + 3]
-    for j in range(width - i):
-        p0, p1, p2, p3 = p[j], p[ROW + j], p[2 * ROW + j], p[3 * ROW + j]
-        r[j] = r[j] - f00 * p0 - f01 * p1 - f02 * p2 - f03 * p3
-        r[ROW + j] = r[ROW + j] - f10 * p0 - f11 * p1 - f12 * p2 - f13 * p3
-        r[2 * ROW + j] = r[2 * ROW + j] - f20 * p0 - f21 * p1 - f22 * p2 - f23 * p3
-        r[3 * ROW + j] = r[3 * ROW + j] - f30 * p0 - f31 * p1 - f32 * p2 - f33 * p3
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
-def factor(a: Floats, n: int, width: int) -> bool:
-    """Factor a matrix in place (u^T u) and divide u^T off the columns beside it; False if a pivot is not positive.
-
-    Parameters
-    ----------
-    a : (n * ROW,)
-        Row by row: the upper triangle of the matrix in the first ``n`` columns, then up to ``width`` the others.
-
-    Notes
-    -----
-    Four pivots are taken off four rows at a time: each number that is read serves four times.
-    """
-    for start in range(0, n, 4):
-        stop = min(start + 4, n)
-        for k in range(start, stop):
-            row = a[k * ROW + k : k * ROW + width]
-            if not row[0] > 0.0:
-                return False
-            pivot = 1.0 / np.sqrt(row[0])
-            for j in range(row.size):
-                row[j] *= pivot
-            for i in range(k + 1, stop):
-                f, beside, other = row[i - k], row[i - k :], a[i * ROW + i : i * ROW + width]
-                for j in range(other.size):
-                    other[j] -= f * beside[j]
-        i = stop
-        while i + 4 <= n:
-            subtract_four(a, start, i, width)
-            i += 4
-        while i < n and stop - start == 4:
-            p, r = a[start * ROW + i : (start + 4) * ROW], a[i * ROW + i : i * ROW + width]
-            f0, f1, f2, f3 = p[0], p[ROW], p[2 * ROW], p[3 * ROW]
-            for j in range(r.size):
-                r[j] = r[j] - f0 * p[j] - f1 * p[ROW + j] - f2 * p[2 * ROW + j] - f3 * p[3 * ROW + j]
-            i += 1
-    return True
 
 
 @njit(cache=True, nogil=True)

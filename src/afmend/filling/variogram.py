@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -57,6 +58,12 @@ def _rise(h: Floats, power: float | Floats, range_px: float | Floats) -> Floats:
     return np.where(np.isinf(range_px), rising, -scale * np.expm1(-rising))
 
 
+@lru_cache(maxsize=8)
+def _rises(lags: tuple[float, ...]) -> Floats:
+    """Shapes of all variograms that are tried at these lags: (ranges, powers, lags)."""
+    return _rise(np.array(lags), _POWERS[:, None], _RANGES[:, None, None])
+
+
 def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | None:
     """Fit a variogram to lags 1 to 16 along the fast axis, by least squares on relative errors, near lags first.
 
@@ -89,25 +96,18 @@ def fit_variogram(heights: Heights, known: Mask, slow_px: float) -> Variogram | 
 
 def _empirical(heights: Heights, known: Mask) -> tuple[Floats, Floats]:
     """Lags along axis 1 that have pairs, and half the variance of the differences at each."""
-    from afmend.compiled import side_by_side
     from afmend.filling.hole_kernels import lag_sums
 
     heights, known = np.ascontiguousarray(heights), np.ascontiguousarray(known)
-    reached = [lag for lag in _LAGS if lag < heights.shape[1]]
+    reached = np.array([lag for lag in _LAGS if lag < heights.shape[1]], dtype=np.int64)
     tilt = 0.0
     for lag in reached:
-        count, total, _ = lag_sums(heights, known, lag, 0.0)
+        count, total, _ = lag_sums(heights, known, np.array([lag]), 0.0)[0]
         if count:
             tilt = total / count / lag
             break
     # Sums of squares around the tilt, which is the mean difference: no digits cancel.
-    sums = [(0, 0.0, 0.0)] * len(reached)
-
-    def work(part: int, parts: int) -> None:
-        for number in range(part, len(reached), parts):
-            sums[number] = lag_sums(heights, known, reached[number], tilt * reached[number])
-
-    side_by_side(work)
+    sums = lag_sums(heights, known, reached, tilt)
     lags: list[float] = []
     gammas: list[float] = []
     for lag, (count, total, squares) in zip(reached, sums, strict=True):
@@ -125,7 +125,7 @@ def _fit(lags: Floats, gammas: Floats) -> Variogram:
     """
     trust = 1.0 / np.sqrt(lags)
     one = trust / gammas
-    rise = one * _rise(lags, _POWERS[:, None], _RANGES[:, None, None])
+    rise = one * _rises(tuple(lags.tolist()))
     nn, nr, rr = np.sum(one * one), np.sum(one * rise, axis=2), np.sum(rise * rise, axis=2)
     n, r = np.sum(one * trust), np.sum(rise * trust, axis=2)
     determinant = nn * rr - nr * nr

@@ -8,21 +8,18 @@ import numpy as np
 
 from afmend.errors import StepError
 from afmend.leveling import background
-from afmend.leveling.features import few_of, measure_ground, median, median_of_ground
+from afmend.leveling.features import few_of, median
+from afmend.leveling.finishing import finish
 from afmend.leveling.line_axis import find_line_axis
 from afmend.leveling.line_search import LineFit, find_lines
 from afmend.leveling.opposite import Apart, offsets_apart
-from afmend.leveling.settling import joined
+from afmend.leveling.settling import Sample, joined
 from afmend.leveling.terraces import facet_polynomial
 from afmend.pipeline import Field, Knob, Leveled, Params, step
 from afmend.scan.arrays import Heights, Mask
 
 _TERRACE_GAIN = 0.15
 """Nats by which the height histogram must become sharper before the facets decide about the tilt."""
-
-_MOST_FEATURES = 0.3
-"""Where more than this part of the pixels lies off the ground, it is no foreground: terraces, gratings."""
-
 
 Other: TypeAlias = tuple[Heights, Mask]
 
@@ -56,7 +53,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("level.auto", Auto, version="7")
+@step("level.auto", Auto, version="8")
 def level_auto(field: Field, params: Auto) -> Leveled:
     """Subtract line offsets and a polynomial background, each as far as the evidence supports it.
 
@@ -98,17 +95,18 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     rows, cols = field.shape
     z = field.heights - median(few_of(field.heights, skip))
     aspect = rows * field.pixel_nm[0] / (cols * field.pixel_nm[1])
-    axis: str = params.line_axis
+    sample, axis = Sample.of(z, skip), str(params.line_axis)
     if axis == "auto":
         axis = "rows"
         if params.line_model != "none":
-            axis = find_line_axis(z, skip, sigmas=params.feature_sigmas, aspect=aspect)
+            axis = find_line_axis(z, skip, sigmas=params.feature_sigmas, aspect=aspect, sample=sample)
     other = _opposite(field, params)
     if axis == "rows":
-        heights, features, facts = _level(z, skip, other, params, aspect)
+        heights, features, facts = _level(z, skip, sample, other, params, aspect)
     else:
         beside = other and (np.ascontiguousarray(other[0].T), np.ascontiguousarray(other[1].T))
-        turned = _level(np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T), beside, params, 1.0 / aspect)
+        turned_z, turned_skip = np.ascontiguousarray(z.T), np.ascontiguousarray(skip.T)
+        turned = _level(turned_z, turned_skip, Sample.of(turned_z, turned_skip), beside, params, 1.0 / aspect)
         heights, features, facts = np.ascontiguousarray(turned[0].T), np.ascontiguousarray(turned[1].T), turned[2]
     if params.reference == "none":
         heights += float(np.mean(field.heights[~skip])) - float(np.mean(heights[~skip]))
@@ -126,21 +124,22 @@ def _opposite(field: Field, params: Auto) -> Other | None:
 
 
 def _level(
-    z: Heights, skip: Mask, other: Other | None, params: Auto, aspect: float
+    z: Heights, skip: Mask, sample: Sample, other: Other | None, params: Auto, aspect: float
 ) -> tuple[Heights, Mask, dict[str, Any]]:
     """Level heights (changed in place) whose lines are rows; return them, the features and the facts."""
-    from afmend.leveling import line_kernels as kernels
-
-    rows, cols = z.shape
-    x = background.centered(cols)
     lines = find_lines(
-        z, skip, model=params.line_model, shrink=params.shrink, sigmas=params.feature_sigmas, aspect=aspect
+        z,
+        skip,
+        model=params.line_model,
+        shrink=params.shrink,
+        sigmas=params.feature_sigmas,
+        aspect=aspect,
+        sample=sample,
     )
-    apart = Apart.nothing(rows)
+    apart = Apart.nothing(z.shape[0])
     if other is not None and (lines.doubt.sheared or lines.doubt.repeating):
         apart = offsets_apart(z, other[0], skip | other[1], aspect)
-    kernels.subtract(z, joined(lines.coefs, apart.offset[:, None]), x, z)
-    sums = background.collect(z, ~lines.ground, params.max_degree)
+    sums = background.collect(z, ~lines.ground, params.max_degree, joined(lines.coefs, apart.offset[:, None]))
     degree = background.choose_degree(sums, params.max_degree)
     fit = background.solve(sums, degree)
     terraces = False
@@ -148,15 +147,9 @@ def _level(
         facets, gain = facet_polynomial(z, skip, min(2, params.max_degree), fit, _TERRACE_GAIN)
         terraces = gain > _TERRACE_GAIN
         fit = facets if terraces else fit
-    kernels.subtract(z, background.per_line(fit, sums.powers, rows), x, z)
-    ground = measure_ground(z, skip, params.feature_sigmas)
-    features = ground.features(z, skip, params.feature_sigmas)
-    if np.count_nonzero(features) > _MOST_FEATURES * np.count_nonzero(~skip):
-        features = np.zeros_like(skip)
-    if params.reference == "background":
-        z -= median_of_ground(z, skip, features, ground)
-    elif params.reference == "mean":
-        z -= float(np.mean(z[~skip]))
+    features = finish(
+        z, skip, background.per_line(fit, sums.powers, z.shape[0]), params.feature_sigmas, params.reference
+    )
     facts = _line_facts(lines, apart)
     facts["background"] = "facets" if terraces else "polynomial"
     facts["degree"] = min(2, params.max_degree) if terraces else degree
@@ -183,5 +176,5 @@ def _line_facts(lines: LineFit, apart: Apart) -> dict[str, Any]:
         "line_noise": float(np.sqrt(lines.offsets.noise)),
         "line_sigma_median": float(np.median(lines.sigma)),
         "line_sigma_max": float(np.max(lines.sigma)),
-        "line_sigma": [float(f"{value:.4g}") for value in lines.sigma],
+        "line_sigma": [float(f"{value:.4g}") for value in lines.sigma.tolist()],
     }

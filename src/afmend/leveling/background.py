@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,12 @@ Vector = NDArray[np.float64]
 _TILES = 7
 
 
+@lru_cache(maxsize=16)
 def centered(count: int) -> Vector:
-    """Return pixel positions along an axis, from -1 to 1 (0 if there is one pixel)."""
-    return np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
+    """Return pixel positions along an axis, from -1 to 1 (0 if there is one pixel); not to be written to."""
+    places = np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
+    places.flags.writeable = False
+    return places
 
 
 def mirror_edges(count: int, pieces: int) -> NDArray[np.int64]:
@@ -52,49 +55,34 @@ def monomials(degree: int) -> list[tuple[int, int]]:
     return [(total - b, b) for total in range(degree + 1) for b in range(total + 1)]
 
 
-def collect(r: Heights, skip: Mask, degree: int) -> Sums:
-    """Sum up the normal equations of all polynomials up to ``degree``, 3 at most."""
-    from afmend.compiled import by_halves
+def collect(r: Heights, skip: Mask, degree: int, lines: NDArray[np.float64] | None = None) -> Sums:
+    """Sum up the normal equations of all polynomials up to ``degree``, 3 at most.
+
+    ``lines``: polynomials over x, (rows, at most 4), that are subtracted from the lines in place beforehand.
+    """
+    from afmend.compiled import side_by_side
     from afmend.leveling import ground_kernels as kernels
+    from afmend.leveling.line_kernels import take_off
 
-    edges = mirror_edges(r.shape[1], _TILES)
-    x = centered(r.shape[1])
-    weights, heights, squares = by_halves(
-        lambda first, stop: kernels.tile_moments(r[first:stop], skip[first:stop], x, edges), r.shape[0]
-    )
-    return _lift(weights[..., : 2 * degree + 1], heights[..., : degree + 1], squares)
+    rows, cols = r.shape
+    x, y = centered(cols), centered(rows)
+    row_edges, edges = mirror_edges(rows, _TILES), mirror_edges(cols, _TILES)
+    tiles = row_edges.size - 1
+    tile = np.repeat(np.arange(tiles), np.diff(row_edges))
+    parts: dict[int, tuple[NDArray[np.float64], ...]] = {}
 
+    def half(part: int, count: int) -> None:
+        i = slice(rows * part // count, rows * (part + 1) // count)
+        if lines is not None:
+            take_off(r[i], lines[i], x)
+        parts[part] = kernels.tile_moments(r[i], skip[i], x, y[i], edges, tile[i], tiles)
 
-def solve_moments(weights: NDArray[np.float64], heights: NDArray[np.float64], degree: int) -> Vector:
-    """Solve for the polynomial of ``degree`` by sums ``[a, b]`` of x**a y**b, and of the same times the heights."""
-    a, b = (np.array(exponents) for exponents in zip(*monomials(degree), strict=True))
-    return _solve(weights[a[:, None] + a, b[:, None] + b], heights[a, b])
-
-
-def _lift(weights: NDArray[np.float64], heights: NDArray[np.float64], squares: NDArray[np.float64]) -> Sums:
-    """Turn sums over pieces of lines into sums over tiles."""
-    rows, degree = heights.shape[0], heights.shape[2] - 1
-    edges = mirror_edges(rows, _TILES)
+    side_by_side(half)
+    weights, heights, squares = (one + other for one, other in zip(parts[0], parts[1], strict=True))
     powers = monomials(degree)
-    lifted = centered(rows)[:, None] ** np.arange(2 * degree + 1)
-
-    def tiled(values: NDArray[np.float64], highest: int) -> NDArray[np.float64]:
-        """Sum over the lines of each tile, times each power of y: (tiles, powers of x, powers of y)."""
-        flat = values.reshape(rows, -1)
-        sums = [flat[one:two].T @ lifted[one:two, : highest + 1] for one, two in pairwise(edges)]
-        return np.stack(sums).reshape(-1, *values.shape[2:], highest + 1)
-
-    normal = tiled(weights, 2 * degree)
-    right = tiled(heights, degree)
-    a = np.array([p[0] for p in powers])
-    b = np.array([p[1] for p in powers])
-    return Sums(
-        powers,
-        normal[:, a[:, None] + a, b[:, None] + b],
-        right[:, a, b],
-        tiled(squares, 0)[:, 0],
-        normal[:, 0, 0],
-    )
+    a, b = (np.array(exponents) for exponents in zip(*powers, strict=True))
+    normal = weights.reshape(-1, 7, 7)[:, a[:, None] + a, b[:, None] + b]
+    return Sums(powers, normal, heights.reshape(-1, 4, 4)[:, a, b], squares.ravel(), normal[:, 0, 0])
 
 
 def solve(sums: Sums, degree: int) -> Vector:

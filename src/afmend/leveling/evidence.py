@@ -19,8 +19,6 @@ Vector = NDArray[np.float64]
 
 _JUMP_SIGMAS = 5.0
 _ROUNDS = 6
-_NATS_PER_LAW = 4.0
-"""By how many nats a law of line noise must explain the path better before it is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +117,25 @@ def judge(
         variance = float(np.mean(detrend(leaks, degree) ** 2))
         return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
     expected = expected_power(dct(leaks, axis=0, norm="ortho") ** 2, aspect, order)
-    sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1))
+    jumping = order == 0 and not white
+    sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1)) if jumping else np.zeros(0)
     rest = path
     jumped: NDArray[np.bool_] = np.zeros(count - 1, dtype=np.bool_)
+    now = np.zeros(count)
     total = variance = noise = 0.0
     for turn in range(_ROUNDS):
-        steps = _jumps(rest, sizes) if order == 0 and not white else np.zeros(count - 1)
-        jumped |= steps != 0
-        now = np.concatenate([[0.0], np.cumsum(steps)])
-        part, var, found = _wiener(detrend(rest - now, degree), expected, degree, white=white or order > 0)
+        if jumping:
+            steps = _jumps(rest, sizes)
+            jumped |= steps != 0
+            np.cumsum(steps, out=now[1:])
+        part, var, found = _wiener(detrend(rest - now, degree), expected, degree, white=not jumping)
         if turn == 0:
-            variance, noise = var, found + float(np.var(detrend(now, degree)))
+            variance, noise = var, found + (float(np.var(detrend(now, degree))) if jumping else 0.0)
         change = now + part
         rest = rest - change
-        total += float(np.sum(change**2))
-        if np.sum(change**2) <= 1e-14 * total:
+        moved = float(np.sum(change**2))
+        total += moved
+        if moved <= 1e-14 * total:
             break
     leak = float(np.sum(expected[1:])) / count
     return Verdict(path - rest, variance, noise, leak, int(np.count_nonzero(jumped)))
@@ -151,28 +153,10 @@ def _wiener(path: Vector, expected: Vector, degree: int, *, white: bool) -> tupl
     """Return the line noise in a path, its posterior variance and its power, both as means over the lines."""
     from scipy.fft import dct, idct
 
-    from afmend.leveling.evidence_kernels import fit_spectrum
+    from afmend.leveling.evidence_kernels import line_noise
 
     count = path.size
     seen = dct(path, norm="ortho")
-    power = seen[1:] ** 2
-    largest = float(np.max(power, initial=0.0))
-    if largest == 0.0:
-        return np.zeros(count), 0.0, 0.0
-    power = np.maximum(power, 1e-30 * largest)
-    leak = np.maximum(expected[1:], 1e-12 * max(float(np.max(expected[1:])), largest * 1e-12))
-    order = np.arange(1.0, count)
-    level, walk = np.ones(count - 1), order**-2
-    judged = slice(min(degree, count - 2), None)  # the polynomial took most of the lowest orders
-    best, kappa, _ = fit_spectrum(power[judged], leak[judged], np.zeros((0, count - 1))[:, judged])
-    noise = np.zeros(count - 1)
-    for laws in (level[None], walk[None], np.stack([level, walk]))[: 1 if white else 3]:
-        score, factor, theta = fit_spectrum(power[judged], leak[judged], laws[:, judged])
-        score -= _NATS_PER_LAW * theta.size
-        if score > best:
-            best, kappa, noise = score, factor, np.einsum("t,tq->q", theta, laws)
-    leak = max(kappa, 1.0) * leak
-    gains = noise / (noise + leak)
-    seen[0] = 0.0
-    seen[1:] *= gains
-    return idct(seen, norm="ortho"), float(np.sum(gains * leak)) / count, float(np.sum(noise)) / count
+    found, variance, noise = line_noise(seen, expected, min(degree, count - 2), 1 if white else 3)
+    part = idct(seen, norm="ortho") if found else np.zeros(count)
+    return part, variance / count, noise / count

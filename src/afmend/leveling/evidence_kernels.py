@@ -20,69 +20,125 @@ _SPREAD = 0.5
 """How far, in nats, the leak may be off as a whole."""
 _TURNS = 40
 _UNRELATED = 0.05
+_NATS_PER_LAW = 4.0
+"""By how many nats a law of line noise must explain the path better before it is believed."""
 
 
-@njit(cache=True)
-def fit_spectrum(power: F, leak: F, laws: F) -> tuple[float, float, F]:
-    """Fit ``power`` by ``kappa * leak + theta @ laws``, all positive, to the greatest posterior density.
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
+def _turn(power: F, leak: F, walk: F, now: F, sums: F) -> None:
+    """Sum what the next step needs: of leak, level and walk, weighted by the excess of power and by the mean power."""
+    kappa, white, step = now
+    rise = fall = white_top = white_bottom = step_top = step_bottom = 0.0
+    for q in range(power.size):
+        mean = kappa * leak[q] + white + step * walk[q]
+        both = _FREEDOM * mean + power[q]
+        part = 1.0 / (mean * both)
+        weighted = (_FREEDOM + 1.0) * power[q] * part
+        inverse = both * part
+        rise += weighted * leak[q]
+        fall += inverse * leak[q]
+        white_top += weighted
+        white_bottom += inverse
+        step_top += weighted * walk[q]
+        step_bottom += inverse * walk[q]
+    sums[0], sums[1], sums[2] = rise, white_top, step_top
+    sums[3], sums[4], sums[5] = fall, white_bottom, step_bottom
+
+
+@njit(cache=True, nogil=True)
+def fit_spectrum(power: F, leak: F, walk: F, with_level: bool, with_walk: bool) -> tuple[float, F]:
+    """Fit ``power`` by ``kappa * leak + level + step * walk``, all positive, to the greatest posterior density.
 
     Parameters
     ----------
     power : (orders,)
-        Squared cosine coefficients, positive.
+        Squared cosine coefficients, positive, the largest of the order of 1.
     leak : (orders,)
         Their expectation from topography, positive.
-    laws : (terms, orders)
-        Spectra that line noise may have.
+    walk : (orders,)
+        Spectrum of line noise that adds up.
+    with_level, with_walk : bool
+        Which laws of line noise take part; the others are 0.
 
     Returns
     -------
     score : float
         Logarithm of the posterior density, up to a constant.
-    kappa : float
-    theta : (terms,)
+    (kappa, level, step)
     """
-    terms, count = laws.shape
     power = power / _CONSISTENT
-    kappa = 1.0
-    theta = np.zeros(terms)
-    top = np.zeros(terms)
-    bottom = np.zeros(terms)
-    for t in range(terms):
-        theta[t] = 0.5 * np.mean(power) / (terms * np.mean(laws[t]))
+    now, sums = np.zeros(3), np.empty(6)
+    now[0] = 1.0
+    if with_level:
+        now[1] = 0.5 * np.mean(power) / (2.0 if with_walk else 1.0)
+    if with_walk:
+        now[2] = 0.5 * np.mean(power) / ((2.0 if with_level else 1.0) * np.mean(walk))
     for _ in range(_TURNS):
-        rise = 0.0
-        fall = 0.0
-        top[:] = 0.0
-        bottom[:] = 0.0
-        for q in range(count):
-            inverse = 1.0 / _mean(kappa, leak, theta, laws, q)
-            ratio = power[q] * inverse
-            weighted = (_FREEDOM + 1.0) / (_FREEDOM + ratio) * ratio * inverse
-            rise += weighted * leak[q]
-            fall += inverse * leak[q]
-            for t in range(terms):
-                top[t] += weighted * laws[t, q]
-                bottom[t] += inverse * laws[t, q]
+        _turn(power, leak, walk, now, sums)
+        kappa, rise, fall = now[0], sums[0], sums[3]
         log = math.log(kappa)
         # A Newton step for kappa, multiplicative steps for the others: they stay positive and do not overshoot.
         step = (0.5 * kappa * (rise - fall) - log / _SPREAD**2) / (0.5 * kappa * fall + 1.0 / _SPREAD**2)
-        kappa = math.exp(log + min(max(step, -0.7), 0.7))
-        for t in range(terms):
-            theta[t] *= math.sqrt(top[t] / bottom[t])
-    score = -0.5 * (math.log(kappa) / _SPREAD) ** 2
-    for q in range(count):
-        mean = _mean(kappa, leak, theta, laws, q)
+        now[0] = math.exp(log + min(max(step, -0.7), 0.7))
+        for t in range(1, 3):
+            now[t] *= math.sqrt(sums[t] / sums[t + 3])
+    score = -0.5 * (math.log(now[0]) / _SPREAD) ** 2
+    for q in range(power.size):
+        mean = now[0] * leak[q] + now[1] + now[2] * walk[q]
         score -= 0.5 * math.log(mean) + 0.5 * (_FREEDOM + 1.0) * math.log1p(power[q] / (_FREEDOM * mean))
-    return score, kappa, theta
+    return score, now
 
 
-@njit(cache=True)
-def _mean(kappa: float, leak: F, theta: F, laws: F, q: int) -> float:
-    total: float = kappa * leak[q]
-    for t in range(theta.size):
-        total += theta[t] * laws[t, q]
-    return total
+@njit(cache=True, nogil=True)
+def line_noise(seen: F, expected: F, first: int, laws: int) -> tuple[bool, float, float]:
+    """Keep of the cosine coefficients of a path, in place, what is line noise (Wiener).
+
+    Parameters
+    ----------
+    seen : (orders + 1,)
+        From order 0 on, which goes.
+    expected : (orders + 1,)
+        Power that topography is expected to leak.
+    first : int
+        Orders below it are not judged by: the background took most of them.
+    laws : int
+        1: line noise is white; 3: or adds up, or both.
+
+    Returns
+    -------
+    found : bool
+    variance, noise : float
+        Sums over the orders of the posterior variance, and of the power of line noise.
+    """
+    count = seen.size - 1
+    largest = 0.0
+    for q in range(1, count + 1):
+        largest = max(largest, seen[q] * seen[q])
+    if largest == 0.0:
+        return False, 0.0, 0.0
+    power, leak, walk = np.empty(count), np.empty(count), np.empty(count)
+    floor = 1e-12 * max(np.max(expected[1:]), largest * 1e-12)
+    for q in range(count):
+        power[q] = max(seen[q + 1] * seen[q + 1] / largest, 1e-30)
+        leak[q] = max(expected[q + 1], floor) / largest
+        walk[q] = 1.0 / ((q + 1.0) * (q + 1.0))
+    best, chosen = fit_spectrum(power[first:], leak[first:], walk[first:], False, False)
+    found = False
+    for law in range(laws):
+        score, fitted = fit_spectrum(power[first:], leak[first:], walk[first:], law != 1, law > 0)
+        score -= _NATS_PER_LAW * (2.0 if law == 2 else 1.0)
+        if score > best:
+            best, chosen, found = score, fitted, True
+    kappa, level, step = max(chosen[0], 1.0), chosen[1], chosen[2]
+    variance = total = 0.0
+    seen[0] = 0.0
+    for q in range(count):
+        noise = level + step * walk[q]
+        gain = noise / (noise + kappa * leak[q])
+        seen[q + 1] *= gain
+        variance += gain * kappa * leak[q]
+        total += noise
+    return found, variance * largest, total * largest
 
 
 @njit(cache=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from afmend.scan.arrays import Heights, Mask
 
 _ENOUGH = 20_000
-_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,53 +20,25 @@ class Ground:
     level: float
     sigma: float
 
-    def features(self, r: Heights, skip: Mask, sigmas: float) -> Mask:
-        """Usable pixels farther than ``sigmas`` from the level, on both sides."""
-        from afmend.leveling import ground_kernels as kernels
-
-        return kernels.far_from(r, skip, self.level, sigmas * self.sigma)
-
-
-def measure_ground(r: Heights, skip: Mask, sigmas: float) -> Ground:
-    """Take median and 1.4826 MAD of the pixels within ``sigmas`` of the ground, in turns.
-
-    Because features do not count, the ground is the same when they are excluded from the start. Where more than
-    half of the heights are equal, the mean deviation takes the place of the MAD. Large images are thinned out, the
-    same from every side.
-    """
-    return ground_of(few_of(r, skip), sigmas)
-
 
 def few_of(r: Heights, skip: Mask) -> NDArray[np.float64]:
-    """Usable heights, of a large image those of every few lines and columns."""
-    rows, cols = thinned(r.shape[0], r.shape[1])
-    values = r[rows][:, cols][~skip[rows][:, cols]]
+    """Usable heights, of a large image those of every few lines and columns, the same from every side."""
+    from afmend.leveling import ground_kernels as kernels
+
+    few, gone = kernels.thin(r, skip, *thinned(r.shape[0], r.shape[1]))
+    values = few[~gone]
     return values if values.size else r[~skip]
 
 
 def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
-    """`measure_ground` of the heights as a list."""
-    ordered = np.sort(values)
-    ground = _median_and_mad(ordered)
-    for _ in range(_ROUNDS):
-        before, reach = ground, sigmas * ground.sigma
-        first = np.searchsorted(ordered, before.level - reach, side="left")
-        stop = np.searchsorted(ordered, before.level + reach, side="right")
-        if first >= stop:  # nothing but rounding is left
-            break
-        ground = _median_and_mad(ordered[first:stop])
-        if ground == before:
-            break
-    return ground
+    """Take median and 1.4826 MAD of the heights within ``sigmas`` of the ground, in turns.
 
-
-def _median_and_mad(ordered: NDArray[np.float64]) -> Ground:
+    Because features do not count, the ground is the same when they are excluded from the start. Where more than
+    half of the heights are equal, the mean deviation takes the place of the MAD.
+    """
     from afmend.leveling import ground_kernels as kernels
 
-    level, away = kernels.median_and_mad(ordered)
-    sigma = 1.4826 * away
-    tiny = 1e-12 * max(level - float(ordered[0]), float(ordered[-1]) - level)
-    return Ground(level, sigma if sigma > tiny else 1.2533 * float(np.mean(np.abs(ordered - level))))
+    return Ground(*kernels.ground_of_ordered(np.sort(values), sigmas))
 
 
 def median(values: NDArray[np.float64]) -> float:
@@ -77,38 +49,19 @@ def median(values: NDArray[np.float64]) -> float:
     return upper if values.size % 2 else 0.5 * (float(np.max(ordered[:middle])) + upper)
 
 
-def median_of_ground(z: Heights, skip: Mask, also: Mask, ground: Ground) -> float:
-    """Median of the pixels that neither mask holds, found from what lies near the level of the ground."""
-    from afmend.compiled import side_by_side
-    from afmend.leveling import ground_kernels as kernels
-
-    low, high = ground.level - 0.3 * ground.sigma, ground.level + 0.3 * ground.sigma
-    found: dict[int, tuple[int, int, NDArray[np.float64]]] = {}
-
-    def half(part: int, parts: int) -> None:
-        rows = slice(len(z) * part // parts, len(z) * (part + 1) // parts)
-        found[part] = kernels.median_near(z[rows], skip[rows], also[rows], low, high)
-
-    side_by_side(half)
-    count, below = sum(one[0] for one in found.values()), sum(one[1] for one in found.values())
-    near = np.concatenate([one[2] for one in found.values()])
-    ranks = [(count - 1) // 2 - below, count // 2 - below]
-    if ranks[0] < 0 or ranks[1] >= near.size:
-        return median(z[~(skip | also)])
-    ordered = np.partition(near, ranks)
-    return 0.5 * float(ordered[ranks[0]] + ordered[ranks[1]])
-
-
 def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns to look at in a large image."""
     every = max(1, round(np.sqrt(rows * cols / _ENOUGH)))
     return from_both_ends(rows, every), from_both_ends(cols, every)
 
 
+@lru_cache(maxsize=32)
 def from_both_ends(count: int, every: int) -> NDArray[np.int64]:
-    """Return positions that are a multiple of ``every`` away from the nearer end."""
+    """Return positions that are a multiple of ``every`` away from the nearer end; not to be written to."""
     at = np.arange(count)
-    return np.flatnonzero(np.minimum(at, count - 1 - at) % every == 0)
+    places = np.flatnonzero(np.minimum(at, count - 1 - at) % every == 0)
+    places.flags.writeable = False
+    return places
 
 
 def quantum(r: Heights, skip: Mask) -> float:
@@ -116,15 +69,20 @@ def quantum(r: Heights, skip: Mask) -> float:
 
     Differences of neighbors in a line are then multiples of the step, apart from a common tilt.
     """
-    lines = from_both_ends(r.shape[0], max(1, r.shape[0] // 64))
-    together = ~(skip[lines, 1:] | skip[lines, :-1])
-    differences = np.diff(r[lines], axis=1)[together]
-    if differences.size == 0:
+    from afmend.leveling.spread_kernels import steps_along
+
+    sizes = steps_along(r, skip, from_both_ends(r.shape[0], max(1, r.shape[0] // 64)))
+    if sizes.size == 0:
         return 0.0
-    sizes = np.sort(np.abs(differences - median(differences)))
-    large = float(sizes[int(0.9 * (sizes.size - 1))])
-    steps = sizes[sizes > 0.1 * large]
-    if steps.size == 0 or float(np.mean(sizes < 0.02 * large)) < 0.1:
+    sizes -= median(sizes)
+    np.abs(sizes, out=sizes)
+    rank = int(0.9 * (sizes.size - 1))
+    sizes.partition(rank)
+    large = float(sizes[rank])
+    if np.count_nonzero(sizes < 0.02 * large) < 0.1 * sizes.size:
+        return 0.0
+    steps = np.sort(sizes[sizes > 0.1 * large])
+    if steps.size == 0:
         return 0.0
     step = float(steps[int(0.05 * (steps.size - 1))])
     off = np.abs(steps / step - np.round(steps / step))

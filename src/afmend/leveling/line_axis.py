@@ -23,7 +23,7 @@ _TURNED = [0, 2, 1, 5, 4, 3]
 """Where the coefficients of a polynomial of degree 2 go when x and y change places."""
 
 
-def find_line_axis(z: Heights, skip: Mask, *, sigmas: float, aspect: float) -> Axis:
+def find_line_axis(z: Heights, skip: Mask, *, sigmas: float, aspect: float, sample: Sample | None = None) -> Axis:
     """Say along which axis the line noise lies; "rows" unless columns show it clearly, and rows do not.
 
     Parameters
@@ -35,6 +35,8 @@ def find_line_axis(z: Heights, skip: Mask, *, sigmas: float, aspect: float) -> A
         Feature threshold, as in `find_lines`.
     aspect : float
         Length of axis 0 over that of axis 1.
+    sample : Sample or None
+        Of ``z``, if there is one.
 
     Notes
     -----
@@ -43,7 +45,7 @@ def find_line_axis(z: Heights, skip: Mask, *, sigmas: float, aspect: float) -> A
     what looks like a grating or an edge along the columns (`afmend.leveling.structure`), or is mere rounding, is not
     believed.
     """
-    sample = Sample.of(z, skip)
+    sample = sample or Sample.of(z, skip)
     background = sample.polynomial(sample.heights)
     columns = _together(Blocks.of(z, skip, across=True).steps(per_line(background[_TURNED], z.shape[1])))
     if columns[0] < _CLEARLY or columns[1] > _SMOOTH:

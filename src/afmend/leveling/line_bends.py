@@ -7,6 +7,7 @@ is hardly more than topography (see `afmend.leveling.evidence`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,13 +39,15 @@ class Bends:
     degree: int
 
 
-def find_bends(left: Heights, skip: Mask, path: Path, x: Vector, tests: NDArray[np.float64], aspect: float) -> Bends:
+def find_bends(
+    left: Callable[[], Heights], skip: Mask, path: Path, x: Vector, tests: NDArray[np.float64], aspect: float
+) -> Bends:
     """Find slopes and bends in aligned lines.
 
     Parameters
     ----------
-    left : (rows, cols)
-        Heights without line offsets and polynomial background.
+    left : function that returns (rows, cols)
+        Heights without line offsets and polynomial background, which are looked at if there are bends.
     skip : (rows, cols) bool
     path : Path
         By which they were aligned.
@@ -55,13 +58,13 @@ def find_bends(left: Heights, skip: Mask, path: Path, x: Vector, tests: NDArray[
     """
     from afmend.leveling import line_kernels as kernels
 
-    rows, degrees = left.shape[0], min(_DEGREES, tests.shape[0] - 3)
+    rows, degrees = skip.shape[0], min(_DEGREES, tests.shape[0] - 3)
     coefs = np.zeros((rows, 4))
     inside = np.arange(path.lines[0], path.lines[-1] + 1)
     amounts = np.zeros((inside.size, max(degrees, 0)))
     for turn in range(_ROUNDS if degrees > 0 else 0):
         # The path knows what its lines hold of the test functions, but for polynomials over the image.
-        seen_now = line_model.modulations(kernels.residuals(left, coefs, x), skip, path, tests) if turn else path.leak
+        seen_now = line_model.modulations(kernels.residuals(left(), coefs, x), skip, path, tests) if turn else path.leak
         leaks = line_model.integrate(seen_now)
         leaks = line_model.between(path.lines, leaks)
         for k in range(degrees):

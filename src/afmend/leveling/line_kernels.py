@@ -17,6 +17,9 @@ F = NDArray[np.float64]
 I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
 B = NDArray[np.bool_]
 
+_FAR = 1e60
+"""So many widths from the others, a pixel weighs nothing: excluded ones are put there."""
+
 
 @njit(cache=True, nogil=True)
 def residuals(z: F, coefs: F, x: F) -> F:
@@ -28,7 +31,7 @@ def residuals(z: F, coefs: F, x: F) -> F:
 
 @njit(cache=True, nogil=True)
 def subtract(z: F, coefs: F, x: F, out: F) -> None:
-    """Write `residuals` into ``out``, which may be ``z`` itself."""
+    """Write `residuals` into ``out``, another array than ``z``."""
     c = np.zeros(4)
     for i in range(z.shape[0]):
         c[: coefs.shape[1]] = coefs[i]
@@ -38,13 +41,24 @@ def subtract(z: F, coefs: F, x: F, out: F) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _gather(r: F, skip: B, low: int, high: int, values: F, where: I) -> int:
+def take_off(z: F, coefs: F, x: F) -> None:
+    """Subtract the polynomial, of degree 3 at most, of each line in place: `subtract`, of one array."""
+    c = np.zeros(4)
+    for i in range(z.shape[0]):
+        c[: coefs.shape[1]] = coefs[i]
+        c0, c1, c2, c3 = c
+        for j in range(z.shape[1]):
+            z[i, j] -= ((c3 * x[j] + c2) * x[j] + c1) * x[j] + c0
+
+
+@njit(cache=True, nogil=True)
+def _difference(r: F, skip: B, low: int, high: int, far: float, out: F) -> int:
+    """Write one line minus another, ``far`` where either must not be looked at; return how many pixels may be."""
     count = 0
     for j in range(r.shape[1]):
-        if not (skip[low, j] or skip[high, j]):
-            values[count] = r[high, j] - r[low, j]
-            where[count] = j
-            count += 1
+        unknown = skip[low, j] | skip[high, j]
+        out[j] = far if unknown else r[high, j] - r[low, j]
+        count += 0 if unknown else 1
     return count
 
 
@@ -55,21 +69,6 @@ def _median(part: F) -> float:
     if n % 2:
         return upper
     return 0.5 * (upper + np.max(part[: n // 2]))
-
-
-@njit(cache=True, nogil=True)
-def densest_quarter(ordered: F, count: I) -> F:
-    """Return how wide the densest quarter of the first ``count`` numbers of sorted lines is; 0 if it holds but one."""
-    out = np.zeros(count.size)
-    for i in range(count.size):
-        reach = count[i] // 4
-        if reach < 2:
-            continue
-        least = np.inf
-        for k in range(count[i] - reach):
-            least = min(least, ordered[i, k + reach] - ordered[i, k])
-        out[i] = least
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -110,28 +109,31 @@ def modes(ordered: F, count: I, width: float) -> F:
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
 def _locate(values: F, start: float, kappa: float) -> float:
-    """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Newton steps."""
+    """Locate by Geman-McClure weights 1/(1+t^2)^2, t = residual/kappa: reweighting, then Halley's steps."""
     center = start
     inverse = 1.0 / kappa
     for turn in range(40):
         top = 0.0
         bottom = 0.0
         slope = 0.0
+        bend = 0.0
         for k in range(values.size):
             e = values[k] - center
             t = e * inverse
-            a = 1.0 / (1.0 + t * t)
+            t2 = t * t
+            a = 1.0 / (1.0 + t2)
             w = a * a
             top += w * e
             bottom += w
-            slope += w * a * (1.0 - 3.0 * t * t)
+            slope += w * a * (1.0 - 3.0 * t2)
+            bend += w * w * (t2 - 1.0) * t
         move = top / bottom
-        newton = turn >= 1 and slope > 0.3 * bottom
-        if newton:
-            move = top / slope
+        near = slope > 0.3 * bottom and (turn >= 1 or abs(move) <= 0.1 * kappa)
+        if near:
+            move = top / max(slope - 6.0 * inverse * bend * (top / slope), 0.5 * slope)
         center += move
-        # What a Newton step leaves is of the order of its square.
-        if abs(move) <= (1e-5 if newton else 1e-10) * kappa:
+        # What a step of Halley's leaves is of the order of its cube.
+        if abs(move) <= (2e-4 if near else 1e-10) * kappa:
             break
     return center
 
@@ -168,11 +170,8 @@ def _locate_line(values: F, at: F, start: float, kappa: float) -> tuple[float, f
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
-def _modulated(values: F, where: I, tests: F, line: F, out: F) -> None:
-    """Sum values times each test function; ``line`` is scratch space for a whole line."""
-    line[:] = 0.0
-    for k in range(values.size):
-        line[where[k]] = values[k]
+def _modulated(line: F, tests: F, out: F) -> None:
+    """Sum a line times each test function."""
     for m in range(tests.shape[0]):
         total = 0.0
         for j in range(line.size):
@@ -207,67 +206,33 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
         The error that the residuals would make in the offset if they were modulated by each test function:
         what topography does to the neighbors of the line mean in the spectrum.
     """
-    pairs = lines.size - 1
+    pairs, cols = lines.size - 1, r.shape[1]
     offset = np.zeros(pairs)
     slope = np.zeros(pairs)
     leak = np.zeros((pairs, tests.shape[0]))
-    values = np.empty(r.shape[1])
-    at = np.empty(r.shape[1])
-    line = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
+    values, rest = np.empty(cols), np.empty(cols)
     for i in range(pairs):
-        n = _gather(r, skip, lines[i], lines[i + 1], values, where)
-        if n == 0:
-            continue
         s = min(scale[i], 2.0 * widest)
         if s <= 0.0:
             offset[i] = guess[i]
             continue
-        part = values[:n]
-        if with_slope and n >= max(8, r.shape[1] // 2):
-            for k in range(n):
-                at[k] = tests[0, where[k]]
-            offset[i], slope[i] = _locate_line(part, at[:n], guess[i], 2.0 * s)
+        n = _difference(r, skip, lines[i], lines[i + 1], guess[i] + _FAR * s, values)
+        if n == 0:
+            continue
+        if with_slope and n >= max(8, cols // 2):
+            offset[i], slope[i] = _locate_line(values, tests[0], guess[i], 2.0 * s)
+            for j in range(cols):
+                rest[j] = values[j] - offset[i] - slope[i] * tests[0, j]
         else:
-            offset[i] = _locate(part, guess[i], 2.0 * s)
-        for k in range(n):
-            at[k] = part[k] - offset[i] - slope[i] * tests[0, where[k]]
-        bottom, curvature = _weigh(at[:n], 1.0 / (2.0 * s))
-        _modulated(at[:n], where, tests, line, leak[i])
+            offset[i] = _locate(values, guess[i], 2.0 * s)
+            for j in range(cols):
+                rest[j] = values[j] - offset[i]
+        bottom, curvature = _weigh(rest, 1.0 / (2.0 * s))
+        _modulated(rest, tests, leak[i])
         curvature = max(curvature, 0.3 * bottom)
         for m in range(tests.shape[0]):
             leak[i, m] /= curvature
     return offset, slope, leak
-
-
-@njit(cache=True, nogil=True)
-def line_means(r: F, skip: B, lines: I, tests: F) -> tuple[F, F, I]:
-    """Return the mean of the usable pixels of each line, their sums modulated by the tests, and their number."""
-    mean = np.zeros(lines.size)
-    leak = np.zeros((lines.size, tests.shape[0]))
-    count = np.zeros(lines.size, np.int64)
-    part = np.empty(r.shape[1])
-    line = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
-    for i in range(lines.size):
-        row = lines[i]
-        n = 0
-        for j in range(r.shape[1]):
-            if not skip[row, j]:
-                n += 1
-                mean[i] += r[row, j]
-        if n == 0:
-            continue
-        mean[i] /= n
-        count[i] = n
-        k = 0
-        for j in range(r.shape[1]):
-            if not skip[row, j]:
-                part[k] = (r[row, j] - mean[i]) / n
-                where[k] = j
-                k += 1
-        _modulated(part[:n], where, tests, line, leak[i])
-    return mean, leak, count
 
 
 @njit(cache=True, nogil=True)
@@ -276,27 +241,27 @@ def line_locations(r: F, skip: B, lines: I, tests: F) -> tuple[F, F]:
     offset = np.zeros(lines.size)
     leak = np.zeros((lines.size, tests.shape[0]))
     values = np.empty(r.shape[1])
-    line = np.empty(r.shape[1])
-    where = np.empty(r.shape[1], np.int64)
     for i in range(lines.size):
+        row = lines[i]
         n = 0
         for j in range(r.shape[1]):
-            if not skip[lines[i], j]:
-                values[n] = r[lines[i], j]
-                where[n] = j
+            if not skip[row, j]:
+                values[n] = r[row, j]
                 n += 1
         if n == 0:
             continue
-        part = values[:n].copy()
-        offset[i] = _median(part)
-        scale = 1.4826 * _median(np.abs(part - offset[i]))
+        offset[i] = _median(values[:n])
+        scale = 1.4826 * _median(np.abs(values[:n] - offset[i]))
         if scale <= 0.0:
             continue
-        offset[i] = _locate(values[:n], offset[i], 2.0 * scale)
-        for k in range(n):
-            part[k] = values[k] - offset[i]
-        bottom, curvature = _weigh(part, 1.0 / (2.0 * scale))
-        _modulated(part, where, tests, line, leak[i])
+        far = offset[i] + _FAR * scale
+        for j in range(r.shape[1]):
+            values[j] = far if skip[row, j] else r[row, j]
+        offset[i] = _locate(values, offset[i], 2.0 * scale)
+        for j in range(r.shape[1]):
+            values[j] -= offset[i]
+        bottom, curvature = _weigh(values, 1.0 / (2.0 * scale))
+        _modulated(values, tests, leak[i])
         for m in range(tests.shape[0]):
             leak[i, m] /= max(curvature, 0.3 * bottom)
     return offset, leak

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.leveling.background import centered
 from afmend.leveling.evidence import detrend
 from afmend.leveling.features import median, quantum
 from afmend.leveling.line_scales import Scales, pair_scales, scales_of, sorted_differences, typical
@@ -77,14 +79,17 @@ def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     pixels are asked for (fewer if the image is narrower). Of two neighbors that have hardly a column in common, and so
     say nothing about each other, the one with fewer pixels is left out.
     """
-    counts = np.count_nonzero(~skip, axis=1)
+    from afmend.leveling.ground_kernels import line_counts
+
+    counts, together = line_counts(skip)
     usual = float(np.median(counts[counts > 0])) if counts.any() else 0.0
     fewest = max(min(least, skip.shape[1]), 0.25 * usual)
     lines = np.flatnonzero(counts >= fewest)
-    if not skip[lines].any():
+    if (counts[lines] == skip.shape[1]).all():
         return lines
-    shared = np.count_nonzero(~(skip[lines[1:]] | skip[lines[:-1]]), axis=1)
-    if (shared >= 0.5 * fewest).all():
+    if lines.size < len(skip):
+        together = np.count_nonzero(~(skip[lines[1:]] | skip[lines[:-1]]), axis=1)
+    if (together >= 0.5 * fewest).all():
         return lines
     kept: list[int] = []
     for line in map(int, lines):
@@ -304,7 +309,52 @@ class Anchored:
     leaks: NDArray[np.float64]
 
 
-def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> Anchored:
+class Means(NamedTuple):
+    """Means of the background of every row.
+
+    Attributes
+    ----------
+    mean : (rows,)
+    modulated : (rows, at most 5)
+        What the same pixels about their mean, over their number, hold of the test functions.
+    number : (rows,) int
+    """
+
+    mean: Vector
+    modulated: NDArray[np.float64]
+    number: NDArray[np.int64]
+
+
+def means_of_ground(
+    z: Heights, skip: Mask, coefs: NDArray[np.float64], reach: float, tests: NDArray[np.float64]
+) -> tuple[Mask, Means]:
+    """Return which usable pixels are within ``reach`` of 0, and their means, without a polynomial of each line.
+
+    Parameters
+    ----------
+    z : (rows, cols)
+    skip : (rows, cols) bool
+    coefs : (rows, at most 4)
+        Coefficients of powers of x in -1 .. 1.
+    reach : float
+    tests : (tests, cols)
+    """
+    from afmend.compiled import side_by_side
+    from afmend.leveling import ground_kernels as kernels
+
+    rows, x, some = z.shape[0], centered(z.shape[1]), tests[1:_BESIDE]
+    ground = np.empty(z.shape, dtype=np.bool_)
+    mean, modulated, number = np.empty(rows), np.empty((rows, len(some))), np.empty(rows, dtype=np.int64)
+
+    def half(part: int, parts: int) -> None:
+        i = slice(rows * part // parts, rows * (part + 1) // parts)
+        kernels.ground_means(z[i], skip[i], coefs[i], x, reach, some, ground[i], mean[i], modulated[i], number[i])
+
+    side_by_side(half)
+    return ground, Means(mean, modulated, number)
+
+
+def anchor(path: Path, means: Means) -> Anchored:
     """Join a path with the mean background height of each line.
 
     Minimizes ``sum (q[i+1] - q[i] - d[i])^2 / Q[i] + sum (q[i] - a[i])^2 / R[i]``: block-tridiagonal, O(lines).
@@ -314,22 +364,15 @@ def anchor(path: Path, r: Heights, skip: Mask, tests: NDArray[np.float64]) -> An
     Parameters
     ----------
     path : Path
-    r : (rows, cols)
-        Residual heights, already aligned by ``path``.
-    skip : (rows, cols) bool
-        Pixels that are not background.
-    tests : (tests, cols)
+    means : Means
+        Of heights already aligned by ``path``.
     """
     from scipy.linalg import cho_solve_banded, cholesky_banded
 
-    from afmend.compiled import by_halves
-    from afmend.leveling import line_kernels as kernels
     from afmend.leveling.evidence_kernels import diagonal_of_inverse
 
     count = path.lines.size
-    mean, modulated, number = by_halves(
-        lambda first, stop: kernels.line_means(r, skip, path.lines[first:stop], tests[1:_BESIDE]), count
-    )
+    mean, modulated, number = means.mean[path.lines], means.modulated[path.lines], means.number[path.lines]
     steps = path.leak[:, 1:_BESIDE]
     q = _variances(steps, path.scale)
     rr = _variances(modulated, np.sqrt(1.0 / np.maximum(number, 1)))

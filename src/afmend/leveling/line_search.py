@@ -48,7 +48,9 @@ class LineFit:
     doubt: Doubt = field(default_factory=Doubt)
 
 
-def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: float, aspect: float) -> LineFit:
+def find_lines(
+    z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: float, aspect: float, sample: Sample | None = None
+) -> LineFit:
     """Estimate the lines' offsets (and slopes) and judge how much of them is line noise.
 
     Parameters
@@ -63,13 +65,15 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
         Feature threshold for the background of the anchors.
     aspect : float
         Length of the slow axis over that of the fast axis.
+    sample : Sample or None
+        Of ``z``, if there is one.
     """
     tests = line_model.test_functions(background.centered(z.shape[1]))
     lines = line_model.usable_lines(skip)
-    sample = Sample.of(z, skip)
+    sample = sample or Sample.of(z, skip)
     if model == "none" or tests.shape[0] < 2 or lines.size < 3:
         return _nothing(z, skip, sample, sigmas, 0.0, Doubt())
-    fit = _estimate(z, skip, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
+    fit = _estimate(z, skip, lines, tests, sample, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
     if model != "auto" or not shrink or not fit.coefs.any():
         return fit
     before = settling.settle(sample, np.zeros((z.shape[0], 1)), sigmas)
@@ -83,17 +87,18 @@ def find_lines(z: Heights, skip: Mask, *, model: str, shrink: bool, sigmas: floa
     doubt = doubt_of(fit)
     if str(doubt) == "blurred_heights":
         # Something large led the chain astray: try on the ground alone.
-        ground, _ = settling.apply(z, skip, before, sigmas)
+        ground = settling.ground_of(z, skip, before, sigmas)
         lines = line_model.usable_lines(~ground)
         if lines.size >= 3:
-            fit = _estimate(z, ~ground, lines, tests, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
+            few = Sample.of(z, ~ground)
+            fit = _estimate(z, ~ground, lines, tests, few, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
             doubt = doubt_of(fit)
     return _nothing(z, skip, sample, sigmas, float(np.std(fit.coefs[:, 0])), doubt) if doubt else fit
 
 
 def _nothing(z: Heights, skip: Mask, sample: Sample, sigmas: float, sigma: float, doubt: Doubt) -> LineFit:
     none = np.zeros((z.shape[0], 2))
-    ground, _ = settling.apply(z, skip, settling.settle(sample, none, sigmas), sigmas)
+    ground = settling.ground_of(z, skip, settling.settle(sample, none, sigmas), sigmas)
     return LineFit(none, ground, np.full(z.shape[0], sigma), nothing(z.shape[0]), 0, doubt)
 
 
@@ -102,6 +107,7 @@ def _estimate(
     skip: Mask,
     lines: NDArray[np.int64],
     tests: NDArray[np.float64],
+    sample: Sample,
     *,
     model: str,
     shrink: bool,
@@ -112,7 +118,6 @@ def _estimate(
     from afmend.leveling import line_kernels as kernels
 
     rows, x = z.shape[0], background.centered(z.shape[1])
-    sample = Sample.of(z, skip)
     flat = settling.without_gauge(z, sample, np.zeros((rows, 1)))
     lines, scales = line_model.without_broken(flat, skip, lines)
     path = line_model.follow(flat, skip, lines, tests, with_slope=model == "offset_slope", scales=scales)
@@ -123,11 +128,11 @@ def _estimate(
         if line_model.relative_scale(left, skip, path) < _NARROWER:
             with_slope, path = True, trial
     if with_slope or skip.any():
-        flat = settling.without_gauge(z, sample, path.coefficients(rows, tests))
+        flat = settling.without_gauge(z, sample, path.coefficients(rows, tests), flat)
         path = line_model.refine(flat, skip, path, tests, with_slope=with_slope)
     settled = settling.settle(sample, path.coefficients(rows, tests), sigmas)
-    ground, left = settling.apply(z, skip, settled, sigmas)
-    anchored = line_model.anchor(path, left, ~ground, tests)
+    ground, means = line_model.means_of_ground(z, skip, settled.coefs, sigmas * settled.sigma, tests)
+    anchored = line_model.anchor(path, means)
     row, leaks = line_model.between(lines, anchored.offset), line_model.between(lines, anchored.leaks)
     offsets = judge(row, leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
     slopes = np.zeros(row.size)
@@ -135,15 +140,18 @@ def _estimate(
         slopes = _judge_slopes(path, path.slope, aspect, shrink=shrink).correction
     found = Path.of(np.arange(lines[0], lines[-1] + 1), offsets.correction, slopes)
     sigma = np.sqrt(offsets.variance * anchored.variance / float(np.mean(anchored.variance)))
-    coefs = found.coefficients(rows, tests)
-    left = settling.without_gauge(z, sample, coefs)
+    aligned = coefs = found.coefficients(rows, tests)
+
+    def rest() -> Heights:
+        return settling.without_gauge(z, sample, aligned, flat)
+
     degree = int(with_slope)
     if model == "auto" and shrink:
-        bends = find_bends(left, skip, path, x, tests, aspect)
+        bends = find_bends(rest, skip, path, x, tests, aspect)
         coefs = np.pad(coefs, ((0, 0), (0, 2))) + bends.coefs
         degree = max(degree, bends.degree)
     if lines.size < rows:
-        coefs[:, 0] += line_model.stray_offsets(left, skip, lines)
+        coefs[:, 0] += line_model.stray_offsets(rest(), skip, lines)
     return LineFit(coefs, ground, line_model.spread(lines, sigma, rows), offsets, degree)
 
 
@@ -153,10 +161,10 @@ _NARROWER = 0.95
 
 def _slopes_are_likely(path: Path, aspect: float) -> bool:
     """Tell whether the differences tilt more than their other low orders undulate, in power and typically."""
+    if median(np.abs(path.leak[:, 0])) <= 1.5 * median(np.abs(path.leak[:, 1:]).ravel()):
+        return False
     verdict = _judge_slopes(path, line_model.integrate(path.leak[:, 0]), aspect, shrink=True)
-    tilt = median(np.abs(path.leak[:, 0]))
-    others = median(np.abs(path.leak[:, 1:]).ravel())
-    return verdict.noise > 0.5 * verdict.leak and tilt > 1.5 * others
+    return verdict.noise > 0.5 * verdict.leak
 
 
 def _judge_slopes(path: Path, slopes: NDArray[np.float64], aspect: float, *, shrink: bool) -> Verdict:

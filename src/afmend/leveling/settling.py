@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling import background
-from afmend.leveling.features import ground_of, thinned
-from afmend.leveling.line_model import GAUGE_DEGREE
+from afmend.leveling.features import from_both_ends, thinned
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -45,13 +44,15 @@ class Sample:
     @classmethod
     def of(cls, z: Heights, skip: Mask) -> Sample:
         """Thin out a large image; take it whole if nothing usable would be left."""
+        from afmend.leveling import ground_kernels as kernels
+
         rows, cols = thinned(*z.shape)
-        few = skip[rows][:, cols]
+        heights, few = kernels.thin(z, skip, rows, cols)
         if few.all():
-            rows, cols = (np.arange(count) for count in z.shape)
-            few = skip
+            rows, cols = (from_both_ends(count, 1) for count in z.shape)
+            heights, few = kernels.thin(z, skip, rows, cols)
         x, y = background.centered(z.shape[1])[cols], background.centered(z.shape[0])[rows]
-        return cls(rows, cols, z[rows][:, cols], few, x, y)
+        return cls(rows, cols, heights, few, x, y)
 
     def without(self, coefs: NDArray[np.float64]) -> Heights:
         """Heights of the sample minus a polynomial of each line of the image."""
@@ -59,12 +60,11 @@ class Sample:
 
         return kernels.residuals(self.heights, coefs[self.rows], self.x)
 
-    def polynomial(self, heights: Heights, level: float = 0.0, reach: float = np.inf) -> Vector:
-        """Least-squares polynomial of heights of the sample over ``level``, those within ``reach`` of it."""
-        from afmend.leveling import ground_kernels as kernels
+    def polynomial(self, heights: Heights) -> Vector:
+        """Least-squares polynomial of heights of the sample."""
+        from afmend.leveling import settling_kernels as kernels
 
-        weights, sums = kernels.ground_moments(heights, self.skip, self.x, self.y, level, reach)
-        return background.solve_moments(weights, sums, GAUGE_DEGREE)
+        return kernels.polynomial(heights, self.skip, self.x, self.y, 0.0, np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Settled:
     sigma : float
         Robust standard deviation of what is left of the ground.
     heights : (k,)
-        What is left of the usable pixels of the sample.
+        What is left of the usable pixels of the sample, in order.
     """
 
     coefs: NDArray[np.float64]
@@ -97,42 +97,52 @@ def settle(sample: Sample, lines: NDArray[np.float64], sigmas: float) -> Settled
     sigmas : float
         Pixels farther than this from the ground are features.
     """
-    few, start = ~sample.skip, sample.without(lines)
+    from afmend.leveling import settling_kernels as kernels
+    from afmend.leveling.ground_kernels import ground_of_ordered
+
+    start, skip, x, y = sample.without(lines), sample.skip, sample.x, sample.y
     found = sample.polynomial(start)
+    rest, values = np.empty_like(start), np.empty(skip.size - np.count_nonzero(skip))
+    kernels.above(start, skip, x, y, found, rest, values)
     for _ in range(_SETTLING):
-        rest = _over(start, found, sample)
-        ground = ground_of(rest[few], sigmas)
-        move = sample.polynomial(rest, ground.level, sigmas * ground.sigma)
-        move[0] += ground.level
-        found = found + move
-        if float(np.max(np.abs(move))) <= _STILL * ground.sigma:
+        values.sort()
+        if kernels.turn(start, skip, x, y, found, rest, values, sigmas, _STILL):
             break
-    rest = _over(start, found, sample)[few]
-    ground = ground_of(rest, sigmas)
-    found[0] += ground.level
-    return Settled(joined(lines, per_line(found, lines.shape[0])), ground.sigma, rest - ground.level)
+    values.sort()
+    level, sigma = ground_of_ordered(values, sigmas)
+    found[0] += level
+    return Settled(joined(lines, per_line(found, lines.shape[0])), sigma, values - level)
 
 
-def apply(z: Heights, skip: Mask, settled: Settled, sigmas: float) -> tuple[Mask, Heights]:
-    """Return which pixels of the whole image are ground, and the heights above it."""
+def ground_of(z: Heights, skip: Mask, settled: Settled, sigmas: float) -> Mask:
+    """Return which pixels of the whole image are ground."""
     from afmend.leveling import ground_kernels as kernels
 
-    x = background.centered(z.shape[1])
-    left, ground = kernels.above_ground(z, skip, settled.coefs, x, sigmas * settled.sigma)
-    return ground, left
+    return kernels.near_ground(z, skip, settled.coefs, background.centered(z.shape[1]), sigmas * settled.sigma)
 
 
-def without_gauge(z: Heights, sample: Sample, lines: NDArray[np.float64]) -> Heights:
-    """Return heights without ``lines``, nor the least-squares polynomial of what that leaves."""
+def without_gauge(z: Heights, sample: Sample, lines: NDArray[np.float64], out: Heights | None = None) -> Heights:
+    """Return heights without ``lines``, nor the least-squares polynomial of what that leaves; in ``out``, if given."""
+    from afmend.compiled import side_by_side
     from afmend.leveling import line_kernels as kernels
 
     polynomial = per_line(sample.polynomial(sample.without(lines)), z.shape[0])
-    return kernels.residuals(z, joined(lines, polynomial), background.centered(z.shape[1]))
+    out = np.empty_like(z) if out is None else out
+    coefs, x = joined(lines, polynomial), background.centered(z.shape[1])
+
+    def half(part: int, parts: int) -> None:
+        i = slice(len(z) * part // parts, len(z) * (part + 1) // parts)
+        kernels.subtract(z[i], coefs[i], x, out[i])
+
+    side_by_side(half)
+    return out
 
 
 def per_line(found: Vector, rows: int) -> NDArray[np.float64]:
     """Return a polynomial of the gauge degree as coefficients over x for each line: (rows, 3)."""
-    return background.per_line(found, background.monomials(GAUGE_DEGREE), rows)
+    from afmend.leveling import settling_kernels as kernels
+
+    return kernels.per_line(found, background.centered(rows))
 
 
 def joined(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,13 +151,3 @@ def joined(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.f
     out[:, : one.shape[1]] += one
     out[:, : other.shape[1]] += other
     return out
-
-
-def _over(start: Heights, found: Vector, sample: Sample) -> Heights:
-    from afmend.leveling import line_kernels as kernels
-
-    powers = background.monomials(GAUGE_DEGREE)
-    coefs = np.zeros((sample.y.size, GAUGE_DEGREE + 1))
-    for value, (a, b) in zip(found, powers, strict=True):
-        coefs[:, a] += value * sample.y**b
-    return kernels.residuals(start, coefs, sample.x)

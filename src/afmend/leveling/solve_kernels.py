@@ -1,4 +1,4 @@
-"""Compiled small least-squares problems: normal equations solved by eigenvalues, slopes fitted by reweighting.
+"""Compiled small least-squares problems: normal equations, by eigenvalues if need be; slopes fitted by reweighting.
 
 Imported only when they run. Matrices of a few rows are solved faster here than a library is called.
 """
@@ -16,6 +16,8 @@ _TINY = 2.2250738585072014e-308
 _KNOWN = 1e-10
 """Eigenvalues below this part of the largest one are directions that the data do not fix."""
 _SWEEPS = 30
+_WELL = 1e-3
+"""Systems whose pivots, of columns of length 1, are all larger need no eigenvalues."""
 
 
 @njit(cache=True, nogil=True)
@@ -56,11 +58,37 @@ def _eigen(matrix: F, vectors: F) -> None:  # noqa: C901 (compiled)
 
 
 @njit(cache=True, nogil=True)
-def _solve_one(normal: F, right: F, matrix: F, vectors: F, out: F) -> None:
+def _solve_well(matrix: F, right: F, root: F, out: F) -> bool:
+    """Solve by the Cholesky root of a matrix with ones on its diagonal; False if it is not far from singular."""
     n = right.size
-    for a in range(n):
-        for b in range(n):
-            matrix[a, b] = normal[a, b] / np.sqrt(max(normal[a, a], _TINY)) / np.sqrt(max(normal[b, b], _TINY))
+    for i in range(n):
+        for j in range(i + 1):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= root[i, k] * root[j, k]
+            if i > j:
+                root[i, j] = total * root[j, j]
+            elif total > _WELL:
+                root[i, i] = 1.0 / np.sqrt(total)
+            else:
+                return False
+    for i in range(n):
+        total = right[i]
+        for k in range(i):
+            total -= root[i, k] * out[k]
+        out[i] = total * root[i, i]
+    for i in range(n - 1, -1, -1):
+        total = out[i]
+        for k in range(i + 1, n):
+            total -= root[k, i] * out[k]
+        out[i] = total * root[i, i]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _solve_known(matrix: F, right: F, vectors: F, out: F) -> None:
+    """Solve in those directions that the data fix; the matrix is changed."""
+    n = right.size
     _eigen(matrix, vectors)
     largest = _TINY
     for k in range(n):
@@ -70,12 +98,26 @@ def _solve_one(normal: F, right: F, matrix: F, vectors: F, out: F) -> None:
         if matrix[k, k] > _KNOWN * largest:
             along = 0.0
             for a in range(n):
-                along += vectors[a, k] * (right[a] / np.sqrt(max(normal[a, a], _TINY)))
-            along /= matrix[k, k]
+                along += vectors[a, k] * right[a]
             for a in range(n):
-                out[a] += vectors[a, k] * along
+                out[a] += vectors[a, k] * along / matrix[k, k]
+
+
+@njit(cache=True, nogil=True)
+def solve_one(normal: F, right: F, matrix: F, vectors: F, out: F) -> None:
+    """Solve one system as `solve_all` does; ``matrix`` and ``vectors`` are scratch space."""
+    n = right.size
+    scale, scaled = np.empty(n), np.empty(n)
     for a in range(n):
-        out[a] /= np.sqrt(max(normal[a, a], _TINY))
+        scale[a] = 1.0 / np.sqrt(max(normal[a, a], _TINY))
+        scaled[a] = right[a] * scale[a]
+    for a in range(n):
+        for b in range(n):
+            matrix[a, b] = normal[a, b] * scale[a] * scale[b]
+    if not _solve_well(matrix, scaled, vectors, out):
+        _solve_known(matrix, scaled, vectors, out)
+    for a in range(n):
+        out[a] *= scale[a]
 
 
 @njit(cache=True, nogil=True)
@@ -92,7 +134,7 @@ def solve_all(normal: F, right: F) -> F:
     out = np.empty((count, k))
     matrix, vectors = np.empty((k, k)), np.empty((k, k))
     for i in range(count):
-        _solve_one(normal[i], right[i], matrix, vectors, out[i])
+        solve_one(normal[i], right[i], matrix, vectors, out[i])
     return out
 
 
@@ -164,7 +206,7 @@ def fit_slopes(
         for a in range(k):
             for b in range(a):
                 normal[a, b] = normal[b, a]
-        _solve_one(normal, right, matrix, vectors, move)
+        solve_one(normal, right, matrix, vectors, move)
         for a in range(k):
             fit[a] += move[a]
             for b in range(k):

@@ -75,7 +75,7 @@ def doubt_about(one: Table, other: Table, before: Vector, after: Vector, quantum
     one, other : (rows - 1, blocks)
         `Blocks.steps` without and with the correction.
     before, after : (n,)
-        Some hundred or thousand heights above their background, without and with the correction.
+        Some hundred or thousand heights above their background, without and with the correction, in order.
     quantum : float
         Step of quantized heights; finer bins would tell how it fits the background.
 
@@ -101,8 +101,7 @@ def doubt_about(one: Table, other: Table, before: Vector, after: Vector, quantum
 def _is_blurred(before: Vector, after: Vector, quantum: float) -> bool:
     if before.size == 0:
         return False
-    ordered = np.sort(before)
-    width = float(ordered[int(0.99 * (ordered.size - 1))] - ordered[int(0.01 * (ordered.size - 1))]) / _BINS
+    width = float(before[int(0.99 * (before.size - 1))] - before[int(0.01 * (before.size - 1))]) / _BINS
     width = max(width, quantum)
     return width > 0.0 and entropy(after, width) - entropy(before, width) > _BLUR
 
@@ -133,15 +132,13 @@ class Blocks:
         along = z.shape[0] if across else z.shape[1]
         sums = kernels.block_sums_across if across else kernels.block_sums
         edges = mirror_edges(along, _BLOCKS)
-        found = sums(z, skip, centered(along), edges)
-        known = found[..., 0] >= np.maximum(0.5 * np.diff(edges), 1.0)
-        means = np.where(known[..., None], found / np.maximum(found[..., :1], 1.0), 0.0)
-        return cls(means[..., 4], means[..., :4], known[1:] & known[:-1])
+        return cls(*kernels.block_parts(sums(z, skip, centered(along), edges), edges))
 
     def steps(self, coefs: NDArray[np.float64]) -> Table:
         """Return the steps of the means from line to line, without a polynomial of each line; 0 where unknown."""
-        left = self.mean - np.einsum("ibk,ik->ib", self.powers[..., : coefs.shape[1]], coefs)
-        return np.where(self.both, np.diff(left, axis=0), 0.0)
+        from afmend.leveling import ground_kernels as kernels
+
+        return kernels.block_steps(self.mean, self.powers, self.both, coefs)
 
 
 def _is_sheared(before: Table, after: Table, change: Table) -> bool:
@@ -149,12 +146,14 @@ def _is_sheared(before: Table, after: Table, change: Table) -> bool:
     before, after, change = (np.where(usual[:, None], steps, 0.0) for steps in (before, after, change))
     if not change.any():
         return False
-    (total, total_after, energy), (first, last, alike) = _explained(np.stack([before, after, change]))
+    (total, total_after), (first, last) = _explained(np.stack([before, after]))
     best = int(np.argmax(first))
     if first[best] < _EVIDENT * total:
         return False
+    shear, side = best % len(_SHEARS), best // len(_SHEARS)
+    (energy,), (alike,) = _explained(change[None], slice(shear, shear + 1))
     lowered = float((total - first[best]) - (total_after - np.max(last)))
-    return lowered < _LEAST_SHARE * max(float(energy - alike[best]), 0.0)
+    return lowered < _LEAST_SHARE * max(float(energy - alike[side]), 0.0)
 
 
 def _usual(change: Table) -> NDArray[np.bool_]:
@@ -169,18 +168,20 @@ def _usual(change: Table) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=2)
 def _turns(count: int, blocks: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cosines and sines that move blocks back by each shear, over their number: (shears, frequencies, blocks)."""
+    """Cosines and sines that move blocks back by each shear, over their number: (shears, blocks, frequencies)."""
     at = (np.arange(blocks) - 0.5 * (blocks - 1)) / blocks
-    angles = np.pi / count * _SHEARS[:, None, None] * np.arange(count + 1)[:, None] * at
+    angles = np.pi / count * _SHEARS[:, None, None] * np.arange(count + 1) * at[:, None]
     return np.cos(angles) / blocks, np.sin(angles) / blocks
 
 
-def _explained(steps: NDArray[np.float64]) -> tuple[Vector, Table]:
+def _explained(steps: NDArray[np.float64], shears: slice = slice(None)) -> tuple[Vector, Table]:
     """Energy of each table of steps, and how much of it a common profile explains at each shear.
 
     Parameters
     ----------
     steps : (tables, rows - 1, blocks)
+    shears : slice
+        Those of `_SHEARS` that are looked at.
 
     Returns
     -------
@@ -193,11 +194,13 @@ def _explained(steps: NDArray[np.float64]) -> tuple[Vector, Table]:
     from afmend.leveling.structure_kernels import power_when_turned
 
     count, blocks = steps.shape[1:]
-    spectra = rfft(steps, 2 * count, axis=1)
+    spectra = rfft(np.ascontiguousarray(steps.transpose(0, 2, 1)), 2 * count)
+    real, imaginary = spectra.real.copy(), spectra.imag.copy()
     weight = np.full(count + 1, 2.0)
     weight[[0, -1]] = 1.0
-    power = blocks * power_when_turned(spectra.real.copy(), spectra.imag.copy(), weight, *_turns(count, blocks))
-    return np.einsum("q,tqb->t", weight, np.abs(spectra) ** 2), power
+    cosines, sines = _turns(count, blocks)
+    power = blocks * power_when_turned(real, imaginary, weight, cosines[shears], sines[shears])
+    return np.einsum("tbq,q->t", real**2 + imaginary**2, weight), power
 
 
 def _is_repeating(before: Table, after: Table, change: Table) -> bool:

@@ -7,39 +7,51 @@ from numpy.typing import NDArray
 
 from afmend.compiled import njit
 
+F = NDArray[np.float64]
 Table = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def power_when_turned(real: Table, imaginary: Table, weight: Table, cosines: Table, sines: Table) -> Table:
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, forceinline=True)
+def _turned_power(
+    real: Table, imaginary: Table, weight: F, cosines: Table, sines: Table, space: Table
+) -> tuple[float, float]:
+    """Power of the mean over blocks when each was turned by its angle, and by the opposite one."""
+    cr, ci, sr, si = space[0], space[1], space[2], space[3]
+    for q in range(weight.size):
+        cr[q] = ci[q] = sr[q] = si[q] = 0.0
+    for k in range(real.shape[0]):
+        for q in range(weight.size):
+            cr[q] += cosines[k, q] * real[k, q]
+            ci[q] += cosines[k, q] * imaginary[k, q]
+            sr[q] += sines[k, q] * real[k, q]
+            si[q] += sines[k, q] * imaginary[k, q]
+    one = other = 0.0
+    for q in range(weight.size):
+        one += weight[q] * ((cr[q] - si[q]) ** 2 + (ci[q] + sr[q]) ** 2)
+        other += weight[q] * ((cr[q] + si[q]) ** 2 + (ci[q] - sr[q]) ** 2)
+    return one, other
+
+
+@njit(cache=True, nogil=True)
+def power_when_turned(real: Table, imaginary: Table, weight: F, cosines: Table, sines: Table) -> Table:
     """Weighted power of the mean over blocks, after each block was turned by an angle, to one side and to the other.
 
     Parameters
     ----------
-    real, imaginary : (tables, frequencies, blocks)
+    real, imaginary : (tables, blocks, frequencies)
     weight : (frequencies,)
-    cosines, sines : (angles, frequencies, blocks)
+    cosines, sines : (angles, blocks, frequencies)
 
     Returns
     -------
     (tables, 2 angles)
         Of the angles to one side, then of those to the other.
     """
-    tables, frequencies, blocks = real.shape
-    angles = cosines.shape[0]
-    out = np.zeros((tables, 2 * angles))
+    tables, angles = real.shape[0], cosines.shape[0]
+    out, space = np.empty((tables, 2 * angles)), np.empty((4, weight.size))
     for s in range(angles):
         for t in range(tables):
-            one = other = 0.0
-            for q in range(frequencies):
-                cr = ci = sr = si = 0.0
-                for k in range(blocks):
-                    cr += cosines[s, q, k] * real[t, q, k]
-                    ci += cosines[s, q, k] * imaginary[t, q, k]
-                    sr += sines[s, q, k] * real[t, q, k]
-                    si += sines[s, q, k] * imaginary[t, q, k]
-                one += weight[q] * ((cr - si) ** 2 + (ci + sr) ** 2)
-                other += weight[q] * ((cr + si) ** 2 + (ci - sr) ** 2)
+            one, other = _turned_power(real[t], imaginary[t], weight, cosines[s], sines[s], space)
             out[t, s] = one
             out[t, angles + s] = other
     return out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,26 +44,20 @@ def facet_polynomial(
         minus infinity if it cannot be told. Terraces become sharp peaks when their own tilt is removed
         (arXiv:2406.08984).
     """
-    from afmend.leveling import ground_kernels as kernels
+    from afmend.leveling import terrace_kernels as kernels
 
     rows, cols = r.shape
     row_edges, col_edges = mirror_edges(rows, _BLOCKS), mirror_edges(cols, _BLOCKS)
     mean, count = kernels.block_means(r, skip, row_edges, col_edges)
-    y = np.add.reduceat(centered(rows), row_edges[:-1]) / np.diff(row_edges)
-    x = np.add.reduceat(centered(cols), col_edges[:-1]) / np.diff(col_edges)
     alive = count > 0
     if min(mean.shape) < 9 or np.count_nonzero(alive) < 0.5 * mean.size:
         return start, -np.inf
-    powers = monomials(degree)
-    design = np.stack([x[None, :] ** a * y[:, None] ** b for a, b in powers[1:]], axis=-1)
-    across = alive[:, 1:] & alive[:, :-1]
-    along = alive[1:] & alive[:-1]
-    k = len(powers)
-    slopes = [
-        (np.diff(mean, axis=1)[across], np.ascontiguousarray(np.diff(design, axis=1)[across].T)),
-        (np.diff(mean, axis=0)[along], np.ascontiguousarray(np.diff(design, axis=0)[along].T)),
-    ]
-    before = np.sort((mean - _surface(start, x, y))[alive])
+    highest = next(d for d in range(8) if len(monomials(d)) == start.size)
+    terms = _terms(rows, cols, max(degree, highest))
+    k = len(monomials(degree))
+    own = terms[: k - 1]
+    slopes = [kernels.slopes(mean, alive, axis, own) for axis in (1, 0)]
+    before = np.sort(kernels.over(mean, alive, terms, start))
     width = float(before[int(0.99 * (before.size - 1))] - before[int(0.01 * (before.size - 1))]) / _BINS
     if width <= 0.0:
         return start, -np.inf
@@ -71,17 +67,25 @@ def facet_polynomial(
     kappas = [2.0 * s for s in _scales(slopes, fit)]
     for precision in (_ROUGHLY, _FINELY):
         fit = out[1:k] = _reweighted(slopes, fit, kappas, precision=precision, turns=_TURNS, redescend=True)
-        gain = entropy(before, width) - entropy((mean - _surface(out, x, y))[alive], width)
+        gain = entropy(before, width) - entropy(np.sort(kernels.over(mean, alive, terms, out)), width)
         if gain < least_gain - _CLOSE:
             break
     return out, gain
 
 
-def _surface(coefficients: Vector, x: Vector, y: Vector) -> NDArray[np.float64]:
-    degree = next(d for d in range(8) if len(monomials(d)) == coefficients.size)
-    parts = zip(coefficients, monomials(degree), strict=True)
-    out: NDArray[np.float64] = np.sum([c * x[None, :] ** a * y[:, None] ** b for c, (a, b) in parts], axis=0)
-    return out
+@lru_cache(maxsize=4)
+def _terms(rows: int, cols: int, degree: int) -> NDArray[np.float64]:
+    """Monomials, but for the constant, in the middle of each block: (terms, blocks, blocks)."""
+    y, x = (_middles(count) for count in (rows, cols))
+    made = np.stack([x[None, :] ** a * y[:, None] ** b for a, b in monomials(degree)[1:]])
+    made.flags.writeable = False
+    return made
+
+
+def _middles(count: int) -> Vector:
+    edges = mirror_edges(count, _BLOCKS)
+    middles: Vector = np.add.reduceat(centered(count), edges[:-1]) / np.diff(edges)
+    return middles
 
 
 Slopes = list[tuple[Vector, NDArray[np.float64]]]
@@ -116,13 +120,8 @@ def _reweighted(
     return found
 
 
-def entropy(values: Vector, width: float) -> float:
-    """Entropy of a histogram, averaged over two positions of its bins, in nats."""
-    total = 0.0
-    values = np.sort(values)
-    places = (values - 0.5 * (values[(values.size - 1) // 2] + values[values.size // 2])) / width
-    for shift in (0.25, -0.25):
-        starts = np.flatnonzero(np.diff(np.floor(places + shift))) + 1
-        p = np.diff(np.concatenate(([0], starts, [values.size]))) / values.size
-        total -= 0.5 * float(np.sum(p * np.log(p)))
-    return total
+def entropy(ordered: Vector, width: float) -> float:
+    """Entropy of a histogram of ordered numbers, averaged over two positions of its bins, in nats."""
+    from afmend.leveling.spread_kernels import entropy_of_ordered
+
+    return float(entropy_of_ordered(ordered, width))

@@ -117,10 +117,12 @@ def test_lines_never_scanned_stay_open_and_scarred_edge_lines_are_filled(fill, p
 def test_only_lines_and_columns_without_any_data_are_beyond_it():
     known = all_known((30, 40))
     known[:5] = known[:, 36:] = known[27:, 3:] = False
-    assert beyond_data(known, 2)[:5].all()
-    assert beyond_data(known, 2)[:, 36:].all()
-    assert beyond_data(known, 2).sum() == 5 * 40 + 25 * 4
-    assert not beyond_data(known, 5).any()
+    rows, cols = np.nonzero(~known)
+    beyond = beyond_data(rows, cols, known.shape, 2)
+    assert beyond[rows < 5].all()
+    assert beyond[cols >= 36].all()
+    assert beyond.sum() == 5 * 40 + 25 * 4
+    assert not beyond_data(rows, cols, known.shape, 5).any()
     # The width of a hole that touches them is its own.
     known[5:7, 10:20] = False
     found = find_holes(Field(rough((30, 40)), ~known), 4, 2)

@@ -90,7 +90,7 @@ def test_without_error_bars_the_heights_are_those_of_its_own_covariance():
     holes = lines(z.shape, 2)
     field = Field(z, holes)
     alone, untried = auto(field, Auto(error_bars=False)), auto(field, Auto(compare_px=0, neighbors=96))
-    assert alone.heights.tobytes() == untried.heights.tobytes()
+    assert_heights_close(alone.heights, untried.heights, atol_nm=1e-10)  # the same systems, solved in another order
     assert alone.sigma is None
     assert alone.facts == {name: untried.facts[name] for name in alone.facts}
     tail = Field(z - 5.0 * holes, holes, masks=Masks().with_added("artifact", "parachute", holes))

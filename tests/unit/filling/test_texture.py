@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from afmend.filling.bars import Bars
+from afmend.filling.factor_kernels import ROW, factor
 from afmend.filling.holes import find_holes
 from afmend.filling.mixture import join, learn_shares
 from afmend.filling.noise import noise_variance
 from afmend.filling.texture import DIRECTED, EVERYONE, Guesses, Texture, Tiles, covariance, simulate
-from afmend.filling.texture_kernels import ROW, factor
 from afmend.filling.variogram import Variogram
 from afmend.pipeline import Field
 from support import assert_heights_close, rough

@@ -7,7 +7,7 @@ import pytest
 
 from afmend.leveling import background, line_kernels, line_model
 from afmend.leveling.evidence import detrend, judge
-from afmend.leveling.features import from_both_ends, ground_of, measure_ground
+from afmend.leveling.features import few_of, from_both_ends, ground_of
 from afmend.leveling.terraces import facet_polynomial
 from support import assert_heights_close, rough
 
@@ -113,7 +113,7 @@ def test_ground_of_quantized_heights_is_the_same_upside_down() -> None:
 def test_ground_of_a_large_image_is_thinned_the_same_from_every_side() -> None:
     z = np.random.default_rng(0).standard_normal((401, 502))
     skip = np.zeros(z.shape, bool)
-    a, b = measure_ground(z, skip, 3.0), measure_ground(z[::-1, ::-1], skip, 3.0)
+    a, b = ground_of(few_of(z, skip), 3.0), ground_of(few_of(z[::-1, ::-1], skip), 3.0)
     assert (a.level, a.sigma) == (b.level, b.sigma)
     assert a.sigma == pytest.approx(1.0, abs=0.04)
     assert (from_both_ends(10, 3) == [0, 3, 6, 9]).all()
@@ -137,9 +137,14 @@ def test_the_anchor_stops_the_walk_and_is_dropped_where_it_misleads() -> None:
     tests = line_model.test_functions(np.linspace(-1, 1, 90))
     path = line_model.follow(z, skip, np.arange(200), tests, with_slope=False)
     left = line_kernels.residuals(z, path.coefficients(200, tests), np.linspace(-1, 1, 90))
-    anchored = line_model.anchor(path, left, skip, tests)
+
+    def anchored_to(heights: np.ndarray) -> line_model.Anchored:
+        return line_model.anchor(path, line_model.means_of_ground(heights, skip, none, np.inf, tests)[1])
+
+    none = np.zeros((200, 1))
+    anchored = anchored_to(left)
     assert float(np.std(anchored.offset)) < float(np.std(path.offset))
-    misled = line_model.anchor(path, left + 5.0 * np.sin(np.arange(200) / 9)[:, None], skip, tests)
+    misled = anchored_to(left + 5.0 * np.sin(np.arange(200) / 9)[:, None])
     assert_heights_close(misled.offset[None], path.offset[None], atol_nm=0.0)
 
 

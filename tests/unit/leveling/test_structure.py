@@ -8,6 +8,7 @@ import pytest
 from afmend.leveling import structure
 from afmend.leveling.auto import Auto, level_auto
 from afmend.leveling.structure import Blocks, Doubt
+from afmend.leveling.structure_kernels import power_when_turned
 from afmend.pipeline import Field
 from support import rough
 
@@ -117,7 +118,7 @@ def test_two_jumps_in_mid_line_are_no_edge():
 def doubt_about(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> Doubt:
     flat = np.zeros((before.shape[0], 1))
     steps = (Blocks.of(np.ascontiguousarray(z), mask).steps(flat) for z in (before, after))
-    return structure.doubt_about(*steps, before[~mask], after[~mask])
+    return structure.doubt_about(*steps, np.sort(before[~mask]), np.sort(after[~mask]))
 
 
 def test_a_large_object_does_not_lead_the_lines_astray():
@@ -158,3 +159,15 @@ def test_who_asks_for_offsets_gets_them():
     _, facts = run(ridges(17, 0.1) + noise(), line_model="offset")
     assert facts["line_model"] == "offset"
     assert facts["line_doubt"] == ""
+
+
+def test_power_of_turned_blocks_is_that_of_numpy():
+    rng = np.random.default_rng(0)
+    real, imaginary = rng.standard_normal((2, 3, 5, 17))
+    weight, angles = rng.random(17), rng.uniform(-3, 3, (4, 5, 17))
+    found = power_when_turned(real, imaginary, weight, np.cos(angles), np.sin(angles))
+    assert found.shape == (3, 8)
+    for t in range(3):
+        for s in range(8):
+            turned = (real[t] + 1j * imaginary[t]) * np.exp((1 if s < 4 else -1) * 1j * angles[s % 4])
+            assert found[t, s] == pytest.approx(np.sum(weight * np.abs(turned.sum(axis=0)) ** 2), abs=1e-9)
