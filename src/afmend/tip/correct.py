@@ -30,6 +30,10 @@ GAP = 1.0
 deep as the lowest height known nearby. It holds in 90 to 97 % of cases on simulated surfaces, not in deep pores."""
 EXPECTED = 0.08
 """How far below the bound such a surface lies on average, in the same units, on simulated surfaces (box train)."""
+UNDER_GHOST, UNSEEN = 0.2, 1.0
+"""Under ghosts: how far the surface lies, on average, below what is drawn on from around, towards the lowest height
+there (box train); and how far below that height it may lie, of what it may lie above."""
+RINGS_PX = (2, 4, 8, 16, 32)
 Z95 = 1.96
 
 
@@ -135,9 +139,14 @@ def correct(
     error = np.sqrt(sigma**2 + pixel_error**2 + doubt**2)
     heights = bound + bias
     gap = np.where(certain, 0.0, gap_scale(heights, certain, tip))
-    likely = heights if ghosts is None else np.minimum(heights, erode(ghosts.likely, tip) + bias)
+    likely, lowest = heights - EXPECTED * gap, heights - GAP * gap
+    if ghosts is not None:
+        drawn = np.minimum(heights, erode(ghosts.likely, tip) + bias) - EXPECTED * gap
+        floor = np.where(certain, heights, ghost_floor(heights, ghosts.hidden, tip))
+        likely = drawn - UNDER_GHOST * np.maximum(drawn - floor, 0.0)
+        lowest = np.minimum(lowest, floor - UNSEEN * (heights - floor))
     return Correction(
-        heights, certain, error, likely - EXPECTED * gap, heights - GAP * gap - Z95 * error, heights + Z95 * error,
+        heights, certain, error, likely, np.minimum(lowest, likely) - Z95 * error, heights + Z95 * error,
         float(np.mean(bias)),
     )  # fmt: skip
 
@@ -166,6 +175,21 @@ def gap_scale(bound: Heights, certain: Mask, tip: Heights) -> Heights:
     floor = np.where(np.isfinite(floor), np.minimum(floor, lowest), lowest)
     gap: Heights = np.maximum(bound - floor, 0.0)
     return gap
+
+
+def ghost_floor(bound: Heights, hidden: Mask, tip: Heights) -> Heights:
+    """Return, under ghosts, the lowest height around them within the apex's reach; elsewhere the bound."""
+    from scipy.ndimage import distance_transform_edt, minimum_filter
+
+    inside, known = distance_transform_edt(hidden), np.where(hidden, np.inf, bound)
+    reach, out, done = max(_apex_size(tip)) // 2, bound.copy(), 0
+    for ring in RINGS_PX:
+        here = (inside > done) & (inside <= ring)
+        if here.any():
+            floor = minimum_filter(known, size=2 * (ring + reach) + 1, mode="nearest")
+            out[here] = np.minimum(bound, np.where(np.isfinite(floor), floor, bound))[here]
+        done = ring
+    return out
 
 
 def _apex_size(tip: Heights) -> tuple[int, int]:
