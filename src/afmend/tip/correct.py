@@ -30,9 +30,8 @@ GAP = 1.0
 deep as the lowest height known nearby. It holds in 90 to 97 % of cases on simulated surfaces, not in deep pores."""
 EXPECTED = 0.08
 """How far below the bound such a surface lies on average, in the same units, on simulated surfaces (box train)."""
-UNDER_GHOST, UNSEEN = 0.2, 1.0
-"""Under ghosts: how far the surface lies, on average, below what is drawn on from around, towards the lowest height
-there (box train); and how far below that height it may lie, of what it may lie above."""
+UNSEEN = 1.0
+"""Under ghosts: how far below the lowest height around them a surface may lie, of what it may lie above."""
 RINGS_PX = (2, 4, 8, 16, 32)
 Z95 = 1.96
 
@@ -141,9 +140,8 @@ def correct(
     gap = np.where(certain, 0.0, gap_scale(heights, certain, tip))
     likely, lowest = heights - EXPECTED * gap, heights - GAP * gap
     if ghosts is not None:
-        drawn = np.minimum(heights, erode(ghosts.likely, tip) + bias) - EXPECTED * gap
+        likely = np.minimum(heights, erode(ghosts.likely, tip) + bias) - EXPECTED * gap
         floor = np.where(certain, heights, ghost_floor(heights, ghosts.hidden, tip))
-        likely = drawn - UNDER_GHOST * np.maximum(drawn - floor, 0.0)
         lowest = np.minimum(lowest, floor - UNSEEN * (heights - floor))
     return Correction(
         heights, certain, error, likely, np.minimum(lowest, likely) - Z95 * error, heights + Z95 * error,
