@@ -21,7 +21,7 @@ from afmend.scan.arrays import Heights, Mask
 from afmend.tip.ghost_views import Vector, View, is_period, texture_of
 
 CLOSEST_PX = 4.0
-FIRST_PLACES, PLACES, SECOND_ROUND = 1500, 8000, 500
+FIRST_PLACES, PLACES, SECOND_ROUND = 4500, 12_000, 1000
 """Pixels that vote for every offset, and pixels that vote once more for the best ones, so many."""
 CANDIDATES, ASKED, FITTED = 60, 24_000, 2000
 """Offsets that are refined, pixels that are asked whether they agree with one, and so many of which refine it."""
@@ -100,11 +100,14 @@ def _votes(view: View, moves: NDArray[np.int64], count: int) -> tuple[Vector, Ve
     from afmend.tip.ghost_kernels import vote
     from afmend.tip.morphology_kernels import in_bands
 
-    telling, places = view.telling, _spread(np.argwhere(view.good), count)
+    telling = view.telling
+    parts = _spread(np.argwhere(telling), 2 * count // 3), _spread(np.argwhere(view.good & ~telling), count // 3)
+    places = np.concatenate(parts)  # few features on flat ground are heard, too
     step = max(view.noise, view.range_nm / 1000)
-    # The last two: votes wider than this say nothing, and how much agreement weighs as much as none.
+    # From the fourth: votes wider than this say nothing; how much agreement weighs as much as none; pixels per place.
+    good, loud = np.count_nonzero(view.good), np.count_nonzero(telling)
     settings = np.array([step, view.range_nm // step + 2, view.ground, 0.04 * view.range_nm + 3 * view.noise,
-                         0.01 * len(places)])  # fmt: skip
+                         0.01 * good, loud / max(len(parts[0]), 1), (good - loud) / max(len(parts[1]), 1)])  # fmt: skip
     allowed = 2 * view.noise + COARSE_PX * view.slope
     votes, depths = np.zeros(len(moves)), np.zeros(len(moves))
 
