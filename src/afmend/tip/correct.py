@@ -124,7 +124,7 @@ def correct(
         raise BadParameterError(f"a noise of {sigma} nm", where="tip correction", now="Give a sigma of 0 or more.")
     hidden = None
     if ghosts is not None:
-        image, hidden = checked(ghosts.bound, "image"), ghosts.hidden
+        image, hidden = checked(ghosts.bound, "image"), ghosts.doubtful
     bound = erode(image, tip)
     bias = _bias(bound, tip, sigma, seed)
     side = math.sqrt(pixel_nm[0] * pixel_nm[1])

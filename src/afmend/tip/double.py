@@ -125,11 +125,19 @@ class First:
         ghost, and what is so low that its own ghost does not show.
     hidden : (rows, cols) bool
         Where the second apex may have touched instead of the first one.
+    beyond : (rows, cols) bool, optional
+        Where a ghost would come from outside the image: nobody knows, so nothing there is certain.
     """
 
     likely: Heights
     bound: Heights
     hidden: Mask
+    beyond: Mask | None = None
+
+    @property
+    def doubtful(self) -> Mask:
+        """Hidden or beyond."""
+        return self.hidden if self.beyond is None else self.hidden | self.beyond
 
 
 def without_ghost(image: Heights, ghost: Ghost, noise: float | None = None) -> First:
@@ -169,7 +177,7 @@ def without_ghost(image: Heights, ghost: Ghost, noise: float | None = None) -> F
     bound = np.where(hidden, np.minimum(image, np.where(inside, raised + ghost.depth_nm, np.inf)), image)
     likely = bound.copy()
     relax(likely, hidden, bound, SWEEPS, max(0.02 * sigma, 1e-6 * view.range_nm))
-    return First(likely, bound, hidden)
+    return First(likely, bound, hidden, ~known)
 
 
 def double_tip(tip: Heights, ghost: Ghost) -> Heights:

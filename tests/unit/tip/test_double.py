@@ -6,7 +6,7 @@ from afmend.errors import BadParameterError
 from afmend.pipeline import Field
 from afmend.tip import certainty_map, dilate, tip_array
 from afmend.tip.correct import correct
-from afmend.tip.double import NONE, Ghost, deblur, double_tip, find_ghost, without_ghost
+from afmend.tip.double import NONE, First, Ghost, deblur, double_tip, find_ghost, without_ghost
 from afmend.tip.ghost_views import correlation, is_period, view_of
 from afmend.tip.ghosts import Moved, candidates, evidence
 from afmend.tip.shapes import Multiple, Placed, SphereCone
@@ -93,6 +93,21 @@ def test_what_a_ghost_hides_is_not_certain():
     far = np.ones(z.shape, bool)
     far[40:110, 30:120] = False
     assert np.array_equal(without[far], plain[far])
+
+
+def test_where_ghosts_would_come_from_outside_nothing_is_certain():
+    image = image_of(blobs(), DOUBLE)
+    first = without_ghost(image, find_ghost(image, PIXEL))
+    assert first.beyond is not None
+    assert first.beyond[:8].all()
+    assert first.beyond[:, -15:].all()
+    assert not first.beyond[12:, :-20].any()
+    assert (first.doubtful == (first.hidden | first.beyond)).all()
+    bare = First(first.likely, first.bound, first.hidden)
+    assert bare.doubtful is bare.hidden
+    tip = tip_array(ONE, PIXEL, 20.0)
+    sure, unsure = (correct(image, tip, PIXEL, ghosts=one).certain for one in (bare, first))
+    assert sure[:5].mean() > 5 * unsure[:5].mean()
 
 
 def test_single_tips_lattices_and_pairs_are_no_ghosts():
