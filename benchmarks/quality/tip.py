@@ -28,6 +28,7 @@ from afmend.tip.features import noise_nm
 from afmend.tip.learned import learned_correction
 from afmend.tip.morphology import erode
 from afmend.tip.shapes import SphereCone, largest_tip_array
+from afmend.tip.unsure import undo_unsure
 from afmend.tip.villarrubia import noise_threshold_nm, tip_bound
 
 SHARP = ("fractal", "exponential", "porous", "cells", "particles", "mixed", "grating", "grains")
@@ -69,6 +70,8 @@ def single(box: str, count: int, first: int, size: int) -> None:
             )
             dull = kind in DULL or not visible
             confident[dull].append(float(found.shape is not None))
+            if found.shape is None:
+                unsure(rows, case, found, raw, visible=visible)
             if not visible:
                 continue
             rows["true, all"].append(possible)
@@ -76,6 +79,8 @@ def single(box: str, count: int, first: int, size: int) -> None:
                 rows["all, abstained = 1"].append(1.0)
                 continue
             one(rows, case, found, raw, possible)
+            rows["all"].append(rows["ratio"][-1])
+            rows["all, learned"].append(rows["learned"][-1])
     print(f"\nSingle tip, noise <= 0.1 nm, radius 1.5 to 6 pixels, box {box}: scans on which the tip is visible")
     told("error corrected / uncorrected, where corrected (geometric mean)", rows["ratio"], log=True)
     told("  with untouched: learned", rows["learned"], log=True)
@@ -83,7 +88,10 @@ def single(box: str, count: int, first: int, size: int) -> None:
     told("  the same with the true tip (what is possible), same scans", rows["possible"], log=True)
     told("  with the true tip and untouched: learned, same scans", rows["possible, learned"], log=True)
     told("  the same, partial blind estimate with a threshold from the noise, same scans", rows["partial"], log=True)
+    told_unsure(rows)
     told("error corrected / uncorrected, all (1 where it abstains)", rows["all, abstained = 1"], log=True)
+    told("  with the conservative correction, 1 where there is none", rows["all"], log=True)
+    told("  with untouched: learned", rows["all, learned"], log=True)
     told("  the same with the true tip, all", rows["true, all"], log=True)
     told("share of scans that are corrected", [float(v != 1.0) for v in rows["all, abstained = 1"]], mean=True)
     told("share of corrected scans made worse", [float(v > 1.0) for v in rows["ratio"]], mean=True)
@@ -98,6 +106,53 @@ def single(box: str, count: int, first: int, size: int) -> None:
     told("radius inside its interval, share", rows["inside"], mean=True)
     told("confident estimates on scans without sharp features, share", confident[True], mean=True)
     told("confident estimates on scans with sharp features, share", confident[False], mean=True)
+
+
+def unsure(rows: dict[str, list[float]], case: TipCase, found, raw: float, *, visible: bool) -> None:
+    """What the conservative correction does where the estimate abstains, also if the tip is not visible."""
+    undone = undo_unsure(case.image, case.pixel_nm, found)
+    rows[f"unsure, {visible}"].append(float(undone is not None))
+    if undone is None:
+        if visible:
+            rows["all"].append(1.0)
+            rows["all, learned"].append(1.0)
+        return
+    said = undo_unsure(case.image, case.pixel_nm, found, model=MODEL[0])
+    ratio, learned = (rms(u.correction.expected - case.surface) / raw for u in (undone, said))
+    rows[f"unsure worse, {visible}"].append(float(ratio > 1.0))
+    rows[f"unsure worse by a tenth, {visible}"].append(float(ratio > 1.1))
+    rows[f"unsure learned worse, {visible}"].append(float(learned > 1.0))
+    rows["unsure largest"].append(ratio)
+    if not visible:
+        return
+    rows["all"].append(ratio)
+    rows["all, learned"].append(learned)
+    rows["unsure ratio"].append(ratio)
+    rows["unsure learned"].append(learned)
+    for name, u in (("unsure covered", undone), ("unsure covered, learned", said)):
+        rows[name].append(float(np.mean((case.surface >= u.correction.lower) & (case.surface <= u.correction.upper))))
+    rows["unsure sharper"].append(float(case.radius_nm < undone.blunt.low_nm))
+    rows["unsure inside"].append(float(undone.blunt.interval_nm[0] <= case.radius_nm <= undone.blunt.interval_nm[1]))
+    rows["unsure radius"].append(abs(undone.blunt.likely_nm / case.radius_nm - 1))
+
+
+def told_unsure(rows: dict[str, list[float]]) -> None:
+    told("not sure: share that is corrected conservatively, tip visible", rows["unsure, True"], mean=True)
+    told("  the same, tip not visible", rows["unsure, False"], mean=True)
+    told("  error corrected / uncorrected, those (geometric mean)", rows["unsure ratio"], log=True)
+    told("  with untouched: learned", rows["unsure learned"], log=True)
+    for seen in (True, False):
+        told(f"  share made worse, tip visible: {seen}", rows[f"unsure worse, {seen}"], mean=True)
+        told(f"  by more than a tenth, tip visible: {seen}", rows[f"unsure worse by a tenth, {seen}"], mean=True)
+        told(f"  with untouched: learned, tip visible: {seen}", rows[f"unsure learned worse, {seen}"], mean=True)
+    print(
+        f"  {'largest error corrected / uncorrected of all these':72} {max(rows['unsure largest'], default=1.0):7.3f}"
+    )
+    told("  interval coverage, all pixels, mean share", rows["unsure covered"], mean=True)
+    told("  with untouched: learned", rows["unsure covered, learned"], mean=True)
+    told("  radius below what it is at least, share", rows["unsure sharper"], mean=True)
+    told("  radius inside its 95 % interval, share", rows["unsure inside"], mean=True)
+    told("  error of the likely radius, |likely / true - 1| (median)", rows["unsure radius"])
 
 
 def one(rows: dict[str, list[float]], case: TipCase, found, raw: float, possible: float) -> None:
@@ -163,6 +218,12 @@ def doubles(box: str, count: int, first: int, size: int) -> None:
     told("offset error of those found, across lines of gratings all, pixels (median)", rows["offset"])
     told("error corrected / uncorrected, those found (geometric mean)", rows["ratio"], log=True)
     told("  with untouched: learned", rows["learned"], log=True)
+    told("  the ghosts alone taken off where the radius is not known", rows["ghosts alone"], log=True)
+    told("  share made worse", rows["worse"], mean=True)
+    told("  interval coverage where not certain", rows["covered"], mean=True)
+    told("  with untouched: learned", rows["covered, learned"], mean=True)
+    told("  certain pixels wrong by more than 3 sigma (where the radius is known)", rows["wrong"], mean=True)
+    told("  error of the likely radius, |likely / true - 1| (median), where it is not", rows["likely radius"])
     told("  of those, where the radius is known, too", rows["both"], log=True)
     told("  the same with untouched: learned", rows["both, learned"], log=True)
     told("  their upper bound alone", rows["bound"], log=True)
@@ -200,7 +261,23 @@ def one_double(rows: dict[str, list[float]], case: TipCase, ghost) -> None:
     shape = found.shape or SphereCone(radius_nm=0.1 * side)
     used = largest_tip_array(shape, case.pixel_nm, depth)
     done = correct(case.image, used, case.pixel_nm, ghosts=first)
-    said = learned_correction(case.image, used, case.pixel_nm, ghosts=first, model=MODEL[0])
+    rows["ghosts alone"].append(rms(done.expected - case.surface) / raw)
+    undone = undo_unsure(case.image, case.pixel_nm, found, ghosts=first) if found.shape is None else None
+    if undone is not None:
+        done = undone.correction
+        said = undo_unsure(case.image, case.pixel_nm, found, ghosts=first, model=MODEL[0]).correction
+        rows["likely radius"].append(abs(undone.blunt.likely_nm / case.radius_nm - 1))
+    else:
+        limits = tuple(largest_tip_array(SphereCone(radius_nm=r, half_angle_deg=found.half_angle_deg), case.pixel_nm,
+                                         depth) for r in found.interval_nm)  # fmt: skip
+        done = correct(case.image, used, case.pixel_nm, ghosts=first, limits=limits)
+        said = learned_correction(case.image, used, case.pixel_nm, ghosts=first, limits=limits, model=MODEL[0])
+        if done.certain.any():
+            rows["wrong"].append(float((np.abs(done.heights - case.surface) > 3 * done.sigma)[done.certain].mean()))
+    for name, u in (("covered", done), ("covered, learned", said)):
+        inside = (case.surface >= u.lower) & (case.surface <= u.upper)
+        rows[name].append(float(inside[~u.certain].mean()))
+    rows["worse"].append(float(rms(done.expected - case.surface) > raw))
     rows["learned"].append(rms(said.expected - case.surface) / raw)
     rows["all, learned"].append(rows["learned"][-1])
     if found.shape is not None:

@@ -55,10 +55,14 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
             rows.append(("radius", f"{radius:.3g} nm (95 %: {low:.3g} to {high:.3g} nm)"))
         else:
             rows.append(("radius", f"at most {high:.3g} nm"))
+    if facts.get("unsure"):
+        least, likely = facts["at_least_nm"], facts["likely_nm"]
+        rows.append(("likely radius", f"{likely:.3g} nm; in nine of ten cases at least {least:.3g} nm"))
+        rows.append(("corrected", "conservatively: the scan does not show the radius, and no height is certain"))
     if facts.get("double_tip"):
         dy, dx = facts["offset_nm"]
         rows.append(("double tip", f"ghosts {dy:.4g} nm down, {dx:.4g} nm right, {facts['depth_nm']:.3g} nm lower"))
-    if "certain_share" in facts:
+    if "certain_share" in facts and not facts.get("unsure"):
         rows.append(("certain", f"{100 * facts['certain_share']:.1f} % of the pixels"))
     if facts.get("model"):
         rows.append(
@@ -70,6 +74,8 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _picture(facts: Mapping[str, Any], grid: Grid) -> str:
     """Draw the tip that was taken off, from its radius and flank."""
     radius = facts.get("radius_nm")
+    if facts.get("unsure"):
+        radius = facts["likely_nm"] if facts.get("double_tip") else facts["at_least_nm"]
     if radius is None or "certain_share" not in facts:
         return ""
     from afmend.evaluation.report_pictures import data_uri

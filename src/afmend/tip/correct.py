@@ -30,6 +30,9 @@ GAP = 1.0
 deep as the lowest height known nearby. It holds in 90 to 97 % of cases on simulated surfaces, not in deep pores."""
 EXPECTED = 0.08
 """How far below the bound such a surface lies on average, in the same units, on simulated surfaces (box train)."""
+UNSEEN = 1.0
+"""Under ghosts: how far below the lowest height around them a surface may lie, of what it may lie above."""
+RINGS_PX = (2, 4, 8, 16, 32)
 Z95 = 1.96
 
 
@@ -121,7 +124,7 @@ def correct(
         raise BadParameterError(f"a noise of {sigma} nm", where="tip correction", now="Give a sigma of 0 or more.")
     hidden = None
     if ghosts is not None:
-        image, hidden = checked(ghosts.bound, "image"), ghosts.hidden
+        image, hidden = checked(ghosts.bound, "image"), ghosts.doubtful
     bound = erode(image, tip)
     bias = _bias(bound, tip, sigma, seed)
     side = math.sqrt(pixel_nm[0] * pixel_nm[1])
@@ -135,9 +138,13 @@ def correct(
     error = np.sqrt(sigma**2 + pixel_error**2 + doubt**2)
     heights = bound + bias
     gap = np.where(certain, 0.0, gap_scale(heights, certain, tip))
-    likely = heights if ghosts is None else np.minimum(heights, erode(ghosts.likely, tip) + bias)
+    likely, lowest = heights - EXPECTED * gap, heights - GAP * gap
+    if ghosts is not None:
+        likely = np.minimum(heights, erode(ghosts.likely, tip) + bias) - EXPECTED * gap
+        floor = np.where(certain, heights, ghost_floor(heights, ghosts.hidden, tip))
+        lowest = np.minimum(lowest, floor - UNSEEN * (heights - floor))
     return Correction(
-        heights, certain, error, likely - EXPECTED * gap, heights - GAP * gap - Z95 * error, heights + Z95 * error,
+        heights, certain, error, likely, np.minimum(lowest, likely) - Z95 * error, heights + Z95 * error,
         float(np.mean(bias)),
     )  # fmt: skip
 
@@ -166,6 +173,21 @@ def gap_scale(bound: Heights, certain: Mask, tip: Heights) -> Heights:
     floor = np.where(np.isfinite(floor), np.minimum(floor, lowest), lowest)
     gap: Heights = np.maximum(bound - floor, 0.0)
     return gap
+
+
+def ghost_floor(bound: Heights, hidden: Mask, tip: Heights) -> Heights:
+    """Return, under ghosts, the lowest height around them within the apex's reach; elsewhere the bound."""
+    from scipy.ndimage import distance_transform_edt, minimum_filter
+
+    inside, known = distance_transform_edt(hidden), np.where(hidden, np.inf, bound)
+    reach, out, done = max(_apex_size(tip)) // 2, bound.copy(), 0
+    for ring in RINGS_PX:
+        here = (inside > done) & (inside <= ring)
+        if here.any():
+            floor = minimum_filter(known, size=2 * (ring + reach) + 1, mode="nearest")
+            out[here] = np.minimum(bound, np.where(np.isfinite(floor), floor, bound))[here]
+        done = ring
+    return out
 
 
 def _apex_size(tip: Heights) -> tuple[int, int]:

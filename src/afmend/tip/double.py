@@ -16,10 +16,11 @@ import numpy as np
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.features import noise_nm
-from afmend.tip.ghosts import Match, Moved, best_match, moved_mask, view_of
+from afmend.tip.ghost_views import view_of
+from afmend.tip.ghosts import Match, Moved, best_match, candidates, moved_mask
 from afmend.tip.morphology import checked, checked_tip
 
-THRESHOLD = 0.07
+THRESHOLD = 0.1
 """Score from which on a double tip is reported; the false alarms are in docs/how-to/tip.md."""
 SURE, NOISY = 0.5, 0.9
 """The blurred image is asked, too, up to this score, and if no more of the pixels show texture above the noise."""
@@ -89,19 +90,28 @@ def find_ghost(image: Heights, pixel_nm: tuple[float, float], usable: Mask | Non
     """
     image = checked(image, "image")
     good = np.ones(image.shape, dtype=np.bool_) if usable is None else usable
-    best: Match | None = None
-    for blurred in (False, True):
-        view = view_of(image, good, blurred=blurred) if min(image.shape) >= 16 else None
-        one = None if view is None else best_match(view)
-        if one is not None and (best is None or one.score > best.score):
-            best = one
-        if view is None or (best is not None and best.score >= SURE) or np.mean(view.telling) > NOISY:
-            break
+    best = _best(image, good)
     if best is None or best.score == 0.0:
         return NONE
     row, col = (float(v) for v in best.offset_px)
     step = (row * pixel_nm[0], col * pixel_nm[1])
     return Ghost(bool(best.score >= THRESHOLD), best.score, (row, col), step, float(best.depth_nm), best.features)
+
+
+def _best(image: Heights, good: Mask) -> Match | None:
+    """Look at the image, then at the blurred one: what that shows is judged by both."""
+    view = view_of(image, good) if min(image.shape) >= 16 else None
+    if view is None:
+        return None
+    starts = candidates(view)
+    found = [best_match(view, starts)]
+    if (found[0] is None or found[0].score < SURE) and np.mean(view.telling) <= NOISY:
+        blurred = view_of(image, good, blurred=True)
+        if blurred is not None:
+            known, more = {start for start, _ in starts}, candidates(blurred)
+            found.append(best_match(view, [one for one in more if one[0] not in known]))
+            found.append(best_match(blurred, more))
+    return max((one for one in found if one is not None), key=lambda one: one.score, default=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,11 +125,19 @@ class First:
         ghost, and what is so low that its own ghost does not show.
     hidden : (rows, cols) bool
         Where the second apex may have touched instead of the first one.
+    beyond : (rows, cols) bool, optional
+        Where a ghost would come from outside the image: nobody knows, so nothing there is certain.
     """
 
     likely: Heights
     bound: Heights
     hidden: Mask
+    beyond: Mask | None = None
+
+    @property
+    def doubtful(self) -> Mask:
+        """Hidden or beyond."""
+        return self.hidden if self.beyond is None else self.hidden | self.beyond
 
 
 def without_ghost(image: Heights, ghost: Ghost, noise: float | None = None) -> First:
@@ -159,7 +177,7 @@ def without_ghost(image: Heights, ghost: Ghost, noise: float | None = None) -> F
     bound = np.where(hidden, np.minimum(image, np.where(inside, raised + ghost.depth_nm, np.inf)), image)
     likely = bound.copy()
     relax(likely, hidden, bound, SWEEPS, max(0.02 * sigma, 1e-6 * view.range_nm))
-    return First(likely, bound, hidden)
+    return First(likely, bound, hidden, ~known)
 
 
 def double_tip(tip: Heights, ghost: Ghost) -> Heights:

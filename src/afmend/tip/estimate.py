@@ -16,7 +16,7 @@ import numpy as np
 
 from afmend.errors import BadParameterError, BadScanError
 from afmend.scan.arrays import Heights, Mask
-from afmend.tip.features import LARGEST_PX, Peaks, find_peaks
+from afmend.tip.features import LARGEST_PX, Peaks, find_peaks, noise_nm
 from afmend.tip.morphology import checked
 from afmend.tip.shapes import SphereCone, largest_tip_array
 
@@ -39,7 +39,9 @@ ALIKE = 0.16
 OWN_RADIUS, SAMPLING = 2.3, 1.1
 """By which factors the radius may be too large (features have radii of their own) or too small (peaks lie between
 pixels), in 95 % of confident cases on simulated surfaces of 12 families (box train)."""
-FLANK_DEG = 20.0
+FEWEST_WALLS, WALL_SIGMAS = 16, 4.0
+"""So many pixels have to be as steep, beyond so many sigmas of noise, before they bound the flank."""
+FLANK_DEG, SLIMMEST_DEG = 20.0, 2.0
 """Half angle of a common silicon tip: images bound the flank only where walls are steeper."""
 
 
@@ -139,7 +141,26 @@ def estimate_tip(
         if min(checked(image, "image").shape) < 16:
             raise BadScanError(f"an image of {image.shape[0]} x {image.shape[1]} pixels", now="At least 16 x 16.")
     found = [find_peaks(np.asarray(z, np.float64), pixel_nm, m) for z, m in zip(images, masks, strict=True)]
-    return _judged(_joined(found), pixel_nm, flank_deg)
+    walls = max(steepest(np.asarray(z, np.float64), pixel_nm, m) for z, m in zip(images, masks, strict=True))
+    return _judged(_joined(found), pixel_nm, min(flank_deg, max(SLIMMEST_DEG, math.degrees(math.atan2(1.0, walls)))))
+
+
+def steepest(image: Heights, pixel_nm: tuple[float, float], usable: Mask | None = None) -> float:
+    """Return the slope of the steepest walls over two pixels, less what noise adds: no flank is less steep.
+
+    A few steeper pixels may be spikes.
+    """
+    noise, found = noise_nm(image, usable), [np.zeros(1)]
+    for axis, pixel in enumerate(pixel_nm):
+        z = np.moveaxis(image, axis, 0)
+        rise = np.abs(z[2:] - z[:-2])
+        if usable is not None:
+            ok = np.moveaxis(usable, axis, 0)
+            rise = rise[ok[2:] & ok[1:-1] & ok[:-2]]
+        found.append((rise.ravel() - WALL_SIGMAS * math.sqrt(2) * noise) / (2 * pixel))
+    slopes = np.concatenate(found)
+    few = min(FEWEST_WALLS, slopes.size)
+    return max(0.0, float(np.partition(slopes, -few)[-few]))
 
 
 def _joined(found: Sequence[Peaks]) -> Peaks:

@@ -21,7 +21,8 @@ def vote(
 
     Every place votes for the depths between drop - allowed and drop + allowed. Taken off are the votes of three times
     that width that lie beside it, and places that would be lower than their ghost: they forbid the depth. Only depths
-    count at which the ghost would stand above ground. ``settings``: step, steps, ground, vague, weight of no evidence.
+    count at which the ghost would stand above ground. ``settings``: step, steps, ground, vague, weight of no evidence,
+    and how many pixels a place stands for, if it is telling and if not.
     """
     (rows, cols), step, steps = image.shape, settings[0], int(settings[1])
     near, far, lower = np.zeros(steps + 1), np.zeros(steps + 1), np.zeros(steps + 1)
@@ -36,13 +37,14 @@ def vote(
         if drop + width < 0 or cap <= 0:
             continue
         first, last = min(max(int(drop - width), 0), cap), min(int(drop + width) + 1, cap)
-        lower[0] += 1
-        lower[first] -= 1
+        weight = settings[5] if telling[i, j] else settings[6]
+        lower[0] += weight
+        lower[first] -= weight
         if telling[i, j] and telling[y, x] and width * step < settings[3]:
-            near[first] += 1
-            near[last] -= 1
-            far[min(max(int(drop - 3 * width), 0), cap)] += 1
-            far[min(int(drop + 3 * width) + 1, cap)] -= 1
+            near[first] += weight
+            near[last] -= weight
+            far[min(max(int(drop - 3 * width), 0), cap)] += weight
+            far[min(int(drop + 3 * width) + 1, cap)] -= weight
     return _best_depth(near, far, lower, settings[4], scores)
 
 

@@ -18,18 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
-from afmend.tip.features import noise_nm
+from afmend.tip.ghost_views import Vector, View, is_period, texture_of
 
-Vector = NDArray[np.float64]
-CLOSEST_PX, FARTHEST_PX = 4.0, 32
-PLACES, CANDIDATES, FITTED, COMPARED = 6000, 30, 3000, 8
-"""Pixels that vote, offsets that are refined, pixels that refine one, offsets at which all pixels are compared."""
-SHALLOWEST = 0.015
-"""Least depth of a second apex, of the range of heights."""
-LEAST_RANGE = 1e-4
-"""Noise is taken to be at least this share of the range: rounding, and what interpolation misses."""
-TEXTURE_SIGMAS = 1.6
-"""A window tells something if what no plane explains in it is so many sigmas."""
+CLOSEST_PX = 4.0
+FIRST_PLACES, PLACES, SECOND_ROUND = 4500, 12_000, 1000
+"""Pixels that vote for every offset, and pixels that vote once more for the best ones, so many."""
+CANDIDATES, ASKED, FITTED = 60, 24_000, 2000
+"""Offsets that are refined, pixels that are asked whether they agree with one, and so many of which refine it."""
+LOOKED_AT, WINDOWS, COMPARED = 24, 300, 4
+"""Offsets at which textures are compared, in so many places, and at which, by either
+way of ranking, all pixels are compared."""
 COARSE_PX = 0.4
 """Whole pixels miss an offset by so much, on average."""
 NARROWER_PX = (0.6, 0.45, 0.3, 0.2, 0.12, 0.08)
@@ -46,42 +44,8 @@ SAME_TEXTURE = 0.12
 """Of the texture's mean square: what may be left of it where image and ghost agree."""
 SCALES = 4
 """The noise is an upper bound on rough surfaces: it is halved so many times less one, and the best taken."""
-BLUR_PX = 1.0
-DETAIL_PX = 3.0
-"""What is longer than this (sigma) is taken off before an image is correlated with itself."""
-PERIOD = 0.75
-"""A ghost has no ghost of its own: at its offset details correlate by one half at most, at a period of the sample by
-one."""
 BEYOND_DOUBT = 0.5
 """From this score on no other offset is compared."""
-NEAR_PERIOD_PX, DIP = 3, 0.3
-"""A period is so near; on the way there the correlation is lower by this at least."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """An image, prepared: texture, slopes, the noise that may blur an agreement."""
-
-    image: Heights
-    good: Mask
-    noise: float
-    ground: float
-    range_nm: float
-    texture: Heights
-    slope: Heights
-    window: int
-    vague_px: float
-
-    @property
-    def telling(self) -> Mask:
-        """Where texture stands out of the noise."""
-        out: Mask = self.good & (self.texture > (TEXTURE_SIGMAS * self.noise) ** 2)
-        return out
-
-    @property
-    def shallowest(self) -> float:
-        """The least depth that is looked for, nm."""
-        return max(SHALLOWEST * self.range_nm, self.noise)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,106 +71,61 @@ class Match:
     misfit_nm: float
 
 
-def view_of(image: Heights, good: Mask, *, blurred: bool = False) -> View | None:
-    """Prepare an image; None if it is flat."""
-    from scipy.ndimage import gaussian_filter
-
-    noise, window = noise_nm(image, good), 5
-    low, ground, high = np.quantile(image[good], (0.001, 0.01, 0.999)) if good.any() else (0.0, 0.0, 0.0)
-    if not high > low:
-        return None
-    if blurred:
-        image, window, noise = gaussian_filter(image, BLUR_PX), 7, noise / (2 * math.sqrt(math.pi) * BLUR_PX)
-    span = float(high - low)
-    rise = np.gradient(gaussian_filter(image, 0.7))
-    return View(
-        image, good, max(noise, LEAST_RANGE * span), float(ground) + 0.02 * span, span, texture_of(image, window),
-        np.hypot(*rise), window, 0.15 * BLUR_PX if blurred else 0.0,
-    )  # fmt: skip
-
-
-def texture_of(image: Heights, window: int) -> Heights:
-    """Return the mean square of what a plane leaves unexplained in windows of a side in pixels, nm^2."""
-    from scipy.ndimage import correlate1d
-
-    z, k = image - float(np.mean(image)), np.arange(window) - window // 2
-    flat, ramp = np.full(window, 1 / window), k / window
-    lines = correlate1d(z, flat, 1)
-    square = correlate1d(correlate1d(z * z, flat, 1), flat, 0)
-    tilt = correlate1d(lines, ramp, 0) ** 2 + correlate1d(correlate1d(z, ramp, 1), flat, 0) ** 2
-    left: Heights = np.maximum(square - correlate1d(lines, flat, 0) ** 2 - tilt / float(np.mean(k * k)), 0.0)
-    return left
-
-
-def correlation(view: View, far: int) -> Heights:
-    """Return how an image's details correlate with themselves at offsets up to ``far`` pixels, freed of noise."""
-    from scipy.fft import irfft2, next_fast_len, rfft2
-    from scipy.ndimage import gaussian_filter
-
-    detail = np.where(view.good, view.image - gaussian_filter(view.image, DETAIL_PX), 0.0)
-    detail[view.good] -= float(np.mean(detail[view.good]))
-    size = [next_fast_len(n + far) for n in detail.shape]
-    sums, counts = (irfft2(np.abs(rfft2(z, size)) ** 2, size) for z in (detail, view.good.astype(np.float64)))
-    lags = np.arange(-far, far + 1)
-    chosen = np.ix_(lags, lags)
-    noise = min(view.noise**2, 0.5 * sums[0, 0] / max(counts[0, 0], 1.0))
-    out: Heights = (
-        sums[chosen] / np.maximum(counts[chosen], 1.0) / (sums[0, 0] / max(counts[0, 0], 1.0) - noise + 1e-300)
-    )
-    return out
-
-
-def is_period(alike: Heights, offset: Vector) -> bool:
-    """Whether near an offset the details of an image repeat themselves altogether; ``alike`` is their correlation.
-
-    Nearer to the middle they must repeat themselves less: smooth images do so everywhere.
-    """
-    from scipy.ndimage import map_coordinates
-
-    far, distance = alike.shape[0] // 2, math.hypot(*offset)
-    row, col = (int(np.clip(round(float(k)), -far, far)) + far for k in offset)
-    reach = NEAR_PERIOD_PX
-    around = alike[max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1]
-    shares = np.linspace(0, 1, 2 * math.ceil(distance) + 1)
-    between = map_coordinates(alike, [shares * float(k) + far for k in offset], order=1, mode="nearest")
-    return bool(around.max() > max(PERIOD, between.min() + DIP))
-
-
 def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
-    """Return offsets in whole pixels, and for each the depth on which most pixels agree; the best first."""
-    from afmend.tip.ghost_kernels import vote
-    from afmend.tip.morphology_kernels import in_bands
-
-    telling, far = view.telling, min(FARTHEST_PX, min(view.image.shape) // 3)
-    places = np.argwhere(view.good)
-    if np.count_nonzero(telling) < 30 or far < CLOSEST_PX:
+    """Return offsets in whole pixels, and for each the depth on which most pixels agree; the best first; no periods."""
+    alike, far = view.alike, view.alike.shape[0] // 2
+    if np.count_nonzero(view.telling) < 30 or far < CLOSEST_PX:
         return []
-    if len(places) > PLACES:
-        places = places[np.linspace(0, len(places) - 1, PLACES).astype(np.int64)]
-    step = max(view.noise, view.range_nm / 1000)
-    # The last two: votes wider than this say nothing, and how much agreement weighs as much as none.
-    settings = np.array([step, view.range_nm // step + 2, view.ground, 0.04 * view.range_nm + 3 * view.noise,
-                         0.01 * len(places)])  # fmt: skip
-    allowed = 2 * view.noise + COARSE_PX * view.slope
-    scores, depths = np.zeros((2 * far + 1,) * 2), np.zeros((2 * far + 1,) * 2)
-    along = _line_direction(view)
-
-    def work(first: int, last: int) -> None:
-        score = np.zeros(1)
-        for i in range(first - far, last - far):
-            for j in range(-far, far + 1):
-                aside = 0.0 if along is None else abs(i * along[0] + j * along[1])
-                if math.hypot(i, j) >= CLOSEST_PX - 0.7 and aside <= 1.0:
-                    steps = vote(view.image, telling, view.good, allowed, places, np.array([i, j]), settings, score)
-                    scores[i + far, j + far], depths[i + far, j + far] = score[0], steps * step
-
-    in_bands(work, 2 * far + 1, scores.size * len(places))
+    along, moves = _line_direction(view), np.argwhere(np.ones(alike.shape, dtype=np.bool_)) - far
+    allowed = np.hypot(*moves.T) >= CLOSEST_PX - 0.7
+    if along is not None:
+        allowed &= np.abs(moves @ np.array(along)) <= 1.0
+    moves = moves[allowed]
+    votes, _ = _votes(view, moves, FIRST_PLACES)
+    moves = moves[np.argsort(-votes, kind="stable")[:SECOND_ROUND]]
+    moves = moves[[not is_period(alike, move) for move in moves.astype(np.float64)]]
+    votes, found_depths = _votes(view, moves, PLACES)
+    scores, depths = np.zeros(alike.shape), np.zeros(alike.shape)
+    scores[tuple((moves + far).T)], depths[tuple((moves + far).T)] = votes, found_depths
     found: list[tuple[tuple[int, int], float]] = []
     while len(found) < CANDIDATES and scores.max() > 0:
         row, col = (int(k) for k in np.unravel_index(int(np.argmax(scores)), scores.shape))
         found.append(((row - far, col - far), float(depths[row, col])))
         scores[max(0, row - 1) : row + 2, max(0, col - 1) : col + 2] = 0
     return found
+
+
+def _votes(view: View, moves: NDArray[np.int64], count: int) -> tuple[Vector, Vector]:
+    """Let pixels, at most so many, vote for the depth at each offset; return how clear they are, and the depths."""
+    from afmend.tip.ghost_kernels import vote
+    from afmend.tip.morphology_kernels import in_bands
+
+    telling = view.telling
+    parts = _spread(np.argwhere(telling), 2 * count // 3), _spread(np.argwhere(view.good & ~telling), count // 3)
+    places = np.concatenate(parts)  # few features on flat ground are heard, too
+    step = max(view.noise, view.range_nm / 1000)
+    # From the fourth: votes wider than this say nothing; how much agreement weighs as much as none; pixels per place.
+    good, loud = np.count_nonzero(view.good), np.count_nonzero(telling)
+    settings = np.array([step, view.range_nm // step + 2, view.ground, 0.04 * view.range_nm + 3 * view.noise,
+                         0.01 * good, loud / max(len(parts[0]), 1), (good - loud) / max(len(parts[1]), 1)])  # fmt: skip
+    allowed = 2 * view.noise + COARSE_PX * view.slope
+    votes, depths = np.zeros(len(moves)), np.zeros(len(moves))
+
+    def work(first: int, last: int) -> None:
+        score = np.zeros(1)
+        for k in range(first, last):
+            depths[k] = step * vote(view.image, telling, view.good, allowed, places, moves[k], settings, score)
+            votes[k] = score[0]
+
+    in_bands(work, len(moves), len(moves) * len(places))
+    return votes, depths
+
+
+def _spread(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return at most so many of the places, evenly spread."""
+    if len(places) <= count:
+        return places
+    return places[np.linspace(0, len(places) - 1, count).astype(np.int64)]
 
 
 def _line_direction(view: View) -> tuple[float, float] | None:
@@ -231,6 +150,10 @@ class Moved:
         dy, dx = (_between(np.asarray(part), here, order=1) for part in self._rise)
         return z, dy, dx, inside
 
+    def heights(self, rows: Vector, cols: Vector, offset: Vector) -> Vector:
+        """Return heights at places minus an offset."""
+        return self._heights(rows, cols, offset)[0]
+
     def whole(self, offset: Vector) -> tuple[Heights, Heights, Mask]:
         """Return the moved image, its slope, and where it is known."""
         rows, cols = (np.asarray(k, dtype=np.float64) for k in np.indices(self._view.image.shape))
@@ -253,9 +176,11 @@ def _between(knots: Heights, here: Vector, order: int) -> Vector:
     return out
 
 
-def refined(view: View, moved: Moved, start: tuple[int, int], depth: float) -> tuple[Vector, float, float] | None:
-    """Return offset, depth and how much agrees, by reweighted least squares; None if they run away."""
-    rows, cols = _agreeing(view, start, depth)
+def refined(
+    view: View, moved: Moved, start: tuple[int, int], depth: float, asked: NDArray[np.int64]
+) -> tuple[Vector, float] | None:
+    """Return offset and depth by reweighted least squares on what agrees of places; None if they run away."""
+    rows, cols = _agreeing(view, start, depth, asked)
     offset = np.array(start, dtype=np.float64)
     used = np.zeros(rows.size, dtype=np.bool_)
     for wrong in NARROWER_PX:
@@ -273,21 +198,57 @@ def refined(view: View, moved: Moved, start: tuple[int, int], depth: float) -> t
         offset, depth = offset + np.clip(change[:2], -0.5, 0.5), depth + float(change[2])
         if np.abs(offset - start).max() > 1.5:
             return None
-    return offset, depth, float(np.count_nonzero(used))
+    return offset, depth
 
 
-def _agreeing(view: View, move: tuple[int, int], depth: float) -> tuple[Vector, Vector]:
-    """List the telling pixels that agree roughly at an offset of whole pixels."""
-    rows, cols = np.nonzero(view.telling)
+def evidence(
+    view: View, moved: Moved, fit: tuple[Vector, float], places: NDArray[np.int64], *, textures: bool = False
+) -> float:
+    """Return roughly what `compared` would say of an offset and a depth, from some places, with or without textures."""
+    offset, depth = fit
+    z, dy, dx, inside = moved.at(places[:, 0].astype(np.float64), places[:, 1].astype(np.float64), offset)
+    here = tuple(places.T)
+    miss, allowed = view.image[here] - z + depth, 2.5 * view.noise + (FINE_PX + view.vague_px) * np.hypot(dy, dx)
+    telling = inside & view.telling[here]
+    agrees = telling & (np.abs(miss) <= allowed)
+    equal = float(np.count_nonzero(agrees))
+    beside = (np.count_nonzero(telling & (np.abs(miss) <= 3 * allowed)) - equal) / 2
+    forbidden = np.count_nonzero(inside & (z - depth > view.ground + allowed) & (miss < -allowed))
+    if textures and equal:
+        alike = _alike_share(view, moved, offset, places[agrees])
+        equal, beside = equal * alike, beside * alike
+    return max(0.0, equal - beside) / (equal + beside + forbidden + NO_EVIDENCE * len(places))
+
+
+def _alike_share(view: View, moved: Moved, offset: Vector, places: NDArray[np.int64]) -> float:
+    """Return at which share of places the texture around them is that of where they may come from."""
+    half = view.window // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1].reshape(2, -1)
+    planes, _ = np.linalg.qr(np.stack([np.ones(y.size), y, x], axis=1))
+    places = _spread(places, WINDOWS)
+    rows, cols = (np.clip(places[:, k, None] + step, 0, n - 1)
+                  for k, step, n in zip((0, 1), (y, x), view.image.shape, strict=True))  # fmt: skip
+    source = moved.heights(rows.astype(np.float64).ravel(), cols.astype(np.float64).ravel(), offset).reshape(rows.shape)
+    left, texture = (np.mean(w * w, axis=1) - np.sum((w @ planes) ** 2, axis=1) / y.size
+                     for w in (_level(view.image[rows, cols] - source), _level(source)))  # fmt: skip
+    alike = (left < SAME_TEXTURE * texture + 1.6 * view.noise**2) & (texture > (2 * view.noise) ** 2)
+    return float(np.mean(alike))
+
+
+def _level(windows: Heights) -> Heights:
+    return np.asarray(windows - windows.mean(axis=1, keepdims=True))
+
+
+def _agreeing(view: View, move: tuple[int, int], depth: float, asked: NDArray[np.int64]) -> tuple[Vector, Vector]:
+    """List the places that agree roughly at an offset of whole pixels."""
+    rows, cols = asked.T
     i, j = rows - move[0], cols - move[1]
     inside = (i >= 0) & (j >= 0) & (i < view.image.shape[0]) & (j < view.image.shape[1])
     rows, cols, i, j = (k[inside] for k in (rows, cols, i, j))
     rough = 3 * view.noise + 1.2 * view.slope[i, j]
     close = (np.abs(view.image[rows, cols] - view.image[i, j] + depth) < rough) & view.good[i, j]
     rows, cols = rows[close], cols[close]
-    if rows.size > FITTED:
-        kept = np.linspace(0, rows.size - 1, FITTED).astype(np.intp)
-        rows, cols = rows[kept], cols[kept]
+    rows, cols = _spread(np.stack([rows, cols], axis=1), FITTED).T
     return rows.astype(np.float64), cols.astype(np.float64)
 
 
@@ -335,14 +296,20 @@ def moved_mask(mask: Mask, offset: Vector) -> Mask:
     return out
 
 
-def best_match(view: View) -> Match | None:
-    """Return the offset and depth at which an image repeats itself best; None if nowhere."""
+def best_match(view: View, starts: list[tuple[tuple[int, int], float]]) -> Match | None:
+    """Return the offset and depth, near one of `candidates`, at which an image repeats itself best; None if nowhere."""
     moved, best = Moved(view), None
-    alike = correlation(view, min(FARTHEST_PX, min(view.image.shape) // 3))
-    fits = [fit for start, depth in candidates(view) if (fit := refined(view, moved, start, depth)) is not None]
+    asked, places = (_spread(np.argwhere(mask), count) for mask, count in ((view.telling, ASKED),
+                                                                            (view.good, PLACES)))  # fmt: skip
+    fits = [fit for start, depth in starts if (fit := refined(view, moved, start, depth, asked)) is not None]
     fits = [fit for fit in fits if fit[1] >= view.shallowest and math.hypot(*fit[0]) >= CLOSEST_PX]
-    fits = [fit for fit in fits if not is_period(alike, fit[0])]
-    for offset, depth, _ in sorted(fits, key=lambda fit: -fit[2])[:COMPARED]:
+    fits = [fit for fit in fits if not is_period(view.alike, fit[0])]
+    fits.sort(key=lambda fit: -evidence(view, moved, fit, places))
+    alike = sorted(fits[:LOOKED_AT], key=lambda fit: -evidence(view, moved, fit, places, textures=True))
+    for offset, depth in (
+        *alike[:COMPARED],
+        *(fit for fit in fits[:COMPARED] if all(fit is not one for one in alike[:COMPARED])),
+    ):
         if best is not None and best.score >= BEYOND_DOUBT:
             break
         one = compared(view, moved, offset, depth)

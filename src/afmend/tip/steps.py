@@ -15,6 +15,7 @@ from afmend.tip.double import NONE, First, find_ghost, without_ghost
 from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
 from afmend.tip.learned import MODEL, learned_correction
 from afmend.tip.shapes import SphereCone, largest_tip_array
+from afmend.tip.unsure import Undone, undo_unsure
 
 SMALLEST_PX = 16
 NAME = "untouched"
@@ -28,10 +29,15 @@ class TipSource(Params):
     radius_nm: float = Knob(10.0, "Radius of a given tip.", unit="nm", gt=0, recommended=(2.0, 50.0))
     half_angle_deg: float = Knob(FLANK_DEG, "Angle between axis and flank of the tip.", unit="deg", ge=2, le=80)
     double_tip: bool = Knob(True, "Look for the ghosts of a second apex and take them off, too.")
+    unsure: Literal["conservative", "leave"] = Knob(
+        "conservative",
+        "If the scan does not show the radius: undo what is likely the least that the tip did (no pixel is then "
+        "certain), or leave the heights as they are.",
+    )
 
 
 class TipCorrection(TipSource):
-    """Take the tip off: lower the heights to those of the surface; nothing is done if the tip is not known."""
+    """Take the tip off: lower the heights to those of the surface; by less, or nothing, if the tip is not known."""
 
     untouched: Literal["expected", "learned", "bound"] = Knob(
         "expected",
@@ -48,49 +54,63 @@ class Untouched(TipSource):
     """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
-@step("tip.correct", TipCorrection, version="3")
+@step("tip.correct", TipCorrection, version="4")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
-    found, facts = _correction(field, params, params.model if params.untouched == "learned" else "")
+    found, _, facts = _correction(field, params, params.model if params.untouched == "learned" else "")
     if found is None:
         return Leveled(np.array(field.heights), facts=facts)
     heights = found.heights if params.untouched == "bound" else found.expected
     return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
 
 
-@step("mark.untouched", Untouched, version="3")
+@step("mark.untouched", Untouched, version="4")
 def untouched(field: Field, params: Untouched) -> Found:
-    """Mark the pixels of the surface that are not certain; nothing is marked if the tip is not known."""
-    found, facts = _correction(field, params)
-    mask = np.zeros(field.shape, dtype=np.bool_) if found is None else ~found.certain & ~_holes(field)
-    return Found(mask, NAME, facts=facts)
+    """Mark the pixels of the surface that the tip (if unsure: the likely one) does not touch for certain."""
+    _, touched, facts = _correction(field, params)
+    return Found(~touched & ~_holes(field), NAME, facts=facts)
 
 
-def _correction(field: Field, params: TipSource, model: str = "") -> tuple[Correction | None, dict[str, Any]]:
-    reason = _why_not(field)
+def _correction(field: Field, params: TipSource, model: str = "") -> tuple[Correction | None, Mask, dict[str, Any]]:
+    """Return the correction, if any, where the tip touched, and what is worth telling."""
+    reason, everywhere = _why_not(field), np.ones(field.shape, dtype=np.bool_)
     if reason:
-        return None, {"skipped": reason}
+        return None, everywhere, {"skipped": reason}
     image = _without_holes(field)
     depth = float(np.ptp(image))
     ghost = find_ghost(image, field.pixel_nm, ~_holes(field)) if params.double_tip else NONE
     first = without_ghost(image, ghost) if ghost.found else None
     estimate = _tip_of(field, image, params, first)
     facts = (estimate.facts if estimate is not None else {"radius_nm": params.radius_nm}) | ghost.facts
-    if estimate is not None and estimate.shape is None and not ghost.found:
-        return None, facts | {"skipped": estimate.reason}
+    if estimate is not None and estimate.shape is None:
+        undone = _undone(field, image, params, estimate, first, model)
+        if undone is not None:
+            found = undone.correction
+            told = undone.blunt.facts | found.facts | ({"model": model} if model else {})
+            return found, undone.touched, facts | {"unsure": True} | told
+        if first is None:
+            return None, everywhere, facts | {"skipped": estimate.reason}
     shape = SphereCone(radius_nm=params.radius_nm, half_angle_deg=params.half_angle_deg)
     limits = None
     if estimate is not None:
-        shape = estimate.shape or SphereCone(radius_nm=_sharp(field), half_angle_deg=params.half_angle_deg)
+        shape = estimate.shape or SphereCone(radius_nm=_sharp(field), half_angle_deg=estimate.half_angle_deg)
         if estimate.shape is not None:
             sharp, blunt = (_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
             limits = (sharp, blunt)
     tip = _array(shape.radius_nm, shape.half_angle_deg, field, depth)
     if model:
         found = learned_correction(image, tip, field.pixel_nm, limits=limits, ghosts=first, model=model)
-        return found, facts | found.facts | {"model": model}
+        return found, found.certain, facts | found.facts | {"model": model}
     found = correct(image, tip, field.pixel_nm, limits=limits, ghosts=first)
-    return found, facts | found.facts
+    return found, found.certain, facts | found.facts
+
+
+def _undone(
+    field: Field, image: Heights, params: TipSource, estimate: TipEstimate, first: First | None, model: str
+) -> Undone | None:
+    if params.unsure == "leave":
+        return None
+    return undo_unsure(image, field.pixel_nm, estimate, usable=~_holes(field), ghosts=first, model=model)
 
 
 def _why_not(field: Field) -> str:

@@ -36,11 +36,14 @@ def test_a_short_training_ends_in_a_model_that_marks(tmp_path, monkeypatch) -> N
 
 
 def test_the_tips_correction_is_trained_by_recipe(tmp_path, monkeypatch) -> None:
-    from afmend.training.tip import examples, task
+    from afmend.training.tip import bluntness_task, examples, task
 
+    monkeypatch.setattr(bluntness_task, "HELD_OUT", range(300_000, 300_003))
+    monkeypatch.setattr(bluntness_task.prepare_rows, "__kwdefaults__",
+                        {**bluntness_task.prepare_rows.__kwdefaults__, "sides": (64,)})  # fmt: skip
     monkeypatch.setattr(examples.prepare, "__kwdefaults__", {**examples.prepare.__kwdefaults__, "shape": (96, 112)})
     monkeypatch.setattr(task, "HELD_OUT", range(200_000, 200_003))
-    for recipe, told in (("ours", ""), ("seed-2", " --blunting gaussian")):
+    for recipe, told in (("ours", ""), ("bluntness", ""), ("seed-2", " --blunting gaussian")):
         order = ["train", "tip", "-o", str(tmp_path / recipe), "--data", str(tmp_path / "images"), "--scans", "8",
                  "--steps", "2", "--workers", "1", "--recipe", recipe, "--name", "mine", *told.split()]  # fmt: skip
         done = CliRunner().invoke(main.app, order)

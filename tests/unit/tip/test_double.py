@@ -6,8 +6,9 @@ from afmend.errors import BadParameterError
 from afmend.pipeline import Field
 from afmend.tip import certainty_map, dilate, tip_array
 from afmend.tip.correct import correct
-from afmend.tip.double import NONE, Ghost, deblur, double_tip, find_ghost, without_ghost
-from afmend.tip.ghosts import correlation, is_period, view_of
+from afmend.tip.double import NONE, First, Ghost, deblur, double_tip, find_ghost, without_ghost
+from afmend.tip.ghost_views import correlation, is_period, view_of
+from afmend.tip.ghosts import Moved, candidates, evidence
 from afmend.tip.shapes import Multiple, Placed, SphereCone
 from afmend.tip.steps import TipCorrection, tip_correct
 from support import assert_heights_close, rough
@@ -94,6 +95,21 @@ def test_what_a_ghost_hides_is_not_certain():
     assert np.array_equal(without[far], plain[far])
 
 
+def test_where_ghosts_would_come_from_outside_nothing_is_certain():
+    image = image_of(blobs(), DOUBLE)
+    first = without_ghost(image, find_ghost(image, PIXEL))
+    assert first.beyond is not None
+    assert first.beyond[:8].all()
+    assert first.beyond[:, -15:].all()
+    assert not first.beyond[12:, :-20].any()
+    assert (first.doubtful == (first.hidden | first.beyond)).all()
+    bare = First(first.likely, first.bound, first.hidden)
+    assert bare.doubtful is bare.hidden
+    tip = tip_array(ONE, PIXEL, 20.0)
+    sure, unsure = (correct(image, tip, PIXEL, ghosts=one).certain for one in (bare, first))
+    assert sure[:5].mean() > 5 * unsure[:5].mean()
+
+
 def test_single_tips_lattices_and_pairs_are_no_ghosts():
     assert not find_ghost(image_of(blobs(), ONE), PIXEL).found
     y, x = np.mgrid[:128, :140]
@@ -144,7 +160,7 @@ class TestPeriods:
     def alike(self, z):
         view = view_of(z, np.ones(z.shape, bool))
         assert view is not None
-        return correlation(view, 30)
+        return correlation(view.image, view.good, view.noise, 30)
 
     def test_a_lattice_repeats_itself_altogether_at_its_periods_only(self):
         y, x = np.mgrid[:120, :150]
@@ -163,6 +179,23 @@ class TestPeriods:
         y, x = np.mgrid[:120, :150]
         smooth = self.alike(50 * np.exp(-((y - 60) ** 2 + (x - 70) ** 2) / 900.0))
         assert not is_period(smooth, np.array([3.0, 3.0]))
+
+    def test_periods_are_no_candidates(self):
+        y, x = np.mgrid[:120, :150]
+        z = 20 * (np.cos(2 * np.pi * y / 12) + np.cos(2 * np.pi * x / 17)) + 0.02 * rough(y.shape)
+        view = view_of(z, np.ones(z.shape, bool))
+        assert view is not None
+        assert all(not is_period(view.alike, np.array(start, float)) for start, _ in candidates(view))
+
+    def test_evidence_is_largest_at_the_ghost_with_and_without_textures(self):
+        view = view_of(image_of(blobs(), DOUBLE), np.ones(blobs().shape, bool))
+        assert view is not None
+        moved, places = Moved(view), np.argwhere(view.good)[::3]
+        depth = next(depth for start, depth in candidates(view) if start == (8, -15))
+        for textures in (False, True):
+            at, beside = (evidence(view, moved, (np.array(offset), depth), places, textures=textures)
+                          for offset in ((8.0, -15.0), (5.0, -11.0)))  # fmt: skip
+            assert at > 2 * beside
 
     def test_a_triangular_grating_has_no_ghosts(self):
         y, x = np.mgrid[:150, :160]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 
 import numpy as np
@@ -13,11 +14,15 @@ from afmend.errors import BadParameterError, BadScanError, ModelError
 from afmend.evaluation.bench.seed_models import scale_of, seed_answer, seed_models
 from afmend.inference.card import read_card
 from afmend.pipeline import Field
+from afmend.tip.bluntness import INPUTS as BLUNT_INPUTS
+from afmend.tip.bluntness import LEVELS, SMALLEST_PX, bluntness
 from afmend.tip.learned import INPUTS, learned_correction
 from afmend.tip.morphology import dilate
 from afmend.tip.shapes import SphereCone, largest_tip_array
 from afmend.tip.steps import TipCorrection, tip_correct
 from afmend.training.loop import train
+from afmend.training.tip.bluntness_task import CONFIG as BLUNT_CONFIG
+from afmend.training.tip.bluntness_task import BluntnessTask, make_rows, prepare_rows, rows_of, rows_path
 from afmend.training.tip.examples import (
     FAMILIES,
     load_example,
@@ -209,3 +214,55 @@ def test_pictures_are_scaled_and_back() -> None:
 def test_a_folder_without_models_is_said(tmp_path) -> None:
     with pytest.raises(BadParameterError, match="no model of the seed"):
         seed_models(tmp_path)
+
+
+BLUNT_HELD, BLUNT_SEEDS = range(300_000, 300_003), range(300_003, 300_009)
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    where = tmp_path_factory.mktemp("bluntness")
+    for seeds in (BLUNT_HELD, BLUNT_SEEDS):
+        prepare_rows(where, seeds, sides=(64,))
+    return where
+
+
+class TestBluntness:
+    HELD, SEEDS = BLUNT_HELD, BLUNT_SEEDS
+
+    def test_kept_rows_are_those_that_were_made(self, rows):
+        made, radii = make_rows("train", self.HELD[0], (64,))
+        kept, again = rows_of(rows, range(self.HELD[0], self.HELD[0] + 1), "train")
+        assert np.array_equal(made, kept)
+        assert np.array_equal(radii, again)
+        assert made.shape[1] == len(BLUNT_INPUTS)
+        assert radii.min() >= math.log(SMALLEST_PX) - 1e-6
+
+    def test_nothing_to_learn_from_is_said(self, tmp_path):
+        np.savez(rows_path(tmp_path, "train", 5), rows=np.zeros((0, len(BLUNT_INPUTS)), np.float32),
+                 radii=np.zeros(0, np.float32))  # fmt: skip
+        with pytest.raises(BadScanError, match="no images"):
+            rows_of(tmp_path, range(5, 6), "train")
+
+    def test_the_loss_is_least_for_the_truth(self, rows):
+        task = BluntnessTask(rows, self.SEEDS, self.HELD)
+        seen, radii = task.batch(0, 0, 4)
+        truth = radii[:, None].repeat(1, len(LEVELS))
+        assert float(task.loss(truth, (seen, radii))) == 0.0
+        assert float(task.loss(truth + 0.1, (seen, radii))) > 0.0
+        assert torch.equal(seen, task.batch(0, 0, 4)[0])
+
+    def test_it_ends_in_a_model_whose_quantiles_hold_on_what_was_held_out(self, rows, tmp_path):
+        task, config = BluntnessTask(rows, self.SEEDS, self.HELD), quick(BLUNT_CONFIG, 20)
+        run = train(task, config, tmp_path / "run")
+        assert 0 <= run.scores["below 0.5"] <= 1
+        card = finish(task, run, config, tmp_path / "model", name="mine", command="afmend train tip")
+        kept = read_card(card)
+        assert kept.task == "tip bluntness"
+        assert kept.outputs == tuple(f"{level:g}" for level in LEVELS)
+        said, radii = task.answers(run.average)
+        moved = said + np.array([kept.calibration[name] for name in kept.outputs])
+        assert np.mean(radii <= moved[:, LEVELS.index(0.5)] + 1e-3) == pytest.approx(0.5, abs=0.001 + 1 / len(radii))
+        rng = np.random.default_rng(0)
+        found = bluntness(20 * rng.random((60, 70)), (2.0, 3.0), model=str(card))
+        assert list(found.radii_nm) == sorted(found.radii_nm)

@@ -78,9 +78,12 @@ def correct(
     untouched: Annotated[
         str, typer.Option(help="Heights where the tip touched nothing: expected, learned (a network's) or bound.")
     ] = "expected",
+    unsure: Annotated[
+        str, typer.Option(help="If the scan does not show the radius: conservative (undo the least of it), or leave.")
+    ] = "conservative",
     as_json: AsJson = False,
 ) -> None:
-    """Take the tip off, if it is known; mark what it never touched."""
+    """Take the tip off, or less of it if it is not known; mark what it never touched."""
     from afmend.apps.cli import say
     from afmend.catalogue import find_step
     from afmend.evaluation.outputs import write
@@ -88,7 +91,7 @@ def correct(
 
     scan = _leveled(file, channel, level=level)
     key = scan.main.key
-    values = _params(radius, angle, double=double)
+    values = {**_params(radius, angle, double=double), "unsure": unsure}
     for name, more in (("mark.untouched", {}), ("tip.correct", {"untouched": untouched})):
         step = find_step(name)
         # Both see the same pixels: what was marked just before is no artifact to the second.
@@ -99,7 +102,13 @@ def correct(
         say.emit({"out": str(path), **facts})
         return
     said = facts.get("skipped")
-    done = f"nothing corrected: {said}" if said else f"{100 * facts['certain_share']:.0f} % of the pixels are certain"
+    if said:
+        done = f"nothing corrected: {said}"
+    elif facts.get("unsure"):
+        least = facts["at_least_nm"]
+        done = f"corrected conservatively: the radius is likely at least {least:.3g} nm; no pixel is certain"
+    else:
+        done = f"{100 * facts['certain_share']:.0f} % of the pixels are certain"
     say.out().print(f"{path}: {done}", markup=False)
 
 

@@ -95,7 +95,11 @@ def gate(
 def tip(
     *,
     recipe: Annotated[
-        str, typer.Option(help="ours, or for comparison seed-1, seed-2, seed-3: the autoencoders of the seed.")
+        str,
+        typer.Option(
+            help="ours; bluntness: how blunt an unknown tip may be; for comparison seed-1, seed-2, seed-3: the "
+            "autoencoders of the seed."
+        ),
     ] = "ours",
     blunting: Annotated[
         str, typer.Option(help="With a seed recipe: what it learns to undo, dilation or gaussian (the seed's).")
@@ -111,14 +115,26 @@ def tip(
     seed: Seed = 0,
     workers: Workers = CORES,
     device: Device = "auto",
-    name: Annotated[str, typer.Option(help="What the model is called.")] = "tip",
+    name: Annotated[str, typer.Option(help="What the model is called (default: tip, or bluntness).")] = "",
     note: Annotated[str, typer.Option(help="A remark for the card: what else should be known of this run.")] = "",
 ) -> None:
-    """Train the learned correction of the tip on surfaces of the twin's box train, imaged by drawn tips."""
+    """Train the learned correction of the tip, or what guesses its radius, on surfaces of the twin's box train."""
     from afmend.apps.cli.train_tip import TipTrainingWish, train_tip
 
     wish = TipTrainingWish(
-        out, data, scans, minutes, resume, steps, seed, workers, device, name, recipe, blunting, note
+        out,
+        data,
+        scans,
+        minutes,
+        resume,
+        steps,
+        seed,
+        workers,
+        device,
+        name or ("bluntness" if recipe == "bluntness" else "tip"),
+        recipe,
+        blunting,
+        note,
     )
     raise typer.Exit(train_tip(wish))
 

@@ -18,8 +18,9 @@ from afmend.evaluation.metrics.similarity import psnr, robust_peak, ssim, vif
 from afmend.scan.arrays import Heights
 from afmend.tip.correct import correct
 from afmend.tip.estimate import estimate_tip
-from afmend.tip.learned import learned_correction
+from afmend.tip.learned import MODEL, learned_correction
 from afmend.tip.morphology import erode
+from afmend.tip.unsure import undo_unsure
 from afmend.tip.villarrubia import tip_bound
 
 Method: TypeAlias = Callable[[Heights], Heights]
@@ -106,10 +107,11 @@ def _methods(case: TipCase, model: str) -> dict[str, Method]:
 
 
 def _mended(image: Heights, case: TipCase, *, learned: bool = False) -> Heights:
-    """Correct if the tip is known, else leave the image as it is: that is what the step does."""
+    """Do as the step does: correct if the tip is known, by what is sure if it is not, or leave the image as it is."""
     found = estimate_tip([image], case.pixel_nm)
     if found.shape is None:
-        return image
+        undone = undo_unsure(image, case.pixel_nm, found, model=MODEL if learned else "")
+        return image if undone is None else undone.correction.expected
     tip = found.tip(case.pixel_nm, float(np.ptp(image)))
     return (learned_correction if learned else correct)(image, tip, case.pixel_nm).expected
 
@@ -143,7 +145,7 @@ def _table(scores: list[Score], count: int) -> dict[str, Any]:
         "rows": rows,
         "scans_per_row": count,
         "notes": [
-            "Gain: over the raw image, same scans. Where the tip cannot be known, afmend changes nothing (gain 0).",
+            "Gain: over the raw image, same scans. Where the tip is not known, afmend undoes little of it, or nothing.",
             "The Gaussian shifts and blurs: no tip does that, and no method here undoes it.",
             "PSNR's peak is the robust range of the truth; VIF after scaling to 0..255.",
         ],

@@ -16,10 +16,15 @@ from afmend.evaluation.bench.seed_models import DIFFERENCE, SURFACE
 from afmend.evaluation.bench.seed_models import TASK as SEED_TASK
 from afmend.inference.card import Card, write_card
 from afmend.simulation.twin import VERSION as TWIN_VERSION
+from afmend.tip.bluntness import INPUTS as BLUNT_INPUTS
+from afmend.tip.bluntness import LEVELS
+from afmend.tip.bluntness import TASK as BLUNTNESS
+from afmend.tip.bluntness import VERSION as BLUNT_VERSION
 from afmend.tip.learned import INPUTS, OUTPUTS, TASK, VERSION
 from afmend.training.config import Training
 from afmend.training.export import export
 from afmend.training.loop import Run
+from afmend.training.tip.bluntness_task import BluntnessTask, rows_of
 from afmend.training.tip.seed_task import SeedTask
 from afmend.training.tip.task import TipTask, stored, widening
 
@@ -30,17 +35,22 @@ FAILURES = (
     "The interval holds on simulated surfaces on average; in deep narrow pores the surface can be any depth.",
     "Let the noise be measured: with less than that, the interval is too narrow on images by another simulator.",
 )
+BLUNT_FAILURES = (
+    "Trained on simulated surfaces only: on others the radius may lie outside its quantiles more often than they say.",
+    "Grains, particles and lattices are round by nature: there the quantiles lie far apart.",
+    "Balls on cones only: of pyramids and worn plateaus it says what ball they look like.",
+)
 
 
 def finish(
-    task: TipTask | SeedTask, run: Run, config: Training, folder: Path, *, name: str = TASK, command: str = "",
-    note: str = "",
+    task: TipTask | SeedTask | BluntnessTask, run: Run, config: Training, folder: Path, *, name: str = TASK,
+    command: str = "", note: str = "",
 ) -> Path:  # fmt: skip
     """Calibrate on held-out images, export, compare with torch, write the card.
 
     Parameters
     ----------
-    task : TipTask or SeedTask
+    task : TipTask, SeedTask or BluntnessTask
     run : Run
     config : Training
     folder : Path
@@ -59,11 +69,20 @@ def finish(
     """
     folder.mkdir(parents=True, exist_ok=True)
     network = copy.deepcopy(run.average).cpu().eval().float()
-    examples = stored(task.folder, task.held_out, task.box)
     path = folder / f"{name}.json"
     made_with = _made_with(task, run, config, command, note)
     parameters = sum(p.numel() for p in network.parameters())
-    if isinstance(task, TipTask):
+    if isinstance(task, BluntnessTask):
+        rows, _ = rows_of(task.folder, task.held_out, task.box)
+        card = Card(
+            name=name, task=BLUNTNESS, version=MODEL_VERSION, inputs=BLUNT_INPUTS, inputs_version=BLUNT_VERSION,
+            outputs=tuple(f"{level:g}" for level in LEVELS),
+            files={"fp32": export(network, [rows[:1], rows[:5]], folder / f"{name}.onnx", dynamic=(0,))},
+            calibration=task.moves(network), parameters=parameters, made_with=made_with,
+            scores={"held out": run.scores}, known_failures=BLUNT_FAILURES,
+        )  # fmt: skip
+    elif isinstance(task, TipTask):
+        examples = stored(task.folder, task.held_out, task.box)
         samples = [np.asarray(one.maps[:1], np.float32) for one in examples[:2]]
         card = Card(
             name=name, task=TASK, version=MODEL_VERSION, inputs=INPUTS, inputs_version=VERSION, outputs=OUTPUTS,
@@ -72,6 +91,7 @@ def finish(
             scores={"held out": run.scores}, known_failures=FAILURES,
         )  # fmt: skip
     else:
+        examples = stored(task.folder, task.held_out, task.box)
         samples = [
             np.asarray(one.image[None, None, :128, :128], np.float32) / np.ptp(one.image) for one in examples[:1]
         ]
@@ -86,7 +106,9 @@ def finish(
     return path
 
 
-def _made_with(task: TipTask | SeedTask, run: Run, config: Training, command: str, note: str) -> dict[str, Any]:
+def _made_with(
+    task: TipTask | SeedTask | BluntnessTask, run: Run, config: Training, command: str, note: str
+) -> dict[str, Any]:
     begun = {"begun_with": run.begun_with} if run.begun_with else {}
     return {
         "command": command, "afmend": __version__, "torch": torch.__version__, "onnxruntime": onnxruntime.__version__,
