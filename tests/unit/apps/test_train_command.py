@@ -30,7 +30,7 @@ def test_a_short_training_ends_in_a_model_that_marks(tmp_path, monkeypatch) -> N
     card = tmp_path / "run" / "model" / "mine.json"
     assert str(card) in done.stdout
     made = json.loads(card.read_text())["made_with"]
-    assert made["command"] == "afmend train masks --scans 8 --steps 2 --seed 0 --from own"
+    assert made["command"] == "afmend train masks --box train,wide --scans 8 --steps 2 --seed 0 --from own"
     assert made["batches"] == 2
     assert set(learned(Field(rough((32, 64))), Learned(model=str(card))).masks) >= {"scar", "bad_line"}
 

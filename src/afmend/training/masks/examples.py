@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from afmend.evaluation.metrics.detectable import detectable
 from afmend.evaluation.metrics.visible import visible
 from afmend.scan.arrays import Mask
 from afmend.simulation.access import artifact_masks, ideal_of
-from afmend.simulation.box import load_box
+from afmend.simulation.box import Box, load_box
 from afmend.simulation.drawing import draw
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
@@ -85,10 +86,16 @@ HARD = ("grating", "fibers", "terraces", "particles", "lattice", "grains")
 """Surfaces that look most like artifacts; gratings along the fast axis, within a degree."""
 
 
+@lru_cache(maxsize=8)
+def _loaded(box: str) -> Box:
+    """Read a box once: that takes longer than to simulate a scan of it."""
+    return load_box(box)
+
+
 def hard_twin(box: str, seed: int) -> Twin:
     """Draw a scan in which nothing is wrong, of a surface that looks as if; which one, the seed says."""
     family = HARD[seed % len(HARD)]
-    twin = draw(load_box(box), seed, shape=SHAPES[seed // len(HARD) % len(SHAPES)], surface=family, artifacts=())
+    twin = draw(_loaded(box), seed, shape=SHAPES[seed // len(HARD) % len(SHAPES)], surface=family, artifacts=())
     if family == "grating":
         turned = {"angle_deg": 90 + (seed // len(HARD) % 5 - 2) * 0.4}
         twin = twin.model_copy(update={"surface": twin.surface.model_copy(update=turned)})
@@ -99,7 +106,7 @@ def example_pair(
     box: str, seed: int, shape: tuple[int, int] | None = None, *, hard: bool = False
 ) -> tuple[Example, Example]:
     """Simulate one scan; return both directions, the retrace turned into the order of time."""
-    twin = hard_twin(box, seed) if hard else draw(load_box(box), seed, shape=shape or SHAPES[seed % len(SHAPES)])
+    twin = hard_twin(box, seed) if hard else draw(_loaded(box), seed, shape=shape or SHAPES[seed % len(SHAPES)])
     scan = simulate(twin)
     bare = without_events(scan)
     heights = {way: scan.channels[scan.find(f"height/{way}")].values for way in WAYS}
