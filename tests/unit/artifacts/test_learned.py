@@ -124,6 +124,12 @@ def test_knobs_choose_kinds_threshold_and_size(tmp_path) -> None:
     more = learned(field, Learned(model=card, **switches)).masks
     assert set(more) >= {"jump", "spike", "parachute", "chatter", "lost_tracking"}
     assert not learned(field, Learned(model=card, thr=1.0)).masks["scar"].any()
+    strict = learned(field, Learned(model=card, thr=0.001, thr_rest=1.0, **switches)).masks
+    lax = learned(field, Learned(model=card, thr=0.001, **switches)).masks
+    for name in ("scar", "bad_line"):
+        assert np.array_equal(strict[name], lax[name])
+    assert not any(strict[name].any() for name in ("jump", "spike", "parachute", "chatter", "lost_tracking"))
+    assert lax["jump"].any()
     assert not learned(field, Learned(model=card, min_pix=200)).masks["scar"].any()
     some = learned(field, Learned(model=card, min_pix=20)).masks["scar"]
     assert some.sum() >= 28
