@@ -80,7 +80,12 @@ def test_invisible_damage_is_no_lesson() -> None:
     lag = np.zeros(SHAPE, bool)
     lag[50:53] = True
     calm, heights = heights, heights + 2.0 * clear + 0.005 * faint
-    wrong, unsure = labels({"scar": clear, "streak": faint, "lag": lag}, heights, ideal, np.zeros(SHAPE, bool), calm)
+    jump = np.zeros(SHAPE, bool)
+    jump[56, 70:] = True
+    masks = {"scar": clear, "streak": faint, "lag": lag, "line_jump": jump}
+    wrong, unsure = labels(masks, heights, ideal, np.zeros(SHAPE, bool), calm)
+    assert (unsure[56, :70] == bit("scar") | bit("line") | bit("jump")).all()
+    assert not unsure[58].any()
     assert (wrong[clear] == bit("scar")).mean() > 0.95
     assert (wrong[faint] > 0).mean() < 0.4
     assert (unsure[faint] == EVERY).mean() > 0.6

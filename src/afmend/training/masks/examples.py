@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.learned_inputs import KINDS, measured_lines
 from afmend.artifacts.scar_score import filled_from_lines
-from afmend.evaluation.mask_scores import EVENTS, without_events
+from afmend.evaluation.mask_scores import EVENTS, jumping_lines, without_events
 from afmend.evaluation.metrics.detectable import detectable
 from afmend.evaluation.metrics.visible import visible
 from afmend.scan.arrays import Mask
@@ -24,7 +24,7 @@ from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.twin import VERSION, simulate
 
-LABELS = 4
+LABELS = 5
 """Version of `labels`."""
 Bits = NDArray[np.uint8]
 """One bit per kind of `KINDS`."""
@@ -165,6 +165,7 @@ def labels(
         unsure[mask & ~sure] |= EVERY
         if name == "ringing":
             unsure[mask] |= bit("parachute")
+    unsure[jumping_lines(masks, heights.shape)] |= bit("scar") | bit("line") | bit("jump")
     return wrong, unsure & ~wrong
 
 
