@@ -294,7 +294,7 @@ def stuck(at: Patient) -> None:
 
 
 HARMS = {
-    "scars": (scars, 0.35), "streaks": (streaks, 0.2), "bad_lines": (bad_lines, 0.14), "chatter": (chatter, 0.14),
+    "scars": (scars, 0.45), "streaks": (streaks, 0.3), "bad_lines": (bad_lines, 0.2), "chatter": (chatter, 0.14),
     "lost": (lost, 0.1), "clipped": (clipped, 0.04), "tails": (tails, 0.12), "spikes": (spikes, 0.2),
     "offsets": (offsets, 0.12), "stuck": (stuck, 0.03), "noisy_lines": (noisy_lines, 0.1),
 }  # fmt: skip
