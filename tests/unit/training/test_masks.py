@@ -11,7 +11,9 @@ import torch
 
 from afmend.artifacts.learned import load_masks_model, probabilities
 from afmend.artifacts.learned_inputs import INPUTS, KINDS, model_inputs
+from afmend.errors import BadParameterError
 from afmend.pipeline import Field
+from afmend.simulation.twin import simulate
 from afmend.training.loop import read_log, train
 from afmend.training.masks import augment, inject
 from afmend.training.masks.augment import PAIR, STEPS_PX, UNSIGNED, unlike
@@ -117,6 +119,24 @@ def test_hard_scans_hold_nothing_wrong() -> None:
         assert trace.clean
         assert trace.family == HARD[seed % len(HARD)]
         assert not trace.wrong.any()
+
+
+def test_a_scan_that_cannot_be_simulated_is_drawn_anew(monkeypatch) -> None:
+    from afmend.training.masks import examples
+
+    def too_large(twin):
+        if twin == examples.hard_twin("wide", 9003):
+            raise BadParameterError("a tip that needs more pixels", now="Take a sharper one.")
+        return simulate(twin)
+
+    monkeypatch.setattr(examples, "simulate", too_large)
+    pairs = [example_pair("wide", seed, hard=True) for seed in (9003, 9003, 9003 + examples.ANOTHER)]
+    assert pairs[0][0].family == HARD[9003 % len(HARD)]
+    for other in pairs[1:]:
+        assert np.array_equal(pairs[0][0].heights, other[0].heights)
+    monkeypatch.setattr(examples, "DRAWS", 1)
+    with pytest.raises(BadParameterError, match="more pixels"):
+        example_pair("wide", 9003, hard=True)
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.learned_inputs import KINDS, measured_lines
 from afmend.artifacts.scar_score import filled_from_lines
+from afmend.errors import BadParameterError, BadScanError
 from afmend.evaluation.mask_scores import EVENTS, jumping_lines, without_events
 from afmend.evaluation.metrics.detectable import detectable
 from afmend.evaluation.metrics.visible import visible
+from afmend.scan import Scan
 from afmend.scan.arrays import Mask
 from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.box import Box, load_box
@@ -80,6 +82,9 @@ def bit(kind: str) -> int:
 EVERY = sum(bit(kind) for kind in KINDS)
 
 
+ANOTHER, DRAWS = 30_000_000, 5
+"""How far off the seed of a scan is that stands in for one that cannot be simulated (hard ones stay of their kind),
+and how often a scan is drawn."""
 FEWEST_LINES = 24
 """Scans with fewer lines are taken as they are."""
 HARD = ("grating", "fibers", "terraces", "particles", "lattice", "grains")
@@ -102,12 +107,22 @@ def hard_twin(box: str, seed: int) -> Twin:
     return twin
 
 
+def _simulated(box: str, seed: int, shape: tuple[int, int], *, hard: bool) -> tuple[Twin, Scan]:
+    """Draw and simulate a scan; if that cannot be (too large a tip, too slow a loop), another, always the same one."""
+    for drawn in range(seed, seed + DRAWS * ANOTHER, ANOTHER):
+        twin = hard_twin(box, drawn) if hard else draw(_loaded(box), drawn, shape=shape)
+        try:
+            return twin, simulate(twin)
+        except (BadParameterError, BadScanError) as error:
+            failed = error
+    raise failed
+
+
 def example_pair(
     box: str, seed: int, shape: tuple[int, int] | None = None, *, hard: bool = False
 ) -> tuple[Example, Example]:
     """Simulate one scan; return both directions, the retrace turned into the order of time."""
-    twin = hard_twin(box, seed) if hard else draw(_loaded(box), seed, shape=shape or SHAPES[seed % len(SHAPES)])
-    scan = simulate(twin)
+    twin, scan = _simulated(box, seed, shape or SHAPES[seed % len(SHAPES)], hard=hard)
     bare = without_events(scan)
     heights = {way: scan.channels[scan.find(f"height/{way}")].values for way in WAYS}
     missing = {way: scan.channels[scan.find(f"height/{way}")].missing for way in WAYS}
