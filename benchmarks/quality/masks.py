@@ -26,6 +26,7 @@ from afmend.evaluation.mask_scores import Judged, interval, labeled, mean_of, po
 from afmend.formats import read
 from afmend.inference.card import find_card, read_card, write_card
 from afmend.pipeline import Field
+from afmend.recipes import load_recipe
 from afmend.scan.arrays import Mask
 from afmend.simulation.box import load_box
 from afmend.simulation.drawing import draw
@@ -61,7 +62,7 @@ def union(*step_ids: str) -> Marker:
     return mark
 
 
-def learned_marker(model: str, **switches: bool) -> Marker:
+def learned_marker(model: str, **switches: Any) -> Marker:
     params = Learned(model=model, **switches)
 
     def mark(field: Field) -> Mask:
@@ -75,8 +76,8 @@ def learned_marker(model: str, **switches: bool) -> Marker:
 
 NAMES = ("learned", "learned lines", "classical", "classical lines", "both", "recipe", "gwyddion")
 """With "lines", only scars and bad lines, which is what is asked for and what mark.learned marks by default; without,
-also learned masks of chatter and lost tracking, or all classical detectors. "recipe": all classical detectors and
-learned lines, as the recipe `learned` does."""
+also learned masks of chatter and lost tracking, or all classical detectors. "recipe": all classical detectors and what
+the recipe `learned` asks of the network."""
 
 
 def marks_by(model: str) -> Callable[[Field], dict[str, Mask]]:
@@ -84,15 +85,19 @@ def marks_by(model: str) -> Callable[[Field], dict[str, Mask]]:
     ways = {
         "learned": learned_marker(model, chatter=True, lost=True), "learned lines": learned_marker(model),
         "classical": union(*CLASSICAL), "classical lines": union("mark.lines", "mark.scars"),
-        "gwyddion": union("mark.scars_gwyddion"),
+        "gwyddion": union("mark.scars_gwyddion"), "recipe": learned_marker(model, **_told_by_the_recipe()),
     }  # fmt: skip
 
     def mark(field: Field) -> dict[str, Mask]:
         found = {name: way(field) for name, way in ways.items()}
-        both, recipe = (found[name] | found["classical"] for name in ("learned", "learned lines"))
+        both, recipe = (found[name] | found["classical"] for name in ("learned", "recipe"))
         return {**found, "both": both, "recipe": recipe}
 
     return mark
+
+
+def _told_by_the_recipe() -> dict[str, Any]:
+    return next(dict(use.params) for use in load_recipe("learned").steps if use.step == "mark.learned")
 
 
 def twin_rows(

@@ -22,6 +22,7 @@ NAMES = {
     "chatter": "chatter", "lost": "lost_tracking",
 }  # fmt: skip
 """Kind of the model -> name of the mask, the same as that of the classical detectors where there is one."""
+LINES = ("scar", "line")
 
 
 class Learned(Params):
@@ -35,6 +36,11 @@ class Learned(Params):
     thr: float = Knob(
         0.0, "Probability from which a pixel is marked, for all kinds; 0 = as the model's card says, kind by kind.",
         ge=0, le=1, step=0.05, recommended=(0.3, 0.9),
+    )  # fmt: skip
+    thr_rest: float = Knob(
+        0.0,
+        "The same for kinds other than scars and lines, if these are marked; 0 = as thr. A high one spares more.",
+        ge=0, le=1, step=0.05, recommended=(0.6, 0.9),
     )  # fmt: skip
     min_pix: int = Knob(
         0, "Smaller regions are dropped, except spikes; larger spares more.", unit="px", ge=0, le=100_000,
@@ -78,7 +84,8 @@ def learned(field: Field, params: Learned) -> FoundKinds:
     masks: dict[str, Mask] = {}
     for kind, map_ in shown.items():
         if wanted[kind]:
-            threshold = params.thr or model.card.thresholds[kind]
+            told = params.thr if kind in LINES else params.thr_rest or params.thr
+            threshold = told or model.card.thresholds[kind]
             masks[NAMES[kind]] = _large_enough(map_ >= threshold, 0 if kind == "spike" else params.min_pix)
     marked = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
     facts = {"model": model.card.name, "model_version": model.card.version, "marked": marked}

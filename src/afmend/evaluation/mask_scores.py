@@ -27,6 +27,9 @@ _MISHAPS = ("scar", "streak", "bad_lines")
 NOT_ASKED = ("lag", "line_jump", "tip_change", "offset")
 """The everyday lag of a loop, what leveling mends, and what another tip recorded: to mark it is neither right nor
 wrong."""
+JUMPS = ("line_jump", "tip_change")
+"""From here on everything lies higher or lower. Which part of the line in which that happens is wrong is a matter of
+view: one fits the lines above, the other those below."""
 FEWEST_PX = 20
 
 
@@ -64,7 +67,8 @@ def simulated(scan: Scan, kinds: Sequence[str] = LINES_AND_SCARS, *, seen_only: 
     kinds : sequence of str
         The twin's names.
     seen_only : bool
-        Damage that no expert could see does not count either: see `detectable`, for scars, streaks and bad lines.
+        Damage that no expert could see does not count either: see `detectable`, for scars, streaks and bad lines. Nor
+        does what leveling may be misled to by a jump within a line: see `jumping_lines`.
     """
     key, other = ChannelKey("height", "trace"), ChannelKey("height", "retrace")
     channel, ideal = scan.channels[key], scan.channels[ChannelKey("ideal", "trace")]
@@ -74,6 +78,8 @@ def simulated(scan: Scan, kinds: Sequence[str] = LINES_AND_SCARS, *, seen_only: 
         for chosen in (kinds, [name for name in masks if name not in kinds], [n for n in masks if n not in NOT_ASKED])
     )
     counts = ~channel.missing & (wanted | ~_beside(rest))
+    if seen_only:
+        counts &= wanted | ~jumping_lines(masks, channel.shape)
     if seen_only and wanted.any():
         calm = without_events(scan).channels[key].values
         events = _union(masks, channel.shape, EVENTS)
@@ -89,6 +95,12 @@ def simulated(scan: Scan, kinds: Sequence[str] = LINES_AND_SCARS, *, seen_only: 
     return Judged(
         str(facts.params["name"]), str(facts.params["surface"]["kind"]), field, wanted & counts, counts, not never.any()
     )
+
+
+def jumping_lines(masks: Mapping[str, Mask], shape: tuple[int, int]) -> Mask:
+    """Return the lines in which all that follows jumps to another height (see `JUMPS`), as a mask of whole lines."""
+    jumping = _union(masks, shape, JUMPS).any(axis=1, keepdims=True)
+    return np.broadcast_to(jumping, shape)
 
 
 def without_events(scan: Scan) -> Scan:

@@ -30,9 +30,28 @@ def test_a_short_training_ends_in_a_model_that_marks(tmp_path, monkeypatch) -> N
     card = tmp_path / "run" / "model" / "mine.json"
     assert str(card) in done.stdout
     made = json.loads(card.read_text())["made_with"]
-    assert made["command"] == "afmend train masks --scans 8 --steps 2 --seed 0 --from own"
+    assert made["command"] == "afmend train masks --box train,wide --scans 8 --steps 2 --seed 0 --from own"
     assert made["batches"] == 2
     assert set(learned(Field(rough((32, 64))), Learned(model=str(card))).masks) >= {"scar", "bad_line"}
+
+
+def test_within_a_limit_for_all_items_are_made_beside_the_training(tmp_path, monkeypatch) -> None:
+    from afmend.training.masks import examples, task
+
+    monkeypatch.setattr(examples, "SHAPES", ((64, 96),))
+    monkeypatch.setattr(task, "CONFIG", task.CONFIG.model_copy(update={"batch": 1, "threads": 1}))
+    order = ["train", "masks", "-o", str(tmp_path / "run"), "--data", str(tmp_path / "scans"), "--scans", "2",
+             "--box", "wide", "--steps", "1", "--workers", "1", "--in-all", "0.2"]  # fmt: skip
+    done = CliRunner().invoke(main.app, order)
+    assert done.exit_code == 0, done.output
+    made = json.loads((tmp_path / "run" / "model" / "masks.json").read_text())["made_with"]
+    assert made["command"] == "afmend train masks --box wide --scans 2 --steps 1 --seed 0 --in-all 0.2"
+    assert made["boxes"] == ["wide"]
+    assert made["seeds"][0] == task.FIRST
+    assert made["items"] in (8, 16)
+    refused = CliRunner().invoke(main.app, [*order, "--box", "mine"])
+    assert isinstance(refused.exception, BadParameterError)
+    assert "no box 'mine'" in str(refused.exception)
 
 
 def test_the_tips_correction_is_trained_by_recipe(tmp_path, monkeypatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import afmend
 from afmend.artifacts.learned import Learned, learned, load_masks_model, probabilities
-from afmend.artifacts.learned_inputs import INPUTS, KINDS, measured_lines, model_inputs
+from afmend.artifacts.learned_inputs import INPUTS, KINDS, measured_lines, medians, model_inputs, quantiles
 from afmend.errors import ModelError
 from afmend.pipeline import Field
 from support import rough, scan_of
@@ -124,6 +124,12 @@ def test_knobs_choose_kinds_threshold_and_size(tmp_path) -> None:
     more = learned(field, Learned(model=card, **switches)).masks
     assert set(more) >= {"jump", "spike", "parachute", "chatter", "lost_tracking"}
     assert not learned(field, Learned(model=card, thr=1.0)).masks["scar"].any()
+    strict = learned(field, Learned(model=card, thr=0.001, thr_rest=1.0, **switches)).masks
+    lax = learned(field, Learned(model=card, thr=0.001, **switches)).masks
+    for name in ("scar", "bad_line"):
+        assert np.array_equal(strict[name], lax[name])
+    assert not any(strict[name].any() for name in ("jump", "spike", "parachute", "chatter", "lost_tracking"))
+    assert lax["jump"].any()
     assert not learned(field, Learned(model=card, min_pix=200)).masks["scar"].any()
     some = learned(field, Learned(model=card, min_pix=20)).masks["scar"]
     assert some.sum() >= 28
@@ -162,3 +168,13 @@ def _only_learned():
     from afmend.pipeline import Recipe
 
     return Recipe.model_validate({"name": "x", "steps": [{"step": "mark.learned", "params": {}}]})
+
+
+def test_quantiles_and_medians_are_those_of_numpy_to_the_last_digit() -> None:
+    rng = np.random.default_rng(5)
+    for size in (2, 3, 17, 100, 101, 512):
+        values = np.abs(rng.standard_normal(size)).astype(np.float32)
+        assert quantiles(values, (0.5, 0.9, 0.99)) == np.percentile(values, (50, 90, 99)).tolist()
+        rows = rng.standard_normal((5, size))
+        assert np.array_equal(medians(rows), np.median(rows, axis=1))
+        assert np.array_equal(medians(rows.astype(np.float32)), np.median(rows.astype(np.float32), axis=1))

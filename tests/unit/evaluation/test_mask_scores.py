@@ -7,9 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from afmend.evaluation.mask_scores import interval, labeled, mean_of, pooled, score, simulated, without_events
+from afmend.evaluation.mask_scores import (
+    interval,
+    jumping_lines,
+    labeled,
+    mean_of,
+    pooled,
+    score,
+    simulated,
+    without_events,
+)
 from afmend.evaluation.metrics.visible import visible
-from afmend.simulation import draw, load_box, simulate
+from afmend.simulation import artifact_masks, draw, load_box, simulate
 from support import rough
 
 SHAPE = (40, 64)
@@ -37,6 +46,18 @@ def test_only_visible_damage_is_asked_for_if_so_wished() -> None:
     every, seen = simulated(scan), simulated(scan, seen_only=True)
     assert seen.wanted.sum() <= every.wanted.sum()
     assert not (seen.wanted & ~every.wanted).any()
+
+
+def test_which_part_of_a_line_that_jumps_is_wrong_is_not_asked() -> None:
+    scan = simulate(draw(load_box("train"), 5, shape=(48, 80), surface="gaussian", artifacts=("line_jump", "scar")))
+    masks = artifact_masks(scan, "trace")
+    jumps = masks["line_jump"].any(axis=1)
+    assert jumps.any()
+    assert not jumps.all()
+    every, seen = simulated(scan), simulated(scan, seen_only=True)
+    assert (every.counts & ~masks["scar"])[jumps].any()
+    assert not (seen.counts & ~seen.wanted)[jumps].any()
+    assert np.array_equal(jumping_lines(masks, every.counts.shape), np.broadcast_to(jumps[:, None], (48, 80)))
 
 
 def test_without_its_events_a_scan_is_the_same_elsewhere() -> None:

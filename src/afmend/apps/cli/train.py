@@ -28,7 +28,10 @@ def masks(
     data: Annotated[Path, typer.Option(help="Folder for simulated scans; what is there is used again.")] = Path(
         "checkpoints/scans"
     ),
-    scans: Annotated[int, typer.Option(min=2, help="Simulated scans to learn from.")] = 750,
+    box: Annotated[str, typer.Option(help="Built-in boxes of the twin that scans are drawn from, in turn.")] = (
+        "train,wide"
+    ),
+    scans: Annotated[int, typer.Option(min=2, help="Simulated scans to learn from.")] = 1500,
     in_all: Annotated[
         float | None,
         typer.Option("--in-all", min=0.2, help="A complete model within so many minutes, items and scores included."),
@@ -48,10 +51,12 @@ def masks(
     start: Annotated[Path | None, typer.Option(help="Folder of another run whose weights to begin with.")] = None,
     note: Annotated[str, typer.Option(help="A remark for the card: what else should be known of this run.")] = "",
 ) -> None:
-    """Train the learned masks (step mark.learned) on the twin's box train, and on scans of your own."""
+    """Train the learned masks (step mark.learned) on scans of the twin, and on scans of your own."""
     from afmend.apps.cli.train_run import Wish, train_masks
 
-    wish = Wish(out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note, batch, in_all)
+    wish = Wish(
+        out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note, batch, in_all, box
+    )
     raise typer.Exit(train_masks(wish))
 
 

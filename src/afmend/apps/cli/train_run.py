@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from afmend.training.config import Training
 
 
-MAKING, FINISHING = 0.4, 0.8
-"""With a limit for all: in which share of it items are begun, and how many minutes are kept for what follows."""
+ALONE, MAKING, FINISHING = 0.12, 0.75, 0.7
+"""With a limit for all: in which share of it items are made before the training begins, in which they are begun at all,
+and how many minutes are kept for what follows the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Wish(TrainingWish):
     note: str = ""
     batch: int | None = None
     in_all: float | None = None
+    boxes: str = "train,wide"
 
 
 def need_torch() -> None:
@@ -67,9 +69,9 @@ def train_masks(wish: Wish) -> int:
     from afmend.training.config import Training
     from afmend.training.loop import device_of, train
     from afmend.training.masks.finish import finish
-    from afmend.training.masks.items import Data, prepare
+    from afmend.training.masks.items import Data, Making, prepare
     from afmend.training.masks.own import own_examples
-    from afmend.training.masks.task import CONFIG, HELD_OUT, HELD_OUT_HARD, MaskTask
+    from afmend.training.masks.task import CONFIG, FIRST, HELD_OUT, HELD_OUT_HARD, MaskTask
 
     begun = time.monotonic()
     steps, batch = wish.steps or CONFIG.steps, wish.batch or CONFIG.batch
@@ -77,33 +79,49 @@ def train_masks(wish: Wish) -> int:
     config = Training.parse({**CONFIG.to_json(), **changes}, "afmend train masks")
     held_out, hard = (range(r.start, r.start + min(len(r), wish.scans)) for r in (HELD_OUT, HELD_OUT_HARD))
     own = () if wish.own is None else own_examples(wish.own)
-    data = Data(wish.data, range(HELD_OUT.stop, HELD_OUT.stop + wish.scans), held_out, hard, wish.seed)
-    making = None if wish.in_all is None else MAKING * wish.in_all
-    with shown_bar("Simulating") as watch:
-        data = prepare(data, workers=wish.workers, minutes=making, watch=watch)
-    task = MaskTask(data, own=own)
-    device = device_of(config)
+    data = Data(wish.data, range(FIRST, FIRST + wish.scans), held_out, hard, wish.seed, _boxes(wish.boxes))
+    device, making, minutes = device_of(config), None, wish.minutes
+    if wish.in_all is None:
+        with shown_bar("Simulating") as watch:
+            data = prepare(data, workers=wish.workers, watch=watch)
+    else:
+        making = Making(data, wish.workers, MAKING * wish.in_all)
+        making.begin(ALONE * wish.in_all)
+        config = config.model_copy(update={"judge_every": steps, "workers": 0})
+        left = wish.in_all - (time.monotonic() - begun) / 60 - min(FINISHING, 0.3 * wish.in_all)
+        minutes = max(left, 0.01)
+    task = MaskTask(data, own=own, growing=making is not None)
     if device.type != "cpu":
         task.move_to(device)
         config = config.model_copy(update={"workers": 0})
-    minutes, pace = wish.minutes, wish.in_all is not None
-    if wish.in_all is not None:
-        config = config.model_copy(update={"judge_every": steps})
-        left = wish.in_all - (time.monotonic() - begun) / 60 - min(FINISHING, 0.3 * wish.in_all)
-        minutes = max(left, 0.01)
     with shown_bar("Training") as bar:
         run = train(
-            task, config, wish.out, minutes=minutes, resume=wish.resume, start=wish.start, pace=pace, watch=told(bar)
-        )
+            task, config, wish.out, minutes=minutes, resume=wish.resume, start=wish.start, pace=making is not None,
+            watch=told(bar),
+        )  # fmt: skip
+    if making is not None:
+        making.end()
     card = finish(task, run, config, wish.out / "model", name=wish.name, command=_command(wish, config), note=wish.note)
-    done = "" if pace or run.done == config.steps else f"; {run.done} of {config.steps} batches: go on with --resume"
+    if making is not None:
+        making.tell()
+    done = "" if making or run.done == config.steps else f"; {run.done} of {config.steps} batches: go on with --resume"
     say.out().print(f"{card}: use it with --set mark.learned.model={card}{done}", markup=False)
     return 0
 
 
+def _boxes(told: str) -> tuple[str, ...]:
+    from afmend.simulation.box import built_in_boxes
+
+    boxes = tuple(told.split(","))
+    for box in boxes:
+        if box not in built_in_boxes():
+            raise BadParameterError(f"no box {box!r}", where="--box", now=f"There are: {', '.join(built_in_boxes())}.")
+    return boxes
+
+
 def _command(wish: Wish, config: Training) -> str:
     """Return the command that makes this model again."""
-    parts = [f"afmend train masks --scans {wish.scans} --steps {config.steps} --seed {wish.seed}"]
+    parts = [f"afmend train masks --box {wish.boxes} --scans {wish.scans} --steps {config.steps} --seed {wish.seed}"]
     parts += [] if wish.batch is None else [f"--batch {wish.batch}"]
     parts += [] if wish.in_all is None else [f"--in-all {wish.in_all:g}"]
     parts += [] if wish.own is None else [f"--from {wish.own.name}"]

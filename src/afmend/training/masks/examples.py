@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,20 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.learned_inputs import KINDS, measured_lines
 from afmend.artifacts.scar_score import filled_from_lines
-from afmend.evaluation.mask_scores import EVENTS, without_events
+from afmend.errors import BadParameterError, BadScanError
+from afmend.evaluation.mask_scores import EVENTS, jumping_lines, without_events
 from afmend.evaluation.metrics.detectable import detectable
 from afmend.evaluation.metrics.visible import visible
+from afmend.scan import Scan
 from afmend.scan.arrays import Mask
 from afmend.simulation.access import artifact_masks, ideal_of
-from afmend.simulation.box import load_box
+from afmend.simulation.box import Box, load_box
 from afmend.simulation.drawing import draw
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.twin import VERSION, simulate
 
-LABELS = 4
+LABELS = 5
 """Version of `labels`."""
 Bits = NDArray[np.uint8]
 """One bit per kind of `KINDS`."""
@@ -79,28 +82,47 @@ def bit(kind: str) -> int:
 EVERY = sum(bit(kind) for kind in KINDS)
 
 
+ANOTHER, DRAWS = 30_000_000, 5
+"""How far off the seed of a scan is that stands in for one that cannot be simulated (hard ones stay of their kind),
+and how often a scan is drawn."""
 FEWEST_LINES = 24
 """Scans with fewer lines are taken as they are."""
 HARD = ("grating", "fibers", "terraces", "particles", "lattice", "grains")
 """Surfaces that look most like artifacts; gratings along the fast axis, within a degree."""
 
 
+@lru_cache(maxsize=8)
+def _loaded(box: str) -> Box:
+    """Read a box once: that takes longer than to simulate a scan of it."""
+    return load_box(box)
+
+
 def hard_twin(box: str, seed: int) -> Twin:
     """Draw a scan in which nothing is wrong, of a surface that looks as if; which one, the seed says."""
     family = HARD[seed % len(HARD)]
-    twin = draw(load_box(box), seed, shape=SHAPES[seed // len(HARD) % len(SHAPES)], surface=family, artifacts=())
+    twin = draw(_loaded(box), seed, shape=SHAPES[seed // len(HARD) % len(SHAPES)], surface=family, artifacts=())
     if family == "grating":
         turned = {"angle_deg": 90 + (seed // len(HARD) % 5 - 2) * 0.4}
         twin = twin.model_copy(update={"surface": twin.surface.model_copy(update=turned)})
     return twin
 
 
+def _simulated(box: str, seed: int, shape: tuple[int, int], *, hard: bool) -> tuple[Twin, Scan]:
+    """Draw and simulate a scan; if that cannot be (too large a tip, too slow a loop), another, always the same one."""
+    for drawn in range(seed, seed + DRAWS * ANOTHER, ANOTHER):
+        twin = hard_twin(box, drawn) if hard else draw(_loaded(box), drawn, shape=shape)
+        try:
+            return twin, simulate(twin)
+        except (BadParameterError, BadScanError) as error:
+            failed = error
+    raise failed
+
+
 def example_pair(
     box: str, seed: int, shape: tuple[int, int] | None = None, *, hard: bool = False
 ) -> tuple[Example, Example]:
     """Simulate one scan; return both directions, the retrace turned into the order of time."""
-    twin = hard_twin(box, seed) if hard else draw(load_box(box), seed, shape=shape or SHAPES[seed % len(SHAPES)])
-    scan = simulate(twin)
+    twin, scan = _simulated(box, seed, shape or SHAPES[seed % len(SHAPES)], hard=hard)
     bare = without_events(scan)
     heights = {way: scan.channels[scan.find(f"height/{way}")].values for way in WAYS}
     missing = {way: scan.channels[scan.find(f"height/{way}")].missing for way in WAYS}
@@ -158,6 +180,7 @@ def labels(
         unsure[mask & ~sure] |= EVERY
         if name == "ringing":
             unsure[mask] |= bit("parachute")
+    unsure[jumping_lines(masks, heights.shape)] |= bit("scar") | bit("line") | bit("jump")
     return wrong, unsure & ~wrong
 
 

@@ -31,7 +31,7 @@ from afmend.training.masks.items import EACH
 from afmend.training.masks.task import MaskTask, scored
 from afmend.training.networks import LineUNet
 
-MODEL_VERSION = "3"
+MODEL_VERSION = "4"
 FAILURES = (
     "Trained on simulated scans only; on hand-labeled real scans it finds less than on simulated ones (see scores).",
     "Lines whose shape differs from that of their neighbors, and faint long streaks, are often missed on real scans.",
@@ -114,10 +114,10 @@ def _made_with(task: MaskTask, run: Run, config: Training, command: str, note: s
     begun = {"begun_with": run.begun_with} if run.begun_with else {}
     return {
         "command": command, "afmend": __version__, "torch": torch.__version__, "onnxruntime": onnxruntime.__version__,
-        "python": platform.python_version(), "machine": platform.machine(), "twin": TWIN_VERSION, "box": data.box,
-        "seeds": [data.scans.start, data.scans.stop], "held_out": [data.held_out.start, data.held_out.stop],
+        "python": platform.python_version(), "machine": platform.machine(), "twin": TWIN_VERSION, "boxes": data.boxes,
+        "seeds": [task.scans.start, task.scans.stop], "held_out": [data.held_out.start, data.held_out.stop],
         "batches": run.done, "minutes": round(run.minutes, 1), "config": config.to_json(),
-        "items": len(data.scans) * EACH, "held_out_hard": [data.hard.start, data.hard.stop], **begun,
+        "items": len(task.scans) * EACH, "held_out_hard": [data.hard.start, data.hard.stop], **begun,
         **({"note": note} if note else {}),
     }  # fmt: skip
 

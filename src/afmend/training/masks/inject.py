@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from afmend.training.masks.examples import EVERY, bit
 from afmend.training.masks.patient import Floats, Map, Patient, Rng, count, line_noise, log_uniform, smooth
 
-VERSION = 3
+VERSION = 4
 """Of what is laid over scans; prepared items of another version are not used."""
 SURE_ALONE = 4.0
 """Pixels alone are marked from so many sigma on."""
@@ -23,22 +23,22 @@ ROUGH = 1.5
 def scars(at: Patient) -> None:
     """Stretches of single lines, also in bundles: high at first, settling, with a tail."""
     rng, (rows, cols) = at.rng, at.shape
-    tall = log_uniform(rng, 1.2, 40)
+    tall = log_uniform(rng, 1.2, 60)
     bundled = rng.random() < 0.3
     row, col = int(rng.integers(rows)), int(rng.integers(-20, cols))
     mostly_up = rng.random() < 0.65
-    for _ in range(count(rng, 40)):
+    for _ in range(count(rng, 60)):
         if bundled and rng.random() < 0.85:
             row, col = row + int(rng.integers(1, 3)), col + int(rng.normal(0, 12))
         else:
             row, col = int(rng.integers(rows)), int(rng.integers(-20, cols))
-        length = int(log_uniform(rng, 3, 1.2 * cols))
-        width = int(rng.choice((1, 1, 1, 1, 1, 2, 2, 3)))
+        length = int(log_uniform(rng, 3, 1.5 * cols))
+        width = int(rng.choice((1, 1, 1, 1, 1, 2, 2, 3, 4)))
         sign = (1 if rng.random() < 0.85 else -1) * (1 if mostly_up else -1)
-        height = sign * tall * at.noise * log_uniform(rng, 0.4, 1.6)
+        height = sign * tall * at.noise * log_uniform(rng, 0.25, 2)
         tail = log_uniform(rng, 0.4, 0.3 * length + 4)
         age = np.arange(length + int(rng.uniform(0, 2) * tail))
-        rest = rng.uniform(0.1, 1)
+        rest = rng.uniform(0, 1.1)
         profile = rest + (1 - rest) * np.exp(-age / log_uniform(rng, 3, 200))
         profile *= 1 - np.exp(-(age + 1) / log_uniform(rng, 0.3, 0.3 * length + 2))
         profile *= np.exp(-np.maximum(age - length, 0) / tail)
@@ -50,10 +50,10 @@ def streaks(at: Patient) -> None:
     """Long, faint streaks that come and go slowly; on bad days in every other line."""
     rng, (rows, cols) = at.rng, at.shape
     for _ in range(count(rng, 25 if rng.random() < 0.8 else 90)):
-        length = int(rng.uniform(0.25, 1.3) * cols)
-        height = rng.choice((-1, 1)) * log_uniform(rng, 0.8, 10) * at.noise
+        length = int(rng.uniform(0.15, 1.5) * cols)
+        height = rng.choice((-1, 1)) * log_uniform(rng, 0.8, 15) * at.noise
         age = np.arange(length)
-        fade = log_uniform(rng, 0.5, 60)
+        fade = log_uniform(rng, 0.4, 90)
         profile = np.minimum(1, np.minimum((age + 1) / fade, (length - age) / fade))
         profile = profile * (np.linspace(1, rng.uniform(-0.5, 1.2), length) + 0.25 * smooth(rng, length, 30))
         _lay(at, "scar", int(rng.integers(rows)), 1, int(rng.integers(-cols // 2, cols)), height * profile)
@@ -70,8 +70,8 @@ def _lay(at: Patient, kind: str, row: int, width: int, col: int, change: NDArray
 def bad_lines(at: Patient) -> None:
     """Bundles of lines whose shape differs from that of their neighbors, whole or in large part: bent, or tilted."""
     rng, (rows, cols) = at.rng, at.shape
-    for _ in range(count(rng, 5)):
-        lines = count(rng, 10)
+    for _ in range(count(rng, 7)):
+        lines = count(rng, 14)
         top = (int(rng.integers(rows)), int(rng.integers(rows)), 0, rows - lines)[int(rng.integers(4))]
         top, lines = max(top, 0), min(lines, rows - max(top, 0))
         start, stop = (0, cols)
@@ -79,9 +79,9 @@ def bad_lines(at: Patient) -> None:
             start, stop = sorted(int(c) for c in rng.integers(0, cols, 2))
         if stop - start < 16 or lines < 1:
             continue
-        tall, size = log_uniform(rng, 1.2, 15) * at.noise, stop - start
-        tilted, length = rng.random() < 0.35, log_uniform(rng, 8, 200)
-        alike, base = rng.uniform(0, 0.95), _deviation(rng, size, length, tilted=tilted)
+        tall, size = log_uniform(rng, 1, 25) * at.noise, stop - start
+        tilted, length = rng.random() < 0.35, log_uniform(rng, 5, 300)
+        alike, base = rng.uniform(0, 0.98), _deviation(rng, size, length, tilted=tilted)
         fresh = np.stack([_deviation(rng, size, length, tilted=tilted) for _ in range(lines)])
         by = alike * base + np.sqrt(1 - alike**2) * fresh + rng.normal(0, 0.7)
         by += rng.uniform(0, 0.4) * rng.standard_normal(by.shape) * (rng.random() < 0.6)
@@ -294,7 +294,7 @@ def stuck(at: Patient) -> None:
 
 
 HARMS = {
-    "scars": (scars, 0.35), "streaks": (streaks, 0.2), "bad_lines": (bad_lines, 0.14), "chatter": (chatter, 0.14),
+    "scars": (scars, 0.45), "streaks": (streaks, 0.3), "bad_lines": (bad_lines, 0.2), "chatter": (chatter, 0.14),
     "lost": (lost, 0.1), "clipped": (clipped, 0.04), "tails": (tails, 0.12), "spikes": (spikes, 0.2),
     "offsets": (offsets, 0.12), "stuck": (stuck, 0.03), "noisy_lines": (noisy_lines, 0.1),
 }  # fmt: skip

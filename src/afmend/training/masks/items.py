@@ -8,6 +8,7 @@ number of the scan alone.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,17 +18,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.learned_inputs import INPUTS, KINDS, Map
+from afmend.artifacts.learned_inputs import INPUTS, Map
 from afmend.artifacts.learned_inputs import VERSION as INPUTS_VERSION
 from afmend.pipeline.workers import for_each
 from afmend.simulation.twin import VERSION as TWIN_VERSION
-from afmend.training.masks.examples import LABELS, example_pair, keep_pair, path_of
+from afmend.training.masks.examples import HARD, LABELS, example_pair, keep_pair, path_of
 from afmend.training.masks.inject import VERSION as INJECTED
 from afmend.training.masks.vary import CROP, make_item
 
 SCALE = 12.5
 """Inputs lie between -10 and 10; they are kept as whole numbers of so many parts of one."""
-EACH = 16
+EACH = 8
 """Items made of one scan."""
 HARD_EVERY = 11
 """One scan in so many has nothing wrong in it, but looks as if."""
@@ -36,13 +37,12 @@ Planes = NDArray[np.uint8]
 
 
 def packed(item: tuple[Map, NDArray[np.uint8], NDArray[np.uint8]]) -> Planes:
-    """Return an item as (planes, rows, cols) of whole numbers."""
-    inputs, wrong, unsure = item
-    out = np.empty((PLANES, *inputs.shape[1:]), np.uint8)
-    out[:-2] = np.rint(np.clip(inputs * np.float32(SCALE), -127, 127)).astype(np.int8).view(np.uint8)
-    values = (1 << np.arange(len(KINDS), dtype=np.uint8))[:, None, None]
-    for plane, bits in zip((-2, -1), (wrong, unsure), strict=True):
-        out[plane] = (bits * values).sum(axis=0, dtype=np.uint8)
+    """Return an item (inputs, wrong, unsure) as (planes, rows, cols) of whole numbers."""
+    out = np.empty((PLANES, *item[1].shape), np.uint8)
+    inputs, out[-2], out[-1] = item[0] * np.float32(SCALE), item[1], item[2]
+    np.rint(inputs, out=inputs)
+    np.clip(inputs, -127, 127, out=inputs)
+    out[:-2].view(np.int8)[...] = inputs
     return out
 
 
@@ -57,7 +57,8 @@ class Data:
         Seeds of scans to learn from, to judge by, and to judge by that look as if something were wrong.
     seed : int
         Of what is cut from the scans and laid over them.
-    box : str
+    boxes : tuple of str
+        Of the twin, taken in turn, `len(HARD)` scans each: so every box has hard scans of every kind.
     """
 
     folder: Path
@@ -65,12 +66,16 @@ class Data:
     held_out: range = range(0)
     hard: range = range(0)
     seed: int = 0
-    box: str = "train"
+    boxes: tuple[str, ...] = ("train",)
+
+    def box(self, scan: int) -> str:
+        """Return the box that a scan is drawn from."""
+        return self.boxes[scan // len(HARD) % len(self.boxes)]
 
     def items(self, scan: int) -> Path:
         """Where the items of a scan lie; the name of the folder holds the versions of all that they were made by."""
         versions = f"v{TWIN_VERSION}-{INPUTS_VERSION}-{LABELS}-{INJECTED}-{EACH}"
-        return self.folder / f"items-{self.box}-{versions}-{self.seed}" / f"{scan}.npy"
+        return self.folder / f"items-{self.box(scan)}-{versions}-{self.seed}" / f"{scan}.npy"
 
 
 Order: TypeAlias = tuple[Data, int, bool | None]
@@ -78,7 +83,12 @@ Order: TypeAlias = tuple[Data, int, bool | None]
 
 
 def prepare(
-    data: Data, *, workers: int = 1, minutes: float | None = None, watch: Callable[[int, int], None] | None = None
+    data: Data,
+    *,
+    workers: int = 1,
+    minutes: float | None = None,
+    watch: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Data:
     """Simulate the held-out scans, and make the items; what is there already is kept.
 
@@ -89,6 +99,8 @@ def prepare(
     minutes : float, optional
         Begin no further item after this time.
     watch : callable, optional
+    stop : callable
+        Begin no further item once it says so.
 
     Returns
     -------
@@ -96,10 +108,11 @@ def prepare(
         With the scans that are ready: all, or the first of them if the time was up.
     """
     end = None if minutes is None else time.monotonic() + 60 * minutes
-    data.items(0).parent.mkdir(parents=True, exist_ok=True)
+    for turn in range(len(data.boxes)):
+        data.items(turn * len(HARD)).parent.mkdir(parents=True, exist_ok=True)
     kept = [(seed, hard) for seeds, hard in ((data.held_out, False), (data.hard, True)) for seed in seeds]
     orders: list[Order] = [
-        (data, seed, hard) for seed, hard in kept if not path_of(data.folder, data.box, seed, hard=hard).exists()
+        (data, seed, hard) for seed, hard in kept if not path_of(data.folder, data.box(seed), seed, hard=hard).exists()
     ]
     orders += [(data, scan, None) for scan in data.scans if not data.items(scan).exists()]
     must = sum(hard is not None for _, _, hard in orders)
@@ -112,7 +125,7 @@ def prepare(
             watch(now, of)
 
     def is_enough() -> bool:
-        return end is not None and done > must and time.monotonic() > end
+        return done > must and (stop() or (end is not None and time.monotonic() > end))
 
     for_each(_make, orders, workers, count, is_enough)
     ready = data.scans.start
@@ -121,12 +134,64 @@ def prepare(
     return replace(data, scans=range(data.scans.start, ready))
 
 
+class Making(threading.Thread):
+    """Items being made beside the training that learns from them.
+
+    Parameters
+    ----------
+    data : Data
+    workers : int
+    minutes : float
+        Begin no further item after this time.
+    watch : callable, optional
+    """
+
+    def __init__(
+        self, data: Data, workers: int, minutes: float, watch: Callable[[int, int], None] | None = None
+    ) -> None:
+        super().__init__(daemon=True)
+        self.data, self.workers, self.minutes, self.watch = data, workers, minutes, watch
+        self._enough = threading.Event()
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Make items."""
+        try:
+            prepare(self.data, workers=self.workers, minutes=self.minutes, watch=self.watch, stop=self._enough.is_set)
+        except Exception as error:  # noqa: BLE001 (told to the thread that waits)
+            self._error = error
+
+    def begin(self, minutes: float) -> None:
+        """Start, and return after so many minutes, or as soon as there is something to learn from and to judge by."""
+        self.start()
+        self.join(60 * minutes)
+        while self.is_alive() and not _is_ready(self.data):
+            self.join(0.1)
+        self.tell()
+
+    def end(self) -> None:
+        """Begin no further item, and wait for those that were begun."""
+        self._enough.set()
+        self.join()
+
+    def tell(self) -> None:
+        """Raise what went wrong, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+
+def _is_ready(data: Data) -> bool:
+    kept = [(seed, hard) for seeds, hard in ((data.held_out, False), (data.hard, True)) for seed in seeds]
+    there = (path_of(data.folder, data.box(seed), seed, hard=hard).exists() for seed, hard in kept)
+    return data.items(data.scans[0]).exists() and all(there)
+
+
 def _make(order: Order) -> None:
     data, scan, hard = order
     if hard is not None:
-        keep_pair(data.folder, data.box, scan, hard=hard)
+        keep_pair(data.folder, data.box(scan), scan, hard=hard)
         return
-    pair = example_pair(data.box, scan, hard=scan % HARD_EVERY == 0)
+    pair = example_pair(data.box(scan), scan, hard=scan % HARD_EVERY == 0)
     out = np.empty((EACH, PLANES, *CROP), np.uint8)
     for k in range(EACH):
         out[k] = packed(make_item(pair[k % 2], np.random.default_rng((data.seed, scan, k))))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.learned_inputs import medians
 from afmend.evaluation.metrics.detectable import AROUND, MEAN_PX, PIXEL, ROSE, SINGLE
 from afmend.training.masks.examples import EVERY, Bits, bit
 
@@ -16,6 +17,8 @@ Map = NDArray[np.float32]
 Floats = NDArray[np.floating]
 SURE, DOUBT = PIXEL, 0.3
 """A stretch is marked where it changes heights by so many sigma, and in doubt from the second number on."""
+SOME = 3
+"""One pixel in so many tells what is usual."""
 STRETCHES_PX = (1, 9, 27, 81)
 """Means along so many pixels are compared with the scatter of such means."""
 
@@ -92,24 +95,43 @@ class Patient:
         self.unsure[part][doubt & ~sure] |= np.uint8(EVERY)
 
 
+def noise_of(heights: Map) -> float:
+    """Return the usual noise of a pixel: its scatter about the lines above and below."""
+    return float(_usual(_without_offsets(heights)) + _floor(heights))
+
+
 def scatter_of(heights: Map) -> tuple[float, dict[int, Map]]:
     """Return the usual noise of a pixel, and the local scatter of means along `STRETCHES_PX` pixels; see `Patient`."""
     import cv2
 
-    bend = np.zeros_like(heights)
-    bend[1:-1] = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
-    bend -= np.median(bend, axis=1, keepdims=True)
-    floor = np.float32(1e-4 * float(heights.std()) + 1e-9)
+    bend, floor = _without_offsets(heights), _floor(heights)
     scatter: dict[int, Map] = {}
     noise = floor
     for window in STRETCHES_PX:
         size = np.abs(_along(bend, window))
-        usual = 1.21 * np.median(size[1:-1]).astype(np.float32) + floor
+        usual = _usual(size) + floor
         noise = usual if window == 1 else noise
         power = cv2.blur(np.minimum(size, 8 * usual) ** 2, AROUND[::-1], borderType=cv2.BORDER_REFLECT_101) / 1.5
         local = np.sqrt(np.maximum(power, 0))  # sums of a moving window may fall a little below
         scatter[window] = np.asarray(np.maximum(local, np.float32(0.3) * usual), np.float32)
     return float(noise), scatter
+
+
+def _without_offsets(heights: Map) -> Map:
+    """Return how far each pixel lies over the lines above and below, without the offset of its line."""
+    bend = np.zeros_like(heights)
+    bend[1:-1] = heights[1:-1] - 0.5 * (heights[:-2] + heights[2:])
+    bend -= medians(bend)[:, None]
+    return bend
+
+
+def _usual(size: Map) -> np.float32:
+    some = np.abs(size[1:-1]).reshape(-1)[::SOME]
+    return np.float32(1.21 * float(medians(some[None])[0]))
+
+
+def _floor(heights: Map) -> np.float32:
+    return np.float32(1e-4 * float(heights.std()) + 1e-9)
 
 
 def _along(values: Floats, pixels: int) -> Floats:

@@ -23,8 +23,9 @@ from afmend.training.masks.vary import make_item, unpacked
 from afmend.training.networks import LineUNet
 
 CONFIG = Training(steps=3500, batch=8, rate=4e-3, average=0.998, save_every=500, judge_every=3500)
-HELD_OUT, HELD_OUT_HARD, TRAINED_ON = range(1000, 1150), range(9000, 9072), range(1150, 1900)
-"""Seeds of the box ``train``: for calibration and looks, also on surfaces that look like artifacts; for learning."""
+HELD_OUT, HELD_OUT_HARD, FIRST = range(1000, 1300), range(9000, 9120), 100_000
+"""Seeds of scans for calibration and looks, also on surfaces that look like artifacts; the first to learn from."""
+BOXES = ("train", "wide")
 WEIGHTS = {"scar": 1.5, "line": 1.0, "jump": 0.3, "spike": 0.8, "parachute": 0.5, "chatter": 0.7, "lost": 1.0}
 GROUPS = tuple(
     [KINDS.index(kind) for kind in group] for group in (("scar", "line"), ("scar", "line", "chatter", "lost"))
@@ -34,6 +35,10 @@ BESIDE = 0.3
 """Weight of a pixel one line beside an artifact, where a line more or less is no matter."""
 ELSEWHERE = 0.3
 """Weight of the other kinds on an artifact: which kind it is matters less than that it is one."""
+SHARE_OF_MEMORY = 0.6
+"""So much of the free memory of a GPU may be filled with items."""
+A_BATCH = 2
+"""While items are still being made, so many scans at most are taken in with every batch."""
 OWN = 1 / 3
 POSITIVE = 1.5
 """Weight of what is wrong: to miss it is worse than to mark too much."""
@@ -48,26 +53,46 @@ class MaskTask:
         Prepared; see `items.prepare`.
     own : sequence of Example
         Scans with masks that a person corrected; see `own.own_examples`. A third of all items come from them.
+    growing : bool
+        Items are still being made: learn from those that are there. `items.Making` makes them.
     """
 
     name = "masks"
 
-    def __init__(self, data: Data, own: Sequence[Example] = ()) -> None:
+    def __init__(self, data: Data, own: Sequence[Example] = (), *, growing: bool = False) -> None:
         self.data, self.own = data, tuple(own)
+        self._room = len(data.scans)
+        self._ready = 0 if growing else self._room
         self._resident: Tensor | None = None
 
     def network(self) -> nn.Module:
         """Make the network."""
         return LineUNet(len(INPUTS), len(KINDS))
 
+    @property
+    def scans(self) -> range:
+        """The scans learned from so far."""
+        return self.data.scans[: self._ready]
+
     def move_to(self, device: torch.device) -> None:
-        """Take all items into the memory of a device, so that it need not wait for them."""
-        scans = self.data.scans
-        first = self._file(scans[0])
-        items = torch.empty((len(scans) * EACH, *first.shape[1:]), dtype=torch.uint8, device=device)
-        for k, scan in enumerate(scans):
-            items[k * EACH : (k + 1) * EACH] = torch.from_numpy(np.array(self._file(scan)))
-        self._resident = items
+        """Take all items into the memory of a device, so that it need not wait for them; what has no room is left."""
+        first = self._file(self.data.scans[0])
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            self._room = max(1, min(self._room, int(SHARE_OF_MEMORY * free / (EACH * first[0].nbytes))))
+        self._resident = torch.empty((self._room * EACH, *first.shape[1:]), dtype=torch.uint8, device=device)
+        self._ready = 0
+        self._grow(self._room)
+
+    def _grow(self, most: int) -> None:
+        """Take in so many scans at most that have become ready."""
+        for k in range(self._ready, min(self._ready + most, self._room)):
+            scan = self.data.scans[k]
+            if not self.data.items(scan).exists():
+                return
+            if self._resident is not None:
+                self._resident[k * EACH : (k + 1) * EACH] = torch.from_numpy(np.array(self._file(scan)))
+            self._ready = k + 1
 
     def _file(self, scan: int) -> Planes:
         return _opened(self.data.items(scan))
@@ -76,7 +101,8 @@ class MaskTask:
         """Return items as `items` keeps them (batch, planes, rows, cols), and what chooses their changes."""
         rng = np.random.default_rng((seed, number))
         chance = torch.tensor(int(rng.integers(2**62)))
-        chosen = rng.integers(len(self.data.scans) * EACH, size=size)
+        self._grow(A_BATCH)
+        chosen = rng.integers(self._ready * EACH, size=size)
         from_own = np.flatnonzero(rng.random(size) < OWN).tolist() if self.own else []
         if self._resident is not None:
             planes = self._resident[torch.from_numpy(chosen).to(self._resident.device)]
@@ -120,7 +146,7 @@ class MaskTask:
         self, network: nn.Module, seeds: range, *, hard: bool
     ) -> Iterator[tuple[Map, NDArray[np.uint8], NDArray[np.uint8], Example]]:
         for seed in seeds:
-            example = _held_out(self.data.folder, self.data.box, seed, hard)
+            example = _held_out(self.data.folder, self.data.box(seed), seed, hard)
             opposite = example.opposite if seed % 3 else None
             maps = model_inputs(example.heights, None, opposite)
             yield (logits_of(network, maps), unpacked(example.wrong), unpacked(example.unsure), example)
