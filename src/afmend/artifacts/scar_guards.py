@@ -48,7 +48,7 @@ def seen_both_ways(mask: Mask, heights: Map, opposite: Map, unknown: Mask) -> Ma
     parts = find_components(mask)
     count = np.maximum(parts.area, 1)
     # Only marked lines and their neighbors matter.
-    near = np.flatnonzero(np.convolve(mask.any(axis=1), np.ones(5), mode="same") > 0)
+    near = np.flatnonzero(np.convolve(mask.any(axis=1), np.ones(5))[2:-2] > 0)
     labels, heights, opposite, unknown = parts.labels[near], heights[near], opposite[near], unknown[near]
     own = _mean_heights(labels, heights, count)
     also = np.zeros(count.size, dtype=np.bool_)

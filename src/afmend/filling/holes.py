@@ -82,7 +82,7 @@ def find_holes(field: Field, max_gap_px: float | None = None, extrapolate_px: fl
     wanted = np.ones(rows.size, dtype=np.bool_)
     if extrapolate_px is not None:
         wanted &= ~beyond_data(rows, cols, field.shape, extrapolate_px)
-    distance = radius = np.zeros(rows.size, dtype=np.float32)
+    distance, radius = None, np.zeros(rows.size, dtype=np.float32)
     if max_gap_px is not None and wanted.any():
         # What stays open at the edges does not count into the width of the holes that it touches.
         distance, radius = hole_radius(holes, rows, cols, wanted)
@@ -92,7 +92,8 @@ def find_holes(field: Field, max_gap_px: float | None = None, extrapolate_px: fl
         return Holes(heights, known, holes, None, farthest, distance)
     left_open = np.zeros(field.shape, dtype=np.bool_)
     left_open[rows[~wanted], cols[~wanted]] = True
-    return Holes(heights, known, holes & ~left_open, left_open, farthest, distance[wanted])
+    distance = None if distance is None else distance[wanted]
+    return Holes(heights, known, holes & ~left_open, left_open, farthest, distance)
 
 
 def beyond_data(

@@ -21,16 +21,17 @@ Singles: TypeAlias = NDArray[np.float32]
 
 @njit(cache=True, nogil=True)
 def places(mask: Mask) -> tuple[Places, Places]:
-    """Rows and columns of the True pixels in reading order: `numpy.nonzero`, eight pixels at a time."""
+    """Rows and columns of the True pixels in reading order: `numpy.nonzero`, eight pixels at a time.
+
+    Pixels of masks that were made from bytes may hold another number than 1: nothing is counted by adding them up.
+    """
     flat = np.ascontiguousarray(mask).ravel()
     whole = flat.size // 8
     words = flat[: 8 * whole].view(np.uint64)
-    count = np.uint64(0)
+    most = flat.size - 8 * whole
     for w in range(whole):
-        count += (words[w] * np.uint64(0x0101010101010101)) >> np.uint64(56)  # adds up the eight bytes
-    for i in range(8 * whole, flat.size):
-        count += np.uint64(flat[i])
-    rows, cols = np.empty(count, np.int64), np.empty(count, np.int64)
+        most += 8 if words[w] != 0 else 0
+    rows, cols = np.empty(most, np.int64), np.empty(most, np.int64)
     n = 0
     for w in range(whole + 1):
         if w < whole and words[w] == 0:
@@ -40,7 +41,7 @@ def places(mask: Mask) -> tuple[Places, Places]:
                 rows[n] = i // mask.shape[1]
                 cols[n] = i - rows[n] * mask.shape[1]
                 n += 1
-    return rows, cols
+    return rows[:n], cols[:n]
 
 
 @njit(cache=True, nogil=True)

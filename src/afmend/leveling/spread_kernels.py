@@ -71,16 +71,20 @@ def spreads(ordered: F, count: I) -> tuple[F, F, F]:
 
 @njit(cache=True, nogil=True)
 def entropy_of_ordered(ordered: F, width: float) -> float:
-    """Entropy of a histogram of ordered numbers, averaged over two positions of its bins, in nats."""
+    """Entropy of a histogram of ordered numbers, averaged over two positions of its bins, in nats.
+
+    Numbers of bins stay floating: where the bins are narrow as rounding, no integer holds them.
+    """
     n = ordered.size
     middle = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])
     total = 0.0
     for shift in (0.25, -0.25):
-        start, bin_now = 0, math.floor((ordered[0] - middle) / width + shift)
+        start, here = 0, np.floor((ordered[0] - middle) / width + shift)
         for i in range(1, n + 1):
-            bin_next = math.floor((ordered[i] - middle) / width + shift) if i < n else bin_now + 1.0
-            if bin_next != bin_now:
-                p = (i - start) / n
-                total -= 0.5 * p * math.log(p)
-                start, bin_now = i, bin_next
+            beyond = np.floor((ordered[i] - middle) / width + shift) if i < n else here
+            if i < n and beyond == here:
+                continue
+            p = (i - start) / n
+            total -= 0.5 * p * math.log(p)
+            start, here = i, beyond
     return total

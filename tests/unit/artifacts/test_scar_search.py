@@ -8,6 +8,7 @@ from afmend.artifacts.band_kernels import NEAR, any_begins, any_goes_on, candida
 from afmend.artifacts.components import components_of
 from afmend.artifacts.guard_kernels import evidence, mark, not_connected, not_crowded, of_side
 from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs
+from afmend.artifacts.scar_guards import seen_both_ways
 from afmend.artifacts.scar_kernels import fill_columns, fill_taken, take_strongest
 from afmend.artifacts.scars import Scars, scars
 from afmend.pipeline import Field
@@ -263,3 +264,13 @@ def test_scars_on_scars_are_found_along_the_line():
     assert found[38:45, 120:150].mean() > 0.95
     assert np.array_equal(scars(Field(z), Scars(polarity="positive")).mask, found)
     assert not scars(Field(z), Scars(polarity="negative")).mask.any()
+
+
+@pytest.mark.parametrize("rows", [3, 4, 5, 7])
+def test_what_both_directions_show_in_an_image_of_few_lines(rows: int):
+    z = np.random.default_rng(3).normal(0, 0.01, (rows, 60)).astype(np.float32)
+    marks = np.zeros(z.shape, bool)
+    marks[1, 10:40] = True
+    high = z + one(3) * marks
+    assert np.array_equal(seen_both_ways(marks, high, high, np.zeros_like(marks)), marks)
+    assert not seen_both_ways(marks, high, z, np.zeros_like(marks)).any()

@@ -38,6 +38,17 @@ def test_places_are_those_of_numpy(shape, share):
         assert found[0].size == np.count_nonzero(seen)
 
 
+def test_places_of_masks_made_from_bytes():
+    levels = np.zeros((16, 24), dtype=np.uint8)
+    levels[5, 7:10] = levels[15, 23] = 255
+    levels[9, 20] = 3
+    mask = levels.view(np.bool_)
+    rows, cols = places(mask)
+    assert list(zip(rows.tolist(), cols.tolist(), strict=True)) == [(5, 7), (5, 8), (5, 9), (9, 20), (15, 23)]
+    z = rough(mask.shape)
+    assert (find_holes(Field(z, mask)).heights[levels == 0] == z[levels == 0]).all()
+
+
 def test_ends_are_the_nearest_known_pixels_of_the_column():
     holes = some((23, 37))
     rows, cols = places(holes)
@@ -102,6 +113,7 @@ def test_holes_know_the_distance_of_what_is_wanted():
     rows, cols = np.nonzero(found.wanted)
     assert (found.distance == distance_to_data(found.known, rows, cols)).all()
     assert found.radius_px == 2.0
+    assert find_holes(Field(rough((40, 56)), holes), None, 2).distance is None  # nobody looked
 
 
 def test_put_changes_a_copy():

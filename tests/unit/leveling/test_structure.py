@@ -171,3 +171,12 @@ def test_power_of_turned_blocks_is_that_of_numpy():
         for s in range(8):
             turned = (real[t] + 1j * imaginary[t]) * np.exp((1 if s < 4 else -1) * 1j * angles[s % 4])
             assert found[t, s] == pytest.approx(np.sum(weight * np.abs(turned.sum(axis=0)) ** 2), abs=1e-9)
+
+
+def test_flat_ground_that_becomes_uneven_is_blurred():
+    rng = np.random.default_rng(6)
+    one, other = rng.standard_normal((2, 119, 9))
+    flat = np.sort(1e-60 * rng.standard_normal(2000))  # what rounding leaves of equal heights
+    uneven = np.sort(1e-6 * rng.standard_normal(2000))
+    assert structure.doubt_about(one, other, flat, uneven).blurred
+    assert not structure.doubt_about(one, other, uneven, flat).blurred
