@@ -19,6 +19,8 @@ B = NDArray[np.bool_]
 
 _FAR = 1e60
 """So many widths from the others, a pixel weighs nothing: excluded ones are put there."""
+_LEAST = 1e-300
+"""Widths below have no reciprocal: such lines have no scatter."""
 
 
 @njit(cache=True, nogil=True)
@@ -213,7 +215,7 @@ def pair_fit(r: F, skip: B, lines: I, guess: F, scale: F, widest: float, tests: 
     values, rest = np.empty(cols), np.empty(cols)
     for i in range(pairs):
         s = min(scale[i], 2.0 * widest)
-        if s <= 0.0:
+        if s <= _LEAST:
             offset[i] = guess[i]
             continue
         n = _difference(r, skip, lines[i], lines[i + 1], guess[i] + _FAR * s, values)
@@ -252,7 +254,7 @@ def line_locations(r: F, skip: B, lines: I, tests: F) -> tuple[F, F]:
             continue
         offset[i] = _median(values[:n])
         scale = 1.4826 * _median(np.abs(values[:n] - offset[i]))
-        if scale <= 0.0:
+        if scale <= _LEAST:
             continue
         far = offset[i] + _FAR * scale
         for j in range(r.shape[1]):

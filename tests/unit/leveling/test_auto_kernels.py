@@ -359,3 +359,12 @@ def test_lines_are_located_as_their_differences_from_nothing() -> None:
         )
         close(offset[k], one[0][0])
         close(leak[k], one[2][0])
+
+
+def test_lines_whose_scatter_has_no_reciprocal_are_located_at_the_guess() -> None:
+    z = 1e-310 * rough((9, 23), 2)
+    skip, lines, tests = np.zeros(z.shape, bool), np.arange(9), np.ones((2, 23))
+    found = line_kernels.pair_fit(z, skip, lines, np.zeros(8), np.full(8, 1e-310), 1.0, tests, False)
+    found += line_kernels.line_locations(z, skip, lines, tests)
+    assert all(np.isfinite(part).all() for part in found)
+    assert not found[0].any()
