@@ -2,6 +2,7 @@
 """A server and a headless Chromium for the tests of the page; without a Chromium they skip."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -47,6 +48,10 @@ def browser():
     browser.close()
 
 
+STILL = 100
+"""So many looks at a picture, a twentieth of a second apart, before it is said to move for ever."""
+
+
 class Bench:
     """The page of one test, with words for what people do."""
 
@@ -86,8 +91,22 @@ class Bench:
         self.page.drag([self.at(panel, *point) for point in points], modifiers)
 
     def color(self, panel, x, y):
-        """Color on the screen at a pixel of the scan."""
-        return self.js(f"window.__afmend.pixel('{panel}', {x}, {y})")[:3]
+        """Color on the screen at a pixel of the scan, as soon as the picture stands still.
+
+        What comes late, as the gate's verdict, moves the panels: for a frame, nothing is drawn.
+        """
+        code = (
+            f"(() => {{ const a = window.__afmend, b = a.cells.get('{panel}').box;"
+            f" return [a.pixel('{panel}', {x}, {y}), b.x, b.y, b.width, b.height]; }})()"
+        )
+        last = None
+        for _ in range(STILL):
+            seen = self.js(code)
+            if seen == last:
+                return seen[0][:3]
+            last = seen
+            time.sleep(0.05)
+        raise AssertionError("the picture does not stand still")
 
     def strokes(self):
         """What is drawn on the scan in sight."""
