@@ -18,14 +18,14 @@ from afmend.evaluation.metrics.compare import paired_bootstrap
 from afmend.evaluation.metrics.gauge import gauge_free_rmse
 from afmend.recipes import repair
 from afmend.scan import ChannelKey
-from afmend.simulation import as_measured, draw, ideal_of, load_box, simulate
+from afmend.simulation import Box, as_measured, draw, ideal_of, load_box, simulate
 
 TRACE = ChannelKey("height", "trace")
 
 
-def ratio(box: str, seed: int) -> tuple[float, bool]:
+def ratio(box: Box, seed: int) -> tuple[float, bool]:
     """Error with over error without learned masks, and whether the scan is clean."""
-    twin = draw(load_box(box), seed, shape=(256, 256))
+    twin = draw(box, seed, shape=(256, 256))
     scan = simulate(twin)
     measured, ideal, usable = as_measured(scan), ideal_of(scan).values, ~scan.channels[TRACE].missing
     errors = [
@@ -41,7 +41,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
     told = parser.parse_args()
-    found = [ratio(told.box, seed) for seed in range(told.first, told.first + told.count)]
+    box = load_box(told.box)
+    found = [ratio(box, seed) for seed in range(told.first, told.first + told.count)]
     hurt, clean = (np.log([value for value, is_clean in found if is_clean == which]) for which in (False, True))
     mean = paired_bootstrap(hurt, np.zeros(hurt.size), statistic="mean_difference")
     print(f"learned / auto, {hurt.size} damaged scans of {told.box}: {math.exp(mean.value):.3f} "

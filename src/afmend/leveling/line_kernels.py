@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
-from afmend.leveling.selection_kernels import selected
+from afmend.leveling.selection_kernels import median_of
 
 F = NDArray[np.float64]
 I = NDArray[np.int64]  # noqa: E741 (integer arrays, beside F)
@@ -62,15 +62,6 @@ def _difference(r: F, skip: B, low: int, high: int, far: float, out: F) -> int:
         out[j] = far if unknown else r[high, j] - r[low, j]
         count += 0 if unknown else 1
     return count
-
-
-@njit(cache=True, nogil=True)
-def _median(part: F) -> float:
-    n = part.size
-    upper = selected(part, n // 2)
-    if n % 2:
-        return upper
-    return 0.5 * (upper + np.max(part[: n // 2]))
 
 
 @njit(cache=True, nogil=True)
@@ -252,8 +243,8 @@ def line_locations(r: F, skip: B, lines: I, tests: F) -> tuple[F, F]:
                 n += 1
         if n == 0:
             continue
-        offset[i] = _median(values[:n])
-        scale = 1.4826 * _median(np.abs(values[:n] - offset[i]))
+        offset[i] = median_of(values[:n])
+        scale = 1.4826 * median_of(np.abs(values[:n] - offset[i]))
         if scale <= _LEAST:
             continue
         far = offset[i] + _FAR * scale

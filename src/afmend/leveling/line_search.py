@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.leveling import background, line_model, settling
+from afmend.leveling import background, line_anchor, line_model, settling
 from afmend.leveling.evidence import Verdict, judge, nothing
 from afmend.leveling.features import median, quantum
 from afmend.leveling.line_bends import find_bends
@@ -131,8 +131,8 @@ def _estimate(
         flat = settling.without_gauge(z, sample, path.coefficients(rows, tests), flat)
         path = line_model.refine(flat, skip, path, tests, with_slope=with_slope)
     settled = settling.settle(sample, path.coefficients(rows, tests), sigmas)
-    ground, means = line_model.means_of_ground(z, skip, settled.coefs, sigmas * settled.sigma, tests)
-    anchored = line_model.anchor(path, means)
+    ground, means = line_anchor.means_of_ground(z, skip, settled.coefs, sigmas * settled.sigma, tests)
+    anchored = line_anchor.anchor(path, means)
     row, leaks = line_model.between(lines, anchored.offset), line_model.between(lines, anchored.leaks)
     offsets = judge(row, leaks, aspect=aspect, degree=GAUGE_DEGREE, shrink=shrink)
     slopes = np.zeros(row.size)

@@ -36,3 +36,13 @@ def selected(values: NDArray[np.float64], rank: int) -> float:
         else:
             break
     return float(values[rank])
+
+
+@njit(cache=True, nogil=True)
+def median_of(values: NDArray[np.float64]) -> float:
+    """Return the median of one or more values, which are reordered."""
+    half = values.size // 2
+    upper = selected(values, half)
+    if values.size % 2:
+        return upper
+    return float(0.5 * (upper + np.max(values[:half])))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import xlogy
 
-from afmend.leveling import background, line_kernels, line_model, settling
+from afmend.leveling import background, line_anchor, line_kernels, line_model, settling
 from afmend.leveling.evidence_kernels import fit_spectrum, line_noise
 from afmend.leveling.features import ground_of, median, quantum
 from afmend.leveling.finish_kernels import far_from, median_near
@@ -120,7 +120,7 @@ def test_means_of_the_ground_are_those_of_numpy() -> None:
     x = background.centered(37)
     coefs = np.random.default_rng(3).standard_normal((23, 3))
     tests = line_model.test_functions(x)
-    ground, means = line_model.means_of_ground(z, skip, coefs, 1.5, tests)
+    ground, means = line_anchor.means_of_ground(z, skip, coefs, 1.5, tests)
     left = z - coefs @ np.stack([x**0, x, x**2])
     assert (ground == (~skip & (np.abs(left) <= 1.5))).all()
     assert (near_ground(z, skip, coefs, x, 1.5) == ground).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from afmend.leveling import background, line_kernels, line_model
+from afmend.leveling import background, line_anchor, line_kernels, line_model
 from afmend.leveling.evidence import detrend, judge
 from afmend.leveling.features import few_of, from_both_ends, ground_of
 from afmend.leveling.terraces import facet_polynomial
@@ -138,8 +138,8 @@ def test_the_anchor_stops_the_walk_and_is_dropped_where_it_misleads() -> None:
     path = line_model.follow(z, skip, np.arange(200), tests, with_slope=False)
     left = line_kernels.residuals(z, path.coefficients(200, tests), np.linspace(-1, 1, 90))
 
-    def anchored_to(heights: np.ndarray) -> line_model.Anchored:
-        return line_model.anchor(path, line_model.means_of_ground(heights, skip, none, np.inf, tests)[1])
+    def anchored_to(heights: np.ndarray) -> line_anchor.Anchored:
+        return line_anchor.anchor(path, line_anchor.means_of_ground(heights, skip, none, np.inf, tests)[1])
 
     none = np.zeros((200, 1))
     anchored = anchored_to(left)

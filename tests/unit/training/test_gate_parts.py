@@ -10,18 +10,19 @@ import pytest
 from afmend.artifacts.gate.damage_kernels import (
     bend_spread,
     leveled_lines,
-    median_of,
     misfits,
     plane_range,
     quantile_of,
 )  # fmt: skip
 from afmend.errors import BadParameterError
+from afmend.leveling.selection_kernels import median_of
 from afmend.training.gate import scenes
 from afmend.training.gate.calibrate import softmax, temperatures
 from afmend.training.gate.examples import BLOCK, box_of
 from afmend.training.gate.head import GateTraining
 from afmend.training.gate.table import KINDS, make_table
 from afmend.training.gate.trees import grow, tree_logits
+from afmend.training.kept import whole
 from support import assert_heights_close, rough
 
 SHAPE = (23, 41)
@@ -118,6 +119,23 @@ def test_boxes_take_turns_block_by_block() -> None:
         "train",
     ]
     assert box_of("mine.yaml", 12345) == "mine.yaml"
+
+
+def test_what_many_processes_keep_is_whole_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "rows.npz"
+
+    def interrupted() -> None:
+        with whole(path) as partial:
+            np.savez(partial, rows=np.zeros(3))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
+    assert not list(tmp_path.iterdir())
+    with whole(path) as partial:
+        np.savez(partial, rows=np.ones(3))
+        assert not path.exists()
+    assert [one.name for one in tmp_path.iterdir()] == ["rows.npz"]
 
 
 def test_features_alone_are_the_same_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

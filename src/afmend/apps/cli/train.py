@@ -70,7 +70,9 @@ def gate(
     scans: Annotated[
         int, typer.Option(min=50, help="Simulated scans of the boxes train and wide: four fifths teach.")
     ] = 3000,
-    more: Annotated[int, typer.Option(min=0, help="Further scans, whose features alone teach, in half the time.")] = 0,
+    more: Annotated[
+        int, typer.Option(min=0, help="Further scans, whose features alone teach; a hundredth of the room.")
+    ] = 0,
     tested: Annotated[int, typer.Option(min=0, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     minutes: Minutes = None,
     resume: Resume = False,

@@ -6,23 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.compiled import njit
-from afmend.leveling.selection_kernels import selected
+from afmend.leveling.selection_kernels import median_of, selected
 from afmend.scan.arrays import Heights, Mask
 
 Floats = NDArray[np.float64]
-
-
-@njit(cache=True, nogil=True)
-def median_of(values: Floats) -> float:
-    """Return the median of some values, which are reordered."""
-    half = values.size // 2
-    upper = float(selected(values, half))
-    if values.size % 2 == 1:
-        return upper
-    lower = float(values[0])
-    for k in range(1, half):
-        lower = max(lower, float(values[k]))
-    return 0.5 * (lower + upper)
 
 
 @njit(cache=True, nogil=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +26,7 @@ from afmend.simulation.twin import VERSION, simulate
 from afmend.training.gate.damage import Small, cells_of, damage_of, ghosts_of, relief_of
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.scenes import TIP, mix_of, scene, shape_of, without_tip
+from afmend.training.kept import whole
 
 MOVABLE = ("scar", "bad_line", "burst", "line_jump", "streak", "spike", "offset", "chatter")
 """Kinds of damage that would be the same on another sample."""
@@ -356,7 +356,6 @@ def _prepare_one(order: tuple[str, str, int]) -> None:
     folder, box, seed = order
     one = make_example(box, seed)
     path = path_of(Path(folder), box, seed)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
     facts = json.dumps(
         {
             "effects": dict(one.effects),
@@ -368,12 +367,12 @@ def _prepare_one(order: tuple[str, str, int]) -> None:
             "draws": one.draws,
         }
     )
-    np.savez(
-        partial, heights=one.heights, opposite=one.opposite, error=one.error, missing=np.packbits(one.missing),
-        cells=one.cells, early_cells=one.early_cells, back_error=one.back.error,
-        back_missing=np.packbits(one.back.missing), back_cells=one.back.cells, facts=facts,
-    )  # fmt: skip
-    partial.replace(path)
+    with whole(path) as partial:
+        np.savez(
+            partial, heights=one.heights, opposite=one.opposite, error=one.error, missing=np.packbits(one.missing),
+            cells=one.cells, early_cells=one.early_cells, back_error=one.back.error,
+            back_missing=np.packbits(one.back.missing), back_cells=one.back.cells, facts=facts,
+        )  # fmt: skip
 
 
 def load_example(folder: Path, box: str, seed: int) -> Example:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +24,7 @@ from afmend.simulation.drawing import draw
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.twin import VERSION, simulate
+from afmend.training.kept import whole
 
 LABELS = 5
 """Version of `labels`."""
@@ -207,9 +207,8 @@ def keep_pair(folder: Path, box: str, seed: int, *, hard: bool = False) -> None:
         for name in ("heights", "wrong", "unsure"):
             arrays[f"{way}_{name}"] = getattr(one, name)
     path = path_of(folder, box, seed, hard=hard)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    np.savez(partial, family=pair[0].family, clean=pair[0].clean, **arrays)
-    partial.replace(path)
+    with whole(path) as partial:
+        np.savez(partial, family=pair[0].family, clean=pair[0].clean, **arrays)
 
 
 def load_pair(folder: Path, box: str, seed: int, *, hard: bool = False) -> tuple[Example, Example]:

@@ -7,7 +7,6 @@ number of the scan alone.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from afmend.artifacts.learned_inputs import INPUTS, Map
 from afmend.artifacts.learned_inputs import VERSION as INPUTS_VERSION
 from afmend.pipeline.workers import for_each
 from afmend.simulation.twin import VERSION as TWIN_VERSION
+from afmend.training.kept import whole
 from afmend.training.masks.examples import HARD, LABELS, example_pair, keep_pair, path_of
 from afmend.training.masks.inject import VERSION as INJECTED
 from afmend.training.masks.vary import CROP, make_item
@@ -196,6 +196,5 @@ def _make(order: Order) -> None:
     for k in range(EACH):
         out[k] = packed(make_item(pair[k % 2], np.random.default_rng((data.seed, scan, k))))
     path = data.items(scan)
-    partial = path.with_name(f".{os.getpid()}-{path.stem}.npy")
-    np.save(partial, out)
-    partial.replace(path)
+    with whole(path) as partial:
+        np.save(partial, out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.tip.bluntness import INPUTS, LEVELS, SMALLEST_PX, TASK, bluntness_inputs
 from afmend.tip.bluntness import VERSION as INPUTS_VERSION
 from afmend.training.config import Training
+from afmend.training.kept import whole
 from afmend.training.loop import Batch
 from afmend.training.tip.examples import order_of
 
@@ -78,9 +78,8 @@ def _prepare_one(order: tuple[str, str, int, tuple[int, ...]]) -> None:
     folder, box, seed, sides = order
     rows, radii = make_rows(box, seed, sides)
     path = rows_path(Path(folder), box, seed)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    np.savez(partial, rows=rows, radii=radii)
-    partial.replace(path)
+    with whole(path) as partial:
+        np.savez(partial, rows=rows, radii=radii)
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,6 @@ images by its "blunt tip", an off-center Gaussian, too.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from afmend.tip.features import noise_nm
 from afmend.tip.learned import VERSION as INPUTS_VERSION
 from afmend.tip.learned import Seen, model_inputs
 from afmend.tip.shapes import Multiple, SphereCone, largest_tip_array
+from afmend.training.kept import whole
 
 VERSION = 1
 FAMILIES = (
@@ -143,9 +143,8 @@ def _prepare_one(order: tuple[str, str, int, tuple[int, int]]) -> None:
     made = make_example(box, seed, shape)
     arrays: dict[str, Any] = {} if made is None else {name: getattr(made, name) for name in Example.__slots__}
     path = path_of(Path(folder), box, seed)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    np.savez(partial, **arrays)
-    partial.replace(path)
+    with whole(path) as partial:
+        np.savez(partial, **arrays)
 
 
 def load_example(folder: Path, box: str, seed: int) -> Example | None:
