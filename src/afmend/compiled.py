@@ -12,17 +12,19 @@ import stat
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 _VARIABLE = "NUMBA_CACHE_DIR"
 _MANY_LINES = 256
+_Tasks: TypeAlias = "SimpleQueue[tuple[Callable[[int, int], object], SimpleQueue[BaseException | None]] | None]"
 
 
 def provide_cache(package: Path) -> None:
@@ -84,18 +86,40 @@ def side_by_side(work: Callable[[int, int], object]) -> None:
         work(0, 2)
         work(1, 2)
         return
-    other = _helper(os.getpid(), threading.get_ident()).submit(work, 1, 2)
+    done: SimpleQueue[BaseException | None] = SimpleQueue()
+    _helper(os.getpid(), threading.get_ident()).tasks.put((work, done))
     try:
         work(0, 2)
     finally:
-        wait((other,))
-    other.result()
+        failure = done.get()
+    if failure is not None:
+        raise failure
+
+
+class _Helper:
+    """A thread that waits for work until nobody holds it any more; the futures of an executor take longer to tell."""
+
+    def __init__(self) -> None:
+        self.tasks: _Tasks = SimpleQueue()
+        weakref.finalize(self, self.tasks.put, None)
+        threading.Thread(target=_serve, args=(self.tasks,), name="afmend", daemon=True).start()
+
+
+def _serve(tasks: _Tasks) -> None:
+    while (task := tasks.get()) is not None:
+        work, done = task
+        try:
+            work(1, 2)
+            done.put(None)
+        except BaseException as failure:  # noqa: BLE001 (whoever waits raises it)
+            done.put(failure)
+        del task, work, done  # they hold arrays
 
 
 @lru_cache(maxsize=8)
-def _helper(process: int, thread: int) -> ThreadPoolExecutor:  # noqa: ARG001 (one for each thread of each process)
-    """Keep a thread that waits for work: to start one takes a tenth of a millisecond."""
-    return ThreadPoolExecutor(1, thread_name_prefix="afmend")
+def _helper(process: int, thread: int) -> _Helper:  # noqa: ARG001 (one for each thread of each process)
+    """Keep a helper: to start a thread takes a tenth of a millisecond."""
+    return _Helper()
 
 
 def by_halves(work: Callable[[int, int], tuple[NDArray[Any], ...]], count: int) -> tuple[NDArray[Any], ...]:
