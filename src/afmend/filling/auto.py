@@ -17,7 +17,7 @@ from afmend.filling.holes import Holes, distance_to_data, find_holes, first_good
 from afmend.filling.kriging import Kriging, kriging
 from afmend.filling.mixture import Joined, join, learn_shares, weights
 from afmend.filling.noise import noise_variance
-from afmend.filling.texture import Guesses, Texture, Transform, reach_of, simulate, transform
+from afmend.filling.texture import Guesses, Plan, Texture, Transform, plan, reach_of, simulate, transform
 from afmend.filling.variogram import Variogram, fit_variogram
 from afmend.pipeline import Field, Filled, Knob, Params, step
 from afmend.scan.arrays import Heights, Mask
@@ -102,11 +102,13 @@ def auto(field: Field, params: Auto) -> Filled:
     if holes.empty:
         return Filled(field.heights, left_open=holes.left_open)
     slow_px = field.pixel_nm[0] / field.pixel_nm[1]
-    variogram, transformed = _ground(holes, slow_px)
+    few = 0 if params.error_bars or params.output != "mean" else round(_FEWER * params.neighbors)
+    variogram, transformed, planned = _ground(holes, slow_px, few)
     if variogram is None:
         return _small(field, params)
-    if not params.error_bars and params.output == "mean":
-        return _mean_alone(field, holes, variogram, transformed, params.neighbors)
+    if planned is not None:
+        texture = Texture.of(holes, variogram, slow_px, few, directed=False, transformed=transformed)
+        return _mean_alone(field, holes, texture, planned, variogram.nugget)
     model = _Model(holes, Texture.of(holes, variogram, slow_px, params.neighbors, transformed=transformed))
     learned = _learn(model, params.compare_px)
     rows, cols = np.nonzero(holes.wanted)
@@ -128,22 +130,27 @@ def auto(field: Field, params: Auto) -> Filled:
     return Filled(heights, bars, holes.left_open, {**learned.facts, "noise_variance": variogram.nugget})
 
 
-def _ground(holes: Holes, slow_px: float) -> tuple[Variogram | None, Transform | None]:
-    """Variogram with the noise as its nugget, None if there is too little to learn from; and the image transformed."""
+def _ground(holes: Holes, slow_px: float, neighbors: int) -> tuple[Variogram | None, Transform | None, Plan | None]:
+    """Variogram with the noise as its nugget, None if there is too little to learn from; and the image transformed.
+
+    While that takes its time, also plan the fill from so many ``neighbors``, if any.
+    """
     from afmend.compiled import side_by_side
+    from afmend.filling.place_kernels import places
 
     if np.count_nonzero(holes.known) < _FEWEST_GOOD or min(holes.known.shape) < _SHORTEST_SIDE:
-        return None, None
-    found: list[Any] = [None, None]
+        return None, None, None
+    found: list[Any] = [None, None, None]
 
     def one(part: int, parts: int) -> None:  # noqa: ARG001 (there are two)
         if part == 0:
             found[0] = _variogram(holes, slow_px)
+            found[2] = plan(holes, *places(holes.wanted), neighbors) if neighbors else None
         else:
             found[1] = transform(holes.heights, holes.known, reach_of(holes))
 
     side_by_side(one)
-    return found[0], found[1]
+    return found[0], found[1], found[2]
 
 
 def _variogram(holes: Holes, slow_px: float) -> Variogram | None:
@@ -170,19 +177,12 @@ def _small(field: Field, params: Auto) -> Filled:
     return replace(done, sigma=sigma, facts={**done.facts, "method": "kriging", "rmse": {}})
 
 
-def _mean_alone(
-    field: Field, holes: Holes, variogram: Variogram, transformed: Transform | None, neighbors: int
-) -> Filled:
+def _mean_alone(field: Field, holes: Holes, texture: Texture, planned: Plan, noise: float) -> Filled:
     """Fill by the image's own covariance, without trials and error bars."""
-    from afmend.filling.place_kernels import places
-
-    slow_px = field.pixel_nm[0] / field.pixel_nm[1]
-    few = round(_FEWER * neighbors)
-    texture = Texture.of(holes, variogram, slow_px, few, directed=False, transformed=transformed)
-    rows, cols = places(holes.wanted)
-    mean = texture.mean(holes, rows, cols)
+    rows, cols = planned.tiles.rows, planned.tiles.cols
+    mean = texture.mean(holes, planned)
     holes.heights[rows, cols] = np.minimum(mean, upper_bounds(field, rows, cols))  # a copy already
-    return Filled(holes.heights, None, holes.left_open, {**_UNTRIED, "noise_variance": variogram.nugget})
+    return Filled(holes.heights, None, holes.left_open, {**_UNTRIED, "noise_variance": noise})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

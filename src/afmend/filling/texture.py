@@ -129,7 +129,7 @@ class Texture:
         if directed:
             tables += [_stretched(variogram, slow_px, reach, np.pi * n / _DIRECTIONS) for n in range(_DIRECTIONS)]
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
-        return cls(np.stack(tables), nugget, slow_px, max(2, neighbors // 4), _farthest(holes))
+        return cls(np.stack(tables), nugget, slow_px, _quota(neighbors), _farthest(holes))
 
     def predict(
         self, heights: Heights, known: Mask, rows: Longs, cols: Longs, taking_part: Sequence[int] = EVERYONE
@@ -145,7 +145,7 @@ class Texture:
         if DIRECTED in taking_part:
             tensors = directions(tiles.boxes, heights, known, self.slow_px)
             which[taking_part.index(DIRECTED)] += _nearest_direction(tensors)
-        order, groups, quotas = self._patterns(hashes, which[-1])
+        order, groups, quotas = _patterns(hashes, which[-1], self.quota)
         found, fit = np.empty((2, len(which), rows.size)), np.empty((2, len(which), hashes.size))
         side_by_side(
             lambda part, parts: solve(
@@ -158,36 +158,54 @@ class Texture:
         out[0] += base
         return Guesses(out[0], np.maximum(out[1], 0.0), out[2], out[3])
 
-    def mean(self, holes: Holes, rows: Longs, cols: Longs) -> Vector:
-        """Mean of all wanted pixels by the image's own covariance: that of ``predict`` but for rounding, and faster."""
+    def mean(self, holes: Holes, plan: Plan) -> Vector:
+        """Mean by the image's own covariance: that of ``predict`` but for rounding, and faster; in the tiles' order."""
         from afmend.compiled import side_by_side
         from afmend.filling.mean_kernels import solve_means
-        from afmend.filling.texture_kernels import hash_tiles
 
-        heights, known = holes.heights, holes.known
-        tiles = Tiles.of(known, rows, cols, self.farthest_px, holes.distance)
-        base = first_good(heights, known)
-        hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, known)
-        order, groups, quotas = self._patterns(hashes, np.zeros(hashes.size, dtype=np.int64))
-        found = np.empty(rows.size)
+        heights, tiles = holes.heights, plan.tiles
+        base = first_good(heights, holes.known)
+        found = np.empty(tiles.rows.size)
         side_by_side(
             lambda part, parts: solve_means(
-                part, parts, order, groups, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base, known,
-                self.tables[0], self.nugget, self.slow_px, quotas, found,
+                part, parts, plan.order, plan.groups, tiles.starts, tiles.rows, tiles.cols, tiles.boxes, heights, base,
+                holes.known, self.tables[0], self.nugget, self.slow_px, plan.quotas, found,
             )
         )  # fmt: skip
-        out = np.empty(rows.size)
-        out[tiles.place] = found + base
-        return out
+        return found + base
 
-    def _patterns(self, hashes: NDArray[np.uint64], last: Longs) -> tuple[Longs, Longs, Longs]:
-        """Sort tiles by pattern, busiest first, then by ``last``; where each pattern starts; neighbors of each tile."""
-        _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-        # A pattern that many tiles share is factored once: it can afford more neighbors.
-        quotas = np.where(counts[inverse] >= _OFTEN, 2 * self.quota, self.quota)
-        busiest = np.argsort(-counts, kind="stable")
-        order = np.lexsort((last, np.argsort(busiest)[inverse]))
-        return order, np.concatenate([[0], np.cumsum(counts[busiest])]), quotas
+
+class Plan(NamedTuple):
+    """Tiles sorted by pattern, and where each pattern starts; how many neighbors each tile has in each direction."""
+
+    tiles: Tiles
+    order: Longs
+    groups: Longs
+    quotas: Longs
+
+
+def plan(holes: Holes, rows: Longs, cols: Longs, neighbors: int) -> Plan:
+    """Prepare `Texture.mean` of all wanted pixels, in reading order; the covariance need not be known."""
+    from afmend.filling.texture_kernels import hash_tiles
+
+    tiles = Tiles.of(holes.known, rows, cols, _farthest(holes), holes.distance)
+    hashes = hash_tiles(tiles.starts, tiles.rows, tiles.cols, tiles.boxes, holes.known)
+    return Plan(tiles, *_patterns(hashes, np.zeros(hashes.size, dtype=np.int64), _quota(neighbors)))
+
+
+def _patterns(hashes: NDArray[np.uint64], last: Longs, quota: int) -> tuple[Longs, Longs, Longs]:
+    """Sort tiles by pattern, busiest first, then by ``last``; where each pattern starts; neighbors of each tile."""
+    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    # A pattern that many tiles share is factored once: it can afford more neighbors.
+    quotas = np.where(counts[inverse] >= _OFTEN, 2 * quota, quota)
+    busiest = np.argsort(-counts, kind="stable")
+    order = np.lexsort((last, np.argsort(busiest)[inverse]))
+    return order, np.concatenate([[0], np.cumsum(counts[busiest])]), quotas
+
+
+def _quota(neighbors: int) -> int:
+    """Neighbors in each of four directions."""
+    return max(2, neighbors // 4)
 
 
 def reach_of(holes: Holes) -> int:
