@@ -22,17 +22,20 @@ def far_from(r: F, skip: B, level: float, reach: float, out: B) -> None:
 @njit(cache=True, nogil=True)
 def median_near(r: F, skip: B, also: B, low: float, high: float) -> tuple[int, int, F]:
     """Count the pixels that neither mask holds, those of them below ``low``, and list those up to ``high``."""
-    count = 0
-    below = 0
+    count = below = inside = 0
     between = np.empty(r.size)
-    inside = 0
+    marks = np.zeros(r.shape[1] + -r.shape[1] % 8, np.bool_)
+    words = marks.view(np.uint64)  # eight pixels in each
     for i in range(r.shape[0]):
+        for j in range(r.shape[1]):
+            marks[j] = (not (skip[i, j] | also[i, j])) & (r[i, j] >= low) & (r[i, j] <= high)
         for j in range(r.shape[1]):
             one = not (skip[i, j] | also[i, j])
             count += one
             below += one & (r[i, j] < low)
-        for j in range(r.shape[1]):
-            if r[i, j] >= low and r[i, j] <= high and not (skip[i, j] | also[i, j]):
-                between[inside] = r[i, j]
-                inside += 1
+        for word in range(words.size):
+            for j in range(8 * word, 8 * word + 8 if words[word] else 0):
+                if marks[j]:
+                    between[inside] = r[i, j]
+                    inside += 1
     return count, below, between[:inside]

@@ -16,6 +16,8 @@ _TINY = 2.2250738585072014e-308
 _KNOWN = 1e-10
 """Eigenvalues below this part of the largest one are directions that the data do not fix."""
 _SWEEPS = 30
+_BLOCK = 256
+"""Slopes that are summed up at a time: more would not stay in the fastest cache."""
 _WELL = 1e-3
 """Systems whose pivots, of columns of length 1, are all larger need no eigenvalues."""
 
@@ -139,28 +141,36 @@ def solve_all(normal: F, right: F) -> F:
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
-def _add_slopes(slopes: F, columns: F, fit: F, kappa: float, redescend: bool, space: F, normal: F, right: F) -> None:
-    """Add weighted normal equations: Geman-McClure, or absolute deviations softened at ``kappa``."""
-    k, count = columns.shape
+def _add_slopes(
+    slopes: F, columns: F, first: int, fit: F, kappa: float, redescend: bool, space: F, normal: F, right: F
+) -> None:
+    """Add weighted normal equations: Geman-McClure, or absolute deviations softened at ``kappa``.
+
+    The slopes are those from number ``first`` on.
+    """
+    k, count = columns.shape[0], slopes.size
     rest, weight, weighted = space[0], space[1], space[2]
     for p in range(count):
         rest[p] = slopes[p]
     for a in range(k):
+        column = columns[a, first:]
         for p in range(count):
-            rest[p] -= columns[a, p] * fit[a]
+            rest[p] -= column[p] * fit[a]
+    inverse = 1.0 / kappa
+    scale = inverse * inverse
     for p in range(count):
-        t2 = 1.0 + (rest[p] / kappa) ** 2
-        weight[p] = (1.0 / (t2 * t2) if redescend else 1.0 / np.sqrt(t2)) / (kappa * kappa)
+        t2 = 1.0 + scale * (rest[p] * rest[p])
+        weight[p] = scale / (t2 * t2 if redescend else np.sqrt(t2))
     for a in range(k):
-        total = 0.0
+        total, column = 0.0, columns[a, first:]
         for p in range(count):
-            weighted[p] = weight[p] * columns[a, p]
+            weighted[p] = weight[p] * column[p]
             total += weighted[p] * rest[p]
         right[a] += total
         for b in range(a, k):
-            total = 0.0
+            total, other = 0.0, columns[b, first:]
             for p in range(count):
-                total += weighted[p] * columns[b, p]
+                total += weighted[p] * other[p]
             normal[a, b] += total
 
 
@@ -195,13 +205,15 @@ def fit_slopes(
     move = np.empty(k)
     normal, right = np.empty((k, k)), np.empty(k)
     matrix, vectors = np.empty((k, k)), np.empty((k, k))
-    space = np.empty((3, max(across.size, along.size)))
+    space = np.empty((3, _BLOCK))
     for _ in range(turns):
         normal[:] = 0.0
         right[:] = 0.0
         for axis in range(2):
             slopes, columns = (across, design_across) if axis == 0 else (along, design_along)
-            _add_slopes(slopes, columns, fit, kappas[axis], redescend, space, normal, right)
+            for p in range(0, slopes.size, _BLOCK):
+                few = slopes[p : p + _BLOCK]
+                _add_slopes(few, columns, p, fit, kappas[axis], redescend, space, normal, right)
         moved = 0.0
         for a in range(k):
             for b in range(a):
