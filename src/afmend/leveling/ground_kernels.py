@@ -239,24 +239,49 @@ def ground_means(z: F, skip: B, coefs: F, x: F, reach: float, tests: F, ground: 
         mean[i], count[i] = _mean_and_sums(left, ground[i], tests, sums[i])
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
+def _powers(skip: B, x: F, out: F) -> None:
+    """Sum 1, x, x**2, x**3 over the usable pixels of a piece of a line."""
+    w0 = w1 = w2 = w3 = 0.0
+    for j in range(x.size):
+        one = 0.0 if skip[j] else 1.0
+        x1 = one * x[j]
+        x2 = x1 * x[j]
+        w0 += one
+        w1 += x1
+        w2 += x2
+        w3 += x2 * x[j]
+    out[0], out[1], out[2], out[3] = w0, w1, w2, w3
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
+def _sum(line: F, skip: B) -> tuple[float, bool]:
+    """Sum the usable heights of a piece of a line; tell whether all are usable."""
+    total, gone = 0.0, False
+    for j in range(line.size):
+        gone |= skip[j]
+    for j in range(line.size):
+        total += 0.0 if skip[j] else line[j]
+    return total, not gone
+
+
+@njit(cache=True, nogil=True)
 def block_sums(z: F, skip: B, x: F, edges: I) -> F:
     """Sum 1, x, x**2, x**3 and the heights over the usable pixels of each piece of each line: (rows, pieces, 5)."""
-    out = np.zeros((z.shape[0], edges.size - 1, 5))
-    for i in range(z.shape[0]):
-        for p in range(edges.size - 1):
-            w0 = w1 = w2 = w3 = h = 0.0
-            for j in range(edges[p], edges[p + 1]):
-                one = 0.0 if skip[i, j] else 1.0
-                value = 0.0 if skip[i, j] else z[i, j]
-                x1 = one * x[j]
-                x2 = x1 * x[j]
-                w0 += one
-                w1 += x1
-                w2 += x2
-                w3 += x2 * x[j]
-                h += value
-            out[i, p] = (w0, w1, w2, w3, h)
+    pieces = edges.size - 1
+    out, whole = np.zeros((z.shape[0], pieces, 5)), np.empty((pieces, 4))
+    none = np.zeros(x.size, np.bool_)
+    for p in range(pieces):
+        i = slice(edges[p], edges[p + 1])
+        _powers(none[i], x[i], whole[p])
+    for r in range(z.shape[0]):
+        for p in range(pieces):
+            i = slice(edges[p], edges[p + 1])
+            out[r, p, 4], complete = _sum(z[r, i], skip[r, i])
+            if complete:
+                out[r, p, :4] = whole[p]
+            else:
+                _powers(skip[r, i], x[i], out[r, p])
     return out
 
 
