@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from afmend.artifacts.repeats import FEW_PX, Repeats, Shares, equality_is_unusual, has_noise, repeats
@@ -35,14 +37,14 @@ def unfinished(field: Field, params: Unfinished) -> Found:
         last_first = Repeats(shares.lines[::-1], shares.along[::-1])
         _mark_block(found, field.heights, usable, shares, params)
         _mark_block(found[::-1], field.heights[::-1], usable[::-1], last_first, params)
-    lines = int(np.count_nonzero((found & ~missing).all(axis=1)))
+    lines = int(np.count_nonzero((found & ~missing).all(axis=1))) if found.any() else 0
     return Found(found | missing, "missing", "missing", {"lines": lines})
 
 
 def _starts_twice(heights: Heights, usable: Mask) -> bool:
     """Whether the first two lines that hold anything are equal, or the first one is constant: a quick look."""
-    measured = np.flatnonzero(usable.any(axis=1))[:2]
-    if measured.size < 2:
+    measured = list(itertools.islice((row for row, line in enumerate(usable) if line.any()), 2))
+    if len(measured) < 2:
         return False
     one, two = heights[measured]
     both = usable[measured[0]] & usable[measured[1]]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from afmend.errors import StepError
 from afmend.leveling import background
-from afmend.leveling.features import few_of, median
+from afmend.leveling.features import median
 from afmend.leveling.finishing import finish
 from afmend.leveling.line_axis import find_line_axis
 from afmend.leveling.line_search import LineFit, find_lines
@@ -93,9 +94,10 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     if skip.all():
         raise StepError("no usable pixel to level by", now="Shrink the masks.")
     rows, cols = field.shape
-    z = field.heights - median(few_of(field.heights, skip))
+    sample, axis = Sample.of(field.heights, skip), str(params.line_axis)
+    middle = median(sample.heights[~sample.skip])
+    z, sample = field.heights - middle, replace(sample, heights=sample.heights - middle)
     aspect = rows * field.pixel_nm[0] / (cols * field.pixel_nm[1])
-    sample, axis = Sample.of(z, skip), str(params.line_axis)
     if axis == "auto":
         axis = "rows"
         if params.line_model != "none":

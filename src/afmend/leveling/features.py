@@ -21,15 +21,6 @@ class Ground:
     sigma: float
 
 
-def few_of(r: Heights, skip: Mask) -> NDArray[np.float64]:
-    """Usable heights, of a large image those of every few lines and columns, the same from every side."""
-    from afmend.leveling import ground_kernels as kernels
-
-    few, gone = kernels.thin(r, skip, *thinned(r.shape[0], r.shape[1]))
-    values = few[~gone]
-    return values if values.size else r[~skip]
-
-
 def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
     """Take median and 1.4826 MAD of the heights within ``sigmas`` of the ground, in turns.
 

@@ -240,12 +240,8 @@ def _fill(channel: Channel, holes: Mask, outcome: Filled) -> Channel:
     pixels = np.flatnonzero(take)
     if pixels.size == 0:
         return channel
-    values = channel.values.copy()
-    values.ravel()[pixels] = outcome.heights.ravel()[pixels]
-    sigma: Heights = np.zeros(channel.shape) if channel.uncertainty is None else channel.uncertainty.copy()
-    if outcome.sigma is None:
-        sigma.ravel()[pixels] = NO_ERROR_BAR
-    else:
+    sigma: Heights | float = NO_ERROR_BAR
+    if outcome.sigma is not None:
         # An invented pixel stays recognisable even where a method claims to be certain.
-        sigma.ravel()[pixels] = np.maximum(outcome.sigma.ravel()[pixels], np.finfo(np.float64).tiny)
-    return channel.evolve(values=adopted(values), uncertainty=adopted(sigma))
+        sigma = np.maximum(outcome.sigma.ravel()[pixels], np.finfo(np.float64).tiny)
+    return channel.filled(pixels, outcome.heights.ravel()[pixels], sigma)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from afmend.errors import BadScanError
 from afmend.pipeline.params import Params
-from afmend.scan.arrays import Heights, Mask, check_mask
+from afmend.scan.arrays import Heights, Mask, adopted, check_mask
 from afmend.scan.masks import Masks, Role
 
 
@@ -62,6 +63,8 @@ class Field:
         view = heights.view()
         view.flags.writeable = False
         object.__setattr__(self, "heights", view)
+        if self.opposite is None and self.opposite_excluded is None:
+            object.__setattr__(self, "opposite_excluded", _nothing(heights.shape))
         for name in ("excluded", "opposite_excluded"):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, np.zeros(heights.shape, dtype=np.bool_))
@@ -76,6 +79,12 @@ class Field:
     def shape(self) -> tuple[int, int]:
         """(rows, cols)."""
         return (self.heights.shape[0], self.heights.shape[1])
+
+
+@lru_cache(maxsize=4)
+def _nothing(shape: tuple[int, int]) -> Mask:
+    """Make an empty mask that nobody writes to: steps without another direction need none of their own."""
+    return adopted(np.zeros(shape, dtype=np.bool_))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afmend.errors import BadScanError
-from afmend.scan.arrays import Heights, Mask, check_mask, digest, frozen
+from afmend.scan.arrays import Heights, Mask, adopted, check_mask, digest, frozen
 from afmend.scan.masks import Masks
 
 Direction: TypeAlias = Literal["trace", "retrace", "unknown"]
@@ -17,6 +18,12 @@ LARGEST = 1e100
 """No instrument measures more; beyond it, squares overflow."""
 NO_ERROR_BAR = float("inf")
 """Uncertainty of a pixel that was invented by a method that cannot say how wrong it may be."""
+
+
+def _is_measurable(values: Heights) -> bool:
+    """Whether all values are finite and below `LARGEST`; that of what is measured their squares tell in one pass."""
+    squares = float(np.vdot(values, values))
+    return squares < LARGEST or (float(values.min()) > -LARGEST and float(values.max()) < LARGEST)
 
 
 class ChannelKey(NamedTuple):
@@ -67,7 +74,7 @@ class Channel:
     masks: Masks = field(default_factory=Masks)
     uncertainty: Heights | None = None
     _digests: dict[str, str] = field(default_factory=dict, repr=False)
-    _checked: Heights | None = field(default=None, repr=False)
+    _checked: tuple[Heights, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         values = self.values
@@ -77,21 +84,26 @@ class Channel:
             )
         if self.direction not in DIRECTIONS:
             raise BadScanError(f"direction {self.direction!r} is none of {', '.join(DIRECTIONS)}")
-        if values is not self._checked:
-            if not (float(values.min()) > -LARGEST and float(values.max()) < LARGEST):
+        if not self._knows(values):
+            if not _is_measurable(values):
                 raise BadScanError(
                     f"channel {self.key} holds NaN, infinite or absurdly large values",
                     now="Mark such pixels as missing (Channel.from_raw).",
                 )
             object.__setattr__(self, "values", frozen(values))
-            object.__setattr__(self, "_checked", self.values)
             object.__setattr__(self, "_digests", {p: d for p, d in self._digests.items() if p != "values"})
         self.masks.check(self.shape)
-        if self.uncertainty is not None:
-            sigma = self.uncertainty
+        sigma = self.uncertainty
+        if sigma is not None and not self._knows(sigma):
             if sigma.shape != self.shape or not sigma.min() >= 0:
                 raise BadScanError(f"the uncertainty of channel {self.key} has a wrong shape or is negative")
-            object.__setattr__(self, "uncertainty", frozen(sigma) if sigma.max() > 0 else None)
+            sigma = frozen(sigma) if sigma.max() > 0 else None
+            object.__setattr__(self, "uncertainty", sigma)
+        object.__setattr__(self, "_checked", (self.values,) if sigma is None else (self.values, sigma))
+
+    def _knows(self, array: Heights) -> bool:
+        """Whether an array was checked before; nobody can have written to it since."""
+        return any(array is checked for checked in self._checked)
 
     @classmethod
     def from_raw(
@@ -186,6 +198,24 @@ class Channel:
                 changes[part] = new
                 kept.pop(part, None)
         return replace(self, _digests=kept, **changes)  # type: ignore[arg-type]
+
+    def filled(self, pixels: NDArray[np.intp], heights: Heights, sigma: Heights | float) -> Channel:
+        """Return a copy with other heights and error bars at some pixels (indices into the raveled image).
+
+        Raises
+        ------
+        BadScanError
+            If a height is not finite or absurdly large, or an error bar is negative or NaN.
+        """
+        values = self.values.copy()
+        bars = np.zeros(self.shape) if self.uncertainty is None else self.uncertainty.copy()
+        values.ravel()[pixels] = heights
+        bars.ravel()[pixels] = sigma
+        if not (_is_measurable(values.ravel()[pixels]) and np.min(sigma) >= 0):
+            raise BadScanError(f"channel {self.key} is filled with NaN, infinite or absurdly large values")
+        checked = (adopted(values), adopted(bars))
+        digests = {part: hashed for part, hashed in self._digests.items() if part == "masks"}
+        return replace(self, values=checked[0], uncertainty=checked[1], _digests=digests, _checked=checked)
 
     def digest(self) -> str:
         """Hash of values, masks and uncertainty. Computed once per part."""

@@ -7,7 +7,8 @@ import pytest
 
 from afmend.leveling import background, line_anchor, line_kernels, line_model
 from afmend.leveling.evidence import detrend, judge
-from afmend.leveling.features import few_of, from_both_ends, ground_of
+from afmend.leveling.features import from_both_ends, ground_of
+from afmend.leveling.settling import Sample
 from afmend.leveling.terraces import facet_polynomial
 from support import assert_heights_close, rough
 
@@ -113,7 +114,7 @@ def test_ground_of_quantized_heights_is_the_same_upside_down() -> None:
 def test_ground_of_a_large_image_is_thinned_the_same_from_every_side() -> None:
     z = np.random.default_rng(0).standard_normal((401, 502))
     skip = np.zeros(z.shape, bool)
-    a, b = ground_of(few_of(z, skip), 3.0), ground_of(few_of(z[::-1, ::-1], skip), 3.0)
+    a, b = (ground_of(Sample.of(seen, skip).heights.ravel(), 3.0) for seen in (z, np.ascontiguousarray(z[::-1, ::-1])))
     assert (a.level, a.sigma) == (b.level, b.sigma)
     assert a.sigma == pytest.approx(1.0, abs=0.04)
     assert (from_both_ends(10, 3) == [0, 3, 6, 9]).all()

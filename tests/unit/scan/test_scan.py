@@ -121,6 +121,31 @@ def test_scans_travel_between_processes():
     assert Acquisition(mode="tapping", bias_v=0.0).to_json() == {"mode": "tapping", "bias_v": 0.0}
 
 
+def test_filled_pixels_are_checked_and_hashed():
+    channel = Channel("height", "trace", rough((5, 7)), "nm")
+    before, pixels = channel.digest(), np.array([3, 11])
+    done = channel.filled(pixels, np.array([1.5, -2.0]), np.inf)
+    assert done.values[0, 3] == 1.5
+    assert done.values[1, 4] == -2.0
+    assert np.flatnonzero(done.values != channel.values).tolist() == [3, 11]
+    assert np.flatnonzero(done.invented).tolist() == [3, 11]
+    assert done == Channel("height", "trace", done.values.copy(), "nm", uncertainty=done.uncertainty.copy())
+    assert channel.digest() == before != done.digest()
+    again = done.filled(pixels[:1], np.array([0.5]), np.array([0.25]))
+    assert again.uncertainty.ravel()[pixels].tolist() == [0.25, np.inf]
+    assert not again.values.flags.writeable
+    assert not again.uncertainty.flags.writeable
+    for heights, sigma in ((np.nan, 1.0), (1e200, 1.0), (np.inf, 1.0), (0.0, np.nan), (0.0, -1.0)):
+        with pytest.raises(BadScanError, match="is filled with"):
+            channel.filled(pixels[:1], np.array([heights]), np.array([sigma]))
+
+
+def test_large_heights_whose_squares_are_larger_still_are_measurable():
+    z = np.full((3, 4), 1e99)
+    assert (Channel("height", "trace", z, "nm").values == z).all()
+    assert (Channel("height", "trace", np.full((3, 4), np.float32(3e38)), "nm").values > 2e38).all()
+
+
 def test_digests_follow_the_content():
     one, other = channel(), channel()
     assert one == other
