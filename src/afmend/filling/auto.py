@@ -145,9 +145,9 @@ def _ground(holes: Holes, slow_px: float, neighbors: int) -> tuple[Variogram | N
     def one(part: int, parts: int) -> None:  # noqa: ARG001 (there are two)
         if part == 0:
             found[0] = _variogram(holes, slow_px)
-            found[2] = plan(holes, *places(holes.wanted), neighbors) if neighbors else None
         else:
             found[1] = transform(holes.heights, holes.known, reach_of(holes))
+            found[2] = plan(holes, *places(holes.wanted), neighbors) if neighbors else None
 
     side_by_side(one)
     return found[0], found[1], found[2]

@@ -10,7 +10,6 @@ from afmend.filling.place_kernels import ends
 from afmend.scan.arrays import Heights
 
 Vector = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 Places = NDArray[np.int64]
 
 _FAST = {"reassoc", "contract", "nsz"}
@@ -130,12 +129,29 @@ def tapered(
 
 
 @njit(cache=True, nogil=True)
-def power_above(transform: Complex, factor: float, noise: float) -> Vector:
-    """Return ``factor`` times the squared size of complex numbers, less the noise, never negative."""
-    rows, cols = transform.shape
-    out = np.empty((rows, cols))
+def power_above(packed: Heights, factor: float, noise: float) -> Vector:
+    """Return ``factor`` times the squared size of a Fourier transform, less the noise, never negative.
+
+    Parameters
+    ----------
+    packed : (rows, cols)
+        Of real numbers, as `cv2.dft` packs it: one column of real parts, then real and imaginary parts of each column
+        in turn, up to one more of real parts if the number of columns is even. Those of real parts are packed
+        likewise, downward.
+
+    Returns
+    -------
+    (rows, cols // 2 + 1)
+    """
+    rows, cols = packed.shape
+    out = np.empty((rows, cols // 2 + 1))
     for i in range(rows):
-        for j in range(cols):
-            real, imaginary = transform[i, j].real, transform[i, j].imag
+        for j in range(1, (cols + 1) // 2):
+            real, imaginary = packed[i, 2 * j - 1], packed[i, 2 * j]
             out[i, j] = max((real * real + imaginary * imaginary) * factor - noise, 0.0)
+    for j in range(0, cols, cols - 1 if cols % 2 == 0 else cols):
+        for i in range(rows // 2 + 1):
+            real, imaginary = packed[max(2 * i - 1, 0), j], packed[2 * i, j] if 0 < 2 * i < rows else 0.0
+            out[i, (j + 1) // 2] = max((real * real + imaginary * imaginary) * factor - noise, 0.0)
+            out[(rows - i) % rows, (j + 1) // 2] = out[i, (j + 1) // 2]
     return out

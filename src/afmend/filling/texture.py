@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -237,20 +238,17 @@ def _nearest_direction(tensor: Vector) -> Longs:
 
 
 class Transform(NamedTuple):
-    """Fourier transform of a padded image.
+    """Fourier transform of a padded image, packed as `cv2.dft` does it (see `spectrum_kernels.power_above`)."""
 
-    Attributes
-    ----------
-    numbers : (rows, cols // 2 + 1) complex
-    shape : (rows, cols)
-    """
-
-    numbers: NDArray[np.complex128]
-    shape: tuple[int, int]
+    packed: Vector
 
 
 def transform(heights: Heights, known: Mask, reach: int) -> Transform:
-    """Transform an image without its plane and its edges, padded so that lags up to ``reach`` do not wrap around."""
+    """Transform an image without its plane and its edges, padded so that lags up to ``reach`` do not wrap around.
+
+    In place: most of the time goes where new memory is written to.
+    """
+    import cv2
     import scipy.fft
 
     from afmend.filling.place_kernels import places
@@ -263,7 +261,7 @@ def transform(heights: Heights, known: Mask, reach: int) -> Transform:
     height, width = (scipy.fft.next_fast_len(size + reach + 1, real=True) for size in heights.shape)
     padded = np.empty((height, width))
     tapered(heights, first_good(heights, known), rows, cols, x, y, down, along, padded)
-    return Transform(scipy.fft.rfft2(padded, overwrite_x=True), (height, width))
+    return Transform(np.asarray(cv2.dft(padded, dst=padded), dtype=np.float64))
 
 
 def covariance(
@@ -279,21 +277,27 @@ def covariance(
     """
     import scipy.fft
 
-    from afmend.compiled import threads
     from afmend.filling.spectrum_kernels import power_above
 
-    numbers, shape = transformed or transform(heights, known, reach)
-    power = power_above(numbers, 1.0 / heights.size, noise_variance)
-    # Only lags up to the reach are wanted, and those up are those down, mirrored.
-    half, lag = scipy.fft.ihfft(power, shape[0], axis=0, workers=threads()), np.arange(reach + 1)
-    beyond = lag >= len(half)
-    lines = half[np.where(beyond, shape[0] - lag, lag)]
-    lines[beyond] = lines[beyond].conj()
+    packed = (transformed or transform(heights, known, reach)).packed
+    shape, power = packed.shape, power_above(packed, 1.0 / heights.size, noise_variance)
+    # Few lags are wanted: a product of matrices takes less time than a transform. Those up are those down, mirrored.
+    even, odd = np.split(_waves(shape[0], reach) @ power, 2)
+    lines = even + 1j * odd
     lower = scipy.fft.irfft(lines, shape[1], axis=1)
     side = np.arange(-reach, reach + 1)
     lower = lower[:, side % shape[1]]
     down, along = (np.exp(-0.5 * (side / (_TAPER * size)) ** 2) for size in heights.shape)
     return _mirrored(lower) * np.outer(down, along)
+
+
+@lru_cache(maxsize=2)
+def _waves(count: int, reach: int) -> Vector:
+    """Cosines, then sines, by lag and frequency along an axis, over its length: (2 (reach + 1), count)."""
+    angles = 2 * np.pi / count * (np.arange(reach + 1)[:, None] * np.arange(count) % count)
+    waves = np.concatenate([np.cos(angles), np.sin(angles)]) / count
+    waves.flags.writeable = False
+    return waves
 
 
 def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
@@ -302,8 +306,8 @@ def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
 
     from afmend.filling.spectrum_kernels import power_above
 
-    numbers, shape = transform(holes.heights, holes.known, max(holes.heights.shape) // 4)
-    power = power_above(numbers, 1.0 / holes.heights.size, noise_variance)
+    packed = transform(holes.heights, holes.known, max(holes.heights.shape) // 4).packed
+    shape, power = packed.shape, power_above(packed, 1.0 / holes.heights.size, noise_variance)
     white = scipy.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
     drawn = scipy.fft.irfft2(np.sqrt(power) * white, shape)
     return np.asarray(drawn[: holes.heights.shape[0], : holes.heights.shape[1]])

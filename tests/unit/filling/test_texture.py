@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from afmend.filling.factor_kernels import ROW, factor
 from afmend.filling.holes import find_holes
 from afmend.filling.mixture import join, learn_shares
 from afmend.filling.noise import noise_variance
+from afmend.filling.spectrum_kernels import power_above
 from afmend.filling.texture import DIRECTED, EVERYONE, Guesses, Texture, Tiles, covariance, simulate
 from afmend.filling.variogram import Variogram
 from afmend.pipeline import Field
@@ -185,3 +187,10 @@ def test_bars_learn_that_activity_and_doubt_widen_errors():
     for part in (activity < 0.1, activity > 10, doubts > 0, doubts == 0):
         assert 0.93 < np.mean(np.abs(errors[part]) <= 1.96 * sigma[part]) < 0.98
     assert set(bars.facts) == {"activity_power", "doubt", "q"}
+
+
+@pytest.mark.parametrize("shape", [(24, 30), (25, 30), (24, 31), (27, 45), (5, 2), (3, 1)])
+def test_the_power_of_a_packed_transform_is_that_of_a_complex_one(shape):
+    z = np.random.default_rng(0).standard_normal(shape)
+    expected = np.maximum(0.5 * np.abs(np.fft.rfft2(z)) ** 2 - 1.5, 0.0)
+    assert_heights_close(power_above(cv2.dft(z.copy()), 0.5, 1.5), expected, atol_nm=1e-10)
