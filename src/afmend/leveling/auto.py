@@ -176,7 +176,7 @@ def _line_facts(lines: LineFit, apart: Apart) -> dict[str, Any]:
         "line_apart": float(np.std(apart.offset)),
         "line_apart_share": apart.share,
         "line_noise": float(np.sqrt(lines.offsets.noise)),
-        "line_sigma_median": float(np.median(lines.sigma)),
+        "line_sigma_median": median(lines.sigma),
         "line_sigma_max": float(np.max(lines.sigma)),
         "line_sigma": [float(f"{value:.4g}") for value in lines.sigma.tolist()],
     }

@@ -91,7 +91,7 @@ def anchor(path: Path, means: Means) -> Anchored:
     means : Means
         Of heights already aligned by ``path``.
     """
-    from scipy.linalg import cho_solve_banded, cholesky_banded
+    from scipy.linalg import solveh_banded
 
     from afmend.leveling.evidence_kernels import diagonal_of_inverse
 
@@ -120,7 +120,7 @@ def anchor(path: Path, means: Means) -> Anchored:
     pull = tie[:, None] * np.column_stack([np.zeros(count - 1), steps])
     right[1:] += pull
     right[:-1] -= pull
-    solved = cho_solve_banded((cholesky_banded(matrix), False), right)
+    solved = solveh_banded(matrix, right, check_finite=False)
     return Anchored(path.offset + solved[:, 0], diagonal_of_inverse(matrix[1], -tie), solved[:, 1:])
 
 
