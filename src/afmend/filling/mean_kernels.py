@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from afmend.compiled import njit
 from afmend.filling.factor_kernels import ROW, factor
-from afmend.filling.texture_kernels import choose
+from afmend.filling.texture_kernels import choose, dealt_to
 from afmend.scan.arrays import Heights, Mask
 
 Longs: TypeAlias = NDArray[np.int64]
@@ -52,7 +52,9 @@ def solve_means(  # noqa: C901 (compiled)
     width = table.shape[1]
     flat = table.ravel()
     work = np.empty(0)
-    for g in range(part, groups.size - 1, parts):
+    for g in range(groups.size - 1):
+        if not dealt_to(g, part, parts):
+            continue
         head = order[groups[g]]
         first, m = starts[head], starts[head + 1] - starts[head]
         py, px = choose(rows[first : first + m], cols[first : first + m], boxes[head], known, slow, quotas[head])

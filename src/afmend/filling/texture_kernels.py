@@ -123,6 +123,13 @@ def choose(ys: Longs, xs: Longs, box: Longs, known: Mask, slow: float, quota: in
 
 
 @njit(cache=True, nogil=True)
+def dealt_to(group: int, part: int, parts: int) -> bool:
+    """Tell whether a part solves a group: as the busiest come first, they are dealt out to and fro."""
+    lap, place = group // parts, group % parts
+    return bool(part == (place if lap % 2 == 0 else parts - 1 - place))
+
+
+@njit(cache=True, nogil=True)
 def solve(
     part: int,
     parts: int,
@@ -148,7 +155,7 @@ def solve(
     Parameters
     ----------
     part, parts
-        Only every ``parts``-th group is solved, from number ``part`` on.
+        Which groups are solved: see `dealt_to`.
     order, groups
         Tiles sorted into groups (neighbors of one covariance side by side), and where each group starts.
     which : (covariances, tiles) int
@@ -164,7 +171,9 @@ def solve(
         expects.
     """
     work = np.empty(0)
-    for g in range(part, groups.size - 1, parts):
+    for g in range(groups.size - 1):
+        if not dealt_to(g, part, parts):
+            continue
         head = order[groups[g]]
         ys, xs = rows[starts[head] : starts[head + 1]], cols[starts[head] : starts[head + 1]]
         py, px = choose(ys, xs, boxes[head], known, slow, quotas[head])
