@@ -107,8 +107,8 @@ def auto(field: Field, params: Auto) -> Filled:
     if variogram is None:
         return _small(field, params)
     if planned is not None:
-        texture = Texture.of(holes, variogram, slow_px, few, directed=False, transformed=transformed)
-        return _mean_alone(field, holes, texture, planned, variogram.nugget)
+        own = Texture.of(holes, variogram, slow_px, few, directed=False, transformed=transformed)
+        return _mean_alone(field, holes, own, planned, variogram.nugget)
     model = _Model(holes, Texture.of(holes, variogram, slow_px, params.neighbors, transformed=transformed))
     learned = _learn(model, params.compare_px)
     rows, cols = np.nonzero(holes.wanted)
