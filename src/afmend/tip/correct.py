@@ -52,7 +52,8 @@ class Correction:
         1-sigma error of the heights where certain: noise, the pixel in which the contact lies, and doubt about the tip.
     expected : (rows, cols) float64, nm
         The likely surface: the heights where certain; elsewhere lower, by what surfaces lie below their bound on
-        average; under ghosts a membrane drawn on from around, lowered likewise. No bound: for pictures and profiles, not for limits.
+        average; under ghosts a membrane drawn on from around, lowered likewise. No bound: for pictures and profiles,
+        not for limits.
     lower, upper : (rows, cols) float64, nm
         95 % interval. Where certain it lies around the heights; elsewhere it is one-sided, from a lower limit up to
         the bound. That limit is a rule of thumb from simulated surfaces: a deep narrow hole can be any depth.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.ghost_views import Vector, View, is_period, texture_of
 
+Places = NDArray[np.int64]
 CLOSEST_PX = 4.0
 FIRST_PLACES, PLACES, SECOND_ROUND = 4500, 12_000, 1000
 """Pixels that vote for every offset, and pixels that vote once more for the best ones, so many."""
@@ -141,39 +142,54 @@ class Moved:
     def __init__(self, view: View) -> None:
         from scipy.ndimage import spline_filter
 
-        self._view, self._knots = view, spline_filter(view.image, 3)
-        self._rise = np.gradient(view.image)
+        self._view, self._knots = view, np.ascontiguousarray(spline_filter(view.image, 3), dtype=np.float64)
+        self._rise = [np.ascontiguousarray(part) for part in np.gradient(view.image)]
 
-    def at(self, rows: Vector, cols: Vector, offset: Vector) -> tuple[Vector, Vector, Vector, Mask]:
+    def at(self, rows: Places, cols: Places, offset: Vector) -> tuple[Vector, Vector, Vector, Mask]:
         """Return heights and slopes at places minus an offset, and which of them lie in the image."""
-        z, here, inside = self._heights(rows, cols, offset)
-        dy, dx = (_between(np.asarray(part), here, order=1) for part in self._rise)
-        return z, dy, dx, inside
+        from afmend.tip.ghost_kernels import heights_at, slopes_at
 
-    def heights(self, rows: Vector, cols: Vector, offset: Vector) -> Vector:
+        here = self._coordinates(offset)
+        z, dy, dx = (np.empty(rows.size) for _ in range(3))
+        heights_at(self._knots, rows, cols, *_knots_of(here[0]), *_knots_of(here[1]), z)
+        slopes_at(*self._rise, rows, cols, *(np.clip(k, 0.0, k.size - 1.0) for k in here), dy, dx)
+        inside = _inside(here)
+        return z, dy, dx, inside[0][rows] & inside[1][cols]
+
+    def heights(self, rows: Places, cols: Places, offset: Vector) -> Vector:
         """Return heights at places minus an offset."""
-        return self._heights(rows, cols, offset)[0]
+        from afmend.tip.ghost_kernels import heights_at
+
+        here, out = self._coordinates(offset), np.empty(rows.size)
+        heights_at(self._knots, rows, cols, *_knots_of(here[0]), *_knots_of(here[1]), out)
+        return out
 
     def whole(self, offset: Vector) -> tuple[Heights, Heights, Mask]:
         """Return the moved image, its slope, and where it is known."""
-        rows, cols = (np.asarray(k, dtype=np.float64) for k in np.indices(self._view.image.shape))
-        z, here, inside = self._heights(rows, cols, offset)
-        near = [np.clip(np.round(k), 0, n - 1).astype(np.intp)
-                for k, n in zip(here, self._view.image.shape, strict=True)]  # fmt: skip
-        return z, np.hypot(*np.gradient(z)), inside & self._view.good[near[0], near[1]]
+        from afmend.tip.ghost_kernels import moved_image
 
-    def _heights(self, rows: Vector, cols: Vector, offset: Vector) -> tuple[Vector, Vector, Mask]:
-        here = np.stack([rows - offset[0], cols - offset[1]])
-        ny, nx = self._view.image.shape
-        inside = (here[0] >= 1) & (here[1] >= 1) & (here[0] <= ny - 2) & (here[1] <= nx - 2)
-        return _between(self._knots, here, order=3), here, inside
+        z, here = np.empty(self._view.image.shape), self._coordinates(offset)
+        moved_image(self._knots, *_knots_of(here[0]), *_knots_of(here[1]), z)
+        inside, good = _inside(here), self._view.good[np.ix_(*_sources(z.shape, offset))]
+        return z, np.hypot(*np.gradient(z)), inside[0][:, None] & inside[1][None, :] & good
+
+    def _coordinates(self, offset: Vector) -> list[Vector]:
+        """Return, for each row and column, where it comes from."""
+        return [np.arange(n) - float(move) for n, move in zip(self._view.image.shape, offset, strict=True)]
 
 
-def _between(knots: Heights, here: Vector, order: int) -> Vector:
-    from scipy.ndimage import map_coordinates
+def _inside(here: list[Vector]) -> list[Mask]:
+    """Return which rows and columns come from the image, but for its outermost ones."""
+    return [(k >= 1) & (k <= k.size - 2) for k in here]
 
-    out: Vector = map_coordinates(knots, here, order=order, prefilter=False, mode="nearest")
-    return out
+
+def _knots_of(here: Vector) -> tuple[Places, Vector]:
+    """Return the four knots of a cubic spline around each coordinate (at the ends the last one), and their weights."""
+    first = np.floor(here)
+    t = here - first
+    of = np.clip(first[:, None].astype(np.int64) + np.arange(-1, 3), 0, here.size - 1)
+    by = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
+    return of, by
 
 
 def refined(
@@ -185,7 +201,7 @@ def refined(
     used = np.zeros(rows.size, dtype=np.bool_)
     for wrong in NARROWER_PX:
         z, dy, dx, inside = moved.at(rows, cols, offset)
-        miss = view.image[rows.astype(np.intp), cols.astype(np.intp)] - z + depth
+        miss = view.image[rows, cols] - z + depth
         allowed = 2.5 * view.noise + wrong * np.hypot(dy, dx)
         used = inside & (np.abs(miss) < allowed)
         if np.count_nonzero(used) < 12:
@@ -206,7 +222,7 @@ def evidence(
 ) -> float:
     """Return roughly what `compared` would say of an offset and a depth, from some places, with or without textures."""
     offset, depth = fit
-    z, dy, dx, inside = moved.at(places[:, 0].astype(np.float64), places[:, 1].astype(np.float64), offset)
+    z, dy, dx, inside = moved.at(places[:, 0], places[:, 1], offset)
     here = tuple(places.T)
     miss, allowed = view.image[here] - z + depth, 2.5 * view.noise + (FINE_PX + view.vague_px) * np.hypot(dy, dx)
     telling = inside & view.telling[here]
@@ -228,7 +244,7 @@ def _alike_share(view: View, moved: Moved, offset: Vector, places: NDArray[np.in
     places = _spread(places, WINDOWS)
     rows, cols = (np.clip(places[:, k, None] + step, 0, n - 1)
                   for k, step, n in zip((0, 1), (y, x), view.image.shape, strict=True))  # fmt: skip
-    source = moved.heights(rows.astype(np.float64).ravel(), cols.astype(np.float64).ravel(), offset).reshape(rows.shape)
+    source = moved.heights(rows.ravel(), cols.ravel(), offset).reshape(rows.shape)
     left, texture = (np.mean(w * w, axis=1) - np.sum((w @ planes) ** 2, axis=1) / y.size
                      for w in (_level(view.image[rows, cols] - source), _level(source)))  # fmt: skip
     alike = (left < SAME_TEXTURE * texture + 1.6 * view.noise**2) & (texture > (2 * view.noise) ** 2)
@@ -239,17 +255,15 @@ def _level(windows: Heights) -> Heights:
     return np.asarray(windows - windows.mean(axis=1, keepdims=True))
 
 
-def _agreeing(view: View, move: tuple[int, int], depth: float, asked: NDArray[np.int64]) -> tuple[Vector, Vector]:
+def _agreeing(view: View, move: tuple[int, int], depth: float, asked: Places) -> tuple[Places, Places]:
     """List the places that agree roughly at an offset of whole pixels."""
-    rows, cols = asked.T
-    i, j = rows - move[0], cols - move[1]
-    inside = (i >= 0) & (j >= 0) & (i < view.image.shape[0]) & (j < view.image.shape[1])
-    rows, cols, i, j = (k[inside] for k in (rows, cols, i, j))
-    rough = 3 * view.noise + 1.2 * view.slope[i, j]
-    close = (np.abs(view.image[rows, cols] - view.image[i, j] + depth) < rough) & view.good[i, j]
-    rows, cols = rows[close], cols[close]
-    rows, cols = _spread(np.stack([rows, cols], axis=1), FITTED).T
-    return rows.astype(np.float64), cols.astype(np.float64)
+    from afmend.tip.ghost_kernels import roughly_equal
+
+    close = np.empty(len(asked), dtype=np.bool_)
+    settings = np.array([3 * view.noise, depth])
+    roughly_equal(view.image, view.slope, view.good, asked, np.array(move), settings, close)
+    rows, cols = _spread(asked[close], FITTED).T
+    return rows, cols
 
 
 def compared(view: View, moved: Moved, offset: Vector, depth: float) -> Match:
@@ -272,28 +286,33 @@ def _agreement(
 ) -> Match:  # fmt: skip
     from scipy.ndimage import label
 
+    from afmend.tip.ghost_kernels import agreement
+
     z, slope, known, inner, miss, left, texture = parts
-    allowed = 2.5 * scale + (FINE_PX + view.vague_px) * slope
-    from_ghost = moved_mask(miss <= allowed, offset)
-    alike = inner & (texture > (2 * scale) ** 2) & (left < SAME_TEXTURE * texture + 1.6 * scale**2)
-    equal = alike & (np.abs(miss) <= allowed)
-    beside = np.count_nonzero(alike & ~equal & (np.abs(miss) <= 3 * allowed)) / 2
-    repeated = np.count_nonzero(alike & (np.abs(miss) > 3 * allowed))  # at other depths: a lattice, on a slope or so
-    forbidden = np.count_nonzero(known & (z - depth > view.ground + allowed) & (miss < -allowed) & ~from_ghost)
+    equal, low = np.empty(miss.shape, dtype=np.bool_), np.empty(miss.shape, dtype=np.bool_)
+    counts, sources = np.empty(5, dtype=np.int64), _sources(miss.shape, offset)
+    settings = np.array([scale, FINE_PX + view.vague_px, view.ground, SAME_TEXTURE])
+    agreement(miss, z - depth, slope, known, inner, left, texture, *sources, settings, equal, low, counts)
     areas = np.bincount(label(equal)[0].ravel())[1:]
     features = int(np.sum(1 + areas[areas >= FEATURE_PX] // 64))  # a long wall counts more than once
-    # A ghost has no ghost of its own: what is one of one is none, nor is the other.
-    count, chained = np.count_nonzero(equal), 2 * np.count_nonzero(equal & moved_mask(equal, offset))
+    # A ghost has no ghost of its own: what is one of one is none, nor is the other. At other depths: a lattice, on a
+    # slope or so.
+    count, chained, beside, repeated, forbidden = (float(k) for k in counts)
+    beside, chained = beside / 2, 2 * chained
     score = max(0.0, count - chained - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * miss.size)
     return Match(offset, depth, float(score * min(1.0, features / ENOUGH_FEATURES)), features, scale)
 
 
 def moved_mask(mask: Mask, offset: Vector) -> Mask:
     """Move a mask by an offset, rounded to whole pixels."""
-    rows, cols = (np.clip(np.round(np.arange(n) - move), 0, n - 1).astype(np.intp)
-                  for n, move in zip(mask.shape, offset, strict=True))  # fmt: skip
-    out: Mask = mask[np.ix_(rows, cols)]
+    out: Mask = mask[np.ix_(*_sources(mask.shape, offset))]
     return out
+
+
+def _sources(shape: tuple[int, ...], offset: Vector) -> list[Places]:
+    """Return, for each row and column, where it comes from, in whole pixels; the nearest in the image."""
+    return [np.clip(np.round(np.arange(n) - move), 0, n - 1).astype(np.int64)
+            for n, move in zip(shape, offset, strict=True)]  # fmt: skip
 
 
 def best_match(view: View, starts: list[tuple[tuple[int, int], float]]) -> Match | None:
