@@ -64,6 +64,72 @@ def _best_depth(near: Floats, far: Floats, lower: Floats, nothing: float, scores
 
 
 @njit(cache=True, nogil=True)
+def vote_by_texture(
+    image: Floats, texture: Floats, good: Flags, allowed: Floats, places: Places, move: Places, settings: Floats,
+    scores: Floats,
+) -> float:  # fmt: skip
+    """Return the depth at which most windows at one offset look alike; its score goes to ``scores[0]``.
+
+    A window votes if no more than a share of the texture is left of its difference from the window it may be a ghost
+    of, but for a plane. Taken off are the votes of three times the width that lie beside. ``settings``: side of a
+    window, share of the texture, noise, least depth, votes to be asked for at least.
+    """
+    (rows, cols), window, noise = image.shape, int(settings[0]), settings[2] ** 2
+    half, asked, count = window // 2, 0, 0
+    depths, widths = np.empty(places.shape[0]), np.empty(places.shape[0])
+    for k in range(places.shape[0]):
+        y, x = places[k, 0], places[k, 1]
+        i, j = y - move[0], x - move[1]
+        if min(i, j, rows - 1 - i, cols - 1 - j) < half or not good[i, j]:
+            continue
+        asked += 1
+        there, here = texture[i, j], texture[y, x]
+        if image[i, j] - image[y, x] < settings[3] or there < 4 * noise or max(here, there) > 2 * min(here, there):
+            continue
+        left, depth = _left_of(image, y, x, i, j, half)
+        if left < settings[1] * there + 1.6 * noise:
+            depths[count], widths[count] = depth, allowed[i, j]
+            count += 1
+    scores[0], depth = _densest(depths[:count], widths[:count])
+    scores[0] /= max(asked, settings[4])
+    return depth
+
+
+@njit(cache=True, nogil=True)
+def _left_of(image: Floats, y: int, x: int, i: int, j: int, half: int) -> tuple[float, float]:
+    """Return the mean square of the difference of two windows, but for a plane; and the mean of the second's over."""
+    total, square, down, right, spread, count = 0.0, 0.0, 0.0, 0.0, 0.0, float((2 * half + 1) ** 2)
+    for a in range(-half, half + 1):
+        spread += a * a / (2 * half + 1)
+        for b in range(-half, half + 1):
+            d = image[i + a, j + b] - image[y + a, x + b]
+            total += d
+            square += d * d
+            down += a * d
+            right += b * d
+    mean = total / count
+    return square / count - mean**2 - ((down / count) ** 2 + (right / count) ** 2) / spread, mean
+
+
+@njit(cache=True, nogil=True)
+def _densest(depths: Floats, widths: Floats) -> tuple[float, float]:
+    """Return how many more depths agree with one than lie beside it, at most; and their mean."""
+    best, at = 0.0, 0.0
+    for a in range(depths.size):
+        near, far, total = 0, 0, 0.0
+        for b in range(depths.size):
+            off = abs(depths[b] - depths[a])
+            if off <= widths[a]:
+                near += 1
+                total += depths[b]
+            elif off <= 3 * widths[a]:
+                far += 1
+        if near - far / 2 > best:
+            best, at = near - far / 2, total / near
+    return best, at
+
+
+@njit(cache=True, nogil=True)
 def textures(padded: Floats, window: int, out: Floats) -> None:
     """Write the mean square of what a plane leaves unexplained in each window of a padded image to ``out``."""
     rows, cols, half = out.shape[0], out.shape[1], window // 2

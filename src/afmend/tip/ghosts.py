@@ -26,9 +26,10 @@ FIRST_PLACES, PLACES, SECOND_ROUND = 4500, 12_000, 1000
 """Pixels that vote for every offset, and pixels that vote once more for the best ones, so many."""
 CANDIDATES, ASKED, FITTED = 60, 24_000, 2000
 """Offsets that are refined, pixels that are asked whether they agree with one, and so many of which refine it."""
-LOOKED_AT, WINDOWS, COMPARED = 24, 300, 4
-"""Offsets at which textures are compared, in so many places, and at which, by either
-way of ranking, all pixels are compared."""
+WINDOWS, COMPARED = 300, 4
+"""Places in which textures are compared; offsets at which, by each way of ranking, all pixels are compared."""
+BY_TEXTURE, TEXTURE_PLACES, ROUGHLY_SAME, LEAST_ASKED = 12, 1500, 0.25, 200
+"""Offsets that windows vote for, so many windows, what may be left of their texture, and how many must be asked."""
 COARSE_PX = 0.4
 """Whole pixels miss an offset by so much, on average."""
 NARROWER_PX = (0.6, 0.45, 0.3, 0.2, 0.12, 0.08)
@@ -74,26 +75,61 @@ class Match:
 
 def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
     """Return offsets in whole pixels, and for each the depth on which most pixels agree; the best first; no periods."""
-    alike, far = view.alike, view.alike.shape[0] // 2
-    if np.count_nonzero(view.telling) < 30 or far < CLOSEST_PX:
+    alike, far, moves = view.alike, view.alike.shape[0] // 2, _moves(view)
+    if not len(moves):
         return []
-    along, moves = _line_direction(view), np.argwhere(np.ones(alike.shape, dtype=np.bool_)) - far
-    allowed = np.hypot(*moves.T) >= CLOSEST_PX - 0.7
-    if along is not None:
-        allowed &= np.abs(moves @ np.array(along)) <= 1.0
-    moves = moves[allowed]
     votes, _ = _votes(view, moves, FIRST_PLACES)
     moves = moves[np.argsort(-votes, kind="stable")[:SECOND_ROUND]]
     moves = moves[[not is_period(alike, move) for move in moves.astype(np.float64)]]
     votes, found_depths = _votes(view, moves, PLACES)
-    scores, depths = np.zeros(alike.shape), np.zeros(alike.shape)
-    scores[tuple((moves + far).T)], depths[tuple((moves + far).T)] = votes, found_depths
-    found: list[tuple[tuple[int, int], float]] = []
-    while len(found) < CANDIDATES and scores.max() > 0:
+    return _peaks(moves, votes, found_depths, far, CANDIDATES)
+
+
+def texture_candidates(view: View) -> list[tuple[tuple[int, int], float]]:
+    """Return offsets and depths as `candidates`, few, at which windows look alike: features that are rare are heard."""
+    from afmend.tip.ghost_kernels import vote_by_texture
+    from afmend.tip.morphology_kernels import in_bands
+
+    moves, half, inner = _moves(view), view.window // 2, np.zeros(view.image.shape, dtype=np.bool_)
+    inner[half:-half, half:-half] = True
+    places = _spread(np.argwhere(view.telling & inner), TEXTURE_PLACES)
+    allowed = 2 * view.noise + 2 * COARSE_PX * view.slope
+    settings = np.array([view.window, ROUGHLY_SAME, view.noise, view.shallowest, LEAST_ASKED])
+    votes, depths = np.zeros(len(moves)), np.zeros(len(moves))
+
+    def work(first: int, last: int) -> None:
+        score = np.zeros(1)
+        for k in range(first, last):
+            depths[k] = vote_by_texture(view.image, view.texture, view.good, allowed, places, moves[k], settings, score)
+            votes[k] = score[0]
+
+    in_bands(work, len(moves), len(moves) * len(places) * 5)
+    return _peaks(moves, votes, depths, view.alike.shape[0] // 2, BY_TEXTURE)
+
+
+def _moves(view: View) -> Places:
+    """List the offsets in whole pixels that are tried; none if there is nothing to tell them by."""
+    alike, far = view.alike, view.alike.shape[0] // 2
+    if np.count_nonzero(view.telling) < 30 or far < CLOSEST_PX:
+        return np.zeros((0, 2), dtype=np.int64)
+    along, moves = _line_direction(view), np.argwhere(np.ones(alike.shape, dtype=np.bool_)) - far
+    allowed = np.hypot(*moves.T) >= CLOSEST_PX - 0.7
+    if along is not None:
+        allowed &= np.abs(moves @ np.array(along)) <= 1.0
+    out: Places = moves[allowed]
+    return out
+
+
+def _peaks(moves: Places, votes: Vector, found: Vector, far: int, most: int) -> list[tuple[tuple[int, int], float]]:
+    """Return the offsets with most votes, none beside another, and their depths; the best first."""
+    scores, depths = np.zeros((2 * far + 1, 2 * far + 1)), np.zeros((2 * far + 1, 2 * far + 1))
+    scores[tuple((moves + far).T)], depths[tuple((moves + far).T)] = votes, found
+    out: list[tuple[tuple[int, int], float]] = []
+    while len(out) < most and scores.max() > 0:
         row, col = (int(k) for k in np.unravel_index(int(np.argmax(scores)), scores.shape))
-        found.append(((row - far, col - far), float(depths[row, col])))
+        out.append(((row - far, col - far), float(depths[row, col])))
         scores[max(0, row - 1) : row + 2, max(0, col - 1) : col + 2] = 0
-    return found
+    return out
 
 
 def _votes(view: View, moves: NDArray[np.int64], count: int) -> tuple[Vector, Vector]:
@@ -197,8 +233,24 @@ def refined(
 ) -> tuple[Vector, float] | None:
     """Return offset and depth by reweighted least squares on what agrees of places; None if they run away."""
     rows, cols = _agreeing(view, start, depth, asked)
-    offset = np.array(start, dtype=np.float64)
-    used = np.zeros(rows.size, dtype=np.bool_)
+    return _fitted(view, moved, (np.array(start, dtype=np.float64), depth), rows, cols)
+
+
+def polished(view: View, moved: Moved, fit: tuple[Vector, float]) -> tuple[Vector, float]:
+    """Refine once more, by places whose texture agrees; what agrees by chance pulls no longer."""
+    _, slope, inner, miss, left, texture, _ = _parts(view, moved, *fit)
+    rough = 3 * view.noise + 1.2 * slope
+    alike = inner & (texture > (2 * view.noise) ** 2) & (np.abs(miss) < rough)
+    alike &= left < ROUGHLY_SAME * texture + 1.6 * view.noise**2
+    rows, cols = _spread(np.argwhere(alike), FITTED).T
+    return _fitted(view, moved, fit, rows, cols) or fit
+
+
+def _fitted(
+    view: View, moved: Moved, start: tuple[Vector, float], rows: Places, cols: Places
+) -> tuple[Vector, float] | None:
+    """Refine by places, more and more narrowly; None if few are left, or if they run away."""
+    offset, depth = start
     for wrong in NARROWER_PX:
         z, dy, dx, inside = moved.at(rows, cols, offset)
         miss = view.image[rows, cols] - z + depth
@@ -212,7 +264,7 @@ def refined(
         normal[:2, :2] += np.eye(2) * (DAMPING * np.trace(normal[:2, :2]) + 1e-300)  # along walls nothing is known
         change = np.linalg.solve(normal, -(design * weight[:, None]).T @ miss[used])
         offset, depth = offset + np.clip(change[:2], -0.5, 0.5), depth + float(change[2])
-        if np.abs(offset - start).max() > 1.5:
+        if np.abs(offset - start[0]).max() > 1.5:
             return None
     return offset, depth
 
@@ -268,32 +320,33 @@ def _agreeing(view: View, move: tuple[int, int], depth: float, asked: Places) ->
 
 def compared(view: View, moved: Moved, offset: Vector, depth: float) -> Match:
     """Compare all pixels at an offset, to within a few scales of noise; return the scale that says most."""
+    parts = _parts(view, moved, offset, depth)
+    scales = [math.sqrt(2) * view.noise / 2**k for k in range(SCALES)]
+    return max((_agreement(view, offset, depth, parts, scale) for scale in scales), key=lambda one: one.score)
+
+
+def _parts(view: View, moved: Moved, offset: Vector, depth: float) -> tuple[Heights, ...]:
+    """Return the moved image, its slope, where windows are known, what it misses, the textures of both, and known."""
     from scipy.ndimage import minimum_filter
 
     z, slope, known = moved.whole(offset)
     known = known & view.good
     miss = view.image - z + depth
     inner = minimum_filter(known, view.window, mode="constant", cval=False)  # beyond, edges look like texture
-    textures = texture_of(miss, view.window), texture_of(z, view.window)
-    scales = [math.sqrt(2) * view.noise / 2**k for k in range(SCALES)]
-    found = [_agreement(view, offset, depth, (z, slope, known, inner, miss, *textures), scale) for scale in scales]
-    return max(found, key=lambda one: one.score)
+    return z, slope, inner, miss, texture_of(miss, view.window), texture_of(z, view.window), known
 
 
-def _agreement(
-    view: View, offset: Vector, depth: float, parts: tuple[Heights, Heights, Mask, Mask, Heights, Heights, Heights],
-    scale: float,
-) -> Match:  # fmt: skip
+def _agreement(view: View, offset: Vector, depth: float, parts: tuple[Heights, ...], scale: float) -> Match:
     from scipy.ndimage import label
 
     from afmend.tip.ghost_kernels import agreement
 
-    z, slope, known, inner, miss, left, texture = parts
+    z, slope, inner, miss, left, texture, known = parts
     equal, low = np.empty(miss.shape, dtype=np.bool_), np.empty(miss.shape, dtype=np.bool_)
     counts, sources = np.empty(5, dtype=np.int64), _sources(miss.shape, offset)
     settings = np.array([scale, FINE_PX + view.vague_px, view.ground, SAME_TEXTURE])
     agreement(miss, z - depth, slope, known, inner, left, texture, *sources, settings, equal, low, counts)
-    areas = np.bincount(label(equal)[0].ravel())[1:]
+    areas = np.bincount(label(equal, structure=np.ones((3, 3)))[0].ravel())[1:]
     features = int(np.sum(1 + areas[areas >= FEATURE_PX] // 64))  # a long wall counts more than once
     # A ghost has no ghost of its own: what is one of one is none, nor is the other. At other depths: a lattice, on a
     # slope or so.
@@ -316,26 +369,27 @@ def _sources(shape: tuple[int, ...], offset: Vector) -> list[Places]:
 
 
 def best_match(view: View, starts: list[tuple[tuple[int, int], float]]) -> Match | None:
-    """Return the offset and depth, near one of `candidates`, at which an image repeats itself best; None if nowhere."""
+    """Return the offset and depth, near one of the starts (the best first), at which an image repeats itself best."""
     moved, best = Moved(view), None
     asked, places = (_spread(np.argwhere(mask), count) for mask, count in ((view.telling, ASKED),
                                                                             (view.good, PLACES)))  # fmt: skip
     fits = [fit for start, depth in starts if (fit := refined(view, moved, start, depth, asked)) is not None]
     fits = [fit for fit in fits if fit[1] >= view.shallowest and math.hypot(*fit[0]) >= CLOSEST_PX]
     fits = [fit for fit in fits if not is_period(view.alike, fit[0])]
-    fits.sort(key=lambda fit: -evidence(view, moved, fit, places))
-    alike = sorted(fits[:LOOKED_AT], key=lambda fit: -evidence(view, moved, fit, places, textures=True))
-    for offset, depth in (
-        *alike[:COMPARED],
-        *(fit for fit in fits[:COMPARED] if all(fit is not one for one in alike[:COMPARED])),
-    ):
+    ranked = (
+        sorted(fits, key=lambda fit: -evidence(view, moved, fit, places, textures=True)),
+        sorted(fits, key=lambda fit: -evidence(view, moved, fit, places)),
+        fits,
+    )
+    chosen = {id(fit): fit for way in ranked for fit in way[:COMPARED]}
+    for fit in chosen.values():
         if best is not None and best.score >= BEYOND_DOUBT:
             break
-        one = compared(view, moved, offset, depth)
+        one = compared(view, moved, *polished(view, moved, fit))
         if best is not None and one.score <= best.score:
             continue
         if one.score > 0.05:  # what repeats itself both ways is no ghost
-            back = compared(view, moved, -offset, depth)
+            back = compared(view, moved, -one.offset_px, one.depth_nm)
             one = replace(one, score=one.score * max(0.0, 1 - 2 * back.score / one.score))
         if best is None or one.score > best.score:
             best = one
