@@ -16,8 +16,9 @@ import numpy as np
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.features import noise_nm
+from afmend.tip.ghost_moves import Moved, moved_mask
 from afmend.tip.ghost_views import View, view_of
-from afmend.tip.ghosts import Match, Moved, best_match, candidates, moved_mask, texture_candidates
+from afmend.tip.ghosts import Match, best_match, candidates, texture_candidates
 from afmend.tip.morphology import checked, checked_tip
 
 THRESHOLD = 0.1

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
+from afmend.tip.ghost_moves import Moved, Places, sources_of
 from afmend.tip.ghost_views import Vector, View, is_period, texture_of
 
-Places = NDArray[np.int64]
 CLOSEST_PX = 4.0
 FIRST_PLACES, PLACES, SECOND_ROUND = 4500, 12_000, 1000
 """Pixels that vote for every offset, and pixels that vote once more for the best ones, so many."""
@@ -71,6 +72,30 @@ class Match:
     score: float
     features: int
     misfit_nm: float
+
+
+class Parts(NamedTuple):
+    """An image beside itself, moved and lowered.
+
+    Attributes
+    ----------
+    moved, slope : (rows, cols) float64, nm
+        The moved image.
+    inner, known : (rows, cols) bool
+        Where windows and where pixels of it are known.
+    miss : (rows, cols) float64, nm
+        How much higher the image is.
+    left, texture : (rows, cols) float64, nm^2
+        Texture of what it misses, and of the moved image.
+    """
+
+    moved: Heights
+    slope: Heights
+    inner: Mask
+    known: Mask
+    miss: Heights
+    left: Heights
+    texture: Heights
 
 
 def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
@@ -172,62 +197,6 @@ def _line_direction(view: View) -> tuple[float, float] | None:
     return (float(axes[0, 0]), float(axes[1, 0])) if size[0] < ONE_WAY * size[1] else None
 
 
-class Moved:
-    """An image between its pixels."""
-
-    def __init__(self, view: View) -> None:
-        from scipy.ndimage import spline_filter
-
-        self._view, self._knots = view, np.ascontiguousarray(spline_filter(view.image, 3), dtype=np.float64)
-        self._rise = [np.ascontiguousarray(part) for part in np.gradient(view.image)]
-
-    def at(self, rows: Places, cols: Places, offset: Vector) -> tuple[Vector, Vector, Vector, Mask]:
-        """Return heights and slopes at places minus an offset, and which of them lie in the image."""
-        from afmend.tip.ghost_kernels import heights_at, slopes_at
-
-        here = self._coordinates(offset)
-        z, dy, dx = (np.empty(rows.size) for _ in range(3))
-        heights_at(self._knots, rows, cols, *_knots_of(here[0]), *_knots_of(here[1]), z)
-        slopes_at(*self._rise, rows, cols, *(np.clip(k, 0.0, k.size - 1.0) for k in here), dy, dx)
-        inside = _inside(here)
-        return z, dy, dx, inside[0][rows] & inside[1][cols]
-
-    def heights(self, rows: Places, cols: Places, offset: Vector) -> Vector:
-        """Return heights at places minus an offset."""
-        from afmend.tip.ghost_kernels import heights_at
-
-        here, out = self._coordinates(offset), np.empty(rows.size)
-        heights_at(self._knots, rows, cols, *_knots_of(here[0]), *_knots_of(here[1]), out)
-        return out
-
-    def whole(self, offset: Vector) -> tuple[Heights, Heights, Mask]:
-        """Return the moved image, its slope, and where it is known."""
-        from afmend.tip.ghost_kernels import moved_image
-
-        z, here = np.empty(self._view.image.shape), self._coordinates(offset)
-        moved_image(self._knots, *_knots_of(here[0]), *_knots_of(here[1]), z)
-        inside, good = _inside(here), self._view.good[np.ix_(*_sources(z.shape, offset))]
-        return z, np.hypot(*np.gradient(z)), inside[0][:, None] & inside[1][None, :] & good
-
-    def _coordinates(self, offset: Vector) -> list[Vector]:
-        """Return, for each row and column, where it comes from."""
-        return [np.arange(n) - float(move) for n, move in zip(self._view.image.shape, offset, strict=True)]
-
-
-def _inside(here: list[Vector]) -> list[Mask]:
-    """Return which rows and columns come from the image, but for its outermost ones."""
-    return [(k >= 1) & (k <= k.size - 2) for k in here]
-
-
-def _knots_of(here: Vector) -> tuple[Places, Vector]:
-    """Return the four knots of a cubic spline around each coordinate (at the ends the last one), and their weights."""
-    first = np.floor(here)
-    t = here - first
-    of = np.clip(first[:, None].astype(np.int64) + np.arange(-1, 3), 0, here.size - 1)
-    by = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
-    return of, by
-
-
 def refined(
     view: View, moved: Moved, start: tuple[int, int], depth: float, asked: NDArray[np.int64]
 ) -> tuple[Vector, float] | None:
@@ -238,10 +207,10 @@ def refined(
 
 def polished(view: View, moved: Moved, fit: tuple[Vector, float]) -> tuple[Vector, float]:
     """Refine once more, by places whose texture agrees; what agrees by chance pulls no longer."""
-    _, slope, inner, miss, left, texture, _ = _parts(view, moved, *fit)
-    rough = 3 * view.noise + 1.2 * slope
-    alike = inner & (texture > (2 * view.noise) ** 2) & (np.abs(miss) < rough)
-    alike &= left < ROUGHLY_SAME * texture + 1.6 * view.noise**2
+    seen = _parts(view, moved, *fit)
+    alike = seen.inner & (seen.texture > (2 * view.noise) ** 2)
+    alike &= np.abs(seen.miss) < 3 * view.noise + 1.2 * seen.slope
+    alike &= seen.left < ROUGHLY_SAME * seen.texture + 1.6 * view.noise**2
     rows, cols = _spread(np.argwhere(alike), FITTED).T
     return _fitted(view, moved, fit, rows, cols) or fit
 
@@ -325,47 +294,36 @@ def compared(view: View, moved: Moved, offset: Vector, depth: float) -> Match:
     return max((_agreement(view, offset, depth, parts, scale) for scale in scales), key=lambda one: one.score)
 
 
-def _parts(view: View, moved: Moved, offset: Vector, depth: float) -> tuple[Heights, ...]:
-    """Return the moved image, its slope, where windows are known, what it misses, the textures of both, and known."""
+def _parts(view: View, moved: Moved, offset: Vector, depth: float) -> Parts:
+    """Compare an image with itself, moved and lowered."""
     from scipy.ndimage import minimum_filter
 
     z, slope, known = moved.whole(offset)
     known = known & view.good
     miss = view.image - z + depth
     inner = minimum_filter(known, view.window, mode="constant", cval=False)  # beyond, edges look like texture
-    return z, slope, inner, miss, texture_of(miss, view.window), texture_of(z, view.window), known
+    return Parts(z, slope, inner, known, miss, texture_of(miss, view.window), texture_of(z, view.window))
 
 
-def _agreement(view: View, offset: Vector, depth: float, parts: tuple[Heights, ...], scale: float) -> Match:
+def _agreement(view: View, offset: Vector, depth: float, seen: Parts, scale: float) -> Match:
     from scipy.ndimage import label
 
     from afmend.tip.ghost_kernels import agreement
 
-    z, slope, inner, miss, left, texture, known = parts
-    equal, low = np.empty(miss.shape, dtype=np.bool_), np.empty(miss.shape, dtype=np.bool_)
-    counts, sources = np.empty(5, dtype=np.int64), _sources(miss.shape, offset)
+    shape = seen.miss.shape
+    equal, low, counts = np.empty(shape, dtype=np.bool_), np.empty(shape, dtype=np.bool_), np.empty(5, dtype=np.int64)
+    rows, cols = sources_of(shape, offset)
     settings = np.array([scale, FINE_PX + view.vague_px, view.ground, SAME_TEXTURE])
-    agreement(miss, z - depth, slope, known, inner, left, texture, *sources, settings, equal, low, counts)
+    agreement(seen.miss, seen.moved - depth, seen.slope, seen.known, seen.inner, seen.left, seen.texture, rows, cols,
+              settings, equal, low, counts)  # fmt: skip
     areas = np.bincount(label(equal, structure=np.ones((3, 3)))[0].ravel())[1:]
     features = int(np.sum(1 + areas[areas >= FEATURE_PX] // 64))  # a long wall counts more than once
     # A ghost has no ghost of its own: what is one of one is none, nor is the other. At other depths: a lattice, on a
     # slope or so.
     count, chained, beside, repeated, forbidden = (float(k) for k in counts)
     beside, chained = beside / 2, 2 * chained
-    score = max(0.0, count - chained - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * miss.size)
+    score = max(0.0, count - chained - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * seen.miss.size)
     return Match(offset, depth, float(score * min(1.0, features / ENOUGH_FEATURES)), features, scale)
-
-
-def moved_mask(mask: Mask, offset: Vector) -> Mask:
-    """Move a mask by an offset, rounded to whole pixels."""
-    out: Mask = mask[np.ix_(*_sources(mask.shape, offset))]
-    return out
-
-
-def _sources(shape: tuple[int, ...], offset: Vector) -> list[Places]:
-    """Return, for each row and column, where it comes from, in whole pixels; the nearest in the image."""
-    return [np.clip(np.round(np.arange(n) - move), 0, n - 1).astype(np.int64)
-            for n, move in zip(shape, offset, strict=True)]  # fmt: skip
 
 
 def best_match(view: View, starts: list[tuple[tuple[int, int], float]]) -> Match | None:

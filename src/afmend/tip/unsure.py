@@ -179,8 +179,9 @@ def best_weights(changes: NDArray[np.float64], likely: NDArray[np.float64], sigm
     floor = sigma_nm**2 + LEFT**2 * np.maximum(sizes, LEAST_LEFT**2 * sizes.max()) + 1e-300
 
     def errors(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        squares: NDArray[np.float64] = weights @ products @ weights - 2 * products @ weights + sizes
-        return np.maximum(squares, 0.0) + floor
+        squares = weights @ products @ weights - 2 * products @ weights + sizes
+        out: NDArray[np.float64] = np.maximum(squares, 0.0) + floor
+        return out
 
     best, least = likely, math.inf
     for start in (likely, *np.eye(len(likely))):

@@ -7,8 +7,9 @@ from afmend.pipeline import Field
 from afmend.tip import certainty_map, dilate, tip_array
 from afmend.tip.correct import SUNK, correct, ghost_floor, reconstruct
 from afmend.tip.double import NONE, First, Ghost, deblur, double_tip, find_ghost, without_ghost
+from afmend.tip.ghost_moves import Moved
 from afmend.tip.ghost_views import correlation, is_period, view_of
-from afmend.tip.ghosts import Moved, candidates, evidence
+from afmend.tip.ghosts import candidates, evidence
 from afmend.tip.shapes import Multiple, Placed, SphereCone
 from afmend.tip.steps import TipCorrection, tip_correct
 from support import assert_heights_close, rough

@@ -7,8 +7,9 @@ import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
 from afmend.tip.ghost_kernels import agreement, roughly_equal, vote_by_texture
+from afmend.tip.ghost_moves import Moved
 from afmend.tip.ghost_views import texture_of, view_of
-from afmend.tip.ghosts import Moved, compared, polished, texture_candidates
+from afmend.tip.ghosts import compared, polished, texture_candidates
 from support import assert_heights_close, rough
 
 SHAPE = (70, 90)
