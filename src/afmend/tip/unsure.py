@@ -84,7 +84,7 @@ def undo_unsure(
     Returns
     -------
     Undone, or None
-        None if the image is too small, or its (single) tip is sharper than its pixels show.
+        None if the image is too small, its (single) tip is sharper than its pixels show, or nothing would change.
 
     Notes
     -----
@@ -105,6 +105,8 @@ def undo_unsure(
         for radius in (blunt.radii_nm[k] for k in TRIED)
     ]
     done, touched = correct_unsure(image, tips, pixel_nm, ghosts=ghosts, model=model)
+    if ghosts is None and np.array_equal(done.expected, image):
+        return None
     return Undone(done, touched, blunt)
 
 

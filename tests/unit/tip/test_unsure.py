@@ -243,6 +243,8 @@ class TestSteps:
         estimate = estimate_tip([image], PIXEL)
         assert undo_unsure(image, PIXEL, estimate) is None
         assert undo_unsure(image[:31], PIXEL, estimate_tip([image[:31]], PIXEL)) is None
+        flat = np.zeros((40, 50))
+        assert undo_unsure(flat, PIXEL, estimate_tip([flat], PIXEL)) is None
 
     def test_the_network_is_named(self):
         _, image = ridges()
