@@ -75,7 +75,7 @@ def _picture(facts: Mapping[str, Any], grid: Grid) -> str:
     """Draw the tip that was taken off, from its radius and flank."""
     radius = facts.get("radius_nm")
     if facts.get("unsure"):
-        radius = facts["likely_nm"] if facts.get("double_tip") else facts["at_least_nm"]
+        radius = facts["likely_nm"]
     if radius is None or "certain_share" not in facts:
         return ""
     from afmend.evaluation.report_pictures import data_uri

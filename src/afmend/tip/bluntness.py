@@ -2,9 +2,8 @@
 
 A tip rounds peaks and leaves valleys sharp. How much of a peak's roundness is the tip's own no image tells; what is
 usual on surfaces of many kinds, given how round the valleys are, is learned from simulated ones. The answer is a
-distribution of the radius, never an estimate in the sense of `afmend.tip.estimate`: with its low quantile a surface can
-be corrected by too little, and without noise that never makes an image worse (eroded by a tip that fits inside the true
-one, it lies between image and surface).
+distribution of the radius, never an estimate in the sense of `afmend.tip.estimate`: how much of a tip can be undone
+with it, on average, says `afmend.tip.unsure`.
 """
 
 from __future__ import annotations

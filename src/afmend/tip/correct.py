@@ -8,7 +8,7 @@ imaging the reconstructed surface again, with noise of the same size, and taken 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ EXPECTED = 0.08
 """How far below the bound such a surface lies on average, in the same units, on simulated surfaces (box train)."""
 UNSEEN = 1.0
 """Under ghosts: how far below the lowest height around them a surface may lie, of what it may lie above."""
+SUNK = 0.3
+"""How far below what is drawn on from around a surface lies on average under ghosts, of the same depth (box train)."""
 RINGS_PX = (2, 4, 8, 16, 32)
 Z95 = 1.96
 
@@ -50,7 +52,8 @@ class Correction:
         1-sigma error of the heights where certain: noise, the pixel in which the contact lies, and doubt about the tip.
     expected : (rows, cols) float64, nm
         The likely surface: the heights where certain; elsewhere lower, by what surfaces lie below their bound on
-        average, and under ghosts as given. No bound: for pictures and profiles, not for limits.
+        average; under ghosts a membrane drawn on from around, lowered likewise. No bound: for pictures and profiles,
+        not for limits.
     lower, upper : (rows, cols) float64, nm
         95 % interval. Where certain it lies around the heights; elsewhere it is one-sided, from a lower limit up to
         the bound. That limit is a rule of thumb from simulated surfaces: a deep narrow hole can be any depth.
@@ -118,6 +121,25 @@ def correct(
     When not to use it: on currents and other maps that the tip averages instead of touching (STM at constant height);
     on images that parachute; with a tip blunter than the true one: then heights are too low, and nothing shows it.
     """
+    done = reconstruct(image, tip, pixel_nm, limits=limits, noise=noise, seed=seed, ghosts=ghosts)
+    if ghosts is None:
+        return done
+    floor = ghost_floor(done.heights, ghosts.hidden, checked_tip(tip))
+    deep = np.where(done.certain, 0.0, np.maximum(done.expected - floor, 0.0))
+    return replace(done, expected=done.expected - SUNK * deep)
+
+
+def reconstruct(
+    image: Heights,
+    tip: Heights,
+    pixel_nm: tuple[float, float],
+    *,
+    limits: tuple[Heights, Heights] | None = None,
+    noise: float | None = None,
+    seed: int = 0,
+    ghosts: First | None = None,
+) -> Correction:
+    """Reconstruct as `correct`, with what is drawn on under ghosts as it is: the networks start from that."""
     image, tip = checked(image, "image"), checked_tip(tip)
     sigma = noise_nm(image) if noise is None else noise
     if not (math.isfinite(sigma) and sigma >= 0):

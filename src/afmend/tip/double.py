@@ -16,8 +16,9 @@ import numpy as np
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.features import noise_nm
-from afmend.tip.ghost_views import view_of
-from afmend.tip.ghosts import Match, Moved, best_match, candidates, moved_mask
+from afmend.tip.ghost_moves import Moved, moved_mask
+from afmend.tip.ghost_views import View, view_of
+from afmend.tip.ghosts import Match, best_match, candidates, texture_candidates
 from afmend.tip.morphology import checked, checked_tip
 
 THRESHOLD = 0.1
@@ -103,15 +104,20 @@ def _best(image: Heights, good: Mask) -> Match | None:
     view = view_of(image, good) if min(image.shape) >= 16 else None
     if view is None:
         return None
-    starts = candidates(view)
+    starts = _starts(view)
     found = [best_match(view, starts)]
     if (found[0] is None or found[0].score < SURE) and np.mean(view.telling) <= NOISY:
         blurred = view_of(image, good, blurred=True)
         if blurred is not None:
-            known, more = {start for start, _ in starts}, candidates(blurred)
+            known, more = {start for start, _ in starts}, _starts(blurred)
             found.append(best_match(view, [one for one in more if one[0] not in known]))
             found.append(best_match(blurred, more))
     return max((one for one in found if one is not None), key=lambda one: one.score, default=None)
+
+
+def _starts(view: View) -> list[tuple[tuple[int, int], float]]:
+    """Return where to look: what heights vote for, and textures."""
+    return [*texture_candidates(view), *candidates(view)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

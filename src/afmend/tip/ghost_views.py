@@ -77,15 +77,11 @@ def view_of(image: Heights, good: Mask, *, blurred: bool = False) -> View | None
 
 def texture_of(image: Heights, window: int) -> Heights:
     """Return the mean square of what a plane leaves unexplained in windows of a side in pixels, nm^2."""
-    from scipy.ndimage import correlate1d
+    from afmend.tip.ghost_kernels import textures
 
-    z, k = image - float(np.mean(image)), np.arange(window) - window // 2
-    flat, ramp = np.full(window, 1 / window), k / window
-    lines = correlate1d(z, flat, 1)
-    square = correlate1d(correlate1d(z * z, flat, 1), flat, 0)
-    tilt = correlate1d(lines, ramp, 0) ** 2 + correlate1d(correlate1d(z, ramp, 1), flat, 0) ** 2
-    left: Heights = np.maximum(square - correlate1d(lines, flat, 0) ** 2 - tilt / float(np.mean(k * k)), 0.0)
-    return left
+    half, out = window // 2, np.empty(image.shape)
+    textures(np.pad(image - float(np.mean(image)), half, mode="symmetric"), window, out)
+    return out
 
 
 def correlation(image: Heights, good: Mask, noise_nm: float, far: int) -> Heights:

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.scan.arrays import Heights, Mask
+from afmend.tip.ghost_moves import Moved, Places, sources_of
 from afmend.tip.ghost_views import Vector, View, is_period, texture_of
 
 CLOSEST_PX = 4.0
@@ -25,9 +27,10 @@ FIRST_PLACES, PLACES, SECOND_ROUND = 4500, 12_000, 1000
 """Pixels that vote for every offset, and pixels that vote once more for the best ones, so many."""
 CANDIDATES, ASKED, FITTED = 60, 24_000, 2000
 """Offsets that are refined, pixels that are asked whether they agree with one, and so many of which refine it."""
-LOOKED_AT, WINDOWS, COMPARED = 24, 300, 4
-"""Offsets at which textures are compared, in so many places, and at which, by either
-way of ranking, all pixels are compared."""
+WINDOWS, COMPARED = 300, 4
+"""Places in which textures are compared; offsets at which, by each way of ranking, all pixels are compared."""
+BY_TEXTURE, TEXTURE_PLACES, ROUGHLY_SAME, LEAST_ASKED = 12, 1500, 0.25, 200
+"""Offsets that windows vote for, so many windows, what may be left of their texture, and how many must be asked."""
 COARSE_PX = 0.4
 """Whole pixels miss an offset by so much, on average."""
 NARROWER_PX = (0.6, 0.45, 0.3, 0.2, 0.12, 0.08)
@@ -71,28 +74,87 @@ class Match:
     misfit_nm: float
 
 
+class Parts(NamedTuple):
+    """An image beside itself, moved and lowered.
+
+    Attributes
+    ----------
+    moved, slope : (rows, cols) float64, nm
+        The moved image.
+    inner, known : (rows, cols) bool
+        Where windows and where pixels of it are known.
+    miss : (rows, cols) float64, nm
+        How much higher the image is.
+    left, texture : (rows, cols) float64, nm^2
+        Texture of what it misses, and of the moved image.
+    """
+
+    moved: Heights
+    slope: Heights
+    inner: Mask
+    known: Mask
+    miss: Heights
+    left: Heights
+    texture: Heights
+
+
 def candidates(view: View) -> list[tuple[tuple[int, int], float]]:
     """Return offsets in whole pixels, and for each the depth on which most pixels agree; the best first; no periods."""
-    alike, far = view.alike, view.alike.shape[0] // 2
-    if np.count_nonzero(view.telling) < 30 or far < CLOSEST_PX:
+    alike, far, moves = view.alike, view.alike.shape[0] // 2, _moves(view)
+    if not len(moves):
         return []
-    along, moves = _line_direction(view), np.argwhere(np.ones(alike.shape, dtype=np.bool_)) - far
-    allowed = np.hypot(*moves.T) >= CLOSEST_PX - 0.7
-    if along is not None:
-        allowed &= np.abs(moves @ np.array(along)) <= 1.0
-    moves = moves[allowed]
     votes, _ = _votes(view, moves, FIRST_PLACES)
     moves = moves[np.argsort(-votes, kind="stable")[:SECOND_ROUND]]
     moves = moves[[not is_period(alike, move) for move in moves.astype(np.float64)]]
     votes, found_depths = _votes(view, moves, PLACES)
-    scores, depths = np.zeros(alike.shape), np.zeros(alike.shape)
-    scores[tuple((moves + far).T)], depths[tuple((moves + far).T)] = votes, found_depths
-    found: list[tuple[tuple[int, int], float]] = []
-    while len(found) < CANDIDATES and scores.max() > 0:
+    return _peaks(moves, votes, found_depths, far, CANDIDATES)
+
+
+def texture_candidates(view: View) -> list[tuple[tuple[int, int], float]]:
+    """Return offsets and depths as `candidates`, few, at which windows look alike: features that are rare are heard."""
+    from afmend.tip.ghost_kernels import vote_by_texture
+    from afmend.tip.morphology_kernels import in_bands
+
+    moves, half, inner = _moves(view), view.window // 2, np.zeros(view.image.shape, dtype=np.bool_)
+    inner[half:-half, half:-half] = True
+    places = _spread(np.argwhere(view.telling & inner), TEXTURE_PLACES)
+    allowed = 2 * view.noise + 2 * COARSE_PX * view.slope
+    settings = np.array([view.window, ROUGHLY_SAME, view.noise, view.shallowest, LEAST_ASKED])
+    votes, depths = np.zeros(len(moves)), np.zeros(len(moves))
+
+    def work(first: int, last: int) -> None:
+        score = np.zeros(1)
+        for k in range(first, last):
+            depths[k] = vote_by_texture(view.image, view.texture, view.good, allowed, places, moves[k], settings, score)
+            votes[k] = score[0]
+
+    in_bands(work, len(moves), len(moves) * len(places) * 5)
+    return _peaks(moves, votes, depths, view.alike.shape[0] // 2, BY_TEXTURE)
+
+
+def _moves(view: View) -> Places:
+    """List the offsets in whole pixels that are tried; none if there is nothing to tell them by."""
+    alike, far = view.alike, view.alike.shape[0] // 2
+    if np.count_nonzero(view.telling) < 30 or far < CLOSEST_PX:
+        return np.zeros((0, 2), dtype=np.int64)
+    along, moves = _line_direction(view), np.argwhere(np.ones(alike.shape, dtype=np.bool_)) - far
+    allowed = np.hypot(*moves.T) >= CLOSEST_PX - 0.7
+    if along is not None:
+        allowed &= np.abs(moves @ np.array(along)) <= 1.0
+    out: Places = moves[allowed]
+    return out
+
+
+def _peaks(moves: Places, votes: Vector, found: Vector, far: int, most: int) -> list[tuple[tuple[int, int], float]]:
+    """Return the offsets with most votes, none beside another, and their depths; the best first."""
+    scores, depths = np.zeros((2 * far + 1, 2 * far + 1)), np.zeros((2 * far + 1, 2 * far + 1))
+    scores[tuple((moves + far).T)], depths[tuple((moves + far).T)] = votes, found
+    out: list[tuple[tuple[int, int], float]] = []
+    while len(out) < most and scores.max() > 0:
         row, col = (int(k) for k in np.unravel_index(int(np.argmax(scores)), scores.shape))
-        found.append(((row - far, col - far), float(depths[row, col])))
+        out.append(((row - far, col - far), float(depths[row, col])))
         scores[max(0, row - 1) : row + 2, max(0, col - 1) : col + 2] = 0
-    return found
+    return out
 
 
 def _votes(view: View, moves: NDArray[np.int64], count: int) -> tuple[Vector, Vector]:
@@ -135,57 +197,32 @@ def _line_direction(view: View) -> tuple[float, float] | None:
     return (float(axes[0, 0]), float(axes[1, 0])) if size[0] < ONE_WAY * size[1] else None
 
 
-class Moved:
-    """An image between its pixels."""
-
-    def __init__(self, view: View) -> None:
-        from scipy.ndimage import spline_filter
-
-        self._view, self._knots = view, spline_filter(view.image, 3)
-        self._rise = np.gradient(view.image)
-
-    def at(self, rows: Vector, cols: Vector, offset: Vector) -> tuple[Vector, Vector, Vector, Mask]:
-        """Return heights and slopes at places minus an offset, and which of them lie in the image."""
-        z, here, inside = self._heights(rows, cols, offset)
-        dy, dx = (_between(np.asarray(part), here, order=1) for part in self._rise)
-        return z, dy, dx, inside
-
-    def heights(self, rows: Vector, cols: Vector, offset: Vector) -> Vector:
-        """Return heights at places minus an offset."""
-        return self._heights(rows, cols, offset)[0]
-
-    def whole(self, offset: Vector) -> tuple[Heights, Heights, Mask]:
-        """Return the moved image, its slope, and where it is known."""
-        rows, cols = (np.asarray(k, dtype=np.float64) for k in np.indices(self._view.image.shape))
-        z, here, inside = self._heights(rows, cols, offset)
-        near = [np.clip(np.round(k), 0, n - 1).astype(np.intp)
-                for k, n in zip(here, self._view.image.shape, strict=True)]  # fmt: skip
-        return z, np.hypot(*np.gradient(z)), inside & self._view.good[near[0], near[1]]
-
-    def _heights(self, rows: Vector, cols: Vector, offset: Vector) -> tuple[Vector, Vector, Mask]:
-        here = np.stack([rows - offset[0], cols - offset[1]])
-        ny, nx = self._view.image.shape
-        inside = (here[0] >= 1) & (here[1] >= 1) & (here[0] <= ny - 2) & (here[1] <= nx - 2)
-        return _between(self._knots, here, order=3), here, inside
-
-
-def _between(knots: Heights, here: Vector, order: int) -> Vector:
-    from scipy.ndimage import map_coordinates
-
-    out: Vector = map_coordinates(knots, here, order=order, prefilter=False, mode="nearest")
-    return out
-
-
 def refined(
     view: View, moved: Moved, start: tuple[int, int], depth: float, asked: NDArray[np.int64]
 ) -> tuple[Vector, float] | None:
     """Return offset and depth by reweighted least squares on what agrees of places; None if they run away."""
     rows, cols = _agreeing(view, start, depth, asked)
-    offset = np.array(start, dtype=np.float64)
-    used = np.zeros(rows.size, dtype=np.bool_)
+    return _fitted(view, moved, (np.array(start, dtype=np.float64), depth), rows, cols)
+
+
+def polished(view: View, moved: Moved, fit: tuple[Vector, float]) -> tuple[Vector, float]:
+    """Refine once more, by places whose texture agrees; what agrees by chance pulls no longer."""
+    seen = _parts(view, moved, *fit)
+    alike = seen.inner & (seen.texture > (2 * view.noise) ** 2)
+    alike &= np.abs(seen.miss) < 3 * view.noise + 1.2 * seen.slope
+    alike &= seen.left < ROUGHLY_SAME * seen.texture + 1.6 * view.noise**2
+    rows, cols = _spread(np.argwhere(alike), FITTED).T
+    return _fitted(view, moved, fit, rows, cols) or fit
+
+
+def _fitted(
+    view: View, moved: Moved, start: tuple[Vector, float], rows: Places, cols: Places
+) -> tuple[Vector, float] | None:
+    """Refine by places, more and more narrowly; None if few are left, or if they run away."""
+    offset, depth = start
     for wrong in NARROWER_PX:
         z, dy, dx, inside = moved.at(rows, cols, offset)
-        miss = view.image[rows.astype(np.intp), cols.astype(np.intp)] - z + depth
+        miss = view.image[rows, cols] - z + depth
         allowed = 2.5 * view.noise + wrong * np.hypot(dy, dx)
         used = inside & (np.abs(miss) < allowed)
         if np.count_nonzero(used) < 12:
@@ -196,7 +233,7 @@ def refined(
         normal[:2, :2] += np.eye(2) * (DAMPING * np.trace(normal[:2, :2]) + 1e-300)  # along walls nothing is known
         change = np.linalg.solve(normal, -(design * weight[:, None]).T @ miss[used])
         offset, depth = offset + np.clip(change[:2], -0.5, 0.5), depth + float(change[2])
-        if np.abs(offset - start).max() > 1.5:
+        if np.abs(offset - start[0]).max() > 1.5:
             return None
     return offset, depth
 
@@ -206,7 +243,7 @@ def evidence(
 ) -> float:
     """Return roughly what `compared` would say of an offset and a depth, from some places, with or without textures."""
     offset, depth = fit
-    z, dy, dx, inside = moved.at(places[:, 0].astype(np.float64), places[:, 1].astype(np.float64), offset)
+    z, dy, dx, inside = moved.at(places[:, 0], places[:, 1], offset)
     here = tuple(places.T)
     miss, allowed = view.image[here] - z + depth, 2.5 * view.noise + (FINE_PX + view.vague_px) * np.hypot(dy, dx)
     telling = inside & view.telling[here]
@@ -228,7 +265,7 @@ def _alike_share(view: View, moved: Moved, offset: Vector, places: NDArray[np.in
     places = _spread(places, WINDOWS)
     rows, cols = (np.clip(places[:, k, None] + step, 0, n - 1)
                   for k, step, n in zip((0, 1), (y, x), view.image.shape, strict=True))  # fmt: skip
-    source = moved.heights(rows.astype(np.float64).ravel(), cols.astype(np.float64).ravel(), offset).reshape(rows.shape)
+    source = moved.heights(rows.ravel(), cols.ravel(), offset).reshape(rows.shape)
     left, texture = (np.mean(w * w, axis=1) - np.sum((w @ planes) ** 2, axis=1) / y.size
                      for w in (_level(view.image[rows, cols] - source), _level(source)))  # fmt: skip
     alike = (left < SAME_TEXTURE * texture + 1.6 * view.noise**2) & (texture > (2 * view.noise) ** 2)
@@ -239,84 +276,78 @@ def _level(windows: Heights) -> Heights:
     return np.asarray(windows - windows.mean(axis=1, keepdims=True))
 
 
-def _agreeing(view: View, move: tuple[int, int], depth: float, asked: NDArray[np.int64]) -> tuple[Vector, Vector]:
+def _agreeing(view: View, move: tuple[int, int], depth: float, asked: Places) -> tuple[Places, Places]:
     """List the places that agree roughly at an offset of whole pixels."""
-    rows, cols = asked.T
-    i, j = rows - move[0], cols - move[1]
-    inside = (i >= 0) & (j >= 0) & (i < view.image.shape[0]) & (j < view.image.shape[1])
-    rows, cols, i, j = (k[inside] for k in (rows, cols, i, j))
-    rough = 3 * view.noise + 1.2 * view.slope[i, j]
-    close = (np.abs(view.image[rows, cols] - view.image[i, j] + depth) < rough) & view.good[i, j]
-    rows, cols = rows[close], cols[close]
-    rows, cols = _spread(np.stack([rows, cols], axis=1), FITTED).T
-    return rows.astype(np.float64), cols.astype(np.float64)
+    from afmend.tip.ghost_kernels import roughly_equal
+
+    close = np.empty(len(asked), dtype=np.bool_)
+    settings = np.array([3 * view.noise, depth])
+    roughly_equal(view.image, view.slope, view.good, asked, np.array(move), settings, close)
+    rows, cols = _spread(asked[close], FITTED).T
+    return rows, cols
 
 
 def compared(view: View, moved: Moved, offset: Vector, depth: float) -> Match:
     """Compare all pixels at an offset, to within a few scales of noise; return the scale that says most."""
+    parts = _parts(view, moved, offset, depth)
+    scales = [math.sqrt(2) * view.noise / 2**k for k in range(SCALES)]
+    return max((_agreement(view, offset, depth, parts, scale) for scale in scales), key=lambda one: one.score)
+
+
+def _parts(view: View, moved: Moved, offset: Vector, depth: float) -> Parts:
+    """Compare an image with itself, moved and lowered."""
     from scipy.ndimage import minimum_filter
 
     z, slope, known = moved.whole(offset)
     known = known & view.good
     miss = view.image - z + depth
     inner = minimum_filter(known, view.window, mode="constant", cval=False)  # beyond, edges look like texture
-    textures = texture_of(miss, view.window), texture_of(z, view.window)
-    scales = [math.sqrt(2) * view.noise / 2**k for k in range(SCALES)]
-    found = [_agreement(view, offset, depth, (z, slope, known, inner, miss, *textures), scale) for scale in scales]
-    return max(found, key=lambda one: one.score)
+    return Parts(z, slope, inner, known, miss, texture_of(miss, view.window), texture_of(z, view.window))
 
 
-def _agreement(
-    view: View, offset: Vector, depth: float, parts: tuple[Heights, Heights, Mask, Mask, Heights, Heights, Heights],
-    scale: float,
-) -> Match:  # fmt: skip
+def _agreement(view: View, offset: Vector, depth: float, seen: Parts, scale: float) -> Match:
     from scipy.ndimage import label
 
-    z, slope, known, inner, miss, left, texture = parts
-    allowed = 2.5 * scale + (FINE_PX + view.vague_px) * slope
-    from_ghost = moved_mask(miss <= allowed, offset)
-    alike = inner & (texture > (2 * scale) ** 2) & (left < SAME_TEXTURE * texture + 1.6 * scale**2)
-    equal = alike & (np.abs(miss) <= allowed)
-    beside = np.count_nonzero(alike & ~equal & (np.abs(miss) <= 3 * allowed)) / 2
-    repeated = np.count_nonzero(alike & (np.abs(miss) > 3 * allowed))  # at other depths: a lattice, on a slope or so
-    forbidden = np.count_nonzero(known & (z - depth > view.ground + allowed) & (miss < -allowed) & ~from_ghost)
-    areas = np.bincount(label(equal)[0].ravel())[1:]
+    from afmend.tip.ghost_kernels import agreement
+
+    shape = seen.miss.shape
+    equal, low, counts = np.empty(shape, dtype=np.bool_), np.empty(shape, dtype=np.bool_), np.empty(5, dtype=np.int64)
+    rows, cols = sources_of(shape, offset)
+    settings = np.array([scale, FINE_PX + view.vague_px, view.ground, SAME_TEXTURE])
+    agreement(seen.miss, seen.moved - depth, seen.slope, seen.known, seen.inner, seen.left, seen.texture, rows, cols,
+              settings, equal, low, counts)  # fmt: skip
+    areas = np.bincount(label(equal, structure=np.ones((3, 3)))[0].ravel())[1:]
     features = int(np.sum(1 + areas[areas >= FEATURE_PX] // 64))  # a long wall counts more than once
-    # A ghost has no ghost of its own: what is one of one is none, nor is the other.
-    count, chained = np.count_nonzero(equal), 2 * np.count_nonzero(equal & moved_mask(equal, offset))
-    score = max(0.0, count - chained - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * miss.size)
+    # A ghost has no ghost of its own: what is one of one is none, nor is the other. At other depths: a lattice, on a
+    # slope or so.
+    count, chained, beside, repeated, forbidden = (float(k) for k in counts)
+    beside, chained = beside / 2, 2 * chained
+    score = max(0.0, count - chained - beside) / (count + beside + repeated + forbidden + NO_EVIDENCE * seen.miss.size)
     return Match(offset, depth, float(score * min(1.0, features / ENOUGH_FEATURES)), features, scale)
 
 
-def moved_mask(mask: Mask, offset: Vector) -> Mask:
-    """Move a mask by an offset, rounded to whole pixels."""
-    rows, cols = (np.clip(np.round(np.arange(n) - move), 0, n - 1).astype(np.intp)
-                  for n, move in zip(mask.shape, offset, strict=True))  # fmt: skip
-    out: Mask = mask[np.ix_(rows, cols)]
-    return out
-
-
 def best_match(view: View, starts: list[tuple[tuple[int, int], float]]) -> Match | None:
-    """Return the offset and depth, near one of `candidates`, at which an image repeats itself best; None if nowhere."""
+    """Return the offset and depth, near one of the starts (the best first), at which an image repeats itself best."""
     moved, best = Moved(view), None
     asked, places = (_spread(np.argwhere(mask), count) for mask, count in ((view.telling, ASKED),
                                                                             (view.good, PLACES)))  # fmt: skip
     fits = [fit for start, depth in starts if (fit := refined(view, moved, start, depth, asked)) is not None]
     fits = [fit for fit in fits if fit[1] >= view.shallowest and math.hypot(*fit[0]) >= CLOSEST_PX]
     fits = [fit for fit in fits if not is_period(view.alike, fit[0])]
-    fits.sort(key=lambda fit: -evidence(view, moved, fit, places))
-    alike = sorted(fits[:LOOKED_AT], key=lambda fit: -evidence(view, moved, fit, places, textures=True))
-    for offset, depth in (
-        *alike[:COMPARED],
-        *(fit for fit in fits[:COMPARED] if all(fit is not one for one in alike[:COMPARED])),
-    ):
+    ranked = (
+        sorted(fits, key=lambda fit: -evidence(view, moved, fit, places, textures=True)),
+        sorted(fits, key=lambda fit: -evidence(view, moved, fit, places)),
+        fits,
+    )
+    chosen = {id(fit): fit for way in ranked for fit in way[:COMPARED]}
+    for fit in chosen.values():
         if best is not None and best.score >= BEYOND_DOUBT:
             break
-        one = compared(view, moved, offset, depth)
+        one = compared(view, moved, *polished(view, moved, fit))
         if best is not None and one.score <= best.score:
             continue
         if one.score > 0.05:  # what repeats itself both ways is no ghost
-            back = compared(view, moved, -offset, depth)
+            back = compared(view, moved, -one.offset_px, one.depth_nm)
             one = replace(one, score=one.score * max(0.0, 1 - 2 * back.score / one.score))
         if best is None or one.score > best.score:
             best = one

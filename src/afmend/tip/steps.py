@@ -31,13 +31,13 @@ class TipSource(Params):
     double_tip: bool = Knob(True, "Look for the ghosts of a second apex and take them off, too.")
     unsure: Literal["conservative", "leave"] = Knob(
         "conservative",
-        "If the scan does not show the radius: undo what is likely the least that the tip did (no pixel is then "
-        "certain), or leave the heights as they are.",
+        "If the scan does not show the radius: undo as much of what the tip may have done as is better on average (no "
+        "pixel is then certain), or leave the heights as they are.",
     )
 
 
 class TipCorrection(TipSource):
-    """Take the tip off: lower the heights to those of the surface; by less, or nothing, if the tip is not known."""
+    """Take the tip off: lower the heights to those of the surface; by less if the tip is not known, or by nothing."""
 
     untouched: Literal["expected", "learned", "bound"] = Knob(
         "expected",
@@ -54,7 +54,7 @@ class Untouched(TipSource):
     """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
-@step("tip.correct", TipCorrection, version="4")
+@step("tip.correct", TipCorrection, version="5")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
     found, _, facts = _correction(field, params, params.model if params.untouched == "learned" else "")
@@ -64,7 +64,7 @@ def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
 
 
-@step("mark.untouched", Untouched, version="4")
+@step("mark.untouched", Untouched, version="5")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that the tip (if unsure: the likely one) does not touch for certain."""
     _, touched, facts = _correction(field, params)

@@ -47,7 +47,7 @@ def test_a_conservative_correction_says_so():
     assert "3.5 nm; in nine of ten cases at least 2.5 nm" in made
     assert "no height is certain" in made
     assert "0.0 % of the pixels" not in made
-    assert "12.5 nm wide" in made
+    assert "17.5 nm wide" in made
 
 
 def test_a_given_tip():

@@ -5,10 +5,11 @@ from scipy.ndimage import zoom
 from afmend.errors import BadParameterError
 from afmend.pipeline import Field
 from afmend.tip import certainty_map, dilate, tip_array
-from afmend.tip.correct import correct
+from afmend.tip.correct import SUNK, correct, ghost_floor, reconstruct
 from afmend.tip.double import NONE, First, Ghost, deblur, double_tip, find_ghost, without_ghost
+from afmend.tip.ghost_moves import Moved
 from afmend.tip.ghost_views import correlation, is_period, view_of
-from afmend.tip.ghosts import Moved, candidates, evidence
+from afmend.tip.ghosts import candidates, evidence
 from afmend.tip.shapes import Multiple, Placed, SphereCone
 from afmend.tip.steps import TipCorrection, tip_correct
 from support import assert_heights_close, rough
@@ -93,6 +94,24 @@ def test_what_a_ghost_hides_is_not_certain():
     far = np.ones(z.shape, bool)
     far[40:110, 30:120] = False
     assert np.array_equal(without[far], plain[far])
+
+
+def test_under_ghosts_surfaces_lie_below_what_is_drawn_on_from_around():
+    z = blobs()
+    image = image_of(z, DOUBLE)
+    first = without_ghost(image, find_ghost(image, PIXEL))
+    tip = tip_array(ONE, PIXEL, 20.0)
+    drawn, done = (one(image, tip, PIXEL, ghosts=first) for one in (reconstruct, correct))
+    sunk = drawn.expected - done.expected
+    assert (sunk[~first.hidden] == 0.0).all()
+    deep = np.maximum(drawn.expected - ghost_floor(drawn.heights, first.hidden, tip), 0.0)
+    assert_heights_close(sunk, np.where(drawn.certain, 0.0, SUNK * deep), atol_nm=1e-9)
+    assert sunk.max() > 1.0
+    before, after = (np.sqrt(np.mean((one.expected - z)[first.hidden] ** 2)) for one in (drawn, done))
+    assert after < 0.97 * before
+    for name in ("heights", "certain", "lower", "upper"):
+        assert np.array_equal(getattr(drawn, name), getattr(done, name))
+    assert (done.lower <= done.expected).all()
 
 
 def test_where_ghosts_would_come_from_outside_nothing_is_certain():

@@ -1,4 +1,4 @@
-"""What is done with a tip whose radius is not known: a distribution, and a correction by too little."""
+"""What is done with a tip whose radius is not known: a distribution, and a correction as far as it pays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from afmend.tip.estimate import FLANK_DEG, estimate_tip, steepest
 from afmend.tip.morphology import dilate
 from afmend.tip.shapes import Parabola, SphereCone, largest_tip_array, tip_array
 from afmend.tip.steps import TipCorrection, Untouched, tip_correct, untouched
-from afmend.tip.unsure import LEAST_PX, correct_unsure, undo_unsure
+from afmend.tip.unsure import LEAST_LEFT, LEFT, SHOWN_PX, TRIED, best_weights, correct_unsure, shares, undo_unsure
 from support import assert_heights_close
 
 PIXEL = (2.0, 3.0)
@@ -109,32 +109,56 @@ class TestCorrection:
     z = rough(5)
     image = dilate(z, tip_of(4 * SIDE))
 
-    def test_a_tip_inside_the_true_one_never_makes_an_image_worse(self):
-        tips = [tip_of(r * SIDE) for r in (2.0, 4.0, 6.0)]
+    def test_tips_around_the_true_one_make_it_better_and_nothing_certain(self):
+        tips = [tip_of(r * SIDE) for r in (2.0, 3.0, 4.0, 5.0, 6.0)]
         done, touched = correct_unsure(self.image, tips, PIXEL, noise=0.0)
         inner = (slice(20, -20), slice(20, -20))
         assert (done.heights <= self.image + 1e-9)[inner].all()
         assert (done.heights >= self.z - 1e-9)[inner].all()
         assert not done.certain.any()
-        assert touched.any()
+        assert np.array_equal(touched, correct(self.image, tips[2], PIXEL, noise=0.0).certain)
         inside = (self.z >= done.lower) & (self.z <= done.upper)
         assert inside[inner].mean() > 0.93
         assert (done.lower <= done.expected).all()
         assert (done.expected <= done.upper).all()
+        left, raw = (np.std((z - self.z)[inner]) for z in (done.expected, self.image))
+        assert left < 0.72 * raw
 
-    def test_the_sharp_tip_decides_and_under_ghosts_the_likely_one(self):
-        tips = [tip_of(r * SIDE) for r in (2.0, 4.0, 6.0)]
-        done, _ = correct_unsure(self.image, tips, PIXEL)
-        assert_heights_close(done.expected, correct(self.image, tips[0], PIXEL).expected, atol_nm=1e-9)
+    def test_tips_of_one_kind_are_that_tip(self):
+        tips = [tip_of(3 * SIDE)] * len(TRIED)
+        ghosts = First(self.image - 1.0, self.image, np.zeros(self.image.shape, bool))
+        for given in ({}, {"ghosts": ghosts}):
+            done, _ = correct_unsure(self.image, tips, PIXEL, **given)
+            assert_heights_close(done.expected, correct(self.image, tips[0], PIXEL, **given).expected, atol_nm=1e-9)
+
+    def test_under_ghosts_the_mean_is_taken(self):
+        tips = [tip_of(r * SIDE) for r in (0.5, 0.6, 0.7, 0.8, 6.0)]
         ghosts = First(self.image, self.image, np.zeros(self.image.shape, bool))
         done, _ = correct_unsure(self.image, tips, PIXEL, ghosts=ghosts)
-        likely = correct(self.image, tips[1], PIXEL, ghosts=ghosts).expected
-        assert_heights_close(done.expected, likely, atol_nm=1e-9)
+        each = [correct(self.image, tip, PIXEL, ghosts=ghosts).expected for tip in tips]
+        mean = np.average(each, axis=0, weights=shares())
+        assert_heights_close(done.expected, np.clip(mean, done.lower, done.upper), atol_nm=1e-9)
+        alone, _ = correct_unsure(self.image, tips, PIXEL)
+        assert np.abs(alone.expected - done.expected).max() > 0.1
 
-    def test_the_network_is_asked_for_all_three(self):
-        tips = [tip_of(r * SIDE) for r in (2.0, 4.0, 6.0)]
+    def test_a_tip_that_may_be_sharp_leaves_nearly_everything(self):
+        blunt = tip_of(6 * SIDE)
+        sharp, _ = correct_unsure(self.image, [None, None, None, None, blunt], PIXEL, noise=0.01)
+        even, touched = correct_unsure(self.image, [None, blunt, blunt, blunt, blunt], PIXEL, noise=0.01)
+        changed = [np.std(done.expected - self.image) for done in (sharp, even)]
+        assert changed[0] < 0.02 * changed[1]
+        assert_heights_close(sharp.heights, self.image, atol_nm=0.0)
+        assert not touched.all()
+        for done in (sharp, even):
+            assert (done.upper >= self.image).all()
+            assert (done.lower <= correct(self.image, blunt, PIXEL, noise=0.01).lower).mean() == float(done is even)
+
+    def test_the_network_is_asked_for_all(self):
+        tips = [tip_of(r * SIDE) for r in (2.0, 3.0, 4.0, 5.0, 6.0)]
         done, _ = correct_unsure(self.image, tips, PIXEL, model="tip")
+        plain, _ = correct_unsure(self.image, tips, PIXEL)
         assert np.std(done.expected - self.z) < np.std(self.image - self.z)
+        assert np.abs(done.expected - plain.expected).max() > 0.1
 
     def test_under_ghosts_the_lowest_height_around_counts(self):
         bound = np.full((40, 50), 7.0)
@@ -147,6 +171,37 @@ class TestCorrection:
         assert_heights_close(floor[~hidden], bound[~hidden], atol_nm=0.0)
         everything = ghost_floor(bound, np.ones(bound.shape, bool), tip_of(SIDE))
         assert_heights_close(everything, bound, atol_nm=0.0)
+
+
+class TestWeights:
+    likely = np.array([0.3, 0.3, 0.4])
+
+    def test_shares_are_those_of_the_quantiles(self):
+        assert shares().sum() == pytest.approx(1.0, abs=1e-12)
+        assert shares() == pytest.approx([0.175, 0.2, 0.25, 0.2375, 0.1375], abs=1e-12)
+
+    def test_no_mean_is_better_by_what_is_expected(self):
+        rng = np.random.default_rng(4)
+        changes = rng.standard_normal((3, 6, 9)) * np.array([0.1, 1.0, 3.0])[:, None, None]
+
+        def expected(weights: np.ndarray) -> float:
+            middle = np.tensordot(weights, changes, axes=1)
+            left = np.mean((changes - middle) ** 2, axis=(1, 2))
+            sizes = np.mean(changes**2, axis=(1, 2))
+            floor = 0.2**2 + LEFT**2 * np.maximum(sizes, LEAST_LEFT**2 * sizes.max())
+            return float(self.likely @ np.log(left + floor))
+
+        found = best_weights(changes, self.likely, 0.2)
+        assert found.sum() == pytest.approx(1.0, abs=1e-9)
+        others = rng.dirichlet((0.5, 0.5, 0.5), size=3000)
+        assert expected(found) <= min(expected(one) for one in others) + 1e-4
+        assert expected(found) < expected(self.likely) - 0.01
+
+    def test_what_agrees_wins_over_what_is_alone_and_nothing_over_nothing(self):
+        changes = np.zeros((3, 6, 9))
+        changes[:2], changes[2] = 1.0, 9.0
+        assert best_weights(changes, self.likely, 0.0)[2] < 0.1
+        assert best_weights(np.zeros((3, 6, 9)), self.likely, 0.0) == pytest.approx(self.likely, abs=1e-9)
 
 
 def ridges(pixel: tuple[float, float] = PIXEL) -> tuple[np.ndarray, np.ndarray]:
@@ -162,14 +217,14 @@ def ridges(pixel: tuple[float, float] = PIXEL) -> tuple[np.ndarray, np.ndarray]:
 
 
 class TestSteps:
-    def test_what_is_not_known_is_undone_by_too_little(self):
+    def test_what_is_not_known_is_undone_as_far_as_it_pays(self):
         z, image = ridges()
         assert estimate_tip([image], PIXEL).shape is None
         field = Field(image, pixel_nm=PIXEL)
         done = tip_correct(field, TipCorrection(double_tip=False))
         assert done.facts["unsure"]
         assert done.facts["verdict"] == "bound"
-        assert done.facts["at_least_nm"] > LEAST_PX * SIDE
+        assert done.facts["likely_nm"] > SHOWN_PX * SIDE
         assert done.facts["certain_share"] == 0.0
         assert np.std(done.heights - z) < np.std(image - z)
         marked = untouched(field, Untouched(double_tip=False))
@@ -188,6 +243,8 @@ class TestSteps:
         estimate = estimate_tip([image], PIXEL)
         assert undo_unsure(image, PIXEL, estimate) is None
         assert undo_unsure(image[:31], PIXEL, estimate_tip([image[:31]], PIXEL)) is None
+        flat = np.zeros((40, 50))
+        assert undo_unsure(flat, PIXEL, estimate_tip([flat], PIXEL)) is None
 
     def test_the_network_is_named(self):
         _, image = ridges()

@@ -79,7 +79,7 @@ def correct(
         str, typer.Option(help="Heights where the tip touched nothing: expected, learned (a network's) or bound.")
     ] = "expected",
     unsure: Annotated[
-        str, typer.Option(help="If the scan does not show the radius: conservative (undo the least of it), or leave.")
+        str, typer.Option(help="If the scan does not show the radius: conservative (what pays on average), or leave.")
     ] = "conservative",
     as_json: AsJson = False,
 ) -> None:
@@ -105,8 +105,8 @@ def correct(
     if said:
         done = f"nothing corrected: {said}"
     elif facts.get("unsure"):
-        least = facts["at_least_nm"]
-        done = f"corrected conservatively: the radius is likely at least {least:.3g} nm; no pixel is certain"
+        likely = facts["likely_nm"]
+        done = f"corrected conservatively: the radius is likely {likely:.3g} nm; no pixel is certain"
     else:
         done = f"{100 * facts['certain_share']:.0f} % of the pixels are certain"
     say.out().print(f"{path}: {done}", markup=False)
