@@ -90,7 +90,7 @@ def single(box: str, count: int, first: int, size: int) -> None:
     told("  the same, partial blind estimate with a threshold from the noise, same scans", rows["partial"], log=True)
     told_unsure(rows)
     told("error corrected / uncorrected, all (1 where it abstains)", rows["all, abstained = 1"], log=True)
-    told("  with the conservative correction, 1 where there is none", rows["all"], log=True)
+    told("  with the correction on average, 1 where there is none", rows["all"], log=True)
     told("  with untouched: learned", rows["all, learned"], log=True)
     told("  the same with the true tip, all", rows["true, all"], log=True)
     told("share of scans that are corrected", [float(v != 1.0) for v in rows["all, abstained = 1"]], mean=True)
@@ -109,7 +109,7 @@ def single(box: str, count: int, first: int, size: int) -> None:
 
 
 def unsure(rows: dict[str, list[float]], case: TipCase, found, raw: float, *, visible: bool) -> None:
-    """What the conservative correction does where the estimate abstains, also if the tip is not visible."""
+    """What the correction on average does where the estimate abstains, also if the tip is not visible."""
     undone = undo_unsure(case.image, case.pixel_nm, found)
     rows[f"unsure, {visible}"].append(float(undone is not None))
     if undone is None:
@@ -137,7 +137,7 @@ def unsure(rows: dict[str, list[float]], case: TipCase, found, raw: float, *, vi
 
 
 def told_unsure(rows: dict[str, list[float]]) -> None:
-    told("not sure: share that is corrected conservatively, tip visible", rows["unsure, True"], mean=True)
+    told("not sure: share that is corrected on average, tip visible", rows["unsure, True"], mean=True)
     told("  the same, tip not visible", rows["unsure, False"], mean=True)
     told("  error corrected / uncorrected, those (geometric mean)", rows["unsure ratio"], log=True)
     told("  with untouched: learned", rows["unsure learned"], log=True)

@@ -58,7 +58,9 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if facts.get("unsure"):
         least, likely = facts["at_least_nm"], facts["likely_nm"]
         rows.append(("likely radius", f"{likely:.3g} nm; in nine of ten cases at least {least:.3g} nm"))
-        rows.append(("corrected", "conservatively: the scan does not show the radius, and no height is certain"))
+        rows.append(
+            ("corrected", "as far as is better on average: the scan does not show the radius, and no height is certain")
+        )
     if facts.get("double_tip"):
         dy, dx = facts["offset_nm"]
         rows.append(("double tip", f"ghosts {dy:.4g} nm down, {dx:.4g} nm right, {facts['depth_nm']:.3g} nm lower"))

@@ -29,8 +29,8 @@ class TipSource(Params):
     radius_nm: float = Knob(10.0, "Radius of a given tip.", unit="nm", gt=0, recommended=(2.0, 50.0))
     half_angle_deg: float = Knob(FLANK_DEG, "Angle between axis and flank of the tip.", unit="deg", ge=2, le=80)
     double_tip: bool = Knob(True, "Look for the ghosts of a second apex and take them off, too.")
-    unsure: Literal["conservative", "leave"] = Knob(
-        "conservative",
+    unsure: Literal["average", "leave"] = Knob(
+        "average",
         "If the scan does not show the radius: undo as much of what the tip may have done as is better on average (no "
         "pixel is then certain), or leave the heights as they are.",
     )

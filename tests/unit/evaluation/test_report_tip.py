@@ -41,7 +41,7 @@ def test_abstention_says_why_and_what_helps():
     assert "never touched" not in made
 
 
-def test_a_conservative_correction_says_so():
+def test_a_correction_on_average_says_so():
     made = tip_section([record("tip.correct", verdict="bound", radius_nm=5.0, interval_nm=[0.0, 7.0], unsure=True,
                                at_least_nm=2.5, likely_nm=3.5, certain_share=0.0)], GRID)  # fmt: skip
     assert "3.5 nm; in nine of ten cases at least 2.5 nm" in made

@@ -79,8 +79,8 @@ def correct(
         str, typer.Option(help="Heights where the tip touched nothing: expected, learned (a network's) or bound.")
     ] = "expected",
     unsure: Annotated[
-        str, typer.Option(help="If the scan does not show the radius: conservative (what pays on average), or leave.")
-    ] = "conservative",
+        str, typer.Option(help="If the scan does not show the radius: undo what is better on average, or leave.")
+    ] = "average",
     as_json: AsJson = False,
 ) -> None:
     """Take the tip off, or less of it if it is not known; mark what it never touched."""
@@ -106,7 +106,7 @@ def correct(
         done = f"nothing corrected: {said}"
     elif facts.get("unsure"):
         likely = facts["likely_nm"]
-        done = f"corrected conservatively: the radius is likely {likely:.3g} nm; no pixel is certain"
+        done = f"corrected as far as is better on average: the radius is likely {likely:.3g} nm; no pixel is certain"
     else:
         done = f"{100 * facts['certain_share']:.0f} % of the pixels are certain"
     say.out().print(f"{path}: {done}", markup=False)
