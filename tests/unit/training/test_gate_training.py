@@ -19,7 +19,16 @@ from afmend.simulation.box import load_box
 from afmend.training.gate import finish as finishing
 from afmend.training.gate import scenes
 from afmend.training.gate.calibrate import good_from, limits, softmax, temperature
-from afmend.training.gate.damage import cells_of, damage_of, delay_of, ghosts_of, moved, relief_of
+from afmend.training.gate.damage import (
+    cells_of,
+    crowds_of,
+    damage_of,
+    delay_of,
+    ghosts_of,
+    moved,
+    relief_of,
+    seen_between,
+)
 from afmend.training.gate.examples import DRAWS, TARGETS, Example, load_example, make_example, prepare
 from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.head import STEP, GateTraining, fit, logits_of, upside_down
@@ -32,7 +41,10 @@ from support import rough
 
 runner = CliRunner()
 SMALL = (64, 80)
-CLEAN = {"missing": 0.0, "clear": 0.0, "faint": 0.0, "astray": 0.0, "noise": 0.02, "hum": 0.0, "fringes": 0.0}
+CLEAN = {
+    "missing": 0.0, "clear": 0.0, "faint": 0.0, "astray": 0.0, "astray some": 0.0, "noise": 0.02, "hum": 0.0,
+    "fringes": 0.0,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -108,6 +120,43 @@ def test_satellites_on_one_side_are_measured_and_holes_count_as_well() -> None:
     holes, filled = 5 - clean, np.maximum(5 - clean, np.roll(5 - clean, 6, axis=1) - 1)
     assert ghosts_of(filled, holes, found)[0]["ghost"] > 0.04
     assert ghosts_of(twice * 0, clean * 0, found)[0]["crowded"] == 1.0
+
+
+def test_what_only_widens_soft_features_is_no_satellite_that_anybody_sees() -> None:
+    y, x = np.mgrid[:240, :300].astype(float)
+    clean, wider = np.zeros((240, 300)), np.zeros((240, 300))
+    for row, col in ((60, 60), (60, 200), (180, 60), (180, 200)):
+        clean += 5 * np.exp(-((y - row) ** 2 + (x - col) ** 2) / (2 * 14**2))
+        wider += 5 * np.exp(-((y - row) ** 2 + np.where(x > col, (x - col) / 1.5, x - col) ** 2) / (2 * 14**2))
+    none = np.zeros(clean.shape, np.bool_)
+    found = damage_of(clean + 0.02 * np.random.default_rng(1).standard_normal(clean.shape), clean, none, none)
+    numbers, where = ghosts_of(wider, clean, found)
+    assert numbers["ghost any"] > 0.15
+    assert numbers["ghost"] == 0
+    assert not where.any()
+
+
+def test_a_flank_a_pixel_late_is_no_damage_by_the_loop_and_a_tail_in_one_direction_is() -> None:
+    ideal = np.where((np.arange(90) // 15) % 2 == 1, 5.0, 0.0)[None, :].repeat(72, axis=0)
+    late, tail, none = ideal.copy(), ideal.copy(), np.zeros(ideal.shape, np.bool_)
+    for edge in (30, 60):
+        late[20:50, edge] = 4.0
+        tail[20:50, edge : edge + 9] = np.linspace(5, 0.5, 9)
+    bad = np.zeros(ideal.shape, np.bool_)
+    bad[20:50] = True
+    a, b, plain = (damage_of(z, ideal, bad, none) for z in (late, tail, ideal))
+    assert a.clear.any()
+    assert not seen_between(a, plain).any()
+    assert seen_between(b, plain)[20:50, 33:35].all()
+    assert not seen_between(b, b).any()
+
+
+def test_what_is_astray_here_and_there_is_no_lost_area() -> None:
+    there = np.zeros((100, 120), np.bool_)
+    there[::3, ::4] = True
+    assert not crowds_of(there, 0.25).any()
+    there[40:80, 30:90] = True
+    assert crowds_of(there, 0.25)[45:75, 35:85].mean() > 0.9
 
 
 def test_cells_tell_the_share_of_their_pixels() -> None:

@@ -20,8 +20,13 @@ ROUNDS = 4
 FARTHEST_PX = 16
 """A loop delays the image by some pixels at most; nobody can see that, so it is no damage."""
 OBJECT, GHOST, BESIDE_PX = 0.3, 0.15, 2
-FEW = 0.01
-"""Features that cover less are too few to compare."""
+FEW, REPEATED = 0.01, 3
+"""Features that cover less are too few to compare; fewer satellites may be a feature of their own."""
+ELSEWHERE_PX = 2
+"""No observer knows better where a flank is."""
+AREA_PX = 33
+KINK_PX, FLOOR_PX, VALLEY_PX, SEEN_PX = 3, 49, 33, 8
+"""Reach of a kink; around what floors and valleys are looked for; so near to one a satellite stands apart."""
 CELL_PX = 16
 """Damage is told to the network by cells of 16 x 16 pixels."""
 Small = NDArray[np.float32]
@@ -33,8 +38,8 @@ class Damage:
 
     Attributes
     ----------
-    left : (rows, cols) float64
-        nm.
+    left, ideal : (rows, cols) float64
+        nm; the ideal heights as late as the recorded ones are.
     clear, faint : (rows, cols) bool
         Where it stands out of noise and texture (and is known to be an artifact).
     relief : float
@@ -43,14 +48,18 @@ class Damage:
         Robust scatter of all that is left, over the relief.
     scatter : float
         Of lines about the mean of their neighbors, nm.
+    joint : float
+        The same of means of `STRETCH_PX` pixels.
     """
 
     left: Heights
+    ideal: Heights
     clear: Mask
     faint: Mask
     relief: float
     noise: float
     scatter: float
+    joint: float
 
 
 def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Damage:
@@ -65,7 +74,8 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Dam
     missing : (rows, cols) bool
     """
     relief = relief_of(ideal)
-    left = _leveled_lines(heights - moved(ideal, delay_of(heights, ideal)), missing)
+    late = np.ascontiguousarray(moved(ideal, delay_of(heights, ideal)), np.float64)
+    left = _leveled_lines(heights - late, missing)
     good = ~(bad | missing)
     known = good if np.count_nonzero(good) > good.size / 10 else ~missing
     noise = 1.4826 * float(np.median(np.abs(left[known]))) if known.any() else 0.0
@@ -80,7 +90,7 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Dam
         )
         for part, (pixel, stretch) in ((CLEAR, SURE), (FAINT, HINT))
     )  # fmt: skip
-    return Damage(left, clear, faint, relief, noise / relief, one)
+    return Damage(left, late, clear, faint, relief, noise / relief, one, joint)
 
 
 def relief_of(ideal: Heights) -> float:
@@ -140,19 +150,61 @@ def _stretched(z: Heights) -> Heights:
     return np.asarray(cv2.blur(some, (STRETCH_PX, 1), borderType=cv2.BORDER_REPLICATE), np.float64)
 
 
+def beyond_flanks(found: Damage) -> Heights:
+    """Return what no shift by up to `ELSEWHERE_PX` along the line explains, nm.
+
+    A loop that lags a little at a flank, no more than at others, moves it by a pixel or two: no observer calls that
+    an artifact, whatever it does to the height of a steep flank.
+    """
+    import cv2
+
+    line = np.ones((1, 2 * ELSEWHERE_PX + 1), np.uint8)
+    high, low = cv2.dilate(found.ideal, line), cv2.erode(found.ideal, line)
+    recorded = found.ideal + found.left
+    return np.asarray(np.maximum(recorded - high, 0) - np.maximum(low - recorded, 0), np.float64)
+
+
+def seen_between(one: Damage, other: Damage) -> Mask:
+    """Where damage by the loop is plain to see: beyond what a shift explains, and not the same in both directions.
+
+    A loop that lags, rings or lets go behind an edge does so in line after line: no line stands out, and the flanks
+    look like those of another sample. Only the other direction, in which all of that lies on the other side, tells.
+    """
+    return _stands_out(beyond_flanks(one), one, one) & _stands_out(one.left - other.left, one, other)
+
+
+def _stands_out(z: Heights, one: Damage, other: Damage) -> Mask:
+    pixel, stretch = SURE
+    least = CLEAR * one.relief
+    out: Mask = (np.abs(z) >= max(pixel * np.hypot(one.scatter, other.scatter), least)) | (
+        np.abs(_stretched(z)) >= max(stretch * np.hypot(one.joint, other.joint), least)
+    )
+    return out
+
+
+def crowds_of(there: Mask, share: float) -> Mask:
+    """Keep those pixels around which at least such a share of the surroundings (33 x 33 pixels) is of their kind."""
+    import cv2
+
+    around = cv2.blur(there.astype(np.float32), (AREA_PX, AREA_PX), borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(there & (around >= share))
+
+
 def ghosts_of(ideal: Heights, clean: Heights, found: Damage) -> tuple[Mapping[str, float], Mask]:
     """Measure satellites that a bad tip sets beside features that stand alone, and where they are.
 
     A satellite is what the tip added by more than 15 % of the relief and five times the noise, more than 2 pixels
     away from everything high (30 % of the relief over the ground, or over holes in it). If all lie on the same side
-    of their features, and the features stand alone, no sample does that.
+    of their features, and the features stand alone, no sample does that. It can be seen where it stands apart from
+    its feature (`_apart`): what only widens a soft flank looks like a broader feature.
 
     Returns
     -------
     numbers, ghosts
-        ``ghost``: area of the satellites over that of the features or holes, times how much they lie to one side (0 to
-        1); ``crowded``: share of the features or holes, 1 where they are too few to compare; ``tip``: share of the
-        pixels that the tip changed by more than noise and a twentieth of the relief.
+        ``ghost``: area of the satellites that can be seen over that of the features or holes, times how much they
+        lie to one side (0 to 1); ``ghost any``: of all of them; ``crowded``: share of the features or holes, 1 where
+        they are too few to compare; ``tip``: share of the pixels that the tip changed by more than noise and a
+        twentieth of the relief.
     """
     from scipy import ndimage
 
@@ -168,15 +220,51 @@ def ghosts_of(ideal: Heights, clean: Heights, found: Damage) -> tuple[Mapping[st
     ghosts = added > max(GHOST * found.relief, 5 * found.scatter)
     count = int(ndimage.label(alone)[1])
     if share < FEW or count < 3:
-        return {"ghost": 0.0, "crowded": 1.0, "tip": changed}, np.zeros_like(features)
+        none = np.zeros_like(features)
+        return {"ghost": 0.0, "ghost any": 0.0, "crowded": 1.0, "tip": changed}, none
     away, near = ndimage.distance_transform_edt(~features, return_indices=True)
     ghosts &= (away > BESIDE_PX) & (away < 64)
-    if not ghosts.any():
-        return {"ghost": 0.0, "crowded": share, "tip": changed}, ghosts
-    places = np.indices(features.shape)[:, ghosts] - near[:, ghosts]
-    one_side = float(np.hypot(*places.sum(axis=1)) / np.hypot(*places).sum())
-    ghost = float(np.mean(ghosts)) / share * one_side
-    return {"ghost": ghost, "crowded": share, "tip": changed}, ghosts
+    seen = ghosts & _apart(ideal, clean, found, holes=bool(holes)) if ghosts.any() else ghosts
+    if int(ndimage.label(seen)[1]) < REPEATED:
+        seen = np.zeros_like(seen)
+    numbers = {"crowded": share, "tip": changed}
+    for name, part in (("ghost any", ghosts), ("ghost", seen)):
+        places = np.indices(features.shape)[:, part] - near[:, part]
+        reach = float(np.hypot(*places).sum())
+        one_side = float(np.hypot(*places.sum(axis=1))) / reach if reach else 0.0
+        numbers[name] = float(np.mean(part)) / share * one_side
+    return numbers, seen
+
+
+def _apart(ideal: Heights, clean: Heights, found: Damage, *, holes: bool) -> Mask:
+    """Where a new valley is near, a new kink above the floor, or a new rim within a hole."""
+    import cv2
+
+    least, aside = max(CLEAR * found.relief, SURE[0] * found.scatter), GHOST * found.relief
+    z, was = (np.ascontiguousarray(part, np.float32) for part in (ideal, clean))
+    block, around = (np.ones((side, side), np.uint8) for side in (VALLEY_PX, FLOOR_PX))
+    valleys = (cv2.morphologyEx(part, cv2.MORPH_CLOSE, block) - part for part in (z, was))
+    seen = np.subtract(*valleys) >= least
+    over, under = z - cv2.erode(z, around) >= aside, cv2.dilate(z, around) - z >= aside
+    if holes:
+        seen |= (_kinks(-z) >= least) & (_kinks(-was) < least / 2) & over & under
+    else:
+        seen |= (_kinks(z) >= least) & (_kinks(was) < least / 2) & over
+    near = cv2.dilate(seen.astype(np.uint8), np.ones((2 * SEEN_PX + 1, 2 * SEEN_PX + 1), np.uint8))
+    return near.astype(np.bool_)
+
+
+def _kinks(z: Small) -> Small:
+    """By how much the surface lies under the middle of two points beside it, in the worst of four directions."""
+    padded = np.pad(z, KINK_PX, mode="edge")
+    rows, cols = z.shape
+    k = KINK_PX
+
+    def at(row: int, col: int) -> Small:
+        return padded[k + row : k + row + rows, k + col : k + col + cols]
+
+    pairs = (at(*way) + at(-way[0], -way[1]) for way in ((0, k), (k, 0), (k, k), (k, -k)))
+    return np.asarray(np.max(np.stack(list(pairs)), axis=0) - 2 * z, np.float32)
 
 
 def cells_of(*masks: Mask) -> Small:

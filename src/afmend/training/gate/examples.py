@@ -23,7 +23,16 @@ from afmend.simulation.box import Box, load_box
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
 from afmend.simulation.twin import VERSION, simulate
-from afmend.training.gate.damage import Small, cells_of, damage_of, ghosts_of, relief_of
+from afmend.training.gate.damage import (
+    Damage,
+    Small,
+    cells_of,
+    crowds_of,
+    damage_of,
+    ghosts_of,
+    relief_of,
+    seen_between,
+)
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.scenes import TIP, mix_of, scene, shape_of, without_tip
 from afmend.training.kept import whole
@@ -33,6 +42,8 @@ MOVABLE = ("scar", "bad_line", "burst", "line_jump", "streak", "spike", "offset"
 LOOP = ("lag", "parachute", "ringing")
 ASTRAY = 0.25
 """Of the relief."""
+CROWD = (0.1, 0.25)
+"""Of the surroundings: so much astray is some area, or surely one."""
 TARGETS = ("clear", "faint", "astray", "ghosts")
 """What the network is told cell by cell."""
 ANOTHER = 10_000_019
@@ -40,7 +51,7 @@ ANOTHER = 10_000_019
 DRAWS = 3
 BLOCK = 35
 """So many scans are made together, a whole number of rounds through mixes and shapes; grafts stay within them."""
-SCENES = 4
+SCENES = 5
 """Raised with every change of mixes, effects, and what is kept."""
 WANTED = {"good": GOOD, "tracking": NOT_TRACKING, "tip": TIP_VERDICT, "imaging": IMAGING}
 """What the mixes are made for."""
@@ -244,31 +255,33 @@ def effects_of(
     -------
     effects : dict of str to float
         ``clear`` and ``faint``: shares of the pixels with such damage (`damage.damage_of`), and ``clear KIND``;
-        ``out``: clear where the piezo stood at an end of its range or the loop was off; ``astray``: off by more than
-        a quarter of the relief there and where the loop lagged; ``missing`` share, the unscanned end of the scan not
+        ``hidden``: damage by the loop that nobody can see, not counted as clear (`damage.seen_between`); ``out``:
+        clear where the piezo stood at an end of its range or the loop was off; ``astray any``: there, and off by more
+        than a quarter of the relief where the loop lagged; ``astray some`` and ``astray``: the same where it is some
+        area, and surely one (`damage.crowds_of`); ``missing`` share, the unscanned end of the scan not
         counted; ``unscanned`` share; ``noise`` (scatter), ``hum`` and ``fringes`` (amplitudes) over the relief, and
         ``hum white`` and ``fringes white`` over the white noise; of the tip, see `damage.ghosts_of`, and ``repeat``,
         ``break`` (`_tip_effects`).
     cells : (4, rows / 16, cols / 16) float32
         Shares of cells that are clear, faint, astray or out, and satellites (`TARGETS`).
     """
-    channel = scan.channels[scan.find(f"height/{way}")]
     part = slice(None, lines)
-    heights, missing = np.asarray(channel.values, np.float64)[part], channel.missing[part]
-    ideal = ideal_of(scan, way).values[part]
-    masks = {kind: mask[part] for kind, mask in artifact_masks(scan, way).items()}
-    bad = missing.copy()
-    for mask in masks.values():
-        bad |= mask
-    found = damage_of(heights, ideal, bad, missing)
-    none = np.zeros_like(bad)
+    found, ideal, missing, masks = _damage(scan, way, part)
+    none = np.zeros_like(missing)
+    slow, fast = _any(masks, LOOP, none), _any(masks, [kind for kind in masks if kind not in LOOP], none)
+    clear = found.clear
+    if np.any(clear & slow & ~fast):
+        other = _damage(scan, WAYS[1 - WAYS.index(way)], part)[0]
+        clear = clear & (fast | ~slow | seen_between(found, other))
     far = found.clear & (np.abs(found.left) > ASTRAY * found.relief)
     out = found.clear & (masks.get("lost_tracking", none) | masks.get("saturation", none))
-    astray = out | (far & _any(masks, LOOP, none))
-    effects = {f"clear {kind}": float(np.mean(found.clear & mask)) for kind, mask in masks.items()}
+    astray = out | (far & slow)
+    some, area = (float(np.mean(crowds_of(astray, share))) for share in CROWD)
+    effects = {f"clear {kind}": float(np.mean(clear & mask)) for kind, mask in masks.items()}
     effects |= {
-        "clear": float(np.mean(found.clear)), "faint": float(np.mean(found.faint)), "out": float(np.mean(out)),
-        "astray": float(np.mean(astray)), "noise": found.noise,
+        "clear": float(np.mean(clear)), "hidden": float(np.mean(found.clear & ~clear)),
+        "faint": float(np.mean(found.faint)), "out": float(np.mean(out)), "astray any": float(np.mean(astray)),
+        "astray some": some, "astray": area, "noise": found.noise,
     }  # fmt: skip
     effects["unscanned"], effects["missing"] = _missing(missing)
     white = twin.electronics.white_nm + 1e-12
@@ -283,7 +296,17 @@ def effects_of(
         untouched = ideal_of(clean, way).values[part]
         numbers, ghosts = ghosts_of(ideal, untouched, found)
         effects |= {**numbers, **_tip_effects(ideal, untouched, found.scatter + 0.002 * found.relief, twin)}
-    return effects, cells_of(found.clear, found.faint, astray, ghosts)
+    return effects, cells_of(clear, found.faint, astray, ghosts)
+
+
+def _damage(scan: Scan, way: Way, part: slice) -> tuple[Damage, Heights, Mask, dict[str, Mask]]:
+    """Return what is left of one direction, its ideal heights, what is missing, and where which damage is."""
+    channel = scan.channels[scan.find(f"height/{way}")]
+    heights, missing = np.asarray(channel.values, np.float64)[part], channel.missing[part]
+    ideal = ideal_of(scan, way).values[part]
+    masks = {kind: mask[part] for kind, mask in artifact_masks(scan, way).items()}
+    bad = _any(masks, masks, missing)
+    return damage_of(heights, ideal, bad, missing), ideal, missing, masks
 
 
 def _any(masks: Mapping[str, Mask], kinds: Iterable[str], none: Mask) -> Mask:

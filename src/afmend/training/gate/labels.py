@@ -77,7 +77,7 @@ def answers_of(effects: Mapping[str, float], limits: Limits | None = None) -> di
     size = effects.get
     wave = max(size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes"))
     return {
-        "astray": _sure(effects["astray"], at.astray),
+        "astray": _between(effects["astray some"], effects["astray"], at.astray),
         "blind": _sure(effects["noise"], at.blind),
         "satellites": _satellites(effects, at),
         "break": _sure(size("break", 0.0), at.tip_break),
@@ -90,7 +90,7 @@ def answers_of(effects: Mapping[str, float], limits: Limits | None = None) -> di
 
 def _satellites(effects: Mapping[str, float], at: Limits) -> bool | None:
     size = effects.get
-    ghost, crowded = _sure(size("ghost", 0.0), at.ghost), size("crowded", 0.0)
+    ghost, crowded = _between(size("ghost any", 0.0), size("ghost", 0.0), at.ghost), size("crowded", 0.0)
     if (crowded > at.crowded and ghost is not False) or (crowded == 1.0 and size("tip", 0.0) > at.changed):
         return None
     return ghost
@@ -106,6 +106,12 @@ def _wrong(effects: Mapping[str, float], at: Limits) -> bool | None:
 def _sure(size: float, limit: tuple[float, float]) -> bool | None:
     low, high = limit
     return True if size >= high else None if size > low else False
+
+
+def _between(some: float, surely: float, limit: tuple[float, float]) -> bool | None:
+    """Judge a size by the least and the most that it might be."""
+    low, high = limit
+    return True if surely >= high else None if max(some, surely) > low else False
 
 
 def _most(*answers: bool | None) -> bool | None:
