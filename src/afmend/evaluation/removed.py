@@ -55,7 +55,7 @@ def cannot_give_back(records: Sequence[Record]) -> str:
     record = next((one for one in records if removed_by([one]) is None), None)
     if record is None:
         return ""
-    if record.facts.get("line_jumps") or record.facts.get("line_breaks"):
+    if record.facts.get("line_jumps"):
         return f"{record.step} mended a jump within a line"
     if record.facts.get("line_axis") == "columns" or record.params.get("direction") in ("vertical", "both"):
         return f"{record.step} leveled along the columns"
@@ -67,14 +67,8 @@ def _of(record: Record) -> Removed | None:
     found = None
     if step == "level.auto" and facts["line_model"] == "none":
         found = Removed(None, facts["degree"])
-    elif (
-        step == "level.auto"
-        and facts["line_axis"] == "rows"
-        and not (
-            facts["line_jumps"] or facts.get("line_breaks")  # a jump within a line would be no polynomial
-        )
-    ):
-        found = Removed(facts["line_degree"], facts["degree"])
+    elif step == "level.auto" and facts["line_axis"] == "rows" and not facts["line_jumps"]:
+        found = Removed(facts["line_degree"], facts["degree"])  # a jump within a line would be no polynomial
     elif step == "level.rows" and params["direction"] == "horizontal" and params["method"] != "facet_tilt":
         found = Removed(params["degree"] if params["method"] == "polynomial" else 0, 0)
     elif step == "level.polynomial":

@@ -12,7 +12,6 @@ from afmend.leveling import background
 from afmend.leveling.features import median
 from afmend.leveling.finishing import finish
 from afmend.leveling.line_axis import find_line_axis
-from afmend.leveling.line_breaks import take_off
 from afmend.leveling.line_search import LineFit, find_lines
 from afmend.leveling.opposite import Apart, offsets_apart
 from afmend.leveling.settling import Sample, joined
@@ -55,16 +54,15 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("level.auto", Auto, version="9")
+@step("level.auto", Auto, version="8")
 def level_auto(field: Field, params: Auto) -> Leveled:
     """Subtract line offsets and a polynomial background, each as far as the evidence supports it.
 
     Adjacent lines are compared by a redescending (mode-like) location, so that steps and particles do not count;
     the differences are summed up and anchored to the masked background; from the path so found only that part is
     subtracted which topography cannot explain (see `afmend.leveling.evidence`); slopes and bends of single lines
-    are taken in the same way where there are some. A line that jumps on its way gets two offsets, one for each part
-    (see `afmend.leveling.line_breaks`). Lines that jump more than once, and lines with few usable pixels, are no links
-    of the chain; they, and masked lines, are laid beside their neighbors. The background is a
+    are taken in the same way where there are some. Lines in which a jump happens, and lines with few usable pixels,
+    are no links of the chain; they, and masked lines, are laid beside their neighbors. The background is a
     polynomial whose degree predicts left-out tiles best; on terraces it follows the terraces instead of the
     staircase.
 
@@ -75,8 +73,7 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     and stays.
 
     ``facts`` hold the axis of the lines, the model chosen (``line_degree``: 0 offsets, 1 slopes, 2 and 3 bends), the
-    line noise found and the posterior standard deviation of every line; ``line_breaks`` line and position of every
-    jump within a line; ``line_doubt`` says why lines were left
+    line noise found and the posterior standard deviation of every line; ``line_doubt`` says why lines were left
     ("edges_along_lines", "blurred_heights"): the deviation then is the size of the offsets that may be noise.
     ``line_apart`` is the size of the offsets that the other direction contradicted, ``line_apart_share`` the share of
     the difference that was blamed on this one.
@@ -141,7 +138,6 @@ def _level(
         aspect=aspect,
         sample=sample,
     )
-    take_off(z, lines.breaks)
     apart = Apart.nothing(z.shape[0])
     if other is not None and (lines.doubt.sheared or lines.doubt.repeating):
         apart = offsets_apart(z, other[0], skip | other[1], aspect)
@@ -176,7 +172,6 @@ def _line_facts(lines: LineFit, apart: Apart) -> dict[str, Any]:
         "line_model": model,
         "line_degree": lines.degree,
         "line_jumps": lines.offsets.jumps,
-        "line_breaks": [[one.row, one.first or one.stop] for one in lines.breaks],
         "line_doubt": str(lines.doubt),
         "line_apart": float(np.std(apart.offset)),
         "line_apart_share": apart.share,

@@ -102,11 +102,10 @@ def judge(
     -----
     The power of the path's cosine transform is taken for the sum of what topography leaks, known but for a factor,
     and of line noise of one of few laws: offsets that are independent (white), that add up (a random walk), or both
-    (1/f noise lies between). They are fitted by maximum posterior density, with a Student law for the coefficients. If
-    one explains the path that much better than no line noise, all are averaged by their posterior odds: two laws that
-    fit alike may say different things, and a choice between them would hang on a pixel. Of each coefficient the
-    part ``N / (N + L)`` is removed (Wiener). So a smooth wave in the path is not taken for line noise unless the
-    lines jitter as well; and what remains, ``L^2 / (N + L) <= L``, looks like topography to a second pass.
+    (1/f noise lies between). They are fitted by maximum posterior density, with a Student law for the coefficients; a
+    law counts only if the path is explained that much better. Of each coefficient the part ``N / (N + L)`` is
+    removed (Wiener). So a smooth wave in the path is not taken for line noise unless the lines jitter as well; and
+    what remains, ``L^2 / (N + L) <= L``, looks like topography to a second pass.
     """
     from scipy.fft import dct
 

@@ -21,7 +21,7 @@ _SPREAD = 0.5
 _TURNS = 40
 _UNRELATED = 0.05
 _NATS_PER_LAW = 4.0
-"""By how many nats a law of line noise must explain the path better to be believed as much as none."""
+"""By how many nats a law of line noise must explain the path better before it is believed."""
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", forceinline=True)
@@ -93,8 +93,6 @@ def fit_spectrum(power: F, leak: F, walk: F, with_level: bool, with_walk: bool) 
 def line_noise(seen: F, expected: F, first: int, laws: int) -> tuple[bool, float, float]:
     """Keep of the cosine coefficients of a path, in place, what is line noise (Wiener).
 
-    If a law is more likely than none, the answers of all laws are averaged by their posterior odds.
-
     Parameters
     ----------
     seen : (orders + 1,)
@@ -124,32 +122,23 @@ def line_noise(seen: F, expected: F, first: int, laws: int) -> tuple[bool, float
         power[q] = max(seen[q + 1] * seen[q + 1] / largest, 1e-30)
         leak[q] = max(expected[q + 1], floor) / largest
         walk[q] = 1.0 / ((q + 1.0) * (q + 1.0))
-    best, _ = fit_spectrum(power[first:], leak[first:], walk[first:], False, False)
-    scores, fits = np.empty(laws), np.empty((laws, 3))
+    best, chosen = fit_spectrum(power[first:], leak[first:], walk[first:], False, False)
+    found = False
     for law in range(laws):
-        score, fits[law] = fit_spectrum(power[first:], leak[first:], walk[first:], law != 1, law > 0)
-        scores[law] = score - _NATS_PER_LAW * (2.0 if law == 2 else 1.0)
-    if np.max(scores) <= best:
-        seen[:] = 0.0
-        return False, 0.0, 0.0
-    share = np.exp(scores - np.max(scores))
-    share /= np.sum(share) + math.exp(best - np.max(scores))
+        score, fitted = fit_spectrum(power[first:], leak[first:], walk[first:], law != 1, law > 0)
+        score -= _NATS_PER_LAW * (2.0 if law == 2 else 1.0)
+        if score > best:
+            best, chosen, found = score, fitted, True
+    kappa, level, step = max(chosen[0], 1.0), chosen[1], chosen[2]
     variance = total = 0.0
     seen[0] = 0.0
     for q in range(count):
-        gain = noise = rest = square = 0.0
-        for law in range(laws):
-            kappa, level, step = max(fits[law, 0], 1.0), fits[law, 1], fits[law, 2]
-            here = level + step * walk[q]
-            part = here / (here + kappa * leak[q])
-            gain += share[law] * part
-            noise += share[law] * here
-            rest += share[law] * part * kappa * leak[q]
-            square += share[law] * part * part
+        noise = level + step * walk[q]
+        gain = noise / (noise + kappa * leak[q])
         seen[q + 1] *= gain
-        variance += rest + (square - gain * gain) * power[q]
+        variance += gain * kappa * leak[q]
         total += noise
-    return True, variance * largest, total * largest
+    return found, variance * largest, total * largest
 
 
 @njit(cache=True)

@@ -124,13 +124,13 @@ def without_broken(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[ND
         if beyond[0] < worse[k] / 3.0 and 0.5 * worse[k] < height < 5.0 * worse[k]:
             broken.append(int(k) + 1)
             heights.append(height)
-    if not broken or recur(np.array(heights)):
+    if not broken or _recur(np.array(heights)):
         return lines, scales
     lines = np.delete(lines, broken)
     return lines, scales_of(r, skip, lines)
 
 
-def recur(heights: Vector) -> bool:
+def _recur(heights: Vector) -> bool:
     """Tell whether there are several heights, and typically the same."""
     if heights.size < _RECURRING:
         return False
@@ -232,7 +232,7 @@ def _doubtful(offset: Vector, scale: Vector, widest: float) -> NDArray[np.bool_]
     away = np.abs(steps)
     usual = 1.4826 * median(away)
     wide = (scale > 3.0 * widest) & (away > np.maximum(5.0 * usual, 0.25 * scale))
-    return wide if recur(_run_sums(wide, steps)) else np.zeros_like(wide)
+    return wide if _recur(_run_sums(wide, steps)) else np.zeros_like(wide)
 
 
 def _run_sums(chosen: NDArray[np.bool_], steps: Vector) -> Vector:

@@ -20,19 +20,12 @@ def scales_of(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> Scales:
     """
     from afmend.compiled import by_halves
 
-    pairs = lines.size - 1
+    cols, pairs = r.shape[1], lines.size - 1
+    some = from_both_ends(cols, cols // 128 if cols >= 256 else 1)
     middle, scale, core = by_halves(
-        lambda first, stop: spreads_of(r, skip, lines[first:stop], lines[first + 1 : stop + 1]), pairs
+        lambda first, stop: _spreads(r, skip, lines[first:stop], lines[first + 1 : stop + 1], some), pairs
     )
     return middle, scale, typical(core[from_both_ends(pairs, max(1, pairs // 128))])
-
-
-def spreads_of(
-    r: Heights, skip: Mask, below: NDArray[np.int64], above: NDArray[np.int64]
-) -> tuple[Vector, Vector, Vector]:
-    """`pair_scales` of pairs of lines, of long ones looking at some hundred pixels."""
-    cols = r.shape[1]
-    return _spreads(r, skip, below, above, from_both_ends(cols, cols // 128 if cols >= 256 else 1))
 
 
 def pair_scales(r: Heights, skip: Mask, lines: NDArray[np.int64]) -> tuple[Vector, Vector, Vector]:

@@ -6,7 +6,7 @@ that is why a leveled scan is left as it is when it is leveled again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from afmend.leveling import background, line_anchor, line_model, settling
 from afmend.leveling.evidence import Verdict, judge, nothing
 from afmend.leveling.features import median, quantum
 from afmend.leveling.line_bends import find_bends
-from afmend.leveling.line_breaks import Break, breaks_of, mended
 from afmend.leveling.line_model import GAUGE_DEGREE, Path
 from afmend.leveling.settling import Sample
 from afmend.leveling.structure import Blocks, Doubt, doubt_about
@@ -39,8 +38,6 @@ class LineFit:
         Highest degree of the polynomials that were fitted to single lines.
     doubt : Doubt
         Why nothing is subtracted although the lines differ; ``sigma`` then is the size of what may be line noise.
-    breaks : tuple of Break
-        Jumps within lines, to be taken off before ``coefs`` is subtracted.
     """
 
     coefs: NDArray[np.float64]
@@ -49,7 +46,6 @@ class LineFit:
     offsets: Verdict
     degree: int
     doubt: Doubt = field(default_factory=Doubt)
-    breaks: tuple[Break, ...] = ()
 
 
 def find_lines(
@@ -77,30 +73,9 @@ def find_lines(
     sample = sample or Sample.of(z, skip)
     if model == "none" or tests.shape[0] < 2 or lines.size < 3:
         return _nothing(z, skip, sample, sigmas, 0.0, Doubt())
-    breaks = breaks_of(z, skip, lines)
-    whole, few = (mended(z, breaks), sample.mended(breaks)) if breaks else (z, sample)
-    fit, doubt = _undoubted(whole, skip, lines, tests, few, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
-    if doubt:
-        return _nothing(z, skip, sample, sigmas, float(np.std(fit.coefs[:, 0])), doubt)
-    return replace(fit, breaks=breaks)
-
-
-def _undoubted(
-    z: Heights,
-    skip: Mask,
-    lines: NDArray[np.int64],
-    tests: NDArray[np.float64],
-    sample: Sample,
-    *,
-    model: str,
-    shrink: bool,
-    sigmas: float,
-    aspect: float,
-) -> tuple[LineFit, Doubt]:
-    """Estimate the line noise, on the ground alone if need be, and say what else it may be."""
     fit = _estimate(z, skip, lines, tests, sample, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
     if model != "auto" or not shrink or not fit.coefs.any():
-        return fit, Doubt()
+        return fit
     before = settling.settle(sample, np.zeros((z.shape[0], 1)), sigmas)
     blocks, step = Blocks.of(z, skip), quantum(z, skip)
     steps = blocks.steps(before.coefs)
@@ -118,7 +93,7 @@ def _undoubted(
             few = Sample.of(z, ~ground)
             fit = _estimate(z, ~ground, lines, tests, few, model=model, shrink=shrink, sigmas=sigmas, aspect=aspect)
             doubt = doubt_of(fit)
-    return fit, doubt
+    return _nothing(z, skip, sample, sigmas, float(np.std(fit.coefs[:, 0])), doubt) if doubt else fit
 
 
 def _nothing(z: Heights, skip: Mask, sample: Sample, sigmas: float, sigma: float, doubt: Doubt) -> LineFit:

@@ -6,15 +6,13 @@ columns of a large image tell as much as all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.leveling import background
 from afmend.leveling.features import from_both_ends, thinned
-from afmend.leveling.line_breaks import Break
 from afmend.scan.arrays import Heights, Mask
 
 Vector = NDArray[np.float64]
@@ -61,14 +59,6 @@ class Sample:
         from afmend.leveling import line_kernels as kernels
 
         return kernels.residuals(self.heights, coefs[self.rows], self.x)
-
-    def mended(self, breaks: Sequence[Break]) -> Sample:
-        """Return the sample of the image whose lines that jump on their way were laid level."""
-        heights = self.heights.copy()
-        for one in breaks:
-            cols = (self.cols >= one.first) & (self.cols < one.stop)
-            heights[np.ix_(self.rows == one.row, cols)] -= one.height
-        return replace(self, heights=heights)
 
     def polynomial(self, heights: Heights) -> Vector:
         """Least-squares polynomial of heights of the sample."""

@@ -38,7 +38,6 @@ SQUARE = {"degree_fast": 1, "degree_slow": 2, "degrees": "independent"}
         ([record("level.auto", AUTO | {"line_model": "none"})], Removed(None, 2)),
         ([record("level.auto", AUTO), record("level.given")], Removed(1, 2)),
         ([record("level.auto", AUTO | {"line_jumps": 1})], None),
-        ([record("level.auto", AUTO | {"line_breaks": [[40, 70]]})], None),
         ([record("level.auto", AUTO | {"line_axis": "columns"})], None),
         ([record("level.plane"), record("level.rows", ROWS), record("mark.scars")], Removed(0, 1)),
         ([record("level.rows", ROWS | {"method": "polynomial"})], Removed(1, 0)),

@@ -50,25 +50,6 @@ def test_white_line_noise_is_taken_and_the_second_look_finds_nothing() -> None:
     assert float(np.max(np.abs(again.correction))) < 1e-6
 
 
-def test_no_choice_of_a_law_hangs_on_little() -> None:
-    """As white noise grows, the correction follows it; a choice between laws that fit alike jumped by 1.3."""
-    from afmend.leveling.evidence_kernels import line_noise
-
-    order = np.arange(1, 121)
-    expected = np.concatenate([[1.0], 40.0 / order**2])
-    topography, walk, white = np.random.default_rng(4).standard_normal((3, 121))
-    slow = np.sqrt(expected) * topography + np.concatenate([[0.0], np.sqrt(60.0) / order * walk[1:]])
-    kept = []
-    for size in np.linspace(0.15, 1.0, 69):
-        seen = slow + size * white
-        found, variance, noise = line_noise(seen, expected, 2, 3)
-        assert found
-        assert 0.0 < variance < noise + float(np.sum(expected))
-        kept.append(seen)
-    steps = np.sqrt(np.mean(np.diff(kept, axis=0) ** 2, axis=1))
-    assert float(np.max(steps)) < 0.2
-
-
 def test_a_single_jump_is_removed_whole() -> None:
     path, leaks = path_and_leaks()
     jump = 40.0 * (np.arange(path.size) >= 50)
