@@ -17,7 +17,7 @@ import numpy as np
 
 from afmend.errors import BadScanError
 from afmend.pipeline.params import Params
-from afmend.scan.arrays import Heights, Mask, adopted, check_mask
+from afmend.scan.arrays import Heights, Mask, check_mask
 from afmend.scan.masks import Masks, Role
 
 
@@ -84,7 +84,9 @@ class Field:
 @lru_cache(maxsize=4)
 def _nothing(shape: tuple[int, int]) -> Mask:
     """Make an empty mask that nobody writes to: steps without another direction need none of their own."""
-    return adopted(np.zeros(shape, dtype=np.bool_))
+    frozen = np.zeros(shape, dtype=np.bool_)
+    frozen.flags.writeable = False
+    return frozen.view()  # which nobody can make writable
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -74,7 +74,7 @@ class Channel:
     masks: Masks = field(default_factory=Masks)
     uncertainty: Heights | None = None
     _digests: dict[str, str] = field(default_factory=dict, repr=False)
-    _checked: tuple[Heights, ...] = field(default=(), repr=False)
+    _checked: tuple[Heights | None, Heights | None] = field(default=(None, None), repr=False)
 
     def __post_init__(self) -> None:
         values = self.values
@@ -84,7 +84,7 @@ class Channel:
             )
         if self.direction not in DIRECTIONS:
             raise BadScanError(f"direction {self.direction!r} is none of {', '.join(DIRECTIONS)}")
-        if not self._knows(values):
+        if values is not self._checked[0]:  # what was checked before is read-only since
             if not _is_measurable(values):
                 raise BadScanError(
                     f"channel {self.key} holds NaN, infinite or absurdly large values",
@@ -94,16 +94,14 @@ class Channel:
             object.__setattr__(self, "_digests", {p: d for p, d in self._digests.items() if p != "values"})
         self.masks.check(self.shape)
         sigma = self.uncertainty
-        if sigma is not None and not self._knows(sigma):
-            if sigma.shape != self.shape or not sigma.min() >= 0:
+        if sigma is not None:
+            known = sigma is self._checked[1]
+            if sigma.shape != self.shape or not (known or sigma.min() >= 0):
                 raise BadScanError(f"the uncertainty of channel {self.key} has a wrong shape or is negative")
-            sigma = frozen(sigma) if sigma.max() > 0 else None
-            object.__setattr__(self, "uncertainty", sigma)
-        object.__setattr__(self, "_checked", (self.values,) if sigma is None else (self.values, sigma))
-
-    def _knows(self, array: Heights) -> bool:
-        """Whether an array was checked before; nobody can have written to it since."""
-        return any(array is checked for checked in self._checked)
+            if not known:
+                sigma = frozen(sigma) if sigma.max() > 0 else None
+                object.__setattr__(self, "uncertainty", sigma)
+        object.__setattr__(self, "_checked", (self.values, sigma))
 
     @classmethod
     def from_raw(
@@ -200,22 +198,46 @@ class Channel:
         return replace(self, _digests=kept, **changes)  # type: ignore[arg-type]
 
     def filled(self, pixels: NDArray[np.intp], heights: Heights, sigma: Heights | float) -> Channel:
-        """Return a copy with other heights and error bars at some pixels (indices into the raveled image).
+        """Return a copy with other heights and error bars at some pixels.
+
+        Parameters
+        ----------
+        pixels : (n,) int
+            Places in the raveled image.
+        heights : (n,) float
+            In ``unit``.
+        sigma : (n,) float, or float
+            1 sigma in ``unit``.
 
         Raises
         ------
         BadScanError
-            If a height is not finite or absurdly large, or an error bar is negative or NaN.
+            If pixels lie outside, the arrays differ in length, a height is not finite or absurdly large, or an error
+            bar is negative or NaN.
         """
+        if pixels.size == 0:
+            return self
+        inside = pixels.min() >= 0 and pixels.max() < self.values.size
+        if not inside or heights.shape != pixels.shape or np.shape(sigma) not in ((), pixels.shape):
+            raise BadScanError(f"channel {self.key} is filled at places that it does not have, or by too many or few")
+        with np.errstate(over="ignore"):
+            heights = heights.astype(self.values.dtype, copy=False)
+        if not _is_measurable(heights):
+            raise BadScanError(
+                f"channel {self.key} is filled with NaN, infinite or absurdly large heights",
+                now="Fill by another method (`method` of the fill step), or leave the pixels open.",
+            )
+        least = float(np.min(sigma))
+        if not least >= 0:
+            raise BadScanError(f"channel {self.key} is filled with error bars that are negative or NaN")
         values = self.values.copy()
         bars = np.zeros(self.shape) if self.uncertainty is None else self.uncertainty.copy()
         values.ravel()[pixels] = heights
         bars.ravel()[pixels] = sigma
-        if not (_is_measurable(values.ravel()[pixels]) and np.min(sigma) >= 0):
-            raise BadScanError(f"channel {self.key} is filled with NaN, infinite or absurdly large values")
-        checked = (adopted(values), adopted(bars))
+        sure = adopted(bars) if least > 0 or bars.any() else None
+        checked = (adopted(values), sure)
         digests = {part: hashed for part, hashed in self._digests.items() if part == "masks"}
-        return replace(self, values=checked[0], uncertainty=checked[1], _digests=digests, _checked=checked)
+        return replace(self, values=checked[0], uncertainty=sure, _digests=digests, _checked=checked)
 
     def digest(self) -> str:
         """Hash of values, masks and uncertainty. Computed once per part."""

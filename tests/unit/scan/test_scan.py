@@ -140,6 +140,38 @@ def test_filled_pixels_are_checked_and_hashed():
             channel.filled(pixels[:1], np.array([heights]), np.array([sigma]))
 
 
+def test_a_fill_of_nothing_or_without_error_changes_nothing_else():
+    channel = Channel("height", "trace", rough((5, 7)), "nm")
+    none = np.zeros(0, dtype=np.intp)
+    assert channel.filled(none, np.zeros(0), np.zeros(0)) == channel
+    sure = channel.filled(np.array([4]), np.array([0.5]), 0.0)
+    assert sure.uncertainty is None
+    for pixels, heights, sigma in (
+        ([35], [0.0], 1.0),
+        ([-1], [0.0], 1.0),
+        ([1, 2], [0.0], 1.0),
+        ([1], [0.0], [1.0, 2.0]),
+    ):
+        with pytest.raises(BadScanError, match="does not have"):
+            channel.filled(np.array(pixels), np.array(heights), np.asarray(sigma))
+    with pytest.raises(BadScanError, match="is filled with"):
+        channel.evolve(values=channel.values.astype(np.float32)).filled(np.array([4]), np.array([1e60]), 1.0)
+
+
+def test_what_was_checked_as_one_part_of_a_channel_is_checked_again_as_another():
+    sigma = np.zeros((6, 9))
+    sigma[2, 3] = np.inf
+    channel = Channel("height", "trace", rough((6, 9)) - 5.0, "nm", uncertainty=sigma)
+    for changes in (
+        {"values": channel.values[:3]},
+        {"values": channel.uncertainty},
+        {"uncertainty": channel.values},
+        {"values": channel.uncertainty, "uncertainty": None},
+    ):
+        with pytest.raises(BadScanError):
+            channel.evolve(**changes)
+
+
 def test_large_heights_whose_squares_are_larger_still_are_measurable():
     z = np.full((3, 4), 1e99)
     assert (Channel("height", "trace", z, "nm").values == z).all()

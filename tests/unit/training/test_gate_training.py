@@ -71,7 +71,8 @@ def test_an_example_measures_what_is_wrong_with_it() -> None:
     assert 0 <= tip.effects["tip"] <= 1
     assert {"tip", "repeat", "ghost", "break"} <= set(tip.effects)
     lost = [make_example("train", seed, SMALL, "tracking") for seed in (1, 6, 11)]
-    assert any(one.effects["astray"] > 0.05 for one in lost)
+    assert any(one.effects["astray any"] > 0.05 for one in lost)
+    assert all(0 <= one.effects["astray"] <= one.effects["astray some"] <= one.effects["astray any"] for one in lost)
     assert all(one.cells.shape == (len(TARGETS), SMALL[0] // 16, SMALL[1] // 16) for one in lost)
     assert all(1 <= one.draws <= DRAWS for one in lost)
 
