@@ -37,7 +37,7 @@ from afmend.training.gate.table import Table
 from afmend.training.gate.trees import grow, tree_logits
 from afmend.training.loop import train
 
-MODEL_VERSION = "4"
+MODEL_VERSION = "5"
 HELD_OUT = 5
 """Every so-many-th group of five scans (one of each mix) calibrates."""
 DIFFERENCE = 5e-3

@@ -25,6 +25,8 @@ MIXES = ("good", "tracking", "tip", "imaging", "box")
 SHAPES = ((256, 256), (256, 256), (192, 320), (256, 256), (320, 192), (224, 288), (256, 256))
 SPARSE = ["particles", "fibers", "dna", "porous", "cells", "mixed"]
 """Surfaces with features that stand alone, whose doubles can be seen as such."""
+SPARSE_SHARE = {"tip": 0.8, "good": 0.3}
+"""As often among good scans as among all others: what the sample is must not tell what is wrong with it."""
 _CONE: Mapping[str, Any] = {
     "kind": "sphere_cone", "radius_nm": {"log": [0.5, 3], "times": "pixel"}, "half_angle_deg": 18,
 }  # fmt: skip
@@ -111,8 +113,7 @@ def scene(box: Box, seed: int, shape: tuple[int, int] | None = None, mix: str | 
         return draw(box, seed, shape=shape)
     box = _with_worse(box)
     rng = np.random.default_rng([seed, MIXES.index(mix)])
-    # As often among good scans as among those with a bad tip, so that the sample does not tell.
-    surface = str(rng.choice(SPARSE)) if mix in ("tip", "good") and rng.random() < 0.8 else None
+    surface = str(rng.choice(SPARSE)) if mix in SPARSE_SHARE and rng.random() < SPARSE_SHARE[mix] else None
     kind = draw(box, seed, shape=shape, artifacts=[], surface=surface).surface.kind
     possible = {name for name, entry in box.artifacts.items() if kind in entry.get("surfaces", [kind])}
     chosen = _chosen(box, mix, possible, rng)
