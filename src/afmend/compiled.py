@@ -82,16 +82,18 @@ def side_by_side(work: Callable[[int, int], object]) -> None:
     For kernels that release the interpreter's lock and write each part into places of its own, so that the result
     does not depend on the number of parts.
     """
-    if threads() < 2:  # the same parts: sums of parts must not depend on the machine
+    if threads() < 2 or sys.is_finalizing():  # the same parts: sums of parts must not depend on the machine
         work(0, 2)
         work(1, 2)
         return
     done: SimpleQueue[BaseException | None] = SimpleQueue()
-    _helper(os.getpid(), threading.get_ident()).tasks.put((work, done))
+    helper = _helper(os.getpid(), threading.get_ident())  # held until it answers: without anybody it would end
+    helper.tasks.put((work, done))
     try:
         work(0, 2)
     finally:
         failure = done.get()
+        del helper
     if failure is not None:
         raise failure
 
@@ -101,7 +103,7 @@ class _Helper:
 
     def __init__(self) -> None:
         self.tasks: _Tasks = SimpleQueue()
-        weakref.finalize(self, self.tasks.put, None)
+        weakref.finalize(self, self.tasks.put, None).atexit = False  # other functions at exit may still need it
         threading.Thread(target=_serve, args=(self.tasks,), name="afmend", daemon=True).start()
 
 

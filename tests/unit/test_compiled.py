@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,38 @@ def test_halves_are_joined_in_order(monkeypatch, cores, count):
     rows, lengths = compiled.by_halves(lambda first, stop: (whole[first:stop], whole[first:stop].sum(axis=1)), count)
     assert (rows == whole).all()
     assert (lengths == whole.sum(axis=1)).all()
+
+
+def test_a_helper_that_other_threads_push_out_still_answers(monkeypatch):
+    real = compiled._helper
+
+    def pushed_out(process, thread):
+        helper = real(process, thread)
+        real.cache_clear()
+        return helper
+
+    monkeypatch.setattr(compiled, "_helper", pushed_out)
+    monkeypatch.setattr(compiled, "threads", lambda: 2)
+    found = []
+    caller = threading.Thread(target=lambda: compiled.side_by_side(lambda part, _: found.append(part)), daemon=True)
+    caller.start()
+    caller.join(20)
+    assert sorted(found) == [0, 1]
+
+
+AT_EXIT = """
+import atexit
+@atexit.register
+def late():
+    found = []
+    compiled.side_by_side(lambda part, parts: found.append(part))
+    print("saved", sorted(found))
+from afmend import compiled
+compiled.threads = lambda: 2
+compiled.side_by_side(lambda part, parts: None)
+"""
+
+
+def test_whatever_runs_at_exit_still_has_its_helper():
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "saved [0, 1]"
