@@ -30,6 +30,8 @@ TRIED = tuple(range(LOW, len(LEVELS)))
 HIGH = 4
 """Place of the third quartile: together with the rules of thumb of `correct`, those up to it make intervals of 95 %;
 under ghosts it takes all of them."""
+WORTH = 0.1
+"""Of the noise: where nearly all pixels would change by less, the heights stay as they are."""
 SHOWN_PX = 0.8
 """Sharper tips leave an image as it is: pixels hardly show what they do."""
 LEFT = 0.5
@@ -84,7 +86,8 @@ def undo_unsure(
     Returns
     -------
     Undone, or None
-        None if the image is too small, its (single) tip is sharper than its pixels show, or nothing would change.
+        None if the image is too small, its (single) tip is sharper than its pixels show, or what would change is lost
+        in the noise.
 
     Notes
     -----
@@ -105,7 +108,7 @@ def undo_unsure(
         for radius in (blunt.radii_nm[k] for k in TRIED)
     ]
     done, touched = correct_unsure(image, tips, pixel_nm, ghosts=ghosts, model=model)
-    if ghosts is None and np.array_equal(done.expected, image):
+    if ghosts is None and np.quantile(np.abs(done.expected - image), 0.999) <= WORTH * noise_nm(image):
         return None
     return Undone(done, touched, blunt)
 

@@ -12,10 +12,12 @@ import pytest
 from afmend.errors import BadScanError, ModelError
 from afmend.inference.card import find_card
 from afmend.pipeline import Field
+from afmend.tip import unsure
 from afmend.tip.bluntness import INPUTS, LEVELS, SMALLEST_PX, bluntness, bluntness_inputs
 from afmend.tip.correct import correct, ghost_floor
 from afmend.tip.double import First
 from afmend.tip.estimate import FLANK_DEG, estimate_tip, steepest
+from afmend.tip.features import noise_nm
 from afmend.tip.morphology import dilate
 from afmend.tip.shapes import Parabola, SphereCone, largest_tip_array, tip_array
 from afmend.tip.steps import TipCorrection, Untouched, tip_correct, untouched
@@ -269,3 +271,15 @@ class TestFlank:
         usable[:, 20:26] = False
         assert steepest(z, PIXEL) > 1.0
         assert steepest(z, PIXEL, usable) == 0.0
+
+
+def test_what_would_be_lost_in_the_noise_is_not_changed(monkeypatch):
+    _, image = ridges()
+    estimate = estimate_tip([image], PIXEL)
+    undone = undo_unsure(image, PIXEL, estimate)
+    assert undone is not None
+    share = np.quantile(np.abs(undone.correction.expected - image), 0.999) / noise_nm(image)
+    monkeypatch.setattr(unsure, "WORTH", 1.01 * share)
+    assert undo_unsure(image, PIXEL, estimate) is None
+    monkeypatch.setattr(unsure, "WORTH", 0.99 * share)
+    assert undo_unsure(image, PIXEL, estimate) is not None

@@ -109,6 +109,12 @@ def correct(
         done = f"corrected as far as is better on average: the radius is likely {likely:.3g} nm; no pixel is certain"
     else:
         done = f"{100 * facts['certain_share']:.0f} % of the pixels are certain"
+    if facts.get("double_tip"):
+        (down, right), lower = facts["offset_nm"], facts["depth_nm"]
+        done += (
+            f"; ghosts of a second apex taken off, {abs(down):.4g} nm {'down' if down >= 0 else 'up'} and "
+            f"{abs(right):.4g} nm to the {'right' if right >= 0 else 'left'} of their features, {lower:.3g} nm lower"
+        )
     say.out().print(f"{path}: {done}", markup=False)
 
 
