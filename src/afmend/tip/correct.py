@@ -8,7 +8,7 @@ imaging the reconstructed surface again, with noise of the same size, and taken 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,7 @@ def correct(
     noise: float | None = None,
     seed: int = 0,
     ghosts: First | None = None,
+    sunk: float = SUNK,
 ) -> Correction:
     """Reconstruct the surface from its image.
 
@@ -106,6 +107,8 @@ def correct(
         Of the noise by which the bias is measured.
     ghosts : First, optional
         What `without_ghost` found out about a second apex; ``image`` is then corrected for both.
+    sunk : float
+        Share of the depth by which ``expected`` lies below what is drawn on under ghosts; the networks start from 0.
 
     Returns
     -------
@@ -121,25 +124,6 @@ def correct(
     When not to use it: on currents and other maps that the tip averages instead of touching (STM at constant height);
     on images that parachute; with a tip blunter than the true one: then heights are too low, and nothing shows it.
     """
-    done = reconstruct(image, tip, pixel_nm, limits=limits, noise=noise, seed=seed, ghosts=ghosts)
-    if ghosts is None:
-        return done
-    floor = ghost_floor(done.heights, ghosts.hidden, checked_tip(tip))
-    deep = np.where(done.certain, 0.0, np.maximum(done.expected - floor, 0.0))
-    return replace(done, expected=done.expected - SUNK * deep)
-
-
-def reconstruct(
-    image: Heights,
-    tip: Heights,
-    pixel_nm: tuple[float, float],
-    *,
-    limits: tuple[Heights, Heights] | None = None,
-    noise: float | None = None,
-    seed: int = 0,
-    ghosts: First | None = None,
-) -> Correction:
-    """Reconstruct as `correct`, with what is drawn on under ghosts as it is: the networks start from that."""
     image, tip = checked(image, "image"), checked_tip(tip)
     sigma = noise_nm(image) if noise is None else noise
     if not (math.isfinite(sigma) and sigma >= 0):
@@ -165,6 +149,7 @@ def reconstruct(
         likely = np.minimum(heights, erode(ghosts.likely, tip) + bias) - EXPECTED * gap
         floor = np.where(certain, heights, ghost_floor(heights, ghosts.hidden, tip))
         lowest = np.minimum(lowest, floor - UNSEEN * (heights - floor))
+        likely = likely - sunk * np.where(certain, 0.0, np.maximum(likely - floor, 0.0))
     return Correction(
         heights, certain, error, likely, np.minimum(lowest, likely) - Z95 * error, heights + Z95 * error,
         float(np.mean(bias)),

@@ -17,7 +17,7 @@ from afmend.errors import ModelError
 from afmend.inference.model import Model, load_model
 from afmend.inference.tiling import Tiling, run_tiled
 from afmend.scan.arrays import Heights, Mask
-from afmend.tip.correct import Correction, contact_tolerance, gap_scale, reconstruct
+from afmend.tip.correct import Correction, contact_tolerance, correct, gap_scale
 from afmend.tip.double import First
 from afmend.tip.features import noise_nm
 from afmend.tip.morphology import checked, checked_tip, dilate, erode
@@ -61,7 +61,7 @@ def model_inputs(
     ----------
     image : (rows, cols) float, nm
     done : Correction
-        By `reconstruct` with ``tip``.
+        By `correct` with ``tip`` and nothing sunk.
     tip : (n, m) float, nm
     pixel_nm : (slow, fast)
     noise : float
@@ -149,7 +149,7 @@ def learned_correction(
             where=model, now="Train it again, or install the afmend that it was made with.",
         )  # fmt: skip
     sigma = noise_nm(image) if noise is None else noise
-    done = reconstruct(image, tip, pixel_nm, limits=limits, noise=sigma, ghosts=ghosts)
+    done = correct(image, tip, pixel_nm, limits=limits, noise=sigma, ghosts=ghosts, sunk=0.0)
     seen = model_inputs(image, done, tip, pixel_nm, sigma, ghosts)
     return _merged(image, tip, pixel_nm, sigma, ghosts, done, answers(loaded, done, seen))
 

@@ -5,7 +5,7 @@ from scipy.ndimage import zoom
 from afmend.errors import BadParameterError
 from afmend.pipeline import Field
 from afmend.tip import certainty_map, dilate, tip_array
-from afmend.tip.correct import SUNK, correct, ghost_floor, reconstruct
+from afmend.tip.correct import SUNK, correct, ghost_floor
 from afmend.tip.double import NONE, First, Ghost, deblur, double_tip, find_ghost, without_ghost
 from afmend.tip.ghost_moves import Moved
 from afmend.tip.ghost_views import correlation, is_period, view_of
@@ -101,7 +101,7 @@ def test_under_ghosts_surfaces_lie_below_what_is_drawn_on_from_around():
     image = image_of(z, DOUBLE)
     first = without_ghost(image, find_ghost(image, PIXEL))
     tip = tip_array(ONE, PIXEL, 20.0)
-    drawn, done = (one(image, tip, PIXEL, ghosts=first) for one in (reconstruct, correct))
+    drawn, done = (correct(image, tip, PIXEL, ghosts=first, sunk=sunk) for sunk in (0.0, SUNK))
     sunk = drawn.expected - done.expected
     assert (sunk[~first.hidden] == 0.0).all()
     deep = np.maximum(drawn.expected - ghost_floor(drawn.heights, first.hidden, tip), 0.0)

@@ -29,7 +29,8 @@ from afmend.training.gate.damage import (
     relief_of,
     seen_between,
 )
-from afmend.training.gate.examples import DRAWS, TARGETS, Example, load_example, make_example, prepare
+from afmend.training.gate.effects import TARGETS
+from afmend.training.gate.examples import DRAWS, Example, load_example, make_example, prepare
 from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.head import STEP, GateTraining, fit, logits_of, upside_down
 from afmend.training.gate.labels import ASKED, answers_of, label_of
@@ -196,6 +197,8 @@ def test_examples_are_kept_and_read_back(tmp_path: Path) -> None:
         ({"hum": 0.1, "hum white": 0.1}, GOOD),
         ({"astray": 0.2, "clear": 0.3}, NOT_TRACKING),
         ({"astray": 0.05, "clear": 0.3}, None),
+        ({"astray": 0.01, "astray some": 0.09, "clear": 0.3}, None),
+        ({"ghost": 0.01, "ghost any": 0.3, "crowded": 0.1}, None),
         ({"ghost": 0.3, "crowded": 0.1, "clear": 0.1}, TIP),
         ({"ghost": 0.3, "crowded": 0.6}, None),
         ({"ghost": 0.1, "crowded": 0.1}, None),

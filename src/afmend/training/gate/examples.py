@@ -21,31 +21,16 @@ from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.box import Box, load_box
 from afmend.simulation.params import Twin
-from afmend.simulation.recording import WAYS, Way
+from afmend.simulation.recording import WAYS
 from afmend.simulation.twin import VERSION, simulate
-from afmend.training.gate.damage import (
-    Damage,
-    Small,
-    cells_of,
-    crowds_of,
-    damage_of,
-    ghosts_of,
-    relief_of,
-    seen_between,
-)
+from afmend.training.gate.damage import Small, damage_of, relief_of
+from afmend.training.gate.effects import any_of, effects_of, judged
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.scenes import TIP, mix_of, scene, shape_of, without_tip
 from afmend.training.kept import whole
 
 MOVABLE = ("scar", "bad_line", "burst", "line_jump", "streak", "spike", "offset", "chatter")
 """Kinds of damage that would be the same on another sample."""
-LOOP = ("lag", "parachute", "ringing")
-ASTRAY = 0.25
-"""Of the relief."""
-CROWD = (0.1, 0.25)
-"""Of the surroundings: so much astray is some area, or surely one."""
-TARGETS = ("clear", "faint", "astray", "ghosts")
-"""What the network is told cell by cell."""
 ANOTHER = 10_000_019
 """Added to the seed for another draw."""
 DRAWS = 3
@@ -118,6 +103,8 @@ class Spare:
         nm.
     bad : (rows, cols) bool
         Where the twin did something to the heights, or nothing was measured.
+    hidden : (rows, cols) bool
+        Damage by the loop that nobody can see (`effects.judged`).
     relief_nm : float
     wounds : (3, rows, cols) float32
         Movable damage of trace and retrace, and the error signal of the trace there; over the relief.
@@ -125,6 +112,7 @@ class Spare:
 
     ideal: Heights
     bad: Mask
+    hidden: Mask
     relief_nm: float
     wounds: Map
 
@@ -218,147 +206,21 @@ def _spare(scan: Scan, error: Map) -> Spare:
     bads = []
     for k, way in enumerate(WAYS):
         channel, masks = scan.channels[scan.find(f"height/{way}")], artifact_masks(scan, way)
-        bads.append(channel.missing | _any(masks, masks, none))
-        movable = _any(masks, MOVABLE, none) & ~channel.missing
+        bads.append(channel.missing | any_of(masks, masks, none))
+        movable = any_of(masks, MOVABLE, none) & ~channel.missing
         if movable.any():
             heights, truth = (np.asarray(part.values, np.float64) for part in (channel, ideal_of(scan, way)))
             wounds[k] = np.where(movable, damage_of(heights, truth, bads[k], channel.missing).left / relief, 0)
             if k == 0:
                 wounds[2] = np.where(movable, (error - np.median(error)) / relief, 0)
-    return Spare(ideal, bads[0], relief, wounds)
+    judgment = judged(scan, "trace")
+    return Spare(ideal, bads[0], judgment.found.clear & ~judgment.clear, relief, wounds)
 
 
 @lru_cache(maxsize=4)
 def _box(name: str) -> Box:
     """Read a box once: parsing its YAML takes longer than a scan."""
     return load_box(name)
-
-
-def effects_of(
-    scan: Scan, twin: Twin, clean: Scan | None, way: Way = "trace", lines: int | None = None
-) -> tuple[dict[str, float], Small]:
-    """Measure what is wrong with one scan direction.
-
-    Parameters
-    ----------
-    scan : Scan
-        Simulated.
-    twin : Twin
-        Its parameters.
-    clean : Scan or None
-        What would have been recorded with a tip that nothing happened to; None = nothing happened to it.
-    way : "trace" or "retrace"
-    lines : int, optional
-        Only of the first lines.
-
-    Returns
-    -------
-    effects : dict of str to float
-        ``clear`` and ``faint``: shares of the pixels with such damage (`damage.damage_of`), and ``clear KIND``;
-        ``hidden``: damage by the loop that nobody can see, not counted as clear (`damage.seen_between`); ``out``:
-        clear where the piezo stood at an end of its range or the loop was off; ``astray any``: there, and off by more
-        than a quarter of the relief where the loop lagged; ``astray some`` and ``astray``: the same where it is some
-        area, and surely one (`damage.crowds_of`); ``missing`` share, the unscanned end of the scan not
-        counted; ``unscanned`` share; ``noise`` (scatter), ``hum`` and ``fringes`` (amplitudes) over the relief, and
-        ``hum white`` and ``fringes white`` over the white noise; of the tip, see `damage.ghosts_of`, and ``repeat``,
-        ``break`` (`_tip_effects`).
-    cells : (4, rows / 16, cols / 16) float32
-        Shares of cells that are clear, faint, astray or out, and satellites (`TARGETS`).
-    """
-    part = slice(None, lines)
-    found, ideal, missing, masks = _damage(scan, way, part)
-    none = np.zeros_like(missing)
-    slow, fast = _any(masks, LOOP, none), _any(masks, [kind for kind in masks if kind not in LOOP], none)
-    clear = found.clear
-    if np.any(clear & slow & ~fast):
-        other = _damage(scan, WAYS[1 - WAYS.index(way)], part)[0]
-        clear = clear & (fast | ~slow | seen_between(found, other))
-    far = found.clear & (np.abs(found.left) > ASTRAY * found.relief)
-    out = found.clear & (masks.get("lost_tracking", none) | masks.get("saturation", none))
-    astray = out | (far & slow)
-    some, area = (float(np.mean(crowds_of(astray, share))) for share in CROWD)
-    effects = {f"clear {kind}": float(np.mean(clear & mask)) for kind, mask in masks.items()}
-    effects |= {
-        "clear": float(np.mean(clear)), "hidden": float(np.mean(found.clear & ~clear)),
-        "faint": float(np.mean(found.faint)), "out": float(np.mean(out)), "astray any": float(np.mean(astray)),
-        "astray some": some, "astray": area, "noise": found.noise,
-    }  # fmt: skip
-    effects["unscanned"], effects["missing"] = _missing(missing)
-    white = twin.electronics.white_nm + 1e-12
-    hum = float(np.sqrt(sum(h.amplitude_nm**2 for h in twin.electronics.hum)))
-    fringes = sum(m.height_nm for m in twin.mishaps if m.kind == "fringes")
-    effects |= {
-        "hum": hum / found.relief, "hum white": hum / white, "fringes": fringes / found.relief,
-        "fringes white": fringes / white,
-    }  # fmt: skip
-    ghosts = none
-    if clean is not None:
-        untouched = ideal_of(clean, way).values[part]
-        numbers, ghosts = ghosts_of(ideal, untouched, found)
-        effects |= {**numbers, **_tip_effects(ideal, untouched, found.scatter + 0.002 * found.relief, twin)}
-    return effects, cells_of(clear, found.faint, astray, ghosts)
-
-
-def _damage(scan: Scan, way: Way, part: slice) -> tuple[Damage, Heights, Mask, dict[str, Mask]]:
-    """Return what is left of one direction, its ideal heights, what is missing, and where which damage is."""
-    channel = scan.channels[scan.find(f"height/{way}")]
-    heights, missing = np.asarray(channel.values, np.float64)[part], channel.missing[part]
-    ideal = ideal_of(scan, way).values[part]
-    masks = {kind: mask[part] for kind, mask in artifact_masks(scan, way).items()}
-    bad = _any(masks, masks, missing)
-    return damage_of(heights, ideal, bad, missing), ideal, missing, masks
-
-
-def _any(masks: Mapping[str, Mask], kinds: Iterable[str], none: Mask) -> Mask:
-    out = none.copy()
-    for kind in kinds:
-        out |= masks.get(kind, none)
-    return out
-
-
-def _missing(missing: Mask) -> tuple[float, float]:
-    """Return the shares that were not scanned at the end (or start), and missing within what was scanned."""
-    there = np.flatnonzero(~missing.all(axis=1))
-    if there.size == 0:
-        return (1.0, 0.0)
-    part = slice(there[0], there[-1] + 1)
-    inner = float(np.count_nonzero(missing[part]) / missing.size)
-    return (float(np.mean(missing)) - inner, inner)
-
-
-def _tip_effects(ideal: Heights, clean: Heights, noise: float, twin: Twin) -> dict[str, float]:
-    """Measure what the tip did to texture.
-
-    ``repeat``: by how much it raised the autocorrelation of bumps anywhere beyond 3 pixels; ``break``: by how much (in
-    powers of e) curvature along the lines changes where the tip does, over what the clean scan does there.
-    """
-    repeat = max(float((_doubles(ideal, side) - _doubles(clean, side)).max()) for side in (9, 25))
-    found = {"repeat": repeat, "break": 0.0}
-    rows = ideal.shape[0]
-    for event in twin.tip_changes:
-        if max(8, rows // 10) <= event.row <= rows - max(8, rows // 10):
-            after, before = _sharpness(ideal, event.row, noise) - _sharpness(clean, event.row, noise)
-            found["break"] = max(found["break"], abs(float(after - before)))
-    return found
-
-
-def _doubles(z: Heights, side: int) -> Heights:
-    """Autocorrelation of what stands out of its surroundings, 3 pixels and more aside."""
-    import cv2
-
-    from afmend.artifacts.gate.tip_features import FAR_PX, autocorrelation
-
-    some = np.asarray(z, np.float32)
-    bump = some - cv2.blur(some, (side, side))
-    part = autocorrelation(np.clip(bump, *np.quantile(bump, (0.01, 0.99))))
-    reach = np.arange(-FAR_PX, FAR_PX + 1)
-    return np.where(np.hypot(reach[:, None], reach[None, :]) >= 3, part, 0.0)
-
-
-def _sharpness(z: Heights, row: int, noise: float) -> NDArray[np.float64]:
-    """Logarithm of curvature along the lines, after and before a line, as far as it stands out of the noise."""
-    curl = np.abs(z[:, 2:] - 2 * z[:, 1:-1] + z[:, :-2])
-    return np.log([curl[part].mean() + noise for part in (slice(row + 1, None), slice(0, row))])
 
 
 def prepare(

@@ -8,7 +8,8 @@ import numpy as np
 
 from afmend.artifacts.gate.view import Measured
 from afmend.training.gate.damage import Small, cells_of, damage_of
-from afmend.training.gate.examples import TARGETS, Example
+from afmend.training.gate.effects import TARGETS
+from afmend.training.gate.examples import Example
 
 LARGER = 2.0
 """Damage becomes larger or smaller against the relief, by such a factor at most."""
@@ -59,10 +60,11 @@ def grafted(base: Example, donor: Example, rng: np.random.Generator) -> tuple[Me
     )
     bad = ground.bad | (wounds[0] != 0)
     found = damage_of(heights.astype(np.float64), ground.ideal, bad, base.missing)
+    clear = found.clear & ~(ground.hidden & (wounds[0] == 0))
     effects = {
-        **base.effects, "clear": float(np.mean(found.clear)), "faint": float(np.mean(found.faint)),
+        **base.effects, "clear": float(np.mean(clear)), "faint": float(np.mean(found.faint)),
         "noise": found.noise,
     }  # fmt: skip
     cells = base.cells.copy()
-    cells[[TARGETS.index("clear"), TARGETS.index("faint")]] = cells_of(found.clear, found.faint)
+    cells[[TARGETS.index("clear"), TARGETS.index("faint")]] = cells_of(clear, found.faint)
     return Measured(heights, base.missing, opposite, None, error), effects, cells

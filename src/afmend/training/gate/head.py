@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from afmend.artifacts.gate.maps import MAPS
 from afmend.pipeline.params import Knob, Params
 from afmend.training.config import Training
-from afmend.training.gate.examples import TARGETS
+from afmend.training.gate.effects import TARGETS
 from afmend.training.gate.labels import ASKED
 
 STEP = MAPS.index("step to the line above")

@@ -51,7 +51,7 @@ def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str 
     Parameters
     ----------
     effects : mapping of str to float
-        From `examples.effects_of`.
+        From `effects.effects_of`.
 
     Returns
     -------

@@ -26,7 +26,7 @@ SHAPES = ((256, 256), (256, 256), (192, 320), (256, 256), (320, 192), (224, 288)
 SPARSE = ["particles", "fibers", "dna", "porous", "cells", "mixed"]
 """Surfaces with features that stand alone, whose doubles can be seen as such."""
 SPARSE_SHARE = {"tip": 0.8, "good": 0.3}
-"""As often among good scans as among all others: what the sample is must not tell what is wrong with it."""
+"""Nearly as often among good scans as among all others: what the sample is must not tell what is wrong with it."""
 _CONE: Mapping[str, Any] = {
     "kind": "sphere_cone", "radius_nm": {"log": [0.5, 3], "times": "pixel"}, "half_angle_deg": 18,
 }  # fmt: skip

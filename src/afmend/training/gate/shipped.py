@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from afmend.training.gate.examples import TARGETS
+from afmend.training.gate.effects import TARGETS
 from afmend.training.gate.head import Head, JointNet, Usual
 from afmend.training.gate.trees import Trees
 

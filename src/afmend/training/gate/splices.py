@@ -9,7 +9,7 @@ from torch import Tensor
 from afmend.artifacts.gate.maps import MAPS
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, VERDICTS
 from afmend.training.gate.damage import CELL_PX
-from afmend.training.gate.examples import TARGETS
+from afmend.training.gate.effects import TARGETS
 from afmend.training.gate.labels import ASKED, Limits
 from afmend.training.gate.table import PAIR, UNSURE
 

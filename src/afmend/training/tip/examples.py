@@ -21,7 +21,7 @@ from afmend.evaluation.bench.tip_cases import TipCase, tip_case
 from afmend.pipeline.workers import for_each
 from afmend.scan.arrays import Heights
 from afmend.simulation.twin import VERSION as TWIN_VERSION
-from afmend.tip.correct import reconstruct
+from afmend.tip.correct import correct
 from afmend.tip.double import First, Ghost, without_ghost
 from afmend.tip.estimate import FLANK_DEG
 from afmend.tip.features import noise_nm
@@ -119,7 +119,7 @@ def _corrected(case: TipCase, ghosts: First | None, rng: np.random.Generator) ->
     tip = largest_tip_array(
         SphereCone(radius_nm=radius, half_angle_deg=flank), case.pixel_nm, float(np.ptp(case.image))
     )
-    done = reconstruct(case.image, tip, case.pixel_nm, noise=noise, ghosts=ghosts)
+    done = correct(case.image, tip, case.pixel_nm, noise=noise, ghosts=ghosts, sunk=0.0)
     return done.expected, model_inputs(case.image, done, tip, case.pixel_nm, noise, ghosts)
 
 
