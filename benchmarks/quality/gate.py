@@ -90,7 +90,7 @@ def on_the_twin(model: str, data: Path, count: int, workers: int) -> dict[str, o
         for key, what, must, aim, seed in CLAIMS:
             value, low, high = found[key]
             out(f"  {what:28s} {value:6.3f} ({low:.3f} to {high:.3f})   must {must}, aim {aim}, seed {seed}")
-        for key in ("good_exported", "covered", "strange"):
+        for key in ("decided", "looked_at", "good_exported", "covered", "strange"):
             value, low, high = found[key]
             out(f"  {key:28s} {value:6.3f} ({low:.3f} to {high:.3f})")
         for verdict, (precision, recall, f1, number) in found["classes"].items():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.gate.judge import EXPORT, action_for
+from afmend.artifacts.gate.judge import EXPORT, LOOK, action_for
 from afmend.artifacts.gate.model import Opinion
 from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
 
@@ -86,15 +86,16 @@ def score(said: Sequence[Opinion], true: Sequence[str]) -> dict[str, Any]:
     dict
         Figures as [value, low, high] with 95 % intervals: ``accuracy``, ``macro_f1``, ``exported``: share of the scans
         with artifacts whose action is "export unchanged"; ``good_exported``: share of the good ones; ``abstention``:
-        share of the scans whose set of plausible verdicts is not one verdict, ``strange``, ``covered``: share of the
-        sets that hold the truth; ``calibration_error``; ``classes``: precision, recall, F1 and number per verdict;
-        ``confusion``.
+        share of the scans that it is not sure of, ``decided``: share of the others whose verdict is right,
+        ``looked_at``: share whose action is "look at it", ``strange``, ``covered``: share of the sets that hold the
+        truth; ``calibration_error``; ``classes``: precision, recall, F1 and number per verdict; ``confusion``.
     """
     labels = np.array([VERDICTS.index(name) for name in true])
     shown = np.array([[one.probabilities[name] for name in VERDICTS] for one in said])
     picks = shown.argmax(axis=1)
     n = labels.size
-    passed = np.array([action_for(one) == EXPORT for one in said])
+    actions = np.array([action_for(one) for one in said])
+    passed, sure = actions == EXPORT, np.array([one.is_sure for one in said])
     bad = labels != VERDICTS.index(GOOD)
     counts = confusion(picks, labels, len(VERDICTS))
     table = precision_recall_f1(counts)
@@ -103,7 +104,9 @@ def score(said: Sequence[Opinion], true: Sequence[str]) -> dict[str, Any]:
         "macro_f1": bootstrapped(n, lambda some: macro_f1(picks[some], labels[some], len(VERDICTS))),
         "exported": proportion(int(np.count_nonzero(passed & bad)), int(np.count_nonzero(bad))),
         "good_exported": proportion(int(np.count_nonzero(passed & ~bad)), int(np.count_nonzero(~bad))),
-        "abstention": proportion(sum(len(one.plausible) != 1 for one in said), n),
+        "abstention": proportion(int(np.count_nonzero(~sure)), n),
+        "decided": proportion(int(np.count_nonzero(sure & (picks == labels))), int(np.count_nonzero(sure))),
+        "looked_at": proportion(int(np.count_nonzero(actions == LOOK)), n),
         "strange": proportion(sum(one.is_strange for one in said), n),
         "covered": proportion(sum(name in one.plausible for one, name in zip(said, true, strict=True)), n),
         "calibration_error": bootstrapped(n, lambda some: calibration_error(shown[some], labels[some])),

@@ -77,7 +77,7 @@ def test_scars_show_in_the_features_and_are_named_with_their_lines() -> None:
     assert numbers["share scar"] > numbers_of(scene())["share scar"] + 1
     facts = evidence(view, found, numbers)
     assert facts["detectors"]["scar"]["lines"] == [40]
-    said = reasons(IMAGING, facts, {})
+    said = reasons(IMAGING, facts)
     assert any("scars in lines 40 (" in text and "mark.scars" in text for text in said)
     assert any("scars" in text for text in advice(IMAGING, facts, numbers))
 
@@ -198,7 +198,7 @@ def test_lines_are_listed_as_ranges() -> None:
     assert line_list([]) == ""
 
 
-VIEW = {"power": 1.0, "limits": {GOOD: 0.3, NOT_TRACKING: 0.2, TIP: 0.15, IMAGING: 0.25}, "good": 0.9}
+VIEW = {"power": 1.0, "limits": {GOOD: 0.3, NOT_TRACKING: 0.2, TIP: 0.15, IMAGING: 0.25}, "good": 0.9, "decided": 0.8}
 CALIBRATION = {
     "views": {"full": VIEW, "alone": {**VIEW, "power": 0.5}}, "strangeness": [0.5, 1.0, 1.5, 2.0], "scans": 400,
 }  # fmt: skip
@@ -229,9 +229,27 @@ def test_sets_hold_every_plausible_verdict_best_first() -> None:
     said = conclude([0.05, 0.26, 0.19, 0.5], 0.7, CALIBRATION)
     assert said.plausible == (IMAGING, NOT_TRACKING, TIP)
     assert action_for(said) == LOOK
+    assert not said.is_sure
     hopeless = conclude([0.02, 0.73, 0.2, 0.05], 0.7, CALIBRATION)
     assert set(hopeless.plausible) == {NOT_TRACKING, TIP}
     assert action_for(hopeless) == RESCAN
+    assert not hopeless.is_sure
+
+
+@pytest.mark.parametrize(
+    ("verdict", "action"), [(GOOD, REPAIR), (NOT_TRACKING, RESCAN), (TIP, RESCAN), (IMAGING, REPAIR)]
+)
+def test_a_decided_verdict_counts_although_others_are_plausible(verdict: str, action: str) -> None:
+    low = {**VIEW, "limits": dict.fromkeys(VERDICTS, 0.01), "good": 0.99}
+    shown = [0.85 if name == verdict else 0.05 for name in VERDICTS]
+    said = conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}})
+    assert len(said.plausible) == 4
+    assert said.is_sure
+    assert action_for(said) == action
+    low["decided"] = 0.86
+    unsure = conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}})
+    assert not unsure.is_sure
+    assert action_for(unsure) == LOOK
 
 
 def test_an_unusual_scan_is_strange_and_never_exported() -> None:
@@ -307,21 +325,20 @@ def test_reasons_name_what_was_measured() -> None:
     z = scene()
     seen = measured(z, opposite=scene(4), error=np.sign(np.diff(z, prepend=0, axis=1)))
     said = judge(seen, load_gate(), "height/trace")
-    text = " ".join(reasons(NOT_TRACKING, said.evidence, {}))
+    text = " ".join(reasons(NOT_TRACKING, said.evidence))
     assert "trace and retrace correlate" in text
     assert "not at all alike in lines" in text
     assert "error signal stands at its end" in text
     facts = {**said.evidence, "ghost": 0.3, "change_of_sharpness": 12.0, "jumps": [4], "missing_percent": 2.0,
              "falls_at_one_rate": 0.9, "still_patches_percent": 9.0, "relief_over_noise": 2.0}  # fmt: skip
-    assert "the same shapes return" in " ".join(reasons(TIP, facts, {}))
-    assert "much smoother" in " ".join(reasons(NOT_TRACKING, facts, {}))
-    assert "jumps at lines 4" in " ".join(reasons(IMAGING, facts, {}))
+    assert "the same shapes return" in " ".join(reasons(TIP, facts))
+    assert "much smoother" in " ".join(reasons(NOT_TRACKING, facts))
+    assert "jumps at lines 4" in " ".join(reasons(IMAGING, facts))
     quiet = {**facts, "jumps": [], "missing_percent": 0, "detectors": {}, "relief_over_noise": 30.0}
     del quiet["trace_retrace_correlation"]
-    assert "no detector finds an artifact" in " ".join(reasons(GOOD, quiet, {}))
-    assert reasons(IMAGING, quiet, {"jerk": 2.0}) == ("what counted most, in usual deviations: jerk (+2.0)",)
+    assert "no detector finds an artifact" in " ".join(reasons(GOOD, quiet))
 
 
 def test_reasons_have_no_exponents():
     facts = {"missing_percent": 0.0, "detectors": {}, "jumps": [], "relief_over_noise": 123.4}
-    assert "the relief is 120 times the noise" in reasons(GOOD, facts, {})
+    assert "the relief is 120 times the noise" in reasons(GOOD, facts)

@@ -18,7 +18,7 @@ from afmend.evaluation.gate_scores import calibration_error, macro_f1, proportio
 from afmend.simulation.box import load_box
 from afmend.training.gate import finish as finishing
 from afmend.training.gate import scenes
-from afmend.training.gate.calibrate import good_from, limits, softmax, temperature
+from afmend.training.gate.calibrate import decided_from, good_from, limits, softmax, temperature
 from afmend.training.gate.damage import (
     cells_of,
     crowds_of,
@@ -226,6 +226,22 @@ def test_conformal_limits_keep_their_promise() -> None:
     assert np.mean(shown[new][labels[new] != 0, 0] >= line) < 0.02
     assert good_from(shown[:20], labels[:20]) == 2.0
     assert limits(shown[:3], labels[:3])[GOOD] == 0.0
+
+
+def test_of_decided_verdicts_so_many_are_right() -> None:
+    rng = np.random.default_rng(2)
+    wrong = []
+    for _ in range(60):
+        labels = rng.integers(0, 4, 1200)
+        shown = softmax(rng.standard_normal((1200, 4)) + 2.5 * np.eye(4)[labels])
+        line = decided_from(shown[:400], labels[:400])
+        sure = shown[400:].max(axis=1) >= line
+        assert 0.3 < np.mean(sure) < 0.999
+        wrong.append(np.mean(shown[400:][sure].argmax(axis=1) != labels[400:][sure]))
+    assert np.mean(wrong) < 0.05
+    assert np.mean(np.array(wrong) > 0.05) < 0.2
+    assert decided_from(shown[:20], labels[:20]) == 2.0
+    assert decided_from(np.tile([[0.4, 0.2, 0.2, 0.2]], (50, 1)), np.ones(50, int)) == 2.0
 
 
 def test_temperatures_undo_what_was_done() -> None:

@@ -44,14 +44,13 @@ def with_verdict(card: Card, judged: Judgment | None) -> Card:
     """Put the verdict, its reasons and the advice on top of a card."""
     if judged is None:
         return card
-    from afmend.artifacts.gate.judge import LOOK
     from afmend.evaluation.report_facts import safe
 
     if judged.is_strange:
         doubt = "unfamiliar, "
         said = f"unlike anything it was calibrated on: no probability holds. The nearest verdict is {judged.verdict}"
     else:
-        doubt = "unsure, " if judged.action == LOOK else ""
+        doubt = "unsure, " if not judged.is_sure else ""
         said = ", ".join(f"{name} {p:.0%}" for name, p in judged.probabilities.items())
     lists = ""
     for title, items in (("What it saw:", judged.reasons), ("At the instrument:", judged.advice)):

@@ -56,7 +56,8 @@ def gate_files(wish: GateWish) -> int:
 def _print(path: Path, judged: Judgment, index: int, count: int) -> None:
     console = say.out()
     image = f", image {index + 1} of {count}" if count > 1 else ""
-    console.print(f"{say.printable(path.name)}{image}: {judged.verdict} -> {judged.action}", markup=False, style="bold")
+    verdict = judged.verdict if judged.is_sure else f"{judged.verdict} (unsure)"
+    console.print(f"{say.printable(path.name)}{image}: {verdict} -> {judged.action}", markup=False, style="bold")
     shown = ", ".join(f"{name} {p:.0%}" for name, p in judged.probabilities.items())
     console.print(f"  {shown}; plausible: {', '.join(judged.plausible) or 'none'}", markup=False)
     if judged.is_strange:

@@ -81,9 +81,7 @@ class Judging:
 
 
 def why(judged: Mapping[str, Any]) -> str:
-    """Say what is likeliest, and why the gate does not decide."""
-    from afmend.artifacts.gate.judge import LOOK
-
+    """Say what is likeliest, and what speaks against it."""
     verdict, chance = judged["verdict"], judged["probabilities"]
     if judged["strange"]:
         share = judged["familiarity"] or 0.0
@@ -93,7 +91,7 @@ def why(judged: Mapping[str, Any]) -> str:
             f"{verdict} is a guess"
         )
     others = [f"{name} ({chance[name]:.0%})" for name in judged["plausible"] if name != verdict]
-    doubt = ", which is too little for a verdict" if judged["action"] == LOOK else ""
+    doubt = ", which is too little for a verdict" if not judged["sure"] else ""
     if others:
         doubt = f", but {' and '.join(others)} cannot be excluded"
     return f"most likely {verdict} ({chance[verdict]:.0%}){doubt}"

@@ -75,7 +75,7 @@ def line_list(rows: Iterable[int]) -> str:
     return ", ".join(words[:MOST_LINES]) + (" ..." if len(words) > MOST_LINES else "")
 
 
-def reasons(verdict: str, facts: Mapping[str, Any], importance: Mapping[str, float]) -> tuple[str, ...]:
+def reasons(verdict: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Say in plain words why: first what detectors found and where, then figures.
 
     Parameters
@@ -83,8 +83,6 @@ def reasons(verdict: str, facts: Mapping[str, Any], importance: Mapping[str, flo
     verdict : str
     facts : mapping
         From `evidence`.
-    importance : mapping of str to float
-        What else moved the model, by feature (see `judge.importance`): told where nothing plainer speaks.
     """
     out = list(_found(facts))
     pair = facts.get("trace_retrace_correlation")
@@ -103,9 +101,6 @@ def reasons(verdict: str, facts: Mapping[str, Any], importance: Mapping[str, flo
         if not facts["detectors"]:
             out.append("no detector finds an artifact")
         out.append(f"the relief is {plain(facts['relief_over_noise'], 2)} times the noise")
-    if len(out) < 2 and importance:
-        named = ", ".join(f"{name} ({value:+.1f})" for name, value in importance.items())
-        out.append(f"what counted most, in usual deviations: {named}")
     return tuple(out)
 
 
@@ -122,9 +117,10 @@ def _found(facts: Mapping[str, Any]) -> Iterable[str]:
 def _untracked(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["still_patches_percent"] > 3:
         share = f"{facts['still_patches_percent']:.0f} % of the area"
-        yield f"{share} is much smoother than the rest: nothing was followed there"
+        yield f"{share} is much smoother than the rest: flat, or nothing was followed there"
     if facts["falls_at_one_rate"] > 0.85:
-        yield f"{100 * facts['falls_at_one_rate']:.0f} % of the steep falls have one slope, as of a tip that flies"
+        share = f"{100 * facts['falls_at_one_rate']:.0f} % of the steep falls"
+        yield f"{share} have one slope: all alike, or a tip that flies"
     if facts.get("error_stuck_percent", 0) > 1:
         yield f"the error signal stands at its end for {facts['error_stuck_percent']:.1f} % of the time"
 
@@ -133,4 +129,4 @@ def _tip(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["ghost"] > 0.05:
         yield f"the same shapes return aside (autocorrelation {facts['ghost']:.2f} over its surroundings)"
     if facts["change_of_sharpness"] > 8:
-        yield "the sharpness of the image changes for good within the scan"
+        yield "the sharpness of the image changes for good within the scan: another tip, or another part of the sample"

@@ -40,6 +40,8 @@ class Judgment:
         One of `verdicts.VERDICTS`: the most probable.
     action : str
         "export unchanged", "repair", "rescan", or "look at it" where the gate cannot decide.
+    is_sure : bool
+        As probable as verdicts of which 95 % were right, and the scan is not strange; else the gate abstains.
     probabilities : mapping of str to float
     plausible : tuple of str
         The verdicts that cannot be excluded (95 % of the calibration scans of each kind kept theirs).
@@ -60,6 +62,7 @@ class Judgment:
 
     verdict: str
     action: str
+    is_sure: bool
     probabilities: Mapping[str, float]
     plausible: tuple[str, ...]
     familiarity: float
@@ -75,7 +78,7 @@ class Judgment:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
         return {
-            "verdict": self.verdict, "action": self.action,
+            "verdict": self.verdict, "action": self.action, "sure": self.is_sure,
             "probabilities": {name: round(p, 4) for name, p in self.probabilities.items()},
             "plausible": list(self.plausible), "familiarity": round(self.familiarity, 4), "strange": self.is_strange,
             "reasons": list(self.reasons), "advice": list(self.advice), "evidence": dict(self.evidence),
@@ -167,9 +170,9 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     said = opinion(model, as_vector(numbers), line_maps(view), tuple(numbers), kind)
     facts = evidence(view, found, numbers)
     return Judgment(
-        said.verdict, action_for(said), said.probabilities, said.plausible, said.familiarity, said.is_strange,
-        reasons(said.verdict, facts, {}), advice(said.verdict, facts, numbers), facts, measured.heights.shape[0],
-        channel, f"{model.card.name} {model.card.version}", said.activation,
+        said.verdict, action_for(said), said.is_sure, said.probabilities, said.plausible, said.familiarity,
+        said.is_strange, reasons(said.verdict, facts), advice(said.verdict, facts, numbers), facts,
+        measured.heights.shape[0], channel, f"{model.card.name} {model.card.version}", said.activation,
     )  # fmt: skip
 
 
@@ -177,13 +180,15 @@ def action_for(said: Opinion) -> str:
     """Say what to do: only a scan that is good beyond doubt is exported unchanged.
 
     What may be repaired is: if imaging artifacts, or nothing, are the worst that is plausible, a repair does no harm.
+    Where other verdicts remain plausible, the most probable one counts if it is decided.
     """
     if said.is_strange:
         return LOOK
     if said.plausible == (GOOD,):
         return EXPORT
-    if said.plausible and set(said.plausible) <= {GOOD, IMAGING}:
-        return REPAIR
-    if said.plausible and not {GOOD, IMAGING} & set(said.plausible):
-        return RESCAN
+    for some in (set(said.plausible), {said.verdict} if said.is_decided else set()):
+        if some and some <= {GOOD, IMAGING}:
+            return REPAIR
+        if some and not some & {GOOD, IMAGING}:
+            return RESCAN
     return LOOK

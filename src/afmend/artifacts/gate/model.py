@@ -34,6 +34,8 @@ class Opinion:
         The conformal set: every verdict that cannot be excluded, best first; may be empty.
     familiarity : float
         Conformal p-value: share of the calibration scans that were at least as far from the usual.
+    is_decided : bool
+        The verdict is as probable as those of which 95 % are right.
     activation : (verdicts, rows, cols) float32
         On patches of 16 x 16 pixels, as logits: where the loop is astray, a satellite of the tip stands, something is
         clearly damaged, or nothing is.
@@ -42,6 +44,7 @@ class Opinion:
     probabilities: dict[str, float]
     plausible: tuple[str, ...]
     familiarity: float
+    is_decided: bool = False
     activation: NDArray[np.float32] = field(default_factory=lambda: np.zeros((len(VERDICTS), 1, 1), np.float32))
 
     @property
@@ -56,8 +59,8 @@ class Opinion:
 
     @property
     def is_sure(self) -> bool:
-        """Whether one verdict alone is plausible, for a scan of a kind that the gate knows."""
-        return len(self.plausible) == 1 and not self.is_strange
+        """Whether the verdict is decided, for a scan of a kind that the gate knows; else the gate abstains."""
+        return self.is_decided and not self.is_strange
 
 
 def load_gate(name: str = TASK) -> Model:
@@ -133,7 +136,8 @@ def conclude(
     calibration : dict
         ``views``, by kind of view: ``power`` of the probabilities that calibrates them; ``limits``: probability per
         verdict that keeps 95 % of its scans in the set (class-conditional split conformal prediction, Vovk 2012,
-        arXiv:1209.2673); ``good``: probability above which at most 1 % of the scans with artifacts lie.
+        arXiv:1209.2673); ``good``: probability above which at most 1 % of the scans with artifacts lie;
+        ``decided``: probability from which on 95 % of the verdicts are right (Geifman 2017, arXiv:1705.08500).
         ``strangeness``: sorted quantiles of the ``scans`` calibration scans.
     kind : str
         From `kind_of`.
@@ -152,5 +156,6 @@ def conclude(
     count = calibration["scans"]
     familiarity = (1 + farther / max(len(known), 1) * count) / (count + 1)
     return Opinion(
-        named, tuple(sorted(kept, key=lambda name: -named[name])), familiarity if math.isfinite(strangeness) else 0.0
-    )
+        named, tuple(sorted(kept, key=lambda name: -named[name])), familiarity if math.isfinite(strangeness) else 0.0,
+        max(named.values()) >= view["decided"],
+    )  # fmt: skip

@@ -16,6 +16,8 @@ COVERAGE = 0.95
 PASSED = 0.01
 """Largest share of the scans with artifacts that may be exported as good."""
 QUANTILES = 400
+RIGHT, DOUBT = 0.95, 0.1
+"""Share of the decided verdicts that are right, promised but for a chance of one in ten."""
 
 
 def softmax(logits: Numbers) -> Numbers:
@@ -78,6 +80,25 @@ def good_from(probabilities: Numbers, labels: NDArray[np.int64], passed: float =
     return float(np.nextafter(others[allowed], 2.0)) if allowed < others.size else 0.0
 
 
+def decided_from(
+    probabilities: Numbers, labels: NDArray[np.int64], right: float = RIGHT, doubt: float = DOUBT
+) -> float:
+    """Return the least probability of the most probable verdict from which on so many are right.
+
+    Selective classification with a guaranteed risk (Geifman 2017, arXiv:1705.08500): the lower end of a one-sided
+    exact binomial interval of the share that is right among all scans at or above it; 2 (never) where no part of the
+    scans gets there.
+    """
+    from scipy.stats import beta
+
+    sure = probabilities.max(axis=1)
+    order = np.argsort(-sure, kind="stable")
+    hits = np.cumsum(probabilities.argmax(axis=1)[order] == labels[order])
+    count = np.arange(1, labels.size + 1)
+    enough = np.flatnonzero(beta.ppf(doubt, hits, count - hits + 1) >= right)
+    return float(sure[order[enough[-1]]]) if enough.size else 2.0
+
+
 def calibration_of(
     probabilities: Numbers, labels: NDArray[np.int64], kinds: NDArray[np.str_], strangeness: Numbers,
     heat: Sequence[float],
@@ -91,6 +112,7 @@ def calibration_of(
         shown = softmax(np.log(mine + 1e-12) / heated)
         views[str(kind)] = {
             "power": 1 / heated, "limits": limits(shown, wanted), "good": good_from(shown, wanted),
+            "decided": decided_from(shown, wanted),
             "scans": int(wanted.size), "scans_with_artifacts": int(np.count_nonzero(wanted != VERDICTS.index(GOOD))),
         }  # fmt: skip
     return {

@@ -33,10 +33,11 @@ def test_the_answer_and_the_error_arrive():
 
 
 def test_who_has_gone_is_not_worked_for():
-    begun, ended = [], []
+    begun, ended, working = [], [], threading.Event()
 
     def work(stop):
         begun.append(1)
+        working.set()
         end = time.monotonic() + 10
         while not stop() and time.monotonic() < end:
             time.sleep(0.005)
@@ -46,8 +47,7 @@ def test_who_has_gone_is_not_worked_for():
         desk = Desk(1)
         clients = [Client() for _ in range(8)]
         asked = [asyncio.create_task(desk.do(client, work)) for client in clients]
-        while not begun:
-            await asyncio.sleep(0.005)
+        await asyncio.to_thread(working.wait, 10)
         for waiting in (clients[1:], clients[:1]):  # the one that runs last: it makes room
             for client in waiting:
                 client.gone.set()

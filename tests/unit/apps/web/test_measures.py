@@ -58,10 +58,10 @@ def test_the_worst_frame_stands_for_a_movie():
 
 
 def test_why_the_gate_does_not_decide():
-    judged = {"verdict": "Good", "action": "look at it", "strange": False, "plausible": ["Good", "Tip"],
+    judged = {"verdict": "Good", "sure": False, "strange": False, "plausible": ["Good", "Tip"],
               "probabilities": {"Good": 0.62, "Tip": 0.3}, "familiarity": 0.0}  # fmt: skip
     assert why(judged) == "most likely Good (62%), but Tip (30%) cannot be excluded"
     assert why({**judged, "plausible": ["Good"]}) == "most likely Good (62%), which is too little for a verdict"
-    assert why({**judged, "plausible": [], "action": "repair"}) == "most likely Good (62%)"
+    assert why({**judged, "plausible": [], "sure": True}) == "most likely Good (62%)"
     assert why({**judged, "strange": True}).startswith("unlike what the gate was calibrated on (none of those")
     assert "(2.0% of those" in why({**judged, "strange": True, "familiarity": 0.02})
