@@ -54,7 +54,7 @@ class Untouched(TipSource):
     """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
-@step("tip.correct", TipCorrection, version="5")
+@step("tip.correct", TipCorrection, version="6")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
     found, _, facts = _correction(field, params, params.model if params.untouched == "learned" else "")
@@ -64,7 +64,7 @@ def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
 
 
-@step("mark.untouched", Untouched, version="5")
+@step("mark.untouched", Untouched, version="6")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that the tip (if unsure: the likely one) does not touch for certain."""
     _, touched, facts = _correction(field, params)
