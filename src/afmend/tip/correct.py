@@ -172,7 +172,8 @@ def side_error(surface: Heights) -> Heights:
                        np.abs(np.diff(surface, axis=a, append=np.take(surface, [-1], a)))) for a in (0, 1)]  # fmt: skip
     error = np.hypot(rise[0], rise[1]) / math.sqrt(3)
     around = uniform_filter(error**2, 2 * NEAR_PX + 1, mode="nearest")
-    return np.maximum(error, np.sqrt(np.maximum(around, 0.0)))
+    least: Heights = np.maximum(error, np.sqrt(np.maximum(around, 0.0)))
+    return least
 
 
 def gap_scale(bound: Heights, certain: Mask, tip: Heights) -> Heights:
