@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,16 +143,9 @@ def learned_correction(
     resemble those it has learned from; the bound and what is certain do not depend on it.
     """
     image, tip = checked(image, "image"), checked_tip(tip)
-    loaded = load_model(model, TASK, precision="fp32")
-    if loaded.card.inputs_version != VERSION:
-        raise ModelError(
-            f"the model sees inputs of version {loaded.card.inputs_version}, this afmend makes version {VERSION}",
-            where=model, now="Train it again, or install the afmend that it was made with.",
-        )  # fmt: skip
     sigma = noise_nm(image) if noise is None else noise
     done = correct(image, tip, pixel_nm, limits=limits, noise=sigma, ghosts=ghosts, sunk=0.0)
-    seen = model_inputs(image, done, tip, pixel_nm, sigma, ghosts)
-    return _merged(image, tip, pixel_nm, sigma, ghosts, done, answers(loaded, done, seen))
+    return _asked(image, tip, pixel_nm, sigma, ghosts, done, model)
 
 
 def mean_correction(
@@ -183,13 +177,30 @@ def mean_correction(
     """
     image, tip = checked(image, "image"), checked_tip(tip)
     sigma = noise_nm(image) if noise is None else noise
-    plain = correct(image, tip, pixel_nm, limits=limits, noise=sigma, ghosts=ghosts)
-    said = learned_correction(image, tip, pixel_nm, limits=limits, noise=sigma, ghosts=ghosts, model=model)
+    given: dict[str, Any] = {"limits": limits, "noise": sigma, "ghosts": ghosts}
+    done = correct(image, tip, pixel_nm, **given, sunk=0.0)
+    said = _asked(image, tip, pixel_nm, sigma, ghosts, done, model)
+    plain = done if ghosts is None else correct(image, tip, pixel_nm, **given)
     guess = (plain.expected + np.minimum(said.expected, plain.heights)) / 2
     guess = np.where(plain.certain, plain.heights, guess)
     expected, _ = _checked_by_image(guess, image, tip, pixel_nm, sigma, ghosts, plain)
     lower, upper = np.minimum(said.lower, expected), np.maximum(said.upper, expected)
     return replace(said, expected=expected, lower=lower, upper=upper)
+
+
+def _asked(
+    image: Heights, tip: Heights, pixel_nm: tuple[float, float], sigma: float, ghosts: First | None, done: Correction,
+    model: str,
+) -> Correction:  # fmt: skip
+    """Ask the network what is likely where a correction, nothing sunk, is not certain."""
+    loaded = load_model(model, TASK, precision="fp32")
+    if loaded.card.inputs_version != VERSION:
+        raise ModelError(
+            f"the model sees inputs of version {loaded.card.inputs_version}, this afmend makes version {VERSION}",
+            where=model, now="Train it again, or install the afmend that it was made with.",
+        )  # fmt: skip
+    seen = model_inputs(image, done, tip, pixel_nm, sigma, ghosts)
+    return _merged(image, tip, pixel_nm, sigma, ghosts, done, answers(loaded, done, seen))
 
 
 def answers(model: Model, done: Correction, seen: Seen) -> Heights:
