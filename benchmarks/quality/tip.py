@@ -12,6 +12,7 @@ import argparse
 import math
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from afmend.tip.correct import correct
 from afmend.tip.double import THRESHOLD, find_ghost, without_ghost
 from afmend.tip.estimate import estimate_tip
 from afmend.tip.features import noise_nm
-from afmend.tip.learned import learned_correction
+from afmend.tip.learned import learned_correction, mean_correction
 from afmend.tip.morphology import erode
 from afmend.tip.shapes import SphereCone, largest_tip_array
 from afmend.tip.unsure import undo_unsure
@@ -33,8 +34,19 @@ from afmend.tip.villarrubia import noise_threshold_nm, tip_bound
 
 SHARP = ("fractal", "exponential", "porous", "cells", "particles", "mixed", "grating", "grains")
 MODEL = ["tip"]
-"""The network of "untouched: learned": a name or a card (--model)."""
+"""The network of "untouched: mean" and "learned": a name or a card (--model)."""
+WAYS = ("expected", "learned")
+"""Of "untouched", beside the default."""
 DULL = ("gaussian", "terraces", "lattice", "fibers", "dna")
+
+
+def ways() -> dict:
+    """How a tip is undone, by the value of "untouched"."""
+    return {
+        "mean": partial(mean_correction, model=MODEL[0]),
+        "expected": correct,
+        "learned": partial(learned_correction, model=MODEL[0]),
+    }
 
 
 def rms(z: np.ndarray) -> float:
@@ -79,28 +91,27 @@ def single(box: str, count: int, first: int, size: int) -> None:
                 rows["all, abstained = 1"].append(1.0)
                 continue
             one(rows, case, found, raw, possible)
-            rows["all"].append(rows["ratio"][-1])
-            rows["all, learned"].append(rows["learned"][-1])
+            for way in ("", *WAYS):
+                rows[f"all {way}"].append(rows[f"ratio {way}"][-1])
     print(f"\nSingle tip, noise <= 0.1 nm, radius 1.5 to 6 pixels, box {box}: scans on which the tip is visible")
-    told("error corrected / uncorrected, where corrected (geometric mean)", rows["ratio"], log=True)
-    told("  with untouched: learned", rows["learned"], log=True)
+    told("error corrected / uncorrected, where corrected (geometric mean)", rows["ratio "], log=True)
+    told_ways(rows, "ratio", log=True)
     told("  the least upper bound alone", rows["bound"], log=True)
     told("  the same with the true tip (what is possible), same scans", rows["possible"], log=True)
     told("  with the true tip and untouched: learned, same scans", rows["possible, learned"], log=True)
     told("  the same, partial blind estimate with a threshold from the noise, same scans", rows["partial"], log=True)
     told_unsure(rows)
     told("error corrected / uncorrected, all (1 where it abstains)", rows["all, abstained = 1"], log=True)
-    told("  with the correction on average, 1 where there is none", rows["all"], log=True)
-    told("  with untouched: learned", rows["all, learned"], log=True)
+    told("  with the correction on average, 1 where there is none", rows["all "], log=True)
+    told_ways(rows, "all", log=True)
     told("  the same with the true tip, all", rows["true, all"], log=True)
     told("share of scans that are corrected", [float(v != 1.0) for v in rows["all, abstained = 1"]], mean=True)
-    told("share of corrected scans made worse", [float(v > 1.0) for v in rows["ratio"]], mean=True)
+    worse(rows, "share of corrected scans made worse", "ratio")
     told("certain pixels wrong by more than 3 sigma, mean share", rows["wrong"], mean=True)
     told("share of pixels called certain", rows["certain"], mean=True)
-    told("interval coverage where uncertain, mean share", rows["covered"], mean=True)
-    told("  with untouched: learned", rows["covered, learned"], mean=True)
-    told("  its width over that without (geometric mean)", rows["wider, learned"], log=True)
-    told("share of corrected scans made worse by the network, of all corrected", rows["worse, learned"], mean=True)
+    told("interval coverage where uncertain, mean share", rows["covered "], mean=True)
+    told_ways(rows, "covered", mean=True)
+    told("  its width over that with expected (geometric mean)", rows["wider"], log=True)
     told("radius error, |found / true - 1| (median)", rows["radius"])
     told("  the same, tips of 2.5 pixels and more", rows["radius, blunt"])
     told("radius inside its interval, share", rows["inside"], mean=True)
@@ -108,49 +119,59 @@ def single(box: str, count: int, first: int, size: int) -> None:
     told("confident estimates on scans with sharp features, share", confident[False], mean=True)
 
 
+def told_ways(rows: dict[str, list[float]], name: str, *, mean: bool = False, log: bool = False) -> None:
+    """The rows with the other ways of "untouched"."""
+    for way in WAYS:
+        told(f"  with untouched: {way}", rows[f"{name} {way}"], mean=mean, log=log)
+
+
+def worse(rows: dict[str, list[float]], title: str, name: str) -> None:
+    """How often, and how much, each way makes a scan worse than it was, and than "expected" does."""
+    plain = np.array(rows[f"{name} expected"])
+    for way in ("", *WAYS):
+        ratio = np.array(rows[f"{name} {way}"])
+        told(f"{title}, untouched: {way or 'mean'}", [float(v > 1.0) for v in ratio], mean=True)
+        if way != "expected" and ratio.size:
+            alone = int(np.sum((ratio > 1) & (plain <= 1)))
+            print(f"  {'largest; worse than it was, but not with expected: scans':72} {ratio.max():7.3f}; {alone}")
+            told("  worse than with expected, share", [float(v > 1.0) for v in ratio / plain], mean=True)
+            print(f"  {'  largest error over that with expected':72} {np.max(ratio / plain):7.3f}")
+
+
 def unsure(rows: dict[str, list[float]], case: TipCase, found, raw: float, *, visible: bool) -> None:
     """What the correction on average does where the estimate abstains, also if the tip is not visible."""
-    undone = undo_unsure(case.image, case.pixel_nm, found)
-    rows[f"unsure, {visible}"].append(float(undone is not None))
-    if undone is None:
-        if visible:
-            rows["all"].append(1.0)
-            rows["all, learned"].append(1.0)
-        return
-    said = undo_unsure(case.image, case.pixel_nm, found, model=MODEL[0])
-    ratio, learned = (rms(u.correction.expected - case.surface) / raw for u in (undone, said))
-    rows[f"unsure worse, {visible}"].append(float(ratio > 1.0))
-    rows[f"unsure worse by a tenth, {visible}"].append(float(ratio > 1.1))
-    rows[f"unsure learned worse, {visible}"].append(float(learned > 1.0))
-    rows["unsure largest"].append(ratio)
-    if not visible:
-        return
-    rows["all"].append(ratio)
-    rows["all, learned"].append(learned)
-    rows["unsure ratio"].append(ratio)
-    rows["unsure learned"].append(learned)
-    for name, u in (("unsure covered", undone), ("unsure covered, learned", said)):
-        rows[name].append(float(np.mean((case.surface >= u.correction.lower) & (case.surface <= u.correction.upper))))
-    rows["unsure sharper"].append(float(case.radius_nm < undone.blunt.low_nm))
-    rows["unsure inside"].append(float(undone.blunt.interval_nm[0] <= case.radius_nm <= undone.blunt.interval_nm[1]))
-    rows["unsure radius"].append(abs(undone.blunt.likely_nm / case.radius_nm - 1))
+    undone = {way: undo_unsure(case.image, case.pixel_nm, found, undo=undo) for way, undo in ways().items()}
+    rows[f"unsure, {visible}"].append(float(undone["mean"] is not None))
+    for way, one in undone.items():
+        name = "" if way == "mean" else way
+        ratio = 1.0 if one is None else rms(one.correction.expected - case.surface) / raw
+        rows[f"unsure {visible} {name}"].append(ratio)
+        if not visible:
+            continue
+        rows[f"all {name}"].append(ratio)
+        if one is not None:
+            inside = (case.surface >= one.correction.lower) & (case.surface <= one.correction.upper)
+            rows[f"unsure covered {name}"].append(float(np.mean(inside)))
+    blunt = undone["mean"].blunt if undone["mean"] is not None else None
+    if visible and blunt is not None:
+        rows["unsure sharper"].append(float(case.radius_nm < blunt.low_nm))
+        rows["unsure inside"].append(float(blunt.interval_nm[0] <= case.radius_nm <= blunt.interval_nm[1]))
+        rows["unsure radius"].append(abs(blunt.likely_nm / case.radius_nm - 1))
 
 
 def told_unsure(rows: dict[str, list[float]]) -> None:
     told("not sure: share that is corrected on average, tip visible", rows["unsure, True"], mean=True)
     told("  the same, tip not visible", rows["unsure, False"], mean=True)
-    told("  error corrected / uncorrected, those (geometric mean)", rows["unsure ratio"], log=True)
-    told("  with untouched: learned", rows["unsure learned"], log=True)
+    told("  error corrected / uncorrected, tip visible, 1 where not (geometric mean)", rows["unsure True "], log=True)
+    told_ways(rows, "unsure True", log=True)
     for seen in (True, False):
-        told(f"  share made worse, tip visible: {seen}", rows[f"unsure worse, {seen}"], mean=True)
-        told(f"  by more than a tenth, tip visible: {seen}", rows[f"unsure worse by a tenth, {seen}"], mean=True)
-        told(f"  with untouched: learned, tip visible: {seen}", rows[f"unsure learned worse, {seen}"], mean=True)
-    print(
-        f"  {'largest error corrected / uncorrected of all these':72} {max(rows['unsure largest'], default=1.0):7.3f}"
-    )
-    told("  interval coverage, all pixels, mean share", rows["unsure covered"], mean=True)
-    told("  with untouched: learned", rows["unsure covered, learned"], mean=True)
-    told("  radius below what it is at least, share", rows["unsure sharper"], mean=True)
+        worse(rows, f"  share made worse, tip visible: {seen}", f"unsure {seen}")
+        for way in ("", *WAYS):
+            told(f"  by more than a tenth, tip visible: {seen}, untouched: {way or 'mean'}",
+                 [float(v > 1.1) for v in rows[f"unsure {seen} {way}"]], mean=True)  # fmt: skip
+    told("  interval coverage, all pixels, mean share", rows["unsure covered "], mean=True)
+    told_ways(rows, "unsure covered", mean=True)
+    told("  radius below its quantile of 10 %, share", rows["unsure sharper"], mean=True)
     told("  radius inside its 95 % interval, share", rows["unsure inside"], mean=True)
     told("  error of the likely radius, |likely / true - 1| (median)", rows["unsure radius"])
 
@@ -160,31 +181,28 @@ def one(rows: dict[str, list[float]], case: TipCase, found, raw: float, possible
     tip = found.tip(case.pixel_nm, depth)
     limits = tuple(largest_tip_array(SphereCone(radius_nm=r, half_angle_deg=found.half_angle_deg), case.pixel_nm, depth)
                    for r in found.interval_nm)  # fmt: skip
-    done = correct(case.image, tip, case.pixel_nm, limits=limits)
-    ratio = rms(done.expected - case.surface) / raw
+    found_by = {way: undo(case.image, tip, case.pixel_nm, limits=limits) for way, undo in ways().items()}
+    done = found_by["mean"]
+    for way, one in found_by.items():
+        name = "" if way == "mean" else way
+        rows[f"ratio {name}"].append(rms(one.expected - case.surface) / raw)
+        inside = (case.surface >= one.lower) & (case.surface <= one.upper)
+        if not done.certain.all():
+            rows[f"covered {name}"].append(float(inside[~done.certain].mean()))
     rows["bound"].append(rms(done.heights - case.surface) / raw)
     bound = tip_bound(case.image, (21, 21), noise_threshold_nm(noise_nm(case.image), case.image))
-    rows["ratio"].append(ratio)
-    rows["all, abstained = 1"].append(ratio)
+    rows["all, abstained = 1"].append(rows["ratio "][-1])
     rows["possible"].append(possible)
     rows["partial"].append(rms(erode(case.image, bound) - case.surface) / raw)
     off = np.abs(done.heights - case.surface) > 3 * done.sigma
     rows["certain"].append(float(done.certain.mean()))
     if done.certain.any():
         rows["wrong"].append(float(off[done.certain].mean()))
-    inside = (case.surface >= done.lower) & (case.surface <= done.upper)
-    if not done.certain.all():
-        rows["covered"].append(float(inside[~done.certain].mean()))
-    said = learned_correction(case.image, tip, case.pixel_nm, limits=limits, model=MODEL[0])
-    rows["learned"].append(rms(said.expected - case.surface) / raw)
-    rows["worse, learned"].append(float(rows["learned"][-1] > ratio))
     true = learned_correction(case.image, case.tip(), case.pixel_nm, noise=case.noise_nm, model=MODEL[0])
     rows["possible, learned"].append(rms(true.expected - case.surface) / raw)
     if not done.certain.all():
-        inside = (case.surface >= said.lower) & (case.surface <= said.upper)
-        rows["covered, learned"].append(float(inside[~done.certain].mean()))
-        width = [float(np.mean((z.upper - z.lower)[~done.certain])) for z in (said, done)]
-        rows["wider, learned"].append(width[0] / width[1])
+        width = [float(np.mean((z.upper - z.lower)[~done.certain])) for z in (done, found_by["expected"])]
+        rows["wider"].append(width[0] / width[1])
     error = abs(found.radius_nm / case.radius_nm - 1)
     rows["radius"].append(error)
     if case.radius_nm >= 2.5 * math.sqrt(case.pixel_nm[0] * case.pixel_nm[1]):
@@ -192,13 +210,13 @@ def one(rows: dict[str, list[float]], case: TipCase, found, raw: float, possible
     rows["inside"].append(float(found.interval_nm[0] <= case.radius_nm <= found.interval_nm[1]))
 
 
-def doubles(box: str, count: int, first: int, size: int) -> None:
+def doubles(box: str, count: int, first: int, size: int, *, alarms: bool = True) -> None:
     scores: dict[str, list[float]] = defaultdict(list)
     rows: dict[str, list[float]] = defaultdict(list)
     for kind in (*SHARP, "fibers", "dna"):
         for k in range(count):
             case = tip_case(box, first + k, kind, shape=(size, size), double=True)
-            plain = tip_case(box, first + k, kind, shape=(size, size))
+            plain = tip_case(box, first + k, kind, shape=(size, size)) if alarms else None
             if plain is not None:
                 scores["single tips"].append(find_ghost(plain.image, plain.pixel_nm).score)
             if case is None or not case.shows_ghosts:
@@ -206,34 +224,35 @@ def doubles(box: str, count: int, first: int, size: int) -> None:
             ghost = find_ghost(case.image, case.pixel_nm)
             scores["double"].append(ghost.score)
             one_double(rows, case, ghost)
-    for name, z, pixel in repeating(box, count * 9, first, size):
+    for name, z, pixel in repeating(box, count * 9 if alarms else 0, first, size):
         scores[name].append(find_ghost(z, pixel).score)
     print(f"\nDouble tips, box {box}: second apex 6 to 20 pixels off; it raises at least 2 % of the pixels by 3 sigma")
     print("  and 2 % of the range, and is 1.5 % of the range deeper than the first one")
     positive = np.array(scores.pop("double"))
-    for name, values in (*scores.items(), ("all of these", [v for one in scores.values() for v in one])):
+    everything = [v for one in scores.values() for v in one]
+    for name, values in (*scores.items(), *([("all of these", everything)] if everything else [])):
         told(f"false alarms on {name}, share", [float(v >= THRESHOLD) for v in values], mean=True)
         area_under(name, positive, np.array(values))
     told("double tips found, share", [float(v >= THRESHOLD) for v in positive], mean=True)
     told("offset error of those found, across lines of gratings all, pixels (median)", rows["offset"])
-    told("error corrected / uncorrected, those found (geometric mean)", rows["ratio"], log=True)
-    told("  with untouched: learned", rows["learned"], log=True)
+    told("error corrected / uncorrected, those found (geometric mean)", rows["ratio "], log=True)
+    told_ways(rows, "ratio", log=True)
     told("  the ghosts alone taken off where the radius is not known", rows["ghosts alone"], log=True)
-    told("  share made worse", rows["worse"], mean=True)
-    told("  interval coverage where not certain", rows["covered"], mean=True)
-    told("  with untouched: learned", rows["covered, learned"], mean=True)
+    worse(rows, "  share made worse", "ratio")
+    told("  interval coverage where not certain", rows["covered "], mean=True)
+    told_ways(rows, "covered", mean=True)
     told("  certain pixels wrong by more than 3 sigma (where the radius is known)", rows["wrong"], mean=True)
     told("  error of the likely radius, |likely / true - 1| (median), where it is not", rows["likely radius"])
-    told("  of those, where the radius is known, too", rows["both"], log=True)
-    told("  the same with untouched: learned", rows["both, learned"], log=True)
+    told("  of those, where the radius is known, too", rows["both "], log=True)
+    told_ways(rows, "both", log=True)
     told("  their upper bound alone", rows["bound"], log=True)
     told("  the same, found ghost and true radius", rows["radius known"], log=True)
     told("  the same with the true tip, ghost and radius", rows["possible"], log=True)
     told("  and untouched: learned", rows["possible, learned"], log=True)
     told("  the least upper bound by the true tip", rows["true bound"], log=True)
     told("  if the ghosts were taken off without a trace, and the true tip", rows["no ghosts"], log=True)
-    told("error corrected / uncorrected, all visible (1 where not found)", rows["all"], log=True)
-    told("  with untouched: learned", rows["all, learned"], log=True)
+    told("error corrected / uncorrected, all visible (1 where not found)", rows["all "], log=True)
+    told_ways(rows, "all", log=True)
 
 
 def area_under(name: str, positive: np.ndarray, none: np.ndarray) -> None:
@@ -251,8 +270,8 @@ def area_under(name: str, positive: np.ndarray, none: np.ndarray) -> None:
 
 def one_double(rows: dict[str, list[float]], case: TipCase, ghost) -> None:
     if not ghost.found:
-        rows["all"].append(1.0)
-        rows["all, learned"].append(1.0)
+        for way in ("", *WAYS):
+            rows[f"all {way}"].append(1.0)
         return
     raw, depth = rms(case.image - case.surface), float(np.ptp(case.image))
     side = math.sqrt(case.pixel_nm[0] * case.pixel_nm[1])
@@ -262,30 +281,29 @@ def one_double(rows: dict[str, list[float]], case: TipCase, ghost) -> None:
     used = largest_tip_array(shape, case.pixel_nm, depth)
     done = correct(case.image, used, case.pixel_nm, ghosts=first)
     rows["ghosts alone"].append(rms(done.expected - case.surface) / raw)
-    undone = undo_unsure(case.image, case.pixel_nm, found, ghosts=first) if found.shape is None else None
-    if undone is not None:
-        done = undone.correction
-        said = undo_unsure(case.image, case.pixel_nm, found, ghosts=first, model=MODEL[0]).correction
-        rows["likely radius"].append(abs(undone.blunt.likely_nm / case.radius_nm - 1))
-    else:
-        limits = tuple(largest_tip_array(SphereCone(radius_nm=r, half_angle_deg=found.half_angle_deg), case.pixel_nm,
-                                         depth) for r in found.interval_nm)  # fmt: skip
-        done = correct(case.image, used, case.pixel_nm, ghosts=first, limits=limits)
-        said = learned_correction(case.image, used, case.pixel_nm, ghosts=first, limits=limits, model=MODEL[0])
-        if done.certain.any():
-            rows["wrong"].append(float((np.abs(done.heights - case.surface) > 3 * done.sigma)[done.certain].mean()))
-    for name, u in (("covered", done), ("covered, learned", said)):
+    limits = tuple(largest_tip_array(SphereCone(radius_nm=r, half_angle_deg=found.half_angle_deg), case.pixel_nm, depth)
+                   for r in found.interval_nm) if found.shape is not None else None  # fmt: skip
+    for way, undo in ways().items():
+        name = "" if way == "mean" else way
+        if found.shape is None:
+            undone = undo_unsure(case.image, case.pixel_nm, found, ghosts=first, undo=undo)
+            u = undone.correction
+        else:
+            u = undo(case.image, used, case.pixel_nm, ghosts=first, limits=limits)
         inside = (case.surface >= u.lower) & (case.surface <= u.upper)
-        rows[name].append(float(inside[~u.certain].mean()))
-    rows["worse"].append(float(rms(done.expected - case.surface) > raw))
-    rows["learned"].append(rms(said.expected - case.surface) / raw)
-    rows["all, learned"].append(rows["learned"][-1])
-    if found.shape is not None:
-        rows["both"].append(rms(done.expected - case.surface) / raw)
-        rows["both, learned"].append(rows["learned"][-1])
+        rows[f"covered {name}"].append(float(inside[~u.certain].mean()))
+        ratio = rms(u.expected - case.surface) / raw
+        rows[f"ratio {name}"].append(ratio)
+        rows[f"all {name}"].append(ratio)
+        if found.shape is not None:
+            rows[f"both {name}"].append(ratio)
+        if way == "mean":
+            done = u
+    if found.shape is None:
+        rows["likely radius"].append(abs(undone.blunt.likely_nm / case.radius_nm - 1))
+    elif done.certain.any():
+        rows["wrong"].append(float((np.abs(done.heights - case.surface) > 3 * done.sigma)[done.certain].mean()))
     rows["offset"].append(math.dist(ghost.offset_px, case.ghost_px))
-    rows["ratio"].append(rms(done.expected - case.surface) / raw)
-    rows["all"].append(rows["ratio"][-1])
     rows["bound"].append(rms(done.heights - case.surface) / raw)
     apex = largest_tip_array(case.shape.first, case.pixel_nm, depth)
     known = correct(case.image, apex, case.pixel_nm, noise=case.noise_nm, ghosts=first)
@@ -365,11 +383,12 @@ if __name__ == "__main__":
     parser.add_argument("--single", type=Path)
     parser.add_argument("--model", default="tip")
     parser.add_argument("--only", choices=("single", "double"))
+    parser.add_argument("--no-alarms", action="store_true", help="Look at double tips only: no false alarms, no AUC.")
     given = parser.parse_args()
     MODEL[0] = given.model
     if given.only != "double":
         single(given.box, given.count, given.first, given.size)
     if given.only != "single":
-        doubles(given.box, given.count, given.first, given.size)
+        doubles(given.box, given.count, given.first, given.size, alarms=not given.no_alarms)
     if given.single:
         pseudo_afm(given.single)

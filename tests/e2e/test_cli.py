@@ -43,7 +43,7 @@ def test_repair_replay_and_settings(folder, tmp_path):
     done = cli("repair", folder, "--out", tmp_path, "--write", "h5,gwy,txt,csv,png,tiff,gsf", "--workers", 1)
     assert done.returncode == 1, done.stderr
     assert "bad.spm" in done.stderr
-    assert "1 of 2 files good" in done.stdout
+    assert "1 of 2 files processed" in done.stdout
     written = {p.name for p in tmp_path.iterdir() if p.is_file()}
     endings = ("h5", "gwy", "txt", "csv", "png", "tiff", "gsf")
     assert {f"a.gwy.{e}" for e in endings} | {"summary.csv", "summary.json", "report.html"} == written

@@ -56,7 +56,7 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         else:
             rows.append(("radius", f"at most {high:.3g} nm"))
     if facts.get("unsure"):
-        least, likely = facts["at_least_nm"], facts["likely_nm"]
+        least, likely = facts["quantile_10_nm"], facts["likely_nm"]
         rows.append(("likely radius", f"{likely:.3g} nm; in nine of ten cases at least {least:.3g} nm"))
         rows.append(
             ("corrected", "as far as is better on average: the scan does not show the radius, and no height is certain")
@@ -67,9 +67,10 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "certain_share" in facts and not facts.get("unsure"):
         rows.append(("certain", f"{100 * facts['certain_share']:.1f} % of the pixels"))
     if facts.get("model"):
-        rows.append(
-            ("where it touched nothing", safe(f"heights as the network {facts['model']!r} says, where they fit"))
-        )
+        said = f"heights as the network {facts['model']!r} says, where they fit"
+        if facts.get("untouched") == "mean":
+            said = f"the mean of a rule of thumb and of what the network {facts['model']!r} says, where that fits"
+        rows.append(("where it touched nothing", safe(said)))
     return rows
 
 

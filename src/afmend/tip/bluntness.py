@@ -1,4 +1,4 @@
-"""How blunt the tip is at least, and likely: a small network's reading of an image's peaks, valleys and curvatures.
+"""Quantiles of how blunt the tip may be: a small network's reading of an image's peaks, valleys and curvatures.
 
 A tip rounds peaks and leaves valleys sharp. How much of a peak's roundness is the tip's own no image tells; what is
 usual on surfaces of many kinds, given how round the valleys are, is learned from simulated ones. The answer is a
@@ -29,7 +29,7 @@ VERSION = 1
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.975)
 """Quantiles of the radius that the network says."""
 LOW, LIKELY = 1, 3
-"""Places among them: what the tip is not sharper than in nine of ten cases, and the median."""
+"""Places among them: the quantile of 10 % (in one case of ten the tip is sharper), and the median."""
 SMALLEST_PX = 0.5
 """Radii below count as this one: pixels do not show them."""
 BALLS_PX = (1.0, 1.5, 2.2, 3.3, 5.0, 7.5, 11.0)
@@ -66,7 +66,7 @@ class Bluntness:
 
     @property
     def low_nm(self) -> float:
-        """The tip is not sharper, in nine of ten cases on simulated surfaces."""
+        """The quantile of 10 %: in one case of ten the tip is sharper than that, on simulated surfaces."""
         return self.radii_nm[LOW]
 
     @property
@@ -82,7 +82,11 @@ class Bluntness:
     @property
     def facts(self) -> dict[str, Any]:
         """What is worth telling, as JSON values."""
-        return {"at_least_nm": self.low_nm, "likely_nm": self.likely_nm, "likely_interval_nm": list(self.interval_nm)}
+        return {
+            "quantile_10_nm": self.low_nm,
+            "likely_nm": self.likely_nm,
+            "likely_interval_nm": list(self.interval_nm),
+        }
 
 
 def bluntness(

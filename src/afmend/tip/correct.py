@@ -162,11 +162,18 @@ def contact_tolerance(tip: Heights, side_nm: float, sigma_nm: float) -> float:
 
 
 def side_error(surface: Heights) -> Heights:
-    """Return the error of a contact that lies anywhere within a pixel either way: slope times pixel / sqrt(3)."""
+    """Return the error of a contact that lies anywhere within a pixel either way: slope times pixel / sqrt(3).
+
+    A contact may be the neighbor's, with the slopes there: it is no less than the root mean square over the neighbors.
+    """
+    from scipy.ndimage import uniform_filter
+
     rise = [np.maximum(np.abs(np.diff(surface, axis=a, prepend=np.take(surface, [0], a))),
                        np.abs(np.diff(surface, axis=a, append=np.take(surface, [-1], a)))) for a in (0, 1)]  # fmt: skip
-    error: Heights = np.hypot(rise[0], rise[1]) / math.sqrt(3)
-    return error
+    error = np.hypot(rise[0], rise[1]) / math.sqrt(3)
+    around = uniform_filter(error**2, 2 * NEAR_PX + 1, mode="nearest")
+    least: Heights = np.maximum(error, np.sqrt(np.maximum(around, 0.0)))
+    return least
 
 
 def gap_scale(bound: Heights, certain: Mask, tip: Heights) -> Heights:

@@ -16,7 +16,7 @@ import numpy as np
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.features import noise_nm
-from afmend.tip.ghost_moves import Moved, moved_mask
+from afmend.tip.ghost_moves import Moved
 from afmend.tip.ghost_views import View, view_of
 from afmend.tip.ghosts import Match, best_match, candidates, texture_candidates
 from afmend.tip.morphology import checked, checked_tip
@@ -25,7 +25,7 @@ THRESHOLD = 0.1
 """Score from which on a double tip is reported; the false alarms are in docs/how-to/tip.md."""
 SURE, NOISY = 0.5, 0.9
 """The blurred image is asked, too, up to this score, and if no more of the pixels show texture above the noise."""
-SWEEPS, CHAIN = 400, 3
+SWEEPS = 400
 HIDDEN_PX = 0.25
 """On slopes a ghost may miss its feature by what the slope makes of so many pixels: interpolation."""
 
@@ -175,10 +175,8 @@ def without_ghost(image: Heights, ghost: Ghost, noise: float | None = None) -> F
         return First(image, image, np.zeros(image.shape, dtype=np.bool_))
     sigma, moved, offset = noise_nm(image) if noise is None else noise, Moved(view), np.array(ghost.offset_px)
     lowered, slope, known = moved.whole(offset)
-    miss, allowed = image - lowered + ghost.depth_nm, 3 * math.sqrt(2) * sigma + HIDDEN_PX * slope
-    hidden = known & (np.abs(miss) <= allowed)
-    for _ in range(CHAIN):  # a ghost of what is hidden may lie lower
-        hidden |= known & (miss <= allowed) & moved_mask(hidden, offset)
+    # No ghost is higher than the image where it comes from, lowered; it may be lower where that is a ghost itself.
+    hidden = known & (image - lowered + ghost.depth_nm <= 3 * math.sqrt(2) * sigma + HIDDEN_PX * slope)
     raised, _, inside = moved.whole(-offset)
     bound = np.where(hidden, np.minimum(image, np.where(inside, raised + ghost.depth_nm, np.inf)), image)
     likely = bound.copy()

@@ -13,39 +13,44 @@ Places = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def vote(
-    image: Floats, telling: Flags, good: Flags, allowed: Floats, places: Places, move: Places,
-    settings: Floats, scores: Floats,
-) -> float:  # fmt: skip
-    """Return the depth on which most pixels agree at one offset, in steps; its score goes to ``scores[0]``.
+def votes(
+    seen: Floats, places: Places, moves: Places, first: int, last: int, settings: Floats, scores: Floats, depths: Floats
+) -> None:
+    """Write, for some of the offsets, the depth in steps on which most pixels agree there, and how clear that is.
 
     Every place votes for the depths between drop - allowed and drop + allowed. Taken off are the votes of three times
     that width that lie beside it, and places that would be lower than their ghost: they forbid the depth. Only depths
-    count at which the ghost would stand above ground. ``settings``: step, steps, ground, vague, weight of no evidence,
+    count at which the ghost would stand above ground. ``seen``, (rows, cols, 4): heights, what is allowed, and 0 or 1:
+    good, telling; side by side, as they are needed. ``settings``: step, steps, ground, vague, weight of no evidence,
     and how many pixels a place stands for, if it is telling and if not.
     """
-    (rows, cols), step, steps = image.shape, settings[0], int(settings[1])
-    near, far, lower = np.zeros(steps + 1), np.zeros(steps + 1), np.zeros(steps + 1)
+    rows, cols, step, steps = seen.shape[0], seen.shape[1], settings[0], int(settings[1])
+    near, far, lower = np.empty(steps + 1), np.empty(steps + 1), np.empty(steps + 1)
+    own = np.empty((places.shape[0], 3))
     for k in range(places.shape[0]):
         i, j = places[k, 0], places[k, 1]
-        y, x = i + move[0], j + move[1]
-        if y < 0 or x < 0 or y >= rows or x >= cols or not good[y, x]:
-            continue
-        width = min(allowed[i, j], allowed[y, x])
-        drop, cap = (image[i, j] - image[y, x]) / step, min(int((image[i, j] - settings[2] - width) / step), steps)
-        width /= step
-        if drop + width < 0 or cap <= 0:
-            continue
-        first, last = min(max(int(drop - width), 0), cap), min(int(drop + width) + 1, cap)
-        weight = settings[5] if telling[i, j] else settings[6]
-        lower[0] += weight
-        lower[first] -= weight
-        if telling[i, j] and telling[y, x] and width * step < settings[3]:
-            near[first] += weight
-            near[last] -= weight
-            far[min(max(int(drop - 3 * width), 0), cap)] += weight
-            far[min(int(drop + 3 * width) + 1, cap)] -= weight
-    return _best_depth(near, far, lower, settings[4], scores)
+        own[k, 0], own[k, 1], own[k, 2] = seen[i, j, 0], seen[i, j, 1], seen[i, j, 3]
+    for m in range(first, last):
+        near[:], far[:], lower[:] = 0.0, 0.0, 0.0
+        for k in range(places.shape[0]):
+            y, x = places[k, 0] + moves[m, 0], places[k, 1] + moves[m, 1]
+            if y < 0 or x < 0 or y >= rows or x >= cols or seen[y, x, 2] == 0.0:
+                continue
+            z, telling, width = own[k, 0], own[k, 2] != 0.0, min(own[k, 1], seen[y, x, 1])
+            drop, cap = (z - seen[y, x, 0]) / step, min(int((z - settings[2] - width) / step), steps)
+            width /= step
+            if drop + width < 0 or cap <= 0:
+                continue
+            start, end = min(max(int(drop - width), 0), cap), min(int(drop + width) + 1, cap)
+            weight = settings[5] if telling else settings[6]
+            lower[0] += weight
+            lower[start] -= weight
+            if telling and seen[y, x, 3] != 0.0 and width * step < settings[3]:
+                near[start] += weight
+                near[end] -= weight
+                far[min(max(int(drop - 3 * width), 0), cap)] += weight
+                far[min(int(drop + 3 * width) + 1, cap)] -= weight
+        depths[m] = step * _best_depth(near, far, lower, settings[4], scores[m : m + 1])
 
 
 @njit(cache=True, nogil=True)

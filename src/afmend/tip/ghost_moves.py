@@ -68,12 +68,6 @@ def _knots_of(here: Vector) -> tuple[Places, Vector]:
     return of, by
 
 
-def moved_mask(mask: Mask, offset: Vector) -> Mask:
-    """Move a mask by an offset, rounded to whole pixels."""
-    out: Mask = mask[np.ix_(*sources_of(mask.shape, offset))]
-    return out
-
-
 def sources_of(shape: tuple[int, ...], offset: Vector) -> list[Places]:
     """Return, for each row and column, where it comes from, in whole pixels; the nearest in the image."""
     return [np.clip(np.round(np.arange(n) - move), 0, n - 1).astype(np.int64)

@@ -50,6 +50,12 @@ class View:
         out: Mask = self.good & (self.texture > (TEXTURE_SIGMAS * self.noise) ** 2)
         return out
 
+    def telling_at(self, places: NDArray[np.int64]) -> Mask:
+        """Return `telling` at places, (n, 2), alone."""
+        here = tuple(places.T)
+        out: Mask = self.good[here] & (self.texture[here] > (TEXTURE_SIGMAS * self.noise) ** 2)
+        return out
+
     @property
     def shallowest(self) -> float:
         """The least depth that is looked for, nm."""
@@ -113,6 +119,8 @@ def is_period(alike: Heights, offset: Vector) -> bool:
     row, col = (int(np.clip(round(float(k)), -far, far)) + far for k in offset)
     reach = NEAR_PERIOD_PX
     around = alike[max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1]
+    if not around.max() > PERIOD:
+        return False
     shares = np.linspace(0, 1, 2 * math.ceil(distance) + 1)
     between = map_coordinates(alike, [shares * float(k) + far for k in offset], order=1, mode="nearest")
     return bool(around.max() > max(PERIOD, between.min() + DIP))

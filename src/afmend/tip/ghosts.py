@@ -159,7 +159,7 @@ def _peaks(moves: Places, votes: Vector, found: Vector, far: int, most: int) -> 
 
 def _votes(view: View, moves: NDArray[np.int64], count: int) -> tuple[Vector, Vector]:
     """Let pixels, at most so many, vote for the depth at each offset; return how clear they are, and the depths."""
-    from afmend.tip.ghost_kernels import vote
+    from afmend.tip.ghost_kernels import votes
     from afmend.tip.morphology_kernels import in_bands
 
     telling = view.telling
@@ -170,17 +170,14 @@ def _votes(view: View, moves: NDArray[np.int64], count: int) -> tuple[Vector, Ve
     good, loud = np.count_nonzero(view.good), np.count_nonzero(telling)
     settings = np.array([step, view.range_nm // step + 2, view.ground, 0.04 * view.range_nm + 3 * view.noise,
                          0.01 * good, loud / max(len(parts[0]), 1), (good - loud) / max(len(parts[1]), 1)])  # fmt: skip
-    allowed = 2 * view.noise + COARSE_PX * view.slope
-    votes, depths = np.zeros(len(moves)), np.zeros(len(moves))
+    seen = np.stack([view.image, 2 * view.noise + COARSE_PX * view.slope, view.good, telling], axis=-1)
+    scores, depths = np.zeros(len(moves)), np.zeros(len(moves))
 
     def work(first: int, last: int) -> None:
-        score = np.zeros(1)
-        for k in range(first, last):
-            depths[k] = step * vote(view.image, telling, view.good, allowed, places, moves[k], settings, score)
-            votes[k] = score[0]
+        votes(seen, places, moves, first, last, settings, scores, depths)
 
     in_bands(work, len(moves), len(moves) * len(places))
-    return votes, depths
+    return scores, depths
 
 
 def _spread(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -246,7 +243,7 @@ def evidence(
     z, dy, dx, inside = moved.at(places[:, 0], places[:, 1], offset)
     here = tuple(places.T)
     miss, allowed = view.image[here] - z + depth, 2.5 * view.noise + (FINE_PX + view.vague_px) * np.hypot(dy, dx)
-    telling = inside & view.telling[here]
+    telling = inside & view.telling_at(places)
     agrees = telling & (np.abs(miss) <= allowed)
     equal = float(np.count_nonzero(agrees))
     beside = (np.count_nonzero(telling & (np.abs(miss) <= 3 * allowed)) - equal) / 2

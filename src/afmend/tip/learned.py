@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,14 +143,62 @@ def learned_correction(
     resemble those it has learned from; the bound and what is certain do not depend on it.
     """
     image, tip = checked(image, "image"), checked_tip(tip)
+    sigma = noise_nm(image) if noise is None else noise
+    done = correct(image, tip, pixel_nm, limits=limits, noise=sigma, ghosts=ghosts, sunk=0.0)
+    return _asked(image, tip, pixel_nm, sigma, ghosts, done, model)
+
+
+def mean_correction(
+    image: Heights,
+    tip: Heights,
+    pixel_nm: tuple[float, float],
+    *,
+    limits: tuple[Heights, Heights] | None = None,
+    noise: float | None = None,
+    ghosts: First | None = None,
+    model: str = MODEL,
+) -> Correction:
+    """Correct an image by the mean of two guesses where the tip touched nothing: that of `correct`, and a network's.
+
+    Parameters, errors
+        As for `learned_correction`.
+
+    Returns
+    -------
+    Correction
+        As `learned_correction`, but ``expected`` is ``heights`` where certain (the network does not smooth what was
+        measured), and elsewhere the mean, nowhere above the bound, as far as, dilated by the tip, it gives back the
+        image to within three sigmas.
+
+    Notes
+    -----
+    Both guesses err, for reasons of their own. The error of the mean is at most the mean of their errors, and mostly
+    less: where the network fails on a surface unlike those it has learned from, half of that is lost.
+    """
+    image, tip = checked(image, "image"), checked_tip(tip)
+    sigma = noise_nm(image) if noise is None else noise
+    given: dict[str, Any] = {"limits": limits, "noise": sigma, "ghosts": ghosts}
+    done = correct(image, tip, pixel_nm, **given, sunk=0.0)
+    said = _asked(image, tip, pixel_nm, sigma, ghosts, done, model)
+    plain = done if ghosts is None else correct(image, tip, pixel_nm, **given)
+    guess = (plain.expected + np.minimum(said.expected, plain.heights)) / 2
+    guess = np.where(plain.certain, plain.heights, guess)
+    expected, _ = _checked_by_image(guess, image, tip, pixel_nm, sigma, ghosts, plain)
+    lower, upper = np.minimum(said.lower, expected), np.maximum(said.upper, expected)
+    return replace(said, expected=expected, lower=lower, upper=upper)
+
+
+def _asked(
+    image: Heights, tip: Heights, pixel_nm: tuple[float, float], sigma: float, ghosts: First | None, done: Correction,
+    model: str,
+) -> Correction:  # fmt: skip
+    """Ask the network what is likely where a correction, nothing sunk, is not certain."""
     loaded = load_model(model, TASK, precision="fp32")
     if loaded.card.inputs_version != VERSION:
         raise ModelError(
             f"the model sees inputs of version {loaded.card.inputs_version}, this afmend makes version {VERSION}",
             where=model, now="Train it again, or install the afmend that it was made with.",
         )  # fmt: skip
-    sigma = noise_nm(image) if noise is None else noise
-    done = correct(image, tip, pixel_nm, limits=limits, noise=sigma, ghosts=ghosts, sunk=0.0)
     seen = model_inputs(image, done, tip, pixel_nm, sigma, ghosts)
     return _merged(image, tip, pixel_nm, sigma, ghosts, done, answers(loaded, done, seen))
 
@@ -167,13 +216,21 @@ def _merged(
     image: Heights, tip: Heights, pixel_nm: tuple[float, float], sigma: float, ghosts: First | None, done: Correction,
     found: Heights,
 ) -> Correction:  # fmt: skip
-    tolerance = contact_tolerance(tip, math.sqrt(pixel_nm[0] * pixel_nm[1]), sigma)
-    seen = image if ghosts is None else checked(ghosts.bound, "image")
-    asked = np.ones(image.shape, dtype=np.bool_) if ghosts is None else ~ghosts.hidden
-    likely, kept = accepted(found[0], seen, done.heights, tip, tolerance, asked)
+    likely, kept = _checked_by_image(found[0], image, tip, pixel_nm, sigma, ghosts, done)
     lower = np.where(done.certain | ~kept, done.lower, np.minimum(found[1], likely))
     upper = np.where(done.certain | ~kept, done.upper, np.maximum(np.minimum(found[2], done.upper), likely))
     return replace(done, expected=likely, lower=lower, upper=upper)
+
+
+def _checked_by_image(
+    answer: Heights, image: Heights, tip: Heights, pixel_nm: tuple[float, float], sigma: float, ghosts: First | None,
+    done: Correction,
+) -> tuple[Heights, Mask]:  # fmt: skip
+    """Return what is `accepted` of an answer within three sigmas; what ghosts hide need not be given back."""
+    tolerance = contact_tolerance(tip, math.sqrt(pixel_nm[0] * pixel_nm[1]), sigma)
+    seen = image if ghosts is None else checked(ghosts.bound, "image")
+    asked = np.ones(image.shape, dtype=np.bool_) if ghosts is None else ~ghosts.hidden
+    return accepted(answer, seen, done.heights, tip, tolerance, asked)
 
 
 def accepted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -13,9 +14,9 @@ from afmend.scan.arrays import Heights, Mask
 from afmend.tip.correct import Correction, correct
 from afmend.tip.double import NONE, First, find_ghost, without_ghost
 from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
-from afmend.tip.learned import MODEL, learned_correction
+from afmend.tip.learned import MODEL, learned_correction, mean_correction
 from afmend.tip.shapes import SphereCone, largest_tip_array
-from afmend.tip.unsure import Undone, undo_unsure
+from afmend.tip.unsure import Undo, Undone, undo_unsure
 
 SMALLEST_PX = 16
 NAME = "untouched"
@@ -39,39 +40,48 @@ class TipSource(Params):
 class TipCorrection(TipSource):
     """Take the tip off: lower the heights to those of the surface; by less if the tip is not known, or by nothing."""
 
-    untouched: Literal["expected", "learned", "bound"] = Knob(
-        "expected",
-        "Where the tip touched nothing: the likely height; what a network says that has seen many surfaces; or the "
-        "highest possible height.",
+    untouched: Literal["mean", "expected", "learned", "bound"] = Knob(
+        "mean",
+        "Where the tip touched nothing: the likely height by a rule of thumb (expected); what a network says that has "
+        "seen many surfaces, which also smooths what the tip touched (learned); the mean of both, which smooths "
+        "nothing; or the highest possible height (bound).",
     )
     model: str = Knob(
-        MODEL, "With learned: a model that comes with afmend, or the path of the card (.json) of one that you trained.",
+        MODEL,
+        "With mean or learned: a model that comes with afmend, or the path of the card (.json) of one that you "
+        "trained.",
         advanced=True,
-    )  # fmt: skip
+    )
 
 
 class Untouched(TipSource):
     """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
-@step("tip.correct", TipCorrection, version="5")
+@step("tip.correct", TipCorrection, version="6")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
-    found, _, facts = _correction(field, params, params.model if params.untouched == "learned" else "")
+    ways: dict[str, Undo] = {"mean": mean_correction, "learned": learned_correction}
+    asked = params.untouched in ways
+    undo = partial(ways[params.untouched], model=params.model) if asked else correct
+    found, _, facts = _correction(field, params, undo)
     if found is None:
         return Leveled(np.array(field.heights), facts=facts)
+    facts |= {"untouched": params.untouched} | ({"model": params.model} if asked else {})
     heights = found.heights if params.untouched == "bound" else found.expected
     return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
 
 
-@step("mark.untouched", Untouched, version="5")
+@step("mark.untouched", Untouched, version="6")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that the tip (if unsure: the likely one) does not touch for certain."""
     _, touched, facts = _correction(field, params)
     return Found(~touched & ~_holes(field), NAME, facts=facts)
 
 
-def _correction(field: Field, params: TipSource, model: str = "") -> tuple[Correction | None, Mask, dict[str, Any]]:
+def _correction(
+    field: Field, params: TipSource, undo: Undo = correct
+) -> tuple[Correction | None, Mask, dict[str, Any]]:
     """Return the correction, if any, where the tip touched, and what is worth telling."""
     reason, everywhere = _why_not(field), np.ones(field.shape, dtype=np.bool_)
     if reason:
@@ -83,11 +93,10 @@ def _correction(field: Field, params: TipSource, model: str = "") -> tuple[Corre
     estimate = _tip_of(field, image, params, first)
     facts = (estimate.facts if estimate is not None else {"radius_nm": params.radius_nm}) | ghost.facts
     if estimate is not None and estimate.shape is None:
-        undone = _undone(field, image, params, estimate, first, model)
+        undone = _undone(field, image, params, estimate, first, undo)
         if undone is not None:
             found = undone.correction
-            told = undone.blunt.facts | found.facts | ({"model": model} if model else {})
-            return found, undone.touched, facts | {"unsure": True} | told
+            return found, undone.touched, facts | {"unsure": True} | undone.blunt.facts | found.facts
         if first is None:
             return None, everywhere, facts | {"skipped": estimate.reason}
     shape = SphereCone(radius_nm=params.radius_nm, half_angle_deg=params.half_angle_deg)
@@ -98,19 +107,16 @@ def _correction(field: Field, params: TipSource, model: str = "") -> tuple[Corre
             sharp, blunt = (_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
             limits = (sharp, blunt)
     tip = _array(shape.radius_nm, shape.half_angle_deg, field, depth)
-    if model:
-        found = learned_correction(image, tip, field.pixel_nm, limits=limits, ghosts=first, model=model)
-        return found, found.certain, facts | found.facts | {"model": model}
-    found = correct(image, tip, field.pixel_nm, limits=limits, ghosts=first)
+    found = undo(image, tip, field.pixel_nm, limits=limits, ghosts=first)
     return found, found.certain, facts | found.facts
 
 
 def _undone(
-    field: Field, image: Heights, params: TipSource, estimate: TipEstimate, first: First | None, model: str
+    field: Field, image: Heights, params: TipSource, estimate: TipEstimate, first: First | None, undo: Undo
 ) -> Undone | None:
     if params.unsure == "leave":
         return None
-    return undo_unsure(image, field.pixel_nm, estimate, usable=~_holes(field), ghosts=first, model=model)
+    return undo_unsure(image, field.pixel_nm, estimate, usable=~_holes(field), ghosts=first, undo=undo)
 
 
 def _why_not(field: Field) -> str:

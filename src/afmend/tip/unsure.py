@@ -10,8 +10,9 @@ Under a second apex, which is known, most of the error is the ghosts', by whatev
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from afmend.tip.correct import Z95, Correction, correct
 from afmend.tip.double import First
 from afmend.tip.estimate import TipEstimate
 from afmend.tip.features import noise_nm
-from afmend.tip.learned import learned_correction
 from afmend.tip.shapes import SphereCone, largest_tip_array
 
 TRIED = tuple(range(LOW, len(LEVELS)))
@@ -39,6 +39,8 @@ LEFT = 0.5
 LEAST_LEFT = 0.1
 """At least as if a correction changed so much of what the one that changes most does: 20 dB are as good as more."""
 ROUNDS, SETTLED = 50, 1e-5
+Undo: TypeAlias = Callable[..., Correction]
+"""`correct`, or what takes the same and gives the same: `learned_correction`, `mean_correction`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +69,7 @@ def undo_unsure(
     *,
     usable: Mask | None = None,
     ghosts: First | None = None,
-    model: str = "",
+    undo: Undo = correct,
 ) -> Undone | None:
     """Undo what a tip did to an image, as far as that is better on average.
 
@@ -80,8 +82,8 @@ def undo_unsure(
     usable : (rows, cols) bool, optional
     ghosts : First, optional
         As for `correct`.
-    model : str
-        Name or card of the network that is asked where the tip touched nothing; empty: none is.
+    undo : function
+        How each tip is undone: `correct`, or `learned_correction` or `mean_correction`.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def undo_unsure(
         )
         for radius in (blunt.radii_nm[k] for k in TRIED)
     ]
-    done, touched = correct_unsure(image, tips, pixel_nm, ghosts=ghosts, model=model)
+    done, touched = correct_unsure(image, tips, pixel_nm, ghosts=ghosts, undo=undo)
     if ghosts is None and np.quantile(np.abs(done.expected - image), 0.999) <= WORTH * noise_nm(image):
         return None
     return Undone(done, touched, blunt)
@@ -120,7 +122,7 @@ def correct_unsure(
     *,
     noise: float | None = None,
     ghosts: First | None = None,
-    model: str = "",
+    undo: Undo = correct,
 ) -> tuple[Correction, Mask]:
     """Reconstruct a surface from tips by the quantiles `TRIED`; return it, and what the likely one touched.
 
@@ -128,9 +130,10 @@ def correct_unsure(
     `undo_unsure`.
     """
     sigma = noise_nm(image) if noise is None else noise
-    given: dict[str, Any] = {"noise": sigma, "ghosts": ghosts} | ({"model": model} if model else {})
-    undo = learned_correction if model else correct
-    found = [_as_it_is(image, sigma) if tip is None else undo(image, tip, pixel_nm, **given) for tip in tips]
+    found = [
+        _as_it_is(image, sigma) if tip is None else undo(image, tip, pixel_nm, noise=sigma, ghosts=ghosts)
+        for tip in tips
+    ]
     near = found[: TRIED.index(HIGH) + 1] if ghosts is None else found
     lower, upper = np.min([one.lower for one in near], axis=0), np.max([one.upper for one in near], axis=0)
     answers = np.array([one.expected for one in found])

@@ -76,6 +76,7 @@ def test_correct(file: str, tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     told = json.loads(run("correct", file, "-o", str(out), "--no-level", "--json"))
     assert 0 < told["certain_share"] < 1
+    assert told["untouched"] == "mean"
     scan = read(out)
     assert [record.step for record in scan.history] == ["mark.untouched", "tip.correct"]
     assert scan.main.masks.artifact["untouched"].any()
@@ -83,6 +84,7 @@ def test_correct(file: str, tmp_path: Path) -> None:
     assert "pixels are certain" in run("correct", file, "-o", str(out), "--radius", "5", "--single")
     told = json.loads(run("correct", file, "-o", str(out), "--no-level", "--untouched", "learned", "--json"))
     assert told["model"] == "tip"
+    assert told["untouched"] == "learned"
     assert np.abs(read(out).main.values - scan.main.values).max() > 0
     with pytest.raises(AfmendError, match="untouched"):
         run("correct", file, "-o", str(out), "--untouched", "wished")

@@ -43,7 +43,7 @@ def test_abstention_says_why_and_what_helps():
 
 def test_a_correction_on_average_says_so():
     made = tip_section([record("tip.correct", verdict="bound", radius_nm=5.0, interval_nm=[0.0, 7.0], unsure=True,
-                               at_least_nm=2.5, likely_nm=3.5, certain_share=0.0)], GRID)  # fmt: skip
+                               quantile_10_nm=2.5, likely_nm=3.5, certain_share=0.0)], GRID)  # fmt: skip
     assert "3.5 nm; in nine of ten cases at least 2.5 nm" in made
     assert "no height is certain" in made
     assert "0.0 % of the pixels" not in made
@@ -53,5 +53,8 @@ def test_a_correction_on_average_says_so():
 def test_a_given_tip():
     made = tip_section([record("tip.correct", radius_nm=12.0, certain_share=np.float64(0.5), model="<mine>")], GRID)
     assert "&lt;mine&gt;" in made
+    assert "rule of thumb" not in made
+    mean = [record("tip.correct", radius_nm=12.0, certain_share=0.5, model="tip", untouched="mean")]
+    assert "the mean of a rule of thumb and" in tip_section(mean, GRID)
     assert "as given" in made
     assert "skipped" not in made

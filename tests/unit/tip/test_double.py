@@ -28,6 +28,23 @@ def blobs(seed=0, shape=(150, 170), count=25):
     return z
 
 
+def test_what_a_ghost_casts_in_turn_is_hidden_though_the_ghost_comes_from_outside():
+    y, x = np.mgrid[:90, :140].astype(float)
+    z = 30.0 * np.exp(-((y - 30) ** 2 + (x - 128) ** 2) / 20) - 12.0 * np.exp(-((y - 46) ** 2 + (x - 98) ** 2) / 20)
+    drawn = 4.0
+    ghosts = np.full(z.shape, -np.inf)
+    ghosts[8:, :-15] = z[:-8, 15:] - drawn
+    added = np.maximum(ghosts - z, 0.0)[:, :120]
+    image = np.maximum(z, ghosts)[:, :120] + 0.02 * np.random.default_rng(3).standard_normal((90, 120))
+    ghost = Ghost(found=True, score=1.0, offset_px=(8.0, -15.0), offset_nm=(16.0, -30.0), depth_nm=drawn, features=9)
+    first = without_ghost(image, ghost, noise=0.02)
+    assert first.beyond is not None
+    seen = (added > 0.5) & ~first.beyond
+    assert seen[44:49, 96:101].all()  # the pit: what lies at its source is hidden by the ghost of a hill outside
+    assert first.hidden[seen].all()
+    assert 0.005 < first.hidden.mean() < 0.03
+
+
 def image_of(z, shape, noise=0.05):
     return dilate(z, tip_array(shape, PIXEL, float(np.ptp(z)))) + noise * np.random.default_rng(9).standard_normal(
         z.shape

@@ -166,6 +166,7 @@ class TestCorrection:
         z = np.zeros((5, 7))
         z[:, 4:] = 3.0
         assert side_error(z)[2, 3] == pytest.approx(3 / math.sqrt(3))
+        assert side_error(z)[2, 2] == pytest.approx(3 / math.sqrt(3) / math.sqrt(3))  # a third of the pixels around
         assert side_error(z)[2, 0] == 0
         assert gap_scale(z, np.ones(z.shape, bool), np.zeros((1, 3)))[2, 4] == pytest.approx(3.0)
 

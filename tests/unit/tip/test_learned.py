@@ -5,7 +5,7 @@ import pytest
 
 from afmend.tip.correct import contact_tolerance, correct
 from afmend.tip.double import First
-from afmend.tip.learned import INPUTS, accepted, model_inputs
+from afmend.tip.learned import INPUTS, accepted, learned_correction, mean_correction, model_inputs
 from afmend.tip.morphology import dilate, erode
 from afmend.tip.shapes import Parabola, SphereCone, largest_tip_array, tip_array
 from support import assert_heights_close
@@ -113,6 +113,62 @@ class TestInputs:
         done = correct(flat, needle, PIXEL, noise=0.0)
         seen = model_inputs(flat, done, needle, PIXEL, 0.0, None)
         assert np.isfinite(seen.maps).all()
+
+
+class TestMean:
+    tip = largest_tip_array(SphereCone(radius_nm=8.0, half_angle_deg=20), PIXEL, 25.0)
+
+    def image(self) -> np.ndarray:
+        z = needles()
+        return dilate(z, self.tip) + 0.05 * np.random.default_rng(0).standard_normal(z.shape)
+
+    def ways(self, ghosts: First | None = None):
+        image = self.image()
+        return [undo(image, self.tip, PIXEL, noise=0.05, ghosts=ghosts)
+                for undo in (mean_correction, correct, learned_correction)]  # fmt: skip
+
+    def test_what_was_touched_is_as_measured_and_the_rest_between(self):
+        both, plain, said = self.ways()
+        assert 0 < plain.certain.mean() < 1
+        assert_heights_close(both.expected[plain.certain], plain.heights[plain.certain], atol_nm=0.0)
+        assert np.abs(said.expected - plain.heights)[plain.certain].max() > 0.01  # that smooths what was measured
+        least = np.minimum(plain.expected, said.expected)
+        assert (both.expected >= least - 1e-9).all()
+        assert (both.expected <= plain.heights + 1e-9).all()
+        middle = (plain.expected + np.minimum(said.expected, plain.heights)) / 2
+        rest = ~plain.certain
+        assert np.mean(np.abs(both.expected - middle)[rest] < 1e-9) > 0.5
+        for one in (plain, said):
+            assert np.abs(both.expected - one.expected)[rest].mean() > 0.01
+
+    def test_it_gives_back_the_image(self):
+        both, plain, _ = self.ways()
+        tolerance = contact_tolerance(self.tip, np.sqrt(PIXEL[0] * PIXEL[1]), 0.05)
+        given = dilate(plain.heights, self.tip) >= self.image() - tolerance
+        assert given.mean() > 0.99
+        assert (dilate(both.expected, self.tip)[given] >= (self.image() - tolerance)[given] - 1e-9).all()
+
+    def test_the_interval_holds_it_and_the_rest_is_the_same(self):
+        both, plain, said = self.ways()
+        assert (both.lower <= both.expected).all()
+        assert (both.expected <= both.upper).all()
+        assert (both.lower <= said.lower).all()
+        for name in ("heights", "certain", "sigma"):
+            assert np.array_equal(getattr(both, name), getattr(plain, name))
+
+    def test_under_ghosts(self):
+        image = self.image()
+        hidden = np.zeros(image.shape, bool)
+        hidden[20:40, 30:50] = True
+        both, plain, said = self.ways(First(image - 2.0 * hidden, image, hidden))
+        assert not both.certain[30, 40]
+        assert np.abs(both.expected - plain.expected)[hidden].max() > 0.01
+        assert np.abs(both.expected - said.expected)[hidden].max() > 0.01
+
+    def test_it_is_the_same_whatever_else_is_asked(self):
+        image = self.image()
+        one, other = (mean_correction(image, self.tip, PIXEL) for _ in range(2))
+        assert_heights_close(one.expected, other.expected, atol_nm=0.0)
 
 
 def test_contact_tolerance_is_three_sigmas_and_a_shift():

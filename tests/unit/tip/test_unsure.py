@@ -18,6 +18,7 @@ from afmend.tip.correct import correct, ghost_floor
 from afmend.tip.double import First
 from afmend.tip.estimate import FLANK_DEG, estimate_tip, steepest
 from afmend.tip.features import noise_nm
+from afmend.tip.learned import learned_correction, mean_correction
 from afmend.tip.morphology import dilate
 from afmend.tip.shapes import Parabola, SphereCone, largest_tip_array, tip_array
 from afmend.tip.steps import TipCorrection, Untouched, tip_correct, untouched
@@ -94,7 +95,7 @@ class TestBluntness:
         assert max(capped.radii_nm) <= 2 * SIDE
         assert min(found.radii_nm) >= SMALLEST_PX * SIDE * (1 - 1e-9)
         assert found.interval_nm == (found.radii_nm[0], found.radii_nm[-1])
-        assert found.facts["at_least_nm"] == found.low_nm <= found.likely_nm
+        assert found.facts["quantile_10_nm"] == found.low_nm <= found.likely_nm
 
     def test_a_model_for_other_inputs_is_refused(self, tmp_path):
         path = find_card("bluntness")
@@ -157,10 +158,15 @@ class TestCorrection:
 
     def test_the_network_is_asked_for_all(self):
         tips = [tip_of(r * SIDE) for r in (2.0, 3.0, 4.0, 5.0, 6.0)]
-        done, _ = correct_unsure(self.image, tips, PIXEL, model="tip")
+        done, _ = correct_unsure(self.image, tips, PIXEL, undo=learned_correction)
+        both, _ = correct_unsure(self.image, tips, PIXEL, undo=mean_correction)
         plain, _ = correct_unsure(self.image, tips, PIXEL)
         assert np.std(done.expected - self.z) < np.std(self.image - self.z)
+        assert np.std(both.expected - self.z) < np.std(self.image - self.z)
         assert np.abs(done.expected - plain.expected).max() > 0.1
+        between = np.abs(both.expected - plain.expected)
+        assert between.max() > 0.05
+        assert between.mean() < np.abs(done.expected - plain.expected).mean()
 
     def test_under_ghosts_the_lowest_height_around_counts(self):
         bound = np.full((40, 50), 7.0)
@@ -248,10 +254,16 @@ class TestSteps:
         flat = np.zeros((40, 50))
         assert undo_unsure(flat, PIXEL, estimate_tip([flat], PIXEL)) is None
 
-    def test_the_network_is_named(self):
+    def test_the_network_is_named_and_so_is_what_was_returned(self):
         _, image = ridges()
-        done = tip_correct(Field(image, pixel_nm=PIXEL), TipCorrection(double_tip=False, untouched="learned"))
-        assert done.facts["model"] == "tip"
+        done = {}
+        for way, more in (("mean", {}), ("learned", {"untouched": "learned"}), ("expected", {"untouched": "expected"})):
+            done[way] = tip_correct(Field(image, pixel_nm=PIXEL), TipCorrection(double_tip=False, **more))
+            assert done[way].facts["untouched"] == way
+            assert done[way].facts.get("model") == (None if way == "expected" else "tip")
+        heights = [done[way].heights for way in ("mean", "learned", "expected")]
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            assert np.abs(heights[one] - heights[other]).max() > 0.01
 
 
 class TestFlank:

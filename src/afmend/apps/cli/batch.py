@@ -129,7 +129,7 @@ def _conclude(order: Order, outcome: Outcome) -> None:
     console = say.out()
     if not outcome.results:
         console.print("No files found.", markup=False)
-    console.print(f"{good} of {len(outcome.results)} files good ({images} images), {failed} failed.", markup=False)
+    console.print(f"{good} of {len(outcome.results)} files processed ({images} images), {failed} failed.", markup=False)
     console.print(f"Summary: {order.out / 'summary.csv'}", markup=False)
     if order.report:
         console.print(f"Report:  {order.out / 'report.html'}", markup=False)

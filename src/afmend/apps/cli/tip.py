@@ -76,8 +76,12 @@ def correct(
     angle: Angle = 20.0,
     double: Double = True,
     untouched: Annotated[
-        str, typer.Option(help="Heights where the tip touched nothing: expected, learned (a network's) or bound.")
-    ] = "expected",
+        str,
+        typer.Option(
+            help="Heights where the tip touched nothing: expected (a rule of thumb's), learned (a network's), mean (of "
+            "both) or bound (the highest possible)."
+        ),
+    ] = "mean",
     unsure: Annotated[
         str, typer.Option(help="If the scan does not show the radius: undo what is better on average, or leave.")
     ] = "average",

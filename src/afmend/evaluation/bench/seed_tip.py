@@ -18,9 +18,9 @@ from afmend.evaluation.metrics.similarity import psnr, robust_peak, ssim, vif
 from afmend.scan.arrays import Heights
 from afmend.tip.correct import correct
 from afmend.tip.estimate import estimate_tip
-from afmend.tip.learned import MODEL, learned_correction
+from afmend.tip.learned import learned_correction, mean_correction
 from afmend.tip.morphology import erode
-from afmend.tip.unsure import undo_unsure
+from afmend.tip.unsure import Undo, undo_unsure
 from afmend.tip.villarrubia import tip_bound
 
 Method: TypeAlias = Callable[[Heights], Heights]
@@ -95,8 +95,9 @@ def _methods(case: TipCase, model: str) -> dict[str, Method]:
     out: dict[str, Method] = {
         "raw image": lambda z: z,
         "blind, as Gwyddion": lambda z: erode(z, tip_bound(z, GWYDDION_SIZE, GWYDDION_LEVEL * float(np.ptp(z)))),
-        "afmend": lambda z: _mended(z, case),
-        "afmend, learned": lambda z: _mended(z, case, learned=True),
+        "afmend": lambda z: _mended(z, case, mean_correction),
+        "afmend, expected": lambda z: _mended(z, case, correct),
+        "afmend, learned": lambda z: _mended(z, case, learned_correction),
     }
     if model == "dilation":
         out["true tip"] = lambda z: correct(z, case.tip(), case.pixel_nm, noise=case.noise_nm).expected
@@ -106,14 +107,14 @@ def _methods(case: TipCase, model: str) -> dict[str, Method]:
     return out
 
 
-def _mended(image: Heights, case: TipCase, *, learned: bool = False) -> Heights:
+def _mended(image: Heights, case: TipCase, undo: Undo) -> Heights:
     """Do as the step does: correct if the tip is known, by what is sure if it is not, or leave the image as it is."""
     found = estimate_tip([image], case.pixel_nm)
     if found.shape is None:
-        undone = undo_unsure(image, case.pixel_nm, found, model=MODEL if learned else "")
+        undone = undo_unsure(image, case.pixel_nm, found, undo=undo)
         return image if undone is None else undone.correction.expected
     tip = found.tip(case.pixel_nm, float(np.ptp(image)))
-    return (learned_correction if learned else correct)(image, tip, case.pixel_nm).expected
+    return undo(image, tip, case.pixel_nm).expected
 
 
 def scored(family: str, model: str, case: TipCase, image: Heights, methods: Mapping[str, Method]) -> list[Score]:

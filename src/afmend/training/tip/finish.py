@@ -28,7 +28,8 @@ from afmend.training.tip.bluntness_task import BluntnessTask, rows_of
 from afmend.training.tip.seed_task import SeedTask
 from afmend.training.tip.task import TipTask, stored, widening
 
-MODEL_VERSION = "1"
+MODEL_VERSION, BLUNTNESS_VERSION = "1", "2"
+"""Of the networks that ship: one more whenever one is trained anew."""
 FAILURES = (
     "Trained on simulated surfaces only: where the tip touched nothing it guesses what those look like.",
     "It is as good as the tip it is given: with a tip that is too blunt everything is too low.",
@@ -75,7 +76,7 @@ def finish(
     if isinstance(task, BluntnessTask):
         rows, _ = rows_of(task.folder, task.held_out, task.box)
         card = Card(
-            name=name, task=BLUNTNESS, version=MODEL_VERSION, inputs=BLUNT_INPUTS, inputs_version=BLUNT_VERSION,
+            name=name, task=BLUNTNESS, version=BLUNTNESS_VERSION, inputs=BLUNT_INPUTS, inputs_version=BLUNT_VERSION,
             outputs=tuple(f"{level:g}" for level in LEVELS),
             files={"fp32": export(network, [rows[:1], rows[:5]], folder / f"{name}.onnx", dynamic=(0,))},
             calibration=task.moves(network), parameters=parameters, made_with=made_with,

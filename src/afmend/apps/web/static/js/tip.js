@@ -61,9 +61,10 @@ function told(head) {
     lines.push(h("p", { class: "big", text: facts.verdict === "bound" ? `No estimate; at most ${quantity(high, "nm")}` : "No estimate" }), h("p", { text: `${capital(facts.reason)}.` }));
   }
   if (facts.double_tip) lines.push(h("p", { text: `Double tip: ghosts ${quantity(facts.offset_nm[0], "nm")} down, ${quantity(facts.offset_nm[1], "nm")} to the right, ${quantity(facts.depth_nm, "nm")} lower.` }));
-  if (head.corrected && facts.unsure) lines.push(h("p", { text: `Corrected as far as is better on average: the scan does not show the radius. It is likely ${quantity(facts.likely_nm, "nm")}, in nine of ten cases at least ${quantity(facts.at_least_nm, "nm")}. No height is certain; purple stripes: likely never touched.` }));
+  if (head.corrected && facts.unsure) lines.push(h("p", { text: `Corrected as far as is better on average: the scan does not show the radius. It is likely ${quantity(facts.likely_nm, "nm")}, in nine of ten cases at least ${quantity(facts.quantile_10_nm, "nm")}. No height is certain; purple stripes: likely never touched.` }));
   else if (head.corrected) lines.push(h("p", { text: `${plain(100 * facts.certain_share, 3)} % of the pixels are certain. Purple stripes: never touched, the surface may lie lower.` }));
   else if (!("verdict" in facts) || facts.skipped !== facts.reason) lines.push(h("p", { text: `Nothing is taken off: ${facts.skipped}.` }));
+  if (head.corrected && facts.untouched === "mean") lines.push(h("p", { text: `What was never touched is a guess: the mean of a rule of thumb and of what the network "${facts.model}" says.` }));
   if (facts.advice) lines.push(h("p", { class: "dim", text: facts.advice }));
   if (head.corrected) lines.push(h("button", { onclick: () => { edit("take the tip off", (steps) => [...steps.filter((use) => !head.steps.some((/** @type {any} */ one) => one.step === use.step)), ...head.steps]); look({ dock: "profile" }); } }, "Add to the recipe"));
   return lines;
