@@ -116,7 +116,7 @@ def _see(left: Heights, skip: Mask, chain: NDArray[np.bool_], row: int, around: 
         known = (near > 0) & (near <= reach)
         if np.count_nonzero(known) == tried:
             continue
-        tried = np.count_nonzero(known)
+        tried = int(np.count_nonzero(known))
         rest = kernels.rests(left, row, usable[known], before[known], after[known])
         some = from_both_ends(tried, max(1, tried // _PIXELS))
         cols, *far = (each[known][some] for each in (usable, before, after))
