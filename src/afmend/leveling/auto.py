@@ -54,7 +54,7 @@ class Auto(Params):
     )  # fmt: skip
 
 
-@step("level.auto", Auto, version="8")
+@step("level.auto", Auto, version="9")
 def level_auto(field: Field, params: Auto) -> Leveled:
     """Subtract line offsets and a polynomial background, each as far as the evidence supports it.
 
@@ -62,7 +62,8 @@ def level_auto(field: Field, params: Auto) -> Leveled:
     the differences are summed up and anchored to the masked background; from the path so found only that part is
     subtracted which topography cannot explain (see `afmend.leveling.evidence`); slopes and bends of single lines
     are taken in the same way where there are some. Lines in which a jump happens, and lines with few usable pixels,
-    are no links of the chain; they, and masked lines, are laid beside their neighbors. The background is a
+    are no links of the chain; they are laid beside the nearest usable pixels before and after them, as far as the same
+    columns place other lines rightly (see `afmend.leveling.line_strays`). The background is a
     polynomial whose degree predicts left-out tiles best; on terraces it follows the terraces instead of the
     staircase.
 

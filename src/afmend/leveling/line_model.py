@@ -73,7 +73,7 @@ def test_functions(x: Vector) -> NDArray[np.float64]:
 def usable_lines(skip: Mask, least: int = 3) -> NDArray[np.int64]:
     """Rows that may be links of a chain: with a quarter of the usual number of usable pixels.
 
-    Others would hand on the error of their few pixels to all that follow; see `stray_offsets`. At least ``least``
+    Others would hand on the error of their few pixels to all that follow; see `line_strays`. At least ``least``
     pixels are asked for (fewer if the image is narrower). Of two neighbors that have hardly a column in common, and so
     say nothing about each other, the one with fewer pixels is left out.
     """
@@ -136,27 +136,6 @@ def _recur(heights: Vector) -> bool:
         return False
     typical = median(heights)
     return typical > 0.0 and median(np.abs(heights - typical)) <= 0.15 * typical
-
-
-def stray_offsets(left: Heights, skip: Mask, lines: NDArray[np.int64]) -> Vector:
-    """Offsets of the rows that are no ``lines``, from the aligned lines beside them; 0 for ``lines``: (rows,).
-
-    Their usable pixels decide, however few. Of a row without any, all that hold a number do: it is masked, and
-    nothing else depends on it.
-    """
-    rows = left.shape[0]
-    out = np.zeros(rows)
-    for row in np.setdiff1d(np.arange(rows), lines):
-        place = int(np.searchsorted(lines, row))
-        below, above = lines[max(place - 1, 0)], lines[min(place, lines.size - 1)]
-        share = (row - below) / (above - below) if above > below else 0.0
-        beside = (1.0 - share) * left[below] + share * left[above]
-        known = ~(skip[below] | skip[above])
-        chosen = known if skip[row].all() else known & ~skip[row]
-        rest = (left[row] - beside)[chosen]
-        rest = rest[np.isfinite(rest)]
-        out[row] = median(rest) if rest.size else 0.0
-    return out
 
 
 def spread(lines: NDArray[np.int64], values: Vector, rows: int) -> Vector:

@@ -16,6 +16,7 @@ from afmend.leveling.evidence import Verdict, judge, nothing
 from afmend.leveling.features import median, quantum
 from afmend.leveling.line_bends import find_bends
 from afmend.leveling.line_model import GAUGE_DEGREE, Path
+from afmend.leveling.line_strays import place_strays
 from afmend.leveling.settling import Sample
 from afmend.leveling.structure import Blocks, Doubt, doubt_about
 from afmend.scan.arrays import Heights, Mask
@@ -150,9 +151,12 @@ def _estimate(
         bends = find_bends(rest, skip, path, x, tests, aspect)
         coefs = np.pad(coefs, ((0, 0), (0, 2))) + bends.coefs
         degree = max(degree, bends.degree)
+    sigma = line_model.spread(lines, sigma, rows)
     if lines.size < rows:
-        coefs[:, 0] += line_model.stray_offsets(rest(), skip, lines)
-    return LineFit(coefs, ground, line_model.spread(lines, sigma, rows), offsets, degree)
+        strays = place_strays(rest(), skip, lines, coefs)
+        coefs[strays.rows, 0] += strays.offset
+        sigma[strays.rows] = np.sqrt(sigma[strays.rows] ** 2 + strays.variance)
+    return LineFit(coefs, ground, sigma, offsets, degree)
 
 
 _NARROWER = 0.95
