@@ -113,7 +113,7 @@ export function gateTab(box) {
       onclick: () => look(name === shown && state.view.gateMap ? { gateMap: false } : { gateMap: true, gateOf: name }) }, "Where"))));
   const list = (/** @type {string} */ title, /** @type {string[]} */ items) => (items.length ? h("div", {}, h("h3", { text: title }), h("ul", { class: "plain" }, ...items.map((text) => h("li", { text })))) : null);
   fill(box,
-    h("div", { class: "gate-said" }, h("p", { class: "big", text: one.strange ? "Unfamiliar" : `${one.verdict} ${chance(one, one.verdict)}` }),
+    h("div", { class: "gate-said" }, h("p", { class: "big", text: one.strange ? "Unfamiliar" : `${one.verdict} ${chance(one, one.verdict)}${one.sure ? "" : ", unsure"}` }),
       h("p", { class: "warn", text: "A first model, not yet to be relied on: look for yourself." }),
       h("p", { text: `${capital(one.why)}. It would say: ${one.action}.` }),
       h("table", {}, h("tbody", {}, ...rows))),
