@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Self, TypeVar
+from typing import Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,9 +25,10 @@ class Params(BaseModel):
         """Validate ``values``; raise one `BadParameterError` that names the parameter and the allowed range."""
         try:
             # Through JSON rules, so that lists from YAML become tuples and "1" does not become 1 by accident.
-            return _parsed(cls, json.dumps(values))
+            parsed = _parsed(cls, json.dumps(values))
         except (ValidationError, TypeError, ValueError) as error:
             raise BadParameterError(_explain(cls, error), where=where, now=_known(cls)) from error
+        return cast("Self", parsed)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types; `parse` gives the same parameters back."""
@@ -37,11 +38,10 @@ class Params(BaseModel):
 
 
 _PLAIN = frozenset({bool, int, float, str, type(None)})
-_P = TypeVar("_P", bound=Params)
 
 
 @lru_cache(maxsize=64)
-def _parsed(cls: type[_P], text: str) -> _P:
+def _parsed(cls: type[Params], text: str) -> Params:
     """Validate parameters; as they are frozen, whoever asks for the same ones again can have them."""
     return cls.model_validate_json(text, strict=False)
 
