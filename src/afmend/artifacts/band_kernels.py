@@ -135,9 +135,7 @@ def candidates(
     part = ground[top : stop + width + 3]
     steps, slopes = np.empty(part.shape, np.float32), np.empty((part.shape[0] + 4, cols), np.float32)
     best, room = np.zeros((2 * width, cols), np.float32), np.empty((4, cols), np.float32)
-    marks = np.zeros(cols + -cols % 8, np.uint8)
-    words = marks.view(np.uint64)
-    parts = np.empty((cols // 2 + 1, 2), np.int64)
+    marks, parts = np.zeros(cols + -cols % 8, np.uint8), np.empty((cols // 2 + 1, 2), np.int64)
     table, count = np.empty((256, 4), np.int64), 0
     _differences(part, steps, slopes)
     for i in (0, rows - 1):
@@ -150,16 +148,75 @@ def candidates(
         for side in range(2):
             for j in range(cols):
                 scores[side, i, j] = best[side, j]
-            found = _row_runs(best[side], noise[i], allowed[i], rule, marks, words, parts)
-            for n in range(found):
-                start, end = parts[n]
-                if end - start < rule[2] or not _is_sharp(ground, best[side], side, i, start, end, width, rule[3]):
-                    continue
+        table, count = _add_line(ground, noise, allowed, width, rule, i, scores, marks, parts, table, count)
+    return table[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _add_line(
+    ground: Map, noise: Map, allowed: Mask, width: int, rule: Rule, row: int, scores: Map, marks: Marks,
+    parts: Indices, table: Indices, count: int,
+) -> tuple[Indices, int]:  # fmt: skip
+    """Write the runs of a line that may be scars behind the ``count`` of the table; return the table and their number.
+
+    ``marks`` and ``parts`` are room for a line.
+    """
+    words = marks.view(np.uint64)
+    for side in range(2):
+        found = _row_runs(scores[side, row], noise[row], allowed[row], rule, marks, words, parts)
+        for n in range(found):
+            start, end = parts[n]
+            if end - start < rule[2] or not _is_sharp(ground, scores[side, row], side, row, start, end, width, rule[3]):
+                continue
+            if count == table.shape[0]:
+                table = np.concatenate((table, table))
+            table[count, 0], table[count, 1], table[count, 2], table[count, 3] = side, row, start, end
+            count += 1
+    return table, count
+
+
+@njit(cache=True, nogil=True)
+def candidates_again(
+    ground: Map, noise: Map, allowed: Mask, width: int, rule: Rule, first: int, stop: int, scores: Map,
+    before: Indices, boxes: Indices,
+) -> Indices:  # fmt: skip
+    """Do as `candidates` where only pixels in ``boxes`` can score anew, and ``before`` were the candidates."""
+    cols = ground.shape[1]
+    again = np.zeros(ground.shape[0], np.bool_)
+    for top, bottom, left, right in boxes:
+        above, below = max(top, first, 1), min(bottom, stop, ground.shape[0] - 1)
+        if above < below:
+            again[above:below] = True
+            _score_box(ground, width, above, below, left, right, scores)
+    marks, parts = np.zeros(cols + -cols % 8, np.uint8), np.empty((cols // 2 + 1, 2), np.int64)
+    table, count, old = np.empty((before.shape[0] + 256, 4), np.int64), 0, 0
+    for i in range(first, stop):
+        if again[i]:
+            table, count = _add_line(ground, noise, allowed, width, rule, i, scores, marks, parts, table, count)
+        while old < before.shape[0] and before[old, 1] <= i:
+            if before[old, 1] == i and not again[i]:
                 if count == table.shape[0]:
                     table = np.concatenate((table, table))
-                table[count, 0], table[count, 1], table[count, 2], table[count, 3] = side, i, start, end
+                table[count] = before[old]
                 count += 1
+            old += 1
     return table[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _score_box(ground: Map, width: int, first: int, stop: int, left: int, right: int, scores: Map) -> None:
+    """Write the scores of some columns of the lines ``first`` to ``stop - 1``, none of them at the image's edge."""
+    top = max(first - width - 3, 0)
+    part = ground[top : stop + width + 3, left:right].copy()
+    cols = right - left
+    steps, slopes = np.empty(part.shape, np.float32), np.empty((part.shape[0] + 4, cols), np.float32)
+    best, room = np.zeros((2 * width, cols), np.float32), np.empty((4, cols), np.float32)
+    _differences(part, steps, slopes)
+    for i in range(max(first - width + 1, 1), stop):
+        _next_line(part, steps, slopes, i - top, width, best, room)
+        for side in range(2 if i >= first else 0):
+            for j in range(cols):
+                scores[side, i, left + j] = best[side, j]
 
 
 @njit(cache=True, nogil=True)

@@ -27,18 +27,30 @@ class _Shapes:
 
     def __init__(self, heights: Heights) -> None:
         from afmend.artifacts import line_shape_kernels as kernels
+        from afmend.compiled import side_by_side
 
-        cols = heights.shape[1]
+        rows, cols = heights.shape
         pieces = min(PIECES, max(1, cols // 16))
         length = cols // pieces if cols <= PIECES * PIECE_PX else PIECE_PX
         starts = np.linspace(0, cols - length, pieces).astype(np.intp)
         across = np.arange(length) - (length - 1) / 2
-        self.means, slopes = kernels.offsets_and_slopes(heights, starts, across)
-        slopes.sort(axis=1)
-        slope = 0.5 * (slopes[:, (pieces - 1) // 2] + slopes[:, pieces // 2])
-        self.cut = np.empty((heights.shape[0], pieces, length), dtype=np.float32)
-        scale = kernels.tallest(heights, starts, across, self.means, slope) or 1.0
-        kernels.cut_out(heights, starts, across, self.means, slope, 1.0 / scale, self.cut)
+        self.means, slope, largest = np.empty((rows, pieces)), np.empty(rows), np.zeros(2)
+        self.cut = np.empty((rows, pieces, length), dtype=np.float32)
+
+        def fit(part: int, parts: int) -> None:
+            i = slice(rows * part // parts, rows * (part + 1) // parts)
+            self.means[i], slopes = kernels.offsets_and_slopes(heights[i], starts, across)
+            slopes.sort(axis=1)
+            slope[i] = 0.5 * (slopes[:, (pieces - 1) // 2] + slopes[:, pieces // 2])
+            largest[part] = kernels.tallest(heights[i], starts, across, self.means[i], slope[i])
+
+        def cut_out(part: int, parts: int) -> None:
+            i = slice(rows * part // parts, rows * (part + 1) // parts)
+            kernels.cut_out(heights[i], starts, across, self.means[i], slope[i], 1.0 / scale, self.cut[i])
+
+        side_by_side(fit)
+        scale = float(largest.max()) or 1.0
+        side_by_side(cut_out)
         self.means /= scale
         self.quantum = _quantum(heights) / scale
 
@@ -48,8 +60,10 @@ class _Shapes:
         Roots, so that edges which two lines cross at different places count little against what fills the line.
         """
         from afmend.artifacts.line_shape_kernels import mean_roots
+        from afmend.compiled import by_halves
 
-        return np.asarray(np.square(np.square(mean_roots(self.cut, a, b) / ROOT_OF_NORMAL)))
+        (roots,) = by_halves(lambda first, stop: (mean_roots(self.cut, a[first:stop], b[first:stop]),), a.size)
+        return np.asarray(np.square(np.square(roots / ROOT_OF_NORMAL)))
 
     def alike(self, a: int, b: int, c: int, d: int) -> float:
         """Correlation of the changes from line ``b`` to ``a`` and from ``d`` to ``c``; tall edges are cut to size."""

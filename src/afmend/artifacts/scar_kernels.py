@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from afmend.artifacts.run_kernels import join_runs
 from afmend.compiled import njit
 
 Map = NDArray[np.float32]
@@ -100,6 +101,34 @@ def take_strongest(
         for j in range(runs[1, n], runs[2, n]):
             room[runs[0, n], j] = np.float32(0.0)
     return left
+
+
+@njit(cache=True, nogil=True)
+def changed_boxes(runs: Indices, taken: Mask, width: int) -> Indices:
+    """Boxes of pixels that score anew once the taken pixels of runs have other heights: (boxes, 4).
+
+    Top, bottom, left and right of each; all of the image if they are larger together.
+    """
+    rows, cols = taken.shape
+    label = join_runs(runs[0], runs[1], runs[2], 0)
+    boxes = np.empty((runs.shape[1] + 1, 4), np.int64)
+    boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = rows, 0, cols, 0
+    for n in range(runs.shape[1]):
+        box = boxes[label[n]]
+        for j in range(runs[1, n], runs[2, n]):
+            if taken[runs[0, n], j]:
+                box[0], box[1] = min(box[0], runs[0, n] - width - 3), max(box[1], runs[0, n] + width + 4)
+                box[2], box[3] = min(box[2], j), max(box[3], j + 1)
+    count = area = 0
+    for box in boxes:
+        if box[2] < box[3]:
+            area += (box[1] - box[0]) * (box[3] - box[2])
+            boxes[count] = box
+            count += 1
+    if area > taken.size:
+        boxes[0, 0], boxes[0, 1], boxes[0, 2], boxes[0, 3] = 0, rows, 0, cols
+        count = 1
+    return boxes[:count].copy()
 
 
 @njit(cache=True, nogil=True)

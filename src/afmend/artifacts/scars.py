@@ -75,7 +75,7 @@ def scars(field: Field, params: Scars) -> Found:
     Not for scans with features thinner than ``max_width`` lines that lie exactly along the fast axis: turn the
     scan by some degrees, or draw them as an exclusion.
     """
-    from afmend.artifacts.scar_kernels import fill_taken, take_strongest
+    from afmend.artifacts.scar_kernels import changed_boxes, fill_taken, take_strongest
 
     rows, cols = field.shape
     usable = field.usable
@@ -89,12 +89,16 @@ def scars(field: Field, params: Scars) -> Found:
     found, taken = np.zeros(field.shape, dtype=np.bool_), np.zeros(field.shape, dtype=np.bool_)
     room, proof = np.zeros(field.shape, dtype=np.float32), np.empty(field.shape, dtype=np.float32)
     allowed = usable.copy()
-    for _ in range(ROUNDS):
-        marks = _search(ground, noise, allowed, params, width)
+    candidates, scores = _candidates(ground, noise, allowed, params, width)
+    for turn in range(ROUNDS):
+        marks = _judged(candidates, scores, ground, allowed, params, width)
         # What stands beside a stronger scar may be its echo: mend the strongest ones and look again.
         if take_strongest(*marks, width + 4, room, taken, found, proof, allowed) == 0:
             break
+        boxes = changed_boxes(marks.runs, taken, width)
         fill_taken(ground, marks.runs, taken)
+        if turn + 1 < ROUNDS:
+            candidates = _candidates_again(ground, noise, allowed, params, width, scores, candidates, boxes)
     found &= ~_no_better_than_across(found, proof, (quiet, offsets), usable, params)
     found |= _touching(found, ground, noise, usable & ~found, params)
     spared = 0
@@ -209,6 +213,30 @@ def _candidates(
         lambda first, stop: (candidates(ground, noise, allowed, width, rule, first, stop, scores),), ground.shape[0]
     )
     return both, scores
+
+
+def _candidates_again(
+    ground: Map,
+    noise: Map,
+    allowed: Mask,
+    params: Scars,
+    width: int,
+    scores: NDArray[np.float32],
+    before: NDArray[np.int64],
+    boxes: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """See `band_kernels.candidates_again`."""
+    from afmend.artifacts.band_kernels import candidates_again
+    from afmend.compiled import by_halves
+
+    rule = _rule(params)
+    (both,) = by_halves(
+        lambda first, stop: (
+            candidates_again(ground, noise, allowed, width, rule, first, stop, scores, before, boxes),
+        ),
+        ground.shape[0],
+    )
+    return both
 
 
 def _judged(

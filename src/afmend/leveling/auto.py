@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afmend.errors import StepError
 from afmend.leveling import background
@@ -179,5 +180,20 @@ def _line_facts(lines: LineFit, apart: Apart) -> dict[str, Any]:
         "line_noise": float(np.sqrt(lines.offsets.noise)),
         "line_sigma_median": median(lines.sigma),
         "line_sigma_max": float(np.max(lines.sigma)),
-        "line_sigma": [float(f"{value:.4g}") for value in lines.sigma.tolist()],
+        "line_sigma": four_digits(lines.sigma).tolist(),
     }
+
+
+_TENS = np.array([float(f"1e{n}") for n in range(23)])
+"""All powers of ten that are floating-point numbers."""
+
+
+def four_digits(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round numbers, not negative, to four significant digits; far from 1, to about as many.
+
+    An integer below ten thousand over a power of ten is the number closest to what is written.
+    """
+    shift = 3.0 - np.floor(np.log10(np.maximum(values, 1e-19)))
+    down, up = (_TENS[np.clip(sign * shift, 0.0, 22.0).astype(np.intp)] for sign in (-1, 1))
+    rounded: NDArray[np.float64] = np.rint(values / down * up) * down / up
+    return rounded

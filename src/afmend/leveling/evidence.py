@@ -55,9 +55,8 @@ def detrend(paths: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     """Subtract from each column its least-squares polynomial over the lines."""
     count = paths.shape[0]
     basis = _polynomials(count, min(degree, count - 1))
-    flat = paths.reshape(count, -1)
-    smooth: NDArray[np.float64] = np.einsum("ik,kp->ip", basis, np.einsum("ik,ip->kp", basis, flat))
-    return (flat - smooth).reshape(paths.shape)
+    rest: NDArray[np.float64] = paths - basis @ (basis.T @ paths)
+    return rest
 
 
 @lru_cache(maxsize=16)
@@ -118,7 +117,10 @@ def judge(
         return Verdict(correction, variance, float(np.mean(correction**2)), variance, 0)
     expected = expected_power(dct(leaks, axis=0, norm="ortho") ** 2, aspect, order)
     jumping = order == 0 and not white
-    sizes = np.sqrt(np.mean(np.diff(leaks, axis=0) ** 2, axis=1)) if jumping else np.zeros(0)
+    sizes = np.zeros(0)
+    if jumping:
+        sizes = np.sqrt(np.mean((leaks[1:] - leaks[:-1]) ** 2, axis=1))
+        sizes = np.maximum(sizes, median(sizes))
     rest = path
     jumped: NDArray[np.bool_] = np.zeros(count - 1, dtype=np.bool_)
     now = np.zeros(count)
@@ -142,10 +144,13 @@ def judge(
 
 
 def _jumps(path: Vector, sizes: Vector) -> Vector:
-    """Keep the steps of a path that neither topography nor the usual line noise explains; the others are 0."""
-    steps = np.diff(path)
+    """Keep the steps of a path that neither topography nor the usual line noise explains; the others are 0.
+
+    ``sizes``: of the steps that topography leaks, nowhere below the usual one.
+    """
+    steps = path[1:] - path[:-1]
     away = np.abs(steps - median(steps))
-    limit = _JUMP_SIGMAS * np.maximum(np.maximum(sizes, median(sizes)), 1.4826 * median(away))
+    limit = _JUMP_SIGMAS * np.maximum(sizes, 1.4826 * median(away))
     return np.where(away > limit, steps, 0.0)
 
 

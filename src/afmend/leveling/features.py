@@ -35,9 +35,10 @@ def ground_of(values: NDArray[np.float64], sigmas: float) -> Ground:
 def median(values: NDArray[np.float64]) -> float:
     """Median of finite numbers: `numpy.median`, without its search for NaN and for two ranks at once, which is slow."""
     middle = values.size // 2
-    ordered = np.partition(values, middle)
+    ordered = values.copy()
+    ordered.partition(middle)
     upper = float(ordered[middle])
-    return upper if values.size % 2 else 0.5 * (float(np.max(ordered[:middle])) + upper)
+    return upper if values.size % 2 else 0.5 * (float(ordered[:middle].max()) + upper)
 
 
 def thinned(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -34,6 +34,7 @@ _BY_CHANCE = 0.05
 """Standard errors and significance level by which a correction of a repeating surface is told from mere noise."""
 _EVIDENT = 0.4
 _LARGEST = 2
+"""Events that never count."""
 _EVENT = 2
 _BINS = 96
 _BLUR = 0.005
@@ -251,6 +252,8 @@ def _repetition(steps: Vector) -> tuple[float, int]:
 
     A period is longer than the first stretch of likeness, and short enough that a third of the lines takes part.
     """
+    from afmend.leveling.structure_kernels import without_largest
+
     count = steps.size
     steps = steps - np.mean(steps)
     power = np.abs(np.fft.rfft(steps, 2 * count)) ** 2
@@ -259,15 +262,4 @@ def _repetition(steps: Vector) -> tuple[float, int]:
     if not likeness[0] > 0.0 or not 0 < first < last:
         return 0.0, 1
     per_pair = likeness[first:last] / (count - np.arange(first, last))
-    found = [(_without_largest(steps, int(lag) + first), int(lag) + first) for lag in np.argsort(-per_pair)[:3]]
-    return max(found)
-
-
-def _without_largest(steps: Vector, lag: int) -> float:
-    products = steps[lag:] * steps[:-lag]
-    sizes = 0.5 * (steps[lag:] ** 2 + steps[:-lag] ** 2)
-    kept = np.argsort(np.abs(products))[: max(products.size - _LARGEST, 0)]
-    # Where a period leaves out the strongest steps, what is left must not count for all.
-    least = 0.25 * float(np.sum(steps**2)) * products.size / steps.size
-    energy = max(float(np.sum(sizes[kept])), least)
-    return float(np.sum(products[kept])) / energy if energy > 0.0 else 0.0
+    return max((without_largest(steps, lag), lag) for lag in (np.argsort(-per_pair)[:3] + first).tolist())

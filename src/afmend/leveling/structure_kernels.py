@@ -55,3 +55,26 @@ def power_when_turned(real: Table, imaginary: Table, weight: F, cosines: Table, 
             out[t, s] = one
             out[t, angles + s] = other
     return out
+
+
+@njit(cache=True, nogil=True)
+def without_largest(steps: F, lag: int) -> float:
+    """Correlation of steps with those ``lag`` later, without the two largest products."""
+    count = steps.size - lag
+    largest = second = -1
+    for i in range(count):
+        size = abs(steps[i] * steps[i + lag])
+        if largest < 0 or size >= abs(steps[largest] * steps[largest + lag]):
+            largest, second = i, largest
+        elif second < 0 or size >= abs(steps[second] * steps[second + lag]):
+            second = i
+    product = energy = whole = 0.0
+    for i in range(steps.size):
+        whole += steps[i] * steps[i]
+    for i in range(count):
+        if i not in (largest, second):
+            product += steps[i] * steps[i + lag]
+            energy += 0.5 * (steps[i] * steps[i] + steps[i + lag] * steps[i + lag])
+    # Where a period leaves out the strongest steps, what is left must not count for all.
+    energy = max(energy, 0.25 * whole * count / steps.size)
+    return product / energy if energy > 0.0 else 0.0

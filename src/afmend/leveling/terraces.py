@@ -94,7 +94,7 @@ Slopes = list[tuple[Vector, NDArray[np.float64]]]
 
 def _scales(slopes: Slopes, fit: Vector) -> list[float]:
     """Robust scale of the slopes along each axis, not below a millionth of the mean size of either."""
-    sizes = [np.abs(g - np.einsum("kp,k->p", design, fit)) for g, design in slopes]
+    sizes = [np.abs(g - fit @ design) for g, design in slopes]
     least = 1e-6 * max(float(np.mean(size)) for size in sizes)
     return [max(1.4826 * median(size), least) for size in sizes]
 

@@ -223,8 +223,11 @@ def _take(channel: Channel, field: Field, outcome: Outcome) -> tuple[Channel, di
             masks = channel.masks.with_mask("foreground", "features", outcome.foreground)
         return channel.evolve(values=adopted(outcome.heights), masks=masks), facts
     if isinstance(outcome, Found):
+        pixels = int(np.count_nonzero(outcome.mask))
+        facts.setdefault("pixels", pixels)
+        if outcome.role == "artifact" and pixels == 0:
+            return channel, facts
         join = channel.masks.with_added if outcome.role == "artifact" else channel.masks.with_mask
-        facts.setdefault("pixels", int(np.count_nonzero(outcome.mask)))
         return channel.evolve(masks=join(outcome.role, outcome.name, outcome.mask)), facts
     if isinstance(outcome, FoundKinds):
         masks = channel.masks

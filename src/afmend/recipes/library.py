@@ -30,9 +30,15 @@ def load_recipe(name: str | Path) -> Recipe:
     BadRecipeError, BadParameterError
         If there is no such recipe, or it does not make sense.
     """
+    recipe = shared_recipe(name)
+    return recipe.model_copy(deep=True) if str(name) in built_in_recipes() else recipe
+
+
+def shared_recipe(name: str | Path) -> Recipe:
+    """Do as `load_recipe`, but do not copy what is built in: for those who only look at it."""
     text = str(name)
     if text in built_in_recipes():
-        return _built_in(text).model_copy(deep=True)
+        return _built_in(text)
     if text.endswith((".yaml", ".yml")) or Path(text).is_file():
         recipe = Recipe.from_file(Path(text))
     else:

@@ -10,7 +10,7 @@ from afmend.errors import ReplayError
 from afmend.pipeline import Recipe, StepCache, run_recipe, run_step
 from afmend.pipeline import replay as replay_history
 from afmend.pipeline.run import Watch
-from afmend.recipes.library import check_recipe, load_recipe, without_error_bars
+from afmend.recipes.library import check_recipe, shared_recipe, without_error_bars
 from afmend.scan import Channel, ChannelKey, Scan
 from afmend.scan.arrays import digest
 
@@ -117,7 +117,7 @@ def _difference(mine: Channel, other: Channel) -> str:
 
 def _recipe(recipe: str | Path | Recipe) -> Recipe:
     if isinstance(recipe, str | Path):
-        return load_recipe(recipe)
+        return shared_recipe(recipe)
     check_recipe(recipe)
     return recipe
 

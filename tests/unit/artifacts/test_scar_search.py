@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
-from afmend.artifacts.band_kernels import NEAR, any_begins, any_goes_on, candidates, line_scores
+from afmend.artifacts.band_kernels import NEAR, any_begins, any_goes_on, candidates, candidates_again, line_scores
 from afmend.artifacts.components import components_of
 from afmend.artifacts.guard_kernels import evidence, mark, not_connected, not_crowded, of_side
 from afmend.artifacts.runs import Runs, bridge, find_runs, paint_runs
 from afmend.artifacts.scar_guards import seen_both_ways
-from afmend.artifacts.scar_kernels import fill_columns, fill_taken, take_strongest
+from afmend.artifacts.scar_kernels import changed_boxes, fill_columns, fill_taken, take_strongest
 from afmend.artifacts.scars import Scars, scars
 from afmend.pipeline import Field
 
@@ -274,3 +274,36 @@ def test_what_both_directions_show_in_an_image_of_few_lines(rows: int):
     high = z + one(3) * marks
     assert np.array_equal(seen_both_ways(marks, high, high, np.zeros_like(marks)), marks)
     assert not seen_both_ways(marks, high, z, np.zeros_like(marks)).any()
+
+
+@pytest.mark.parametrize(("width", "marks"), [(1, 2), (4, 3), (4, 14), (7, 3)])
+def test_what_is_searched_again_is_what_a_new_search_finds(width, marks):
+    ground, noise, allowed = scene(width, (150, 97))
+    scores = np.empty((2, *ground.shape), np.float32)
+    before = candidates(ground, noise, allowed, width, RULE, 0, 150, scores)
+    chosen = np.random.default_rng(0).choice(len(before), marks, replace=False)
+    taken = np.zeros(ground.shape, dtype=bool)
+    for _, row, start, stop in before[chosen]:
+        taken[row, start : (start + stop + 1) // 2] = True  # not all of it
+    runs = np.array(find_runs(paint_runs(Runs(*before[np.sort(chosen), 1:].T), ground.shape)))
+    boxes = changed_boxes(runs, taken, width)
+    allowed &= ~taken
+    fill_taken(ground, runs, taken)
+    pieces = [
+        candidates_again(ground, noise, allowed, width, RULE, *cut, scores, before, boxes)
+        for cut in ((0, 70), (70, 150))
+    ]
+    fresh = np.empty_like(scores)
+    expected = candidates(ground, noise, allowed, width, RULE, 0, 150, fresh)
+    assert np.array_equal(np.concatenate(pieces), expected)
+    assert np.array_equal(scores, fresh)
+    assert not np.array_equal(expected, before)
+
+
+def test_many_changed_pixels_are_one_box():
+    mask = np.zeros((40, 30), dtype=bool)
+    mask[1::2, 4:26] = True
+    assert changed_boxes(np.array(find_runs(mask)), mask, 4).tolist() == [[0, 40, 0, 30]]
+    mask[3:] = False
+    assert changed_boxes(np.array(find_runs(mask)), mask, 4).tolist() == [[-6, 9, 4, 26]]
+    assert changed_boxes(np.array(find_runs(mask)), np.zeros_like(mask), 4).size == 0

@@ -7,7 +7,7 @@ import pytest
 
 from afmend.catalogue import find_step
 from afmend.errors import StepError
-from afmend.leveling.auto import Auto, level_auto
+from afmend.leveling.auto import Auto, four_digits, level_auto
 from afmend.pipeline import Field
 from afmend.pipeline.run import run_step
 from support import assert_heights_close, rough, scan_of
@@ -370,3 +370,8 @@ def test_lines_without_a_column_in_common_do_not_lose_a_jump():
     plain = level_auto(Field(z, mask), Auto()).heights
     offsets = np.median((leveled - plain)[:, 40:], axis=1)
     assert np.ptp(offsets[np.arange(60) != 31]) < 0.3
+
+
+def test_four_digits_are_those_that_are_written():
+    values = np.concatenate([10 ** np.random.default_rng(0).uniform(-15, 15, 3000), [0.0, 9.9999, 99996.0, 1e-3, 1e40]])
+    assert four_digits(values).tolist() == [float(f"{value:.4g}") for value in values.tolist()]

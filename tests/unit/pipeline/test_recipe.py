@@ -2,8 +2,9 @@
 
 import pytest
 
+from afmend.catalogue import working_steps
 from afmend.errors import BadRecipeError
-from afmend.pipeline import Recipe
+from afmend.pipeline import Params, Recipe
 
 BOMB = "name: x\nsteps:\n- step: level.plane\n  params:\n    a0: &a0 [1, 1]\n" + "".join(
     f"    a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(40)
@@ -40,3 +41,22 @@ def test_shared_values_are_written_without_aliases():
     shared = [1, 2]
     recipe = Recipe.from_mapping({"name": "x", "steps": [{"step": s, "params": {"p": shared}} for s in "ab"]})
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+
+
+class Pair(Params):
+    """Not only plain values."""
+
+    ends: tuple[float, float] = (0.0, 1.0)
+    name: str | None = None
+
+
+def test_parameters_become_what_pydantic_writes():
+    steps, problems = working_steps()
+    assert not problems
+    defaults = [
+        found.params() for found in steps if not any(f.is_required() for f in found.params.model_fields.values())
+    ]
+    assert len(defaults) > 20
+    for params in (*defaults, Pair.parse({"ends": [1, 2.5]})):
+        assert params.to_json() == params.model_dump(mode="json")
+        assert type(params).parse(params.to_json()) == params
