@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -166,6 +168,16 @@ def test_where_directions_differ_is_measured_as_damage_is() -> None:
 def test_a_gate_that_learned_through_other_masks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_model, "sight_digest", lambda: "another")
     with pytest.raises(ModelError, match="other learned masks"):
+        load_gate()
+
+
+def test_a_gate_calibrated_before_it_could_be_sure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_gate()
+    views = {**model.card.calibration["views"]}
+    views["alone"] = {name: value for name, value in views["alone"].items() if name != "decided"}
+    card = model.card.model_copy(update={"calibration": {**model.card.calibration, "views": views}})
+    monkeypatch.setattr(gate_model, "load_model", lambda *_, **__: replace(model, card=card))
+    with pytest.raises(ModelError, match="what it is sure of"):
         load_gate()
 
 
