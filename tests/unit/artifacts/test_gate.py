@@ -264,6 +264,13 @@ def test_a_decided_verdict_counts_although_others_are_plausible(verdict: str, ac
     assert action_for(unsure) == LOOK
 
 
+def test_nothing_is_done_by_a_verdict_that_is_not_the_most_probable_one() -> None:
+    said = conclude([0.29, 0.19, 0.28, 0.24], 0.7, CALIBRATION)
+    assert said.verdict == GOOD
+    assert said.plausible == (TIP,)
+    assert action_for(said) == LOOK
+
+
 def test_an_unusual_scan_is_strange_and_never_exported() -> None:
     said = conclude([0.99, 0.0, 0.0, 0.01], 50.0, CALIBRATION)
     assert said.familiarity == pytest.approx(1 / 401)
