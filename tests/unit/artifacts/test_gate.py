@@ -258,6 +258,8 @@ def test_a_decided_verdict_counts_although_others_are_plausible(verdict: str, ac
     assert len(said.plausible) == 4
     assert said.is_sure
     assert action_for(said) == action
+    low["decided"] = max(said.probabilities.values())
+    assert conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}}).is_sure
     low["decided"] = 0.86
     unsure = conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}})
     assert not unsure.is_sure
