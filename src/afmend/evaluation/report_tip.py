@@ -56,7 +56,7 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         else:
             rows.append(("radius", f"at most {high:.3g} nm"))
     if facts.get("unsure"):
-        least, likely = facts["quantile_10_nm"], facts["likely_nm"]
+        least, likely = facts.get("quantile_10_nm", facts.get("at_least_nm")), facts["likely_nm"]  # before 6: at least
         rows.append(("likely radius", f"{likely:.3g} nm; in nine of ten cases at least {least:.3g} nm"))
         rows.append(
             ("corrected", "as far as is better on average: the scan does not show the radius, and no height is certain")

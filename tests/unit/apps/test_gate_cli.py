@@ -15,6 +15,7 @@ from afmend.apps.batch import gated
 from afmend.apps.batch.summary import by_verdict
 from afmend.apps.cli.main import app
 from afmend.artifacts.gate import judge as judging
+from afmend.artifacts.gate.model import Opinion
 from afmend.evaluation.report_facts import Card
 from support import rough, scan_of
 
@@ -41,7 +42,9 @@ def test_gate_tells_verdict_reason_and_action(tmp_path: Path) -> None:
     assert (tmp_path / "cam" / "a.gate.png").exists()
     plain = runner.invoke(app, ["gate", str(tmp_path), "--running"])
     assert plain.exit_code == 1
-    assert f"a.h5: {'' if not plain.stdout else plain.stdout.split(': ')[1].split(' ->')[0]}" in plain.stdout
+    early = json.loads(runner.invoke(app, ["gate", str(path), "--running", "--json"]).stdout)
+    assert not early["sure"]
+    assert f"a.h5: {early['verdict']} (unsure) -> {early['action']}" in plain.stdout
     only = runner.invoke(app, ["gate", str(tmp_path / "broken.h5"), "--json"])
     assert only.exit_code == 2
 
@@ -64,6 +67,19 @@ def test_repair_fills_nothing_in_good_scans_only(action: str, tmp_path: Path, mo
     card = Card.from_json(json.loads(Path(result.scans[0].card or "").read_text()))
     assert card.verdict == row["verdict"]
     assert "Gate, not yet to be relied on: " in card.html
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_cards_and_prints_say_whether_the_gate_is_sure(
+    sure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Opinion, "is_sure", sure)
+    monkeypatch.setattr(Opinion, "is_strange", False)
+    path = write(tmp_path / "a.h5")
+    scan = afmend.read(path)
+    card = Card("a.h5", 0, 1, "c", "nm", "s", 0.0, None, None, {}, (), "")
+    assert gated.with_verdict(card, gated.judged_by("gate", scan, scan.main.key)).action.startswith("unsure, ") != sure
+    assert ("(unsure) -> " in runner.invoke(app, ["gate", str(path)]).stdout) != sure
 
 
 def test_what_is_too_small_to_judge_is_mended_all_the_same(tmp_path: Path) -> None:

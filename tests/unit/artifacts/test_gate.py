@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -169,6 +171,16 @@ def test_a_gate_that_learned_through_other_masks_is_refused(monkeypatch: pytest.
         load_gate()
 
 
+def test_a_gate_calibrated_before_it_could_be_sure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_gate()
+    views = {**model.card.calibration["views"]}
+    views["alone"] = {name: value for name, value in views["alone"].items() if name != "decided"}
+    card = model.card.model_copy(update={"calibration": {**model.card.calibration, "views": views}})
+    monkeypatch.setattr(gate_model, "load_model", lambda *_, **__: replace(model, card=card))
+    with pytest.raises(ModelError, match="what it is sure of"):
+        load_gate()
+
+
 def doubled(drop: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """Return cones scanned with one apex and with two: the second 6 lines and 12 pixels aside, lower by ``drop``."""
     rng = np.random.default_rng(seed)
@@ -246,10 +258,19 @@ def test_a_decided_verdict_counts_although_others_are_plausible(verdict: str, ac
     assert len(said.plausible) == 4
     assert said.is_sure
     assert action_for(said) == action
+    low["decided"] = max(said.probabilities.values())
+    assert conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}}).is_sure
     low["decided"] = 0.86
     unsure = conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}})
     assert not unsure.is_sure
     assert action_for(unsure) == LOOK
+
+
+def test_nothing_is_done_by_a_verdict_that_is_not_the_most_probable_one() -> None:
+    said = conclude([0.29, 0.19, 0.28, 0.24], 0.7, CALIBRATION)
+    assert said.verdict == GOOD
+    assert said.plausible == (TIP,)
+    assert action_for(said) == LOOK
 
 
 def test_an_unusual_scan_is_strange_and_never_exported() -> None:

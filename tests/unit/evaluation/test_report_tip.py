@@ -50,6 +50,12 @@ def test_a_correction_on_average_says_so():
     assert "17.5 nm wide" in made
 
 
+def test_what_version_5_corrected_is_told_too():
+    made = tip_section([record("tip.correct", verdict="bound", radius_nm=5.0, interval_nm=[0.0, 7.0], unsure=True,
+                               at_least_nm=2.5, likely_nm=3.5, certain_share=0.0)], GRID)  # fmt: skip
+    assert "3.5 nm; in nine of ten cases at least 2.5 nm" in made
+
+
 def test_a_given_tip():
     made = tip_section([record("tip.correct", radius_nm=12.0, certain_share=np.float64(0.5), model="<mine>")], GRID)
     assert "&lt;mine&gt;" in made

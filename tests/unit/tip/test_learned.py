@@ -1,8 +1,11 @@
 """The learned correction: what it sees, and what is accepted of its answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from afmend.tip import learned
 from afmend.tip.correct import contact_tolerance, correct
 from afmend.tip.double import First
 from afmend.tip.learned import INPUTS, accepted, learned_correction, mean_correction, model_inputs
@@ -164,6 +167,40 @@ class TestMean:
         assert not both.certain[30, 40]
         assert np.abs(both.expected - plain.expected)[hidden].max() > 0.01
         assert np.abs(both.expected - said.expected)[hidden].max() > 0.01
+        middle = (plain.expected + np.minimum(said.expected, plain.heights)) / 2
+        assert np.mean(np.abs(both.expected - middle)[hidden & ~plain.certain] < 1e-9) > 0.5
+
+    def test_a_network_that_is_far_off_is_not_believed(self, monkeypatch):
+        image = self.image()
+        hidden = np.zeros(image.shape, bool)
+        hidden[20:40, 30:50] = True
+
+        def low(*args):
+            found = args[5].heights - 5.0
+            return replace(args[5], expected=found, lower=found, upper=found)
+
+        monkeypatch.setattr(learned, "_asked", low)
+        tolerance = contact_tolerance(self.tip, np.sqrt(PIXEL[0] * PIXEL[1]), 0.05)
+        for ghosts in (None, First(image, image, hidden)):
+            plain = correct(image, self.tip, PIXEL, noise=0.05, ghosts=ghosts)
+            both = mean_correction(image, self.tip, PIXEL, noise=0.05, ghosts=ghosts)
+            guess = np.where(plain.certain, plain.heights, (plain.expected + plain.heights - 5.0) / 2)
+            given = dilate(plain.heights, self.tip) >= image - tolerance
+            assert (dilate(guess, self.tip) < image - tolerance)[given].any()
+            asked = given if ghosts is None else given & ~hidden
+            assert (dilate(both.expected, self.tip) >= image - tolerance - 1e-9)[asked].all()
+            assert (both.lower <= both.expected).all()
+            assert (both.expected <= both.upper).all()
+            kept = np.abs(both.expected - guess) < 1e-9
+            if ghosts is not None:
+                assert kept[27:33, 37:43].mean() > 0.9  # what ghosts hide need not be given back
+
+    def test_doubt_about_the_tip_is_passed_on(self):
+        image = self.image()
+        limits = tuple(largest_tip_array(SphereCone(radius_nm=r, half_angle_deg=20), PIXEL, 25.0) for r in (5.0, 9.0))
+        both = mean_correction(image, self.tip, PIXEL, limits=limits, noise=0.05)
+        assert_heights_close(both.sigma, correct(image, self.tip, PIXEL, limits=limits, noise=0.05).sigma, atol_nm=0.0)
+        assert (both.sigma - correct(image, self.tip, PIXEL, noise=0.05).sigma).max() > 0.1
 
     def test_it_is_the_same_whatever_else_is_asked(self):
         image = self.image()

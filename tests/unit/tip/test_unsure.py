@@ -261,6 +261,11 @@ class TestSteps:
             done[way] = tip_correct(Field(image, pixel_nm=PIXEL), TipCorrection(double_tip=False, **more))
             assert done[way].facts["untouched"] == way
             assert done[way].facts.get("model") == (None if way == "expected" else "tip")
+        for way in ("mean", "learned"):
+            with pytest.raises(ModelError, match="no-such"):
+                tip_correct(
+                    Field(image, pixel_nm=PIXEL), TipCorrection(double_tip=False, untouched=way, model="no-such")
+                )
         heights = [done[way].heights for way in ("mean", "learned", "expected")]
         for one, other in ((0, 1), (0, 2), (1, 2)):
             assert np.abs(heights[one] - heights[other]).max() > 0.01

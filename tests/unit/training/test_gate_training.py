@@ -242,6 +242,9 @@ def test_of_decided_verdicts_so_many_are_right() -> None:
     assert np.mean(np.array(wrong) > 0.05) < 0.2
     assert decided_from(shown[:20], labels[:20]) == 2.0
     assert decided_from(np.tile([[0.4, 0.2, 0.2, 0.2]], (50, 1)), np.ones(50, int)) == 2.0
+    alike = np.tile([[0.9, 0.05, 0.03, 0.02]], (200, 1))
+    assert decided_from(alike, np.repeat([0, 1], (150, 50))) == 2.0  # a quarter is wrong, whichever comes first
+    assert decided_from(alike, np.repeat([0, 1], (198, 2))) == 0.9
 
 
 def test_temperatures_undo_what_was_done() -> None:

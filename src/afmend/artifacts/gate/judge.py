@@ -180,9 +180,10 @@ def action_for(said: Opinion) -> str:
     """Say what to do: only a scan that is good beyond doubt is exported unchanged.
 
     What may be repaired is: if imaging artifacts, or nothing, are the worst that is plausible, a repair does no harm.
-    Where other verdicts remain plausible, the most probable one counts if it is decided.
+    Where other verdicts remain plausible, the most probable one counts if it is decided. Where only less probable ones
+    are plausible, nothing does.
     """
-    if said.is_strange:
+    if said.is_strange or said.verdict not in said.plausible:
         return LOOK
     if said.plausible == (GOOD,):
         return EXPORT

@@ -69,7 +69,8 @@ def load_gate(name: str = TASK) -> Model:
     Raises
     ------
     ModelError
-        If it is missing, for another task, or made for other features than this afmend measures.
+        If it is missing, for another task, made for other features than this afmend measures, or calibrated without
+        the limits of what it is sure of.
     """
     model = load_model(name, TASK, precision="fp32")
     if model.card.outputs != VERDICTS or model.card.inputs_version != VERSION:
@@ -80,6 +81,11 @@ def load_gate(name: str = TASK) -> Model:
     if model.card.calibration.get("sight") != sight_digest():
         raise ModelError(
             "the gate learned to look through other learned masks than those that come with this afmend",
+            where=model.card.name, now="Train it again: `afmend train gate`.",
+        )  # fmt: skip
+    if not all("decided" in view for view in model.card.calibration["views"].values()):
+        raise ModelError(
+            "the gate was calibrated by an earlier afmend, which did not measure what it is sure of",
             where=model.card.name, now="Train it again: `afmend train gate`.",
         )  # fmt: skip
     return model

@@ -87,7 +87,7 @@ def decided_from(
 
     Selective classification with a guaranteed risk (Geifman 2017, arXiv:1705.08500): the lower end of a one-sided
     exact binomial interval of the share that is right among all scans at or above it; 2 (never) where no part of the
-    scans gets there.
+    scans gets there. Scans that are as probable stand or fall together.
     """
     from scipy.stats import beta
 
@@ -95,7 +95,8 @@ def decided_from(
     order = np.argsort(-sure, kind="stable")
     hits = np.cumsum(probabilities.argmax(axis=1)[order] == labels[order])
     count = np.arange(1, labels.size + 1)
-    enough = np.flatnonzero(beta.ppf(doubt, hits, count - hits + 1) >= right)
+    last = np.diff(sure[order], append=-1.0) < 0
+    enough = np.flatnonzero(last & (beta.ppf(doubt, hits, count - hits + 1) >= right))
     return float(sure[order[enough[-1]]]) if enough.size else 2.0
 
 
