@@ -172,8 +172,8 @@ def mean_correction(
 
     Notes
     -----
-    Both guesses err, for reasons of their own. The error of the mean is at most the mean of their errors, and mostly
-    less: where the network fails on a surface unlike those it has learned from, half of that is lost.
+    Both guesses err, for reasons of their own. Before it is cut off at the bound, the mean errs at most as much as
+    both do on average: where the network fails on a surface unlike those it has learned from, half of that is lost.
     """
     image, tip = checked(image, "image"), checked_tip(tip)
     sigma = noise_nm(image) if noise is None else noise

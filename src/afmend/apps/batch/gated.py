@@ -36,7 +36,8 @@ def row_of(judged: Judgment) -> dict[str, Any]:
     """Return the columns of the summary."""
     return {
         "verdict": judged.verdict, "action": judged.action, "reasons": "; ".join(judged.reasons),
-        "probability": round(judged.probabilities[judged.verdict], 4), "strange": judged.is_strange,
+        "probability": round(judged.probabilities[judged.verdict], 4), "sure": judged.is_sure,
+        "strange": judged.is_strange,
     }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def train_tip(wish: TipTrainingWish) -> int:
     card = finish(task, run, config, wish.out / "model", name=wish.name, command=command, note=wish.note)
     done = "" if run.done == steps else f"; {run.done} of {steps} batches: go on with --resume"
     use = {
-        "ours": f"use it with --set tip.correct.untouched=learned --set tip.correct.model={card}",
+        "ours": f"use it with --set tip.correct.model={card}",
         "bluntness": "use it as `model` of afmend.tip.bluntness.bluntness",
     }.get(wish.recipe, "score it with afmend bench seed-tip")
     say.out().print(f"{card}: {use}{done}", markup=False)

@@ -41,7 +41,8 @@ class Judgment:
     action : str
         "export unchanged", "repair", "rescan", or "look at it" where the gate cannot decide.
     is_sure : bool
-        As probable as verdicts of which 95 % were right, and the scan is not strange; else the gate abstains.
+        As probable as verdicts of which 95 % were right, and the scan is not strange. Where it is not sure, the action
+        follows from all verdicts that are plausible.
     probabilities : mapping of str to float
     plausible : tuple of str
         The verdicts that cannot be excluded (95 % of the calibration scans of each kind kept theirs).
