@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,8 @@ CLAIMS = (
     ("calibration_error", "calibration error", "<= 0.03", "<= 0.015", "none"),
 )
 TILE, ACROSS = 260, 6
+FRAMES = (0, 2, 3, 16, 31)
+"""Images of movies that are judged."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,20 +134,23 @@ def _best(call: object) -> float:
 def on_real_scans(model: str, folders: Sequence[Path], sheet: Path | None, labels: Path | None) -> None:
     """Judge every image, print one line each, and draw the contact sheet."""
     known = _known(labels)
-    tiles, right, told = [], 0, 0
-    for path, scan, key in _images(folders):
+    tiles, right, told, sure = [], 0, 0, [0, 0]
+    for path, scan, key, frame in _images(folders):
         try:
             found = gate(scan, key, model=model)
         except AfmendError as error:
             out(f"{path.name:34s} {key!s:22s} not judged: {error.what}")
             continue
-        label = known.get((f"{path.parent.name}/{path.name}", scan.channels[key].name), "")
+        label = _label(known.get(f"{path.parent.name}/{path.name}", ()), scan.channels[key].name, key, frame)
         told += bool(label)
         right += bool(label) and label == found.verdict
+        if label and found.is_sure:
+            sure[label == found.verdict] += 1
         note = f" [observer: {label}]" if label else ""
         strange = " STRANGE" if found.is_strange else ""
         out(
-            f"{path.name:34s} {key!s:22s} {found.verdict} {found.probabilities[found.verdict]:.2f} "
+            f"{path.name:34s} {key!s:22s} {found.verdict} {found.probabilities[found.verdict]:.2f}"
+            f"{'' if found.is_sure else ' (unsure)'} "
             f"-> {found.action}{strange}{note}"
         )
         for reason in found.reasons[:3]:
@@ -152,29 +158,59 @@ def on_real_scans(model: str, folders: Sequence[Path], sheet: Path | None, label
         tiles.append(_tile(scan, key, found, path.name, label))
     if told:
         out(f"\nverdicts of the observer met: {right} of {told} channels, {proportion(right, told)}")
+        out(f"of those that the gate is sure of: {sure[True]} of {sum(sure)}")
     if sheet is not None and tiles:
         _write(sheet, tiles)
         out(str(sheet))
 
 
-def _known(labels: Path | None) -> dict[tuple[str, str], str]:
-    if labels is None:
-        return {}
-    with labels.open(encoding="utf-8") as file:
-        return {(row["path"], row["channel"]): row["label"] for row in csv.DictReader(file)}
+def _known(labels: Path | None) -> dict[str, list[dict[str, str]]]:
+    known: dict[str, list[dict[str, str]]] = {}
+    if labels is not None:
+        with labels.open(encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                known.setdefault(row["path"], []).append(row)
+    return known
 
 
-def _images(folders: Sequence[Path]) -> Iterator[tuple[Path, Scan, ChannelKey]]:
-    """Every height channel; of movies the first image."""
+WAY = re.compile(r"[ _]*[(\[]?(forward|backward|trace|retrace|left|right|frame \d+)[)\]]?$", re.IGNORECASE)
+"""What other programs add to the title of a channel."""
+
+
+def _label(rows: Sequence[dict[str, str]], title: str, key: ChannelKey, frame: int) -> str:
+    """Return the observer's verdict on a channel: by direction, frame, and title or kind as the observer wrote it."""
+    for row in rows:
+        named = row["channel"]
+        if row["direction"] not in (key.direction, "unknown"):
+            continue
+        if "frame" in named and int(named.split("frame")[1]) != frame:
+            continue
+        for _ in range(2):
+            named = WAY.sub("", named)
+        named = re.sub("^zsensor$|sensor$", "height_sensor", named.strip().lower())
+        sensor = key.kind.startswith("height_sensor")
+        if (
+            named == title.lower()
+            or ("sensor" in named and sensor)
+            or (named in ("", "height", "topography", "image") and key.kind == "height")
+        ):
+            return row["label"]
+    return ""
+
+
+def _images(folders: Sequence[Path]) -> Iterator[tuple[Path, Scan, ChannelKey, int]]:
+    """Every height channel; of movies every image of which the number is asked for (`FRAMES`)."""
     for folder in folders:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             try:
-                scan = read_all(path)[0]
+                scans = read_all(path)
             except AfmendError:
                 continue
-            keys = [key for key in scan.channels if "height" in key.kind and "error" not in key.kind]
-            for key in keys or [scan.main.key]:
-                yield path, scan, key
+            for frame in [k for k in FRAMES if k < len(scans)]:
+                scan = scans[frame]
+                keys = [key for key in scan.channels if "height" in key.kind and "error" not in key.kind]
+                for key in keys or [scan.main.key]:
+                    yield path, scan, key, frame
 
 
 def _tile(scan: Scan, key: ChannelKey, found: Judgment, name: str, label: str) -> np.ndarray:

@@ -81,7 +81,7 @@ def test_scars_show_in_the_features_and_are_named_with_their_lines() -> None:
     assert facts["detectors"]["scar"]["lines"] == [40]
     said = reasons(IMAGING, facts)
     assert any("scars in lines 40 (" in text and "mark.scars" in text for text in said)
-    assert any("scars" in text for text in advice(IMAGING, facts, numbers))
+    assert any("scars" in text for text in advice(IMAGING, facts))
 
 
 def test_a_lost_area_shows_as_still_patches() -> None:
@@ -352,12 +352,31 @@ def test_reasons_name_what_was_measured() -> None:
     assert "error signal stands at its end" in text
     facts = {**said.evidence, "ghost": 0.3, "change_of_sharpness": 12.0, "jumps": [4], "missing_percent": 2.0,
              "falls_at_one_rate": 0.9, "still_patches_percent": 9.0, "relief_over_noise": 2.0}  # fmt: skip
-    assert "the same shapes return" in " ".join(reasons(TIP, facts))
+    assert "shapes are repeated at one offset" in " ".join(reasons(TIP, facts))
     assert "much smoother" in " ".join(reasons(NOT_TRACKING, facts))
     assert "jumps at lines 4" in " ".join(reasons(IMAGING, facts))
-    quiet = {**facts, "jumps": [], "missing_percent": 0, "detectors": {}, "relief_over_noise": 30.0}
+    quiet = {**facts, "jumps": [], "missing_percent": 0, "detectors": {}, "relief_over_noise": 30.0,
+             "wave": 1.0, "ringing": 0.0}  # fmt: skip
     del quiet["trace_retrace_correlation"]
     assert "no detector finds an artifact" in " ".join(reasons(GOOD, quiet))
+    assert "no detector" not in " ".join(reasons(GOOD, {**quiet, "jumps": [4]}))
+    assert "held constant" in " ".join(reasons(NOT_TRACKING, {**quiet, "still_patches_percent": 100.0}))
+    loud = {**quiet, "wave": 3000.0, "ringing": 0.9}
+    assert {"heights oscillate behind edges"} < set(reasons(IMAGING, loud)) - set(reasons(IMAGING, quiet))
+    assert not any("oscillates" in text or "Waves" in text for text in advice(IMAGING, quiet))
+    assert sum("oscillates" in text or "Waves" in text for text in advice(IMAGING, loud)) == 2
+
+
+def test_a_scan_held_at_one_height_is_not_called_noisy() -> None:
+    said = judge(measured(np.zeros((64, 80))), load_gate(), "height/trace")
+    assert not any("as high as the sample" in text for text in advice(NOT_TRACKING, said.evidence))
+
+
+def test_good_but_not_beyond_doubt_is_said() -> None:
+    found = [judge(measured(scene(seed, noise=0.05)), load_gate(), "height/trace") for seed in range(6)]
+    doubted = [one for one in found if (one.verdict, one.action) == (GOOD, REPAIR)]
+    assert doubted
+    assert all(("not beyond doubt" in " ".join(one.reasons)) == (one in doubted) for one in found)
 
 
 def test_reasons_have_no_exponents():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from afmend.artifacts.gate.evidence import ALL_STILL, CHATTER, WAVE
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
 
 
@@ -26,14 +27,15 @@ RULES = (
     Rule((NOT_TRACKING,), "parachute_percent", 0.5,
          "The tip flies off steep edges: raise the integral gain, press harder (setpoint), or halve the line rate."),
     Rule((NOT_TRACKING,), "still_patches_percent", 3,
-         "Large areas were not followed: raise the gain, press harder (setpoint), or halve the line rate."),
+         "If the smooth areas are not flat on the sample: raise the gain, press harder, or scan more slowly."),
     Rule((NOT_TRACKING,), "always", 0,
          "Watch trace and retrace on the screen: change gain, setpoint and line rate until they lie on each other."),
     Rule((TIP,), "change_of_sharpness", 8,
          "The tip changed during the scan: scan the same place again; if it stays changed, take a new tip."),
     Rule((TIP,), "always", 0,
-         "Take a new tip, or clean it; to be sure, turn the scan by 90 degrees: what turns along is the tip's."),
-    Rule((IMAGING, NOT_TRACKING), "chatter", 0.8, "The loop oscillates: lower the integral gain, or scan more slowly."),
+         "Take a new tip, or clean it; to be sure, turn the sample by 90 degrees: what stays as it is, is the tip's."),
+    Rule((IMAGING, NOT_TRACKING), "chatter", CHATTER,
+         "The loop oscillates: lower the integral gain, or scan more slowly."),
     Rule((IMAGING,), "scar_percent", 0.3,
          "Many scars: the tip pushes or picks up loose matter. Press less, scan more slowly, rinse the sample."),
     Rule((IMAGING,), "parachute_percent", 0.1,
@@ -41,9 +43,10 @@ RULES = (
     Rule((IMAGING,), "spike_percent", 0.02, "Spikes: look for electrical glitches and loose cables."),
     Rule((IMAGING,), "bad_line_percent", 0.2,
          "Whole lines are wrong: something shook the instrument; check the damping table, doors, pumps."),
-    Rule((IMAGING,), "jumps", 2, "The image jumps: the tip changes its length. Let it wear in, or take another."),
-    Rule((IMAGING,), "wave", 2000,
-         "Waves at one frequency: look for a ground loop, mains hum, a pump, a fan; move the instrument or the lamp."),
+    Rule((IMAGING,), "jumps", 2,
+         "The image jumps: unless these are edges along the lines, the tip changes. Let it wear in, or take another."),
+    Rule((IMAGING,), "wave", WAVE,
+         "Waves at one frequency: unless the sample is periodic, look for a ground loop, mains hum, a pump, a fan."),
     Rule(BAD, "noise_over_relief", 0.25,
          "The noise is as high as the sample: close the hood, use a smaller height range, average trace and retrace."),
     Rule(BAD, "line_steps_over_noise", 10,
@@ -53,12 +56,13 @@ RULES = (
 MOST = 3
 
 
-def advice(verdict: str, facts: Mapping[str, Any], numbers: Mapping[str, float]) -> tuple[str, ...]:
+def advice(verdict: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Return at most three things to change before the next scan, the most telling first."""
     known = {
-        "always": 1.0, "chatter": numbers["ringing"] if numbers["falls"] + numbers["rises"] > 0.02 else 0.0,
+        "always": 1.0, "chatter": facts["ringing"],
         "still_patches_percent": facts["still_patches_percent"], "jumps": len(facts["jumps"]), "wave": facts["wave"],
-        "change_of_sharpness": facts["change_of_sharpness"], "noise_over_relief": 1 / facts["relief_over_noise"],
+        "change_of_sharpness": facts["change_of_sharpness"],
+        "noise_over_relief": 0.0 if facts["still_patches_percent"] > ALL_STILL else 1 / facts["relief_over_noise"],
         "line_steps_over_noise": facts["line_steps_over_noise"],
         **{f"{name}_percent": found["percent"] for name, found in facts["detectors"].items()},
     }  # fmt: skip

@@ -16,10 +16,14 @@ from afmend.pictures.numerals import plain
 Numbers = Mapping[str, float]
 WORDS = {
     "bad_line": ("bad lines", "mark.lines"), "scar": ("scars", "mark.scars"), "spike": ("spikes", "mark.spikes"),
-    "parachute": ("parachuting tails", "mark.parachuting"), "saturated": ("saturated plateaux", "mark.saturated"),
+    "parachute": ("parachuting tails", "mark.parachuting"), "saturated": ("saturated plateaus", "mark.saturated"),
     "jump": ("jumps within a line", "mark.jumps"),
 }  # fmt: skip
 MOST_LINES = 6
+ALL_STILL = 90
+"""Percent of the area that is smooth: from here on there is no rest that it could be smoother than."""
+CHATTER, WAVE = 0.8, 2000
+"""From here on an oscillation behind edges, and a peak in the spectrum of time, are told."""
 
 
 def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
@@ -42,6 +46,7 @@ def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
         "change_of_sharpness": round(float(np.expm1(numbers["change texture"])), 1),
         "falls_at_one_rate": round(numbers["fall one rate"], 3),
         "wave": _power(numbers["wave peak"]),
+        "ringing": round(numbers["ringing"], 3) if numbers["falls"] + numbers["rises"] > 0.02 else 0.0,
     }
     if view.other is not None:
         rows = line_correlation(view.raw, view.other)
@@ -95,10 +100,10 @@ def reasons(verdict: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
         out += _untracked(facts)
     elif verdict == TIP:
         out += _tip(facts)
-    elif verdict == IMAGING and facts["relief_over_noise"] < 4:
-        out.append(f"the relief is only {plain(facts['relief_over_noise'], 2)} times the noise")
+    elif verdict == IMAGING:
+        out += _imaging(facts)
     elif verdict == GOOD:
-        if not facts["detectors"]:
+        if not facts["detectors"] and not facts["jumps"]:
             out.append("no detector finds an artifact")
         out.append(f"the relief is {plain(facts['relief_over_noise'], 2)} times the noise")
     return tuple(out)
@@ -106,7 +111,7 @@ def reasons(verdict: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _found(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["missing_percent"] > 0:
-        yield f"{plain(facts['missing_percent'], 2)} % of the pixels were never measured"
+        yield f"{plain(facts['missing_percent'], 2)} % of the pixels hold no measurement"
     for name, found in facts["detectors"].items():
         words, step = WORDS[name]
         yield f"{words} in lines {line_list(found['lines'])} ({plain(found['percent'], 2)} % of the pixels, {step})"
@@ -117,7 +122,10 @@ def _found(facts: Mapping[str, Any]) -> Iterable[str]:
 def _untracked(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["still_patches_percent"] > 3:
         share = f"{facts['still_patches_percent']:.0f} % of the area"
-        yield f"{share} is much smoother than the rest: flat, or nothing was followed there"
+        if facts["still_patches_percent"] > ALL_STILL:
+            yield f"{share} is smooth: nothing was followed, or the height was held constant"
+        else:
+            yield f"{share} is much smoother than the rest: flat, or nothing was followed there"
     if facts["falls_at_one_rate"] > 0.85:
         share = f"{100 * facts['falls_at_one_rate']:.0f} % of the steep falls"
         yield f"{share} have one slope: all alike, or a tip that flies"
@@ -125,8 +133,17 @@ def _untracked(facts: Mapping[str, Any]) -> Iterable[str]:
         yield f"the error signal stands at its end for {facts['error_stuck_percent']:.1f} % of the time"
 
 
+def _imaging(facts: Mapping[str, Any]) -> Iterable[str]:
+    if facts["relief_over_noise"] < 4:
+        yield f"the relief is only {plain(facts['relief_over_noise'], 2)} times the noise"
+    if facts["ringing"] > CHATTER:
+        yield "heights oscillate behind edges"
+    if facts["wave"] > WAVE:
+        yield "waves at one frequency in time stand out: hum, or a period of the sample along the lines"
+
+
 def _tip(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["ghost"] > 0.05:
-        yield f"the same shapes return aside (autocorrelation {facts['ghost']:.2f} over its surroundings)"
+        yield f"shapes are repeated at one offset (autocorrelation {facts['ghost']:.2f} over its surroundings)"
     if facts["change_of_sharpness"] > 8:
         yield "the sharpness of the image changes for good within the scan: another tip, or another part of the sample"

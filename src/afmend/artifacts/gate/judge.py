@@ -170,9 +170,12 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     kind = kind_of(measured.heights.shape[0], paired=measured.opposite is not None)
     said = opinion(model, as_vector(numbers), line_maps(view), tuple(numbers), kind)
     facts = evidence(view, found, numbers)
+    action, why = action_for(said), reasons(said.verdict, facts)
+    if said.verdict == GOOD and action == REPAIR:
+        why += ("good, but not beyond doubt: a repair does no harm",)
     return Judgment(
-        said.verdict, action_for(said), said.is_sure, said.probabilities, said.plausible, said.familiarity,
-        said.is_strange, reasons(said.verdict, facts), advice(said.verdict, facts, numbers), facts,
+        said.verdict, action, said.is_sure, said.probabilities, said.plausible, said.familiarity,
+        said.is_strange, why, advice(said.verdict, facts), facts,
         measured.heights.shape[0], channel, f"{model.card.name} {model.card.version}", said.activation,
     )  # fmt: skip
 
