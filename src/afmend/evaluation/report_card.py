@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from afmend.evaluation.page_frame import table
+from afmend.evaluation.report_changes import Change, change_between, changes_heights, guessed
 from afmend.evaluation.report_facts import Card, finite, safe
 from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
-from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, line_profile, panels
+from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, Told, line_profile, panels
 from afmend.evaluation.report_roughness import moved_results, quote, roughness_section
 from afmend.evaluation.report_states import DIMENSIONLESS, SHOWN_WITH_THE_STEP, State, no_steps, states
 from afmend.evaluation.report_tip import tip_section
@@ -20,6 +21,8 @@ from afmend.pictures.annotate import size_text
 from afmend.pictures.maps import INVENTED, KIND_COLORS, kind_colors
 from afmend.pictures.numerals import display, measure, plain
 from afmend.scan import Channel, ChannelKey, Grid, Record, Scan
+from afmend.scan.arrays import Mask
+from afmend.scan.channel import NO_ERROR_BAR
 
 LONG_LIST = 8
 """Longer lists among the facts of a step are summed up."""
@@ -33,7 +36,8 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey, *,
     original : Scan
         As read from the file.
     leveled : Scan or None
-        As it was just before the first step that fills; None if no step fills: then it is ``mended``.
+        As it was just before the first step that fills, or changes heights after leveling (`first_change`); None if
+        there is none: then it is ``mended``.
     mended : Scan
         The result.
     key : ChannelKey
@@ -46,25 +50,30 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey, *,
     Card
         Plain data: it can be pickled, and kept as JSON.
     """
-    raw, after = original.channels[key], mended.channels[key]
-    before = after if leveled is None else leveled.channels[key]
+    raw, result = original.channels[key], mended.channels[key]
+    before = result if leveled is None else leveled.channels[key]
     records = records_of(mended, key)
-    found = inventory(after)
-    moved = harm(before, after, records)
-    three = states(raw, before, after, unharmed=moved.pixels == 0)
-    shown = _on_the_zero_of(before, after)
+    guesses = guessed(result, records)
+    found = inventory(result, guesses)
+    moved = harm(before, result, records[len(records_of(original, key)) :], guesses)
+    shown = before if any(map(changes_heights, moved.later)) else _on_the_zero_of(before, result)
+    change = change_between(shown, result) if before is not result else None
+    by = ", ".join(moved.later) if change is not None else ""
+    told = Told(by, change, bool(found.filled), bool(found.guessed), found.region_count > MANY_PATCHES)
+    after = _with_guesses(result, guesses)
+    three = states(raw, before, after, unharmed=change is None and moved.pixels == 0, by=by)
     quoted = quote(mended, key, records)
     warned = [*also, *warnings(original, mended, key, before, found, moved), *moved_results(quoted, records)]
     artifacts = {kind.kind: kind.marked for kind in found.kinds}
     body = [
         _facts(mended, after, found),
         _list("warnings", warned),
-        _gallery(panels(raw, shown, after, mended.grid, fine=found.region_count > MANY_PATCHES)),
+        _gallery(panels(raw, shown, after, mended.grid, told)),
         _legend(after, found),
         _figure(line_profile(raw, shown, after, mended.grid)),
         '<div class="columns">',
         f"<div>{_invented(found, after, mended.grid)}</div>",
-        f"<div>{_statistics(three, after)}{_no_harm(moved, after, found)}",
+        f"<div>{_statistics(three, after, found)}{_no_harm(moved, after, found, change)}",
         roughness_section(quoted, after.unit, calibrated=after.calibrated, lengths=mended.grid.calibrated),
         "</div></div>",
         tip_section(records, mended.grid),
@@ -76,7 +85,7 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey, *,
         frames=mended.source.count,
         channel=str(key),
         unit=after.unit,
-        status=_status(found),
+        status=_status(found, by),
         invented=found.invented / found.pixels,
         sq_before=finite(three[1].every["Sq"]),
         sq_after=finite(three[2].every["Sq"]),
@@ -86,12 +95,23 @@ def card(original: Scan, leveled: Scan | None, mended: Scan, key: ChannelKey, *,
     )
 
 
-def _status(found: Inventory) -> str:
-    if found.invented and found.left_open:
+def _with_guesses(channel: Channel, guesses: Mask) -> Channel:
+    """Return the channel with guessed heights as invented ones without error bars, so that all count and draw them."""
+    new = guesses & ~channel.invented
+    if not new.any():
+        return channel
+    known = np.zeros(channel.shape) if channel.uncertainty is None else channel.uncertainty
+    return channel.evolve(uncertainty=np.where(new, NO_ERROR_BAR, known))
+
+
+def _status(found: Inventory, by: str) -> str:
+    if found.filled and found.left_open:
         return "partly repaired"
-    if found.invented:
+    if found.filled:
         return "repaired"
-    return "marked only" if found.left_open else "nothing marked"
+    if by:
+        return "corrected"
+    return "marked only" if found.marked else "nothing marked"
 
 
 def _on_the_zero_of(before: Channel, after: Channel) -> Channel:
@@ -156,8 +176,9 @@ def _legend(channel: Channel, found: Inventory) -> str:
         )
     if found.invented:
         share = percent(found.invented, found.pixels)
-        entries.append(f"{_swatch(INVENTED, outline=True)}filled in, not measured {share}")
-    if channel.artifact.any() and found.left_open:
+        what = ["filled in"] * bool(found.filled) + ["guessed where the tip touched nothing"] * bool(found.guessed)
+        entries.append(f"{_swatch(INVENTED, outline=True)}{' or '.join(what)}, not measured {share}")
+    if (channel.artifact & channel.left_open).any():
         entries.append(f"{_swatch(LEFT_OPEN)}artifact left open (on Repaired)")
     if not entries:
         return '<p class="legend">Nothing was marked.</p>'
@@ -179,11 +200,25 @@ def _invented(found: Inventory, channel: Channel, grid: Grid) -> str:
         (safe(k.kind), f"{k.marked}", percent(k.marked, found.pixels), f"{k.filled}", f"{k.boxes}", safe(k.lines))
         for k in found.kinds
     ]
-    rows.append(("<i>together</i>", f"{found.invented + found.left_open}",
-                 percent(found.invented + found.left_open, found.pixels), f"{found.invented}", "", ""))  # fmt: skip
-    parts.append(table(("kind", "marked px", "of scan", "filled px", "patches", "lines (first = 0)"), rows, "numbers"))
+    rows.append(
+        ("<i>together</i>", f"{found.marked}", percent(found.marked, found.pixels), f"{found.invented}", "", "")
+    )
+    parts.append(
+        table(
+            (
+                "kind",
+                "marked px",
+                "of scan",
+                "invented px" if found.guessed else "filled px",
+                "patches",
+                "lines (first = 0)",
+            ),
+            rows,
+            "numbers",
+        )
+    )
     if found.regions:
-        parts.append(f"<h4>Largest of {found.region_count} filled patches</h4>")
+        parts.append(f"<h4>Largest of {found.region_count} {'invented' if found.guessed else 'filled'} patches</h4>")
         places = [_region_cells(region, grid) for region in found.regions]
         parts.append(table(("lines", "columns", "size (fast × slow)", "px"), places, "numbers"))
     parts.append(_error_bars(found, channel))
@@ -206,20 +241,36 @@ def _range(start: int, stop: int) -> str:
 def _error_bars(found: Inventory, channel: Channel) -> str:
     if not found.invented:
         return ""
+    guesses = ""
+    if found.guessed:
+        share = percent(found.guessed, found.pixels)
+        guesses = (
+            f"<p><b>Guessed:</b> {found.guessed} pixels ({share}) that the tip never touched: their heights are likely "
+            "ones, or bounds, not measured, without error bars.</p>"
+        )
+    if not found.filled:
+        return guesses
     if found.sigma_median is None or found.sigma_max is None:
         text = "none of the filled pixels has one: the method cannot say how wrong it may be."
     else:
         text = f"median σ {with_unit(found.sigma_median, channel)}, largest σ {with_unit(found.sigma_max, channel)}"
         missing = found.without_error_bar
         text += f"; {missing} filled pixels have none." if missing else "; every filled pixel has one."
-    return f"<p><b>Error bars:</b> {safe(text)}</p>"
+    return f"{guesses}<p><b>Error bars:</b> {safe(text)}</p>"
 
 
-def _statistics(three: Sequence[State], channel: Channel) -> str:
+def _statistics(three: Sequence[State], channel: Channel, found: Inventory) -> str:
     head = "".join(
         f'<th scope="colgroup" colspan="2">{safe(state.title)}<small>{safe(state.note)}</small></th>' for state in three
     )
-    kinds = ("all px", "unmarked", "all px", "unmarked", "with filled", "unmarked")
+    kinds = (
+        "all px",
+        "unmarked",
+        "all px",
+        "unmarked",
+        "with invented" if found.guessed else "with filled",
+        "unmarked",
+    )
     second = "".join(f'<th scope="col">{kind}</th>' for kind in kinds)
     sets = [values for state in three for values in (state.every, state.measured)]
     sq = [values["Sq"] for values in sets]
@@ -260,20 +311,24 @@ def _step_note(values: Mapping[str, float], channel: Channel) -> str:
     return no_steps(values)
 
 
-def _no_harm(moved: Harm, channel: Channel, found: Inventory) -> str:
+def _no_harm(moved: Harm, channel: Channel, found: Inventory, change: Change | None) -> str:
     untouched = found.pixels - found.invented
     kind = "note"
     if untouched == 0:
         text = "there are none."
     elif moved.pixels == 0:
-        text = f"unchanged by the repair, all {untouched} bit-identical."
+        since = f" to what {', '.join(moved.earlier)} and leveling made of them" if moved.earlier else ""
+        text = f"unchanged by the repair, all {untouched} bit-identical{since}."
     elif moved.excused:
         steps = ", ".join(moved.later)
-        text = (f"{moved.pixels} of {untouched} moved by up to {with_unit(moved.largest, channel)}, by steps after "
-                f"the first fill that change heights on purpose: {steps}.")  # fmt: skip
+        text = (f"{moved.pixels} of {untouched} changed by up to {with_unit(moved.largest, channel)}, by steps that "
+                f"change heights on purpose: {steps}.")  # fmt: skip
     else:
         text = f"HARM: {moved.pixels} were changed by up to {with_unit(moved.largest, channel)}. This must not be."
         kind = "bad"
+    if found.guessed and change is not None:
+        low, high = with_unit(change.low, channel), with_unit(change.high, channel)
+        text += f" With the guessed ones, {change.pixels} of {found.pixels} pixels changed, by {low} to {high}."
     return f'<p class="{kind}">Pixels outside the mask: {safe(text)}</p>'
 
 

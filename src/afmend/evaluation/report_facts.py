@@ -13,7 +13,7 @@ from afmend import __version__
 from afmend.errors import AfmendError
 from afmend.pipeline import Recipe
 
-CARD_VERSION = 6
+CARD_VERSION = 7
 """Raised whenever cards kept on disk by an older afmend must not be reused."""
 
 
@@ -29,9 +29,9 @@ class Card:
         Which image of how many in that file; counted from 0.
     channel, unit : str
     status : str
-        "repaired", "partly repaired", "marked only" or "nothing marked".
+        "repaired", "partly repaired", "corrected" (heights changed, nothing filled), "marked only" or "nothing marked".
     invented : float
-        Fraction of pixels whose value was filled in.
+        Fraction of pixels whose value was filled in, or guessed where the tip touched nothing.
     sq_before, sq_after : float or None
         Sq in ``unit`` of the leveled channel before and after repair; None = cannot be computed.
     artifacts : mapping of str to int

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from afmend.errors import AfmendError
+from afmend.evaluation.report_changes import changes_heights, first_change, kind_of
 from afmend.scan import Channel, ChannelKey, Record, Scan
 from afmend.scan.arrays import Mask
 
@@ -38,11 +39,15 @@ class Inventory:
     """What was invented in a channel.
 
     ``kinds`` may overlap: a pixel can be both scar and spike. ``left_open`` counts marked pixels that no
-    step filled. Sigmas are in the channel's unit; None = no pixel has a finite error bar.
+    step filled, without those that the tip never touched: their heights are bounds. ``invented`` counts filled pixels
+    and ``guessed`` ones (see `report_changes.guessed`); ``marked`` all holes, filled or not. Sigmas, of the filled
+    pixels, are in the channel's unit; None = no pixel has a finite error bar.
     """
 
     pixels: int
     invented: int
+    guessed: int
+    marked: int
     left_open: int
     kinds: tuple[KindCount, ...]
     regions: tuple[Region, ...]
@@ -51,24 +56,32 @@ class Inventory:
     sigma_max: float | None
     without_error_bar: int
 
+    @property
+    def filled(self) -> int:
+        """Pixels that a step filled."""
+        return self.invented - self.guessed
 
-def inventory(channel: Channel) -> Inventory:
-    """Count what was marked, filled and left open."""
-    invented = channel.invented
+
+def inventory(channel: Channel, guessed: Mask | None = None) -> Inventory:
+    """Count what was marked, filled, guessed and left open."""
+    filled = channel.invented
+    invented = filled if guessed is None else filled | guessed
     kinds = []
     for role, kind, mask in channel.masks.items():
         if role != "foreground":
             _, boxes = _labelled(mask)
             lines = span_text(np.flatnonzero(mask.any(axis=1)))
-            filled = int(np.count_nonzero(mask & invented))
-            kinds.append(KindCount(kind, int(np.count_nonzero(mask)), filled, boxes, lines))
+            done = int(np.count_nonzero(mask & invented))
+            kinds.append(KindCount(kind, int(np.count_nonzero(mask)), done, boxes, lines))
     regions, count = _regions(invented)
-    sigma = channel.uncertainty[invented] if channel.uncertainty is not None else np.zeros(0)
+    sigma = channel.uncertainty[filled] if channel.uncertainty is not None else np.zeros(0)
     finite = sigma[np.isfinite(sigma)]
     return Inventory(
         invented.size,
         int(np.count_nonzero(invented)),
-        int(np.count_nonzero(channel.holes & ~invented)),
+        int(np.count_nonzero(invented & ~filled)),
+        int(np.count_nonzero(channel.holes | invented)),
+        int(np.count_nonzero(channel.left_open & ~invented)),
         tuple(kinds),
         regions,
         count,
@@ -120,16 +133,19 @@ class Harm:
     Attributes
     ----------
     pixels : int
-        Pixels outside the invented ones whose value differs from the leveled scan.
+        Pixels outside the invented ones (filled or guessed) whose value differs from the leveled scan.
     largest : float
         Largest such difference, in the channel's unit.
     later : tuple of str
-        Steps after the first fill that change heights on purpose (leveling, filters).
+        Steps from the first fill, correction or filter on that change heights on purpose.
+    earlier : tuple of str
+        Filters and the like before leveling: what they changed is not counted.
     """
 
     pixels: int
     largest: float
     later: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
 
     @property
     def excused(self) -> bool:
@@ -137,30 +153,19 @@ class Harm:
         return bool(self.later)
 
 
-def harm(leveled: Channel, mended: Channel, records: tuple[Record, ...]) -> Harm:
-    """Compare all measured pixels before the first fill and at the end."""
+def harm(leveled: Channel, mended: Channel, records: Sequence[Record], guessed: Mask | None = None) -> Harm:
+    """Compare all measured pixels before the first step that changes heights after leveling, and at the end.
+
+    ``records`` are those of this repair alone.
+    """
     difference = np.abs(mended.values - leveled.values)
-    difference[mended.invented] = 0.0
+    difference[mended.invented if guessed is None else mended.invented | guessed] = 0.0
     moved = int(np.count_nonzero(difference))
-    return Harm(moved, float(difference.max()), _corrections_after_fill(records))
-
-
-def _corrections_after_fill(records: tuple[Record, ...]) -> tuple[str, ...]:
-    kinds = [_kind(record.step) for record in records]
-    if "repair" not in kinds:
-        return ()
-    first = kinds.index("repair")
-    later = zip(records[first:], kinds[first:], strict=True)
-    return tuple(dict.fromkeys(record.step for record, kind in later if kind == "correct"))
-
-
-def _kind(step: str) -> str:
-    from afmend.catalogue import find_step
-
-    try:
-        return find_step(step).kind
-    except AfmendError:  # a history from elsewhere may name steps that this afmend lacks
-        return "repair" if step.startswith("fill.") else "unknown"
+    steps = [record.step for record in records]
+    cut = first_change(steps)
+    later = tuple(dict.fromkeys(step for step in steps[cut:] if kind_of(step) == "correct"))
+    earlier = tuple(dict.fromkeys(step for step in steps[:cut] if changes_heights(step)))
+    return Harm(moved, float(difference.max()), later, earlier)
 
 
 def records_of(mended: Scan, key: ChannelKey) -> tuple[Record, ...]:

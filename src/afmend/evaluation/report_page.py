@@ -195,7 +195,8 @@ def _article(number: int, card: Card) -> str:
 
 def _foot(facts: RunFacts) -> str:
     return (
-        f"<footer>Written by afmend {safe(facts.afmend)}. Outlined or blue pixels were filled in, not measured; "
-        "hatched or gray ones were never measured. Pictures are for looking; measure on the scan files.</footer>\n"
+        f"<footer>Written by afmend {safe(facts.afmend)}. Outlined or blue pixels were filled in or guessed, not "
+        "measured; hatched or gray ones were never measured. Pictures are for looking; measure on the scan "
+        "files.</footer>\n"
         f"</main>\n<script>{resource('report.js')}</script>\n</body>\n</html>\n"
     )

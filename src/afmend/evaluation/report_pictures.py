@@ -1,4 +1,4 @@
-"""The pictures of a card as data URIs: original, leveled, masks, repaired, 3-D before and after, line profile."""
+"""The pictures of a card as data URIs: original, leveled, masks, repaired, change, 3-D views, line profile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from afmend.evaluation.report_changes import Change
 from afmend.pictures.annotate import Style, compose, encoded
 from afmend.pictures.colormaps import rgb
 from afmend.pictures.maps import (
@@ -24,6 +25,7 @@ from afmend.pictures.maps import (
     robust_range,
     tint,
 )
+from afmend.pictures.numerals import quantity
 from afmend.pictures.profile import Profile, profile_svg
 from afmend.pictures.surface3d import View, surface
 from afmend.scan import Channel, Grid
@@ -47,6 +49,30 @@ class Panel:
     overlay: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What captions say: the steps that changed measured heights on purpose, what changed, filled and guessed pixels.
+
+    ``fine`` outlines invented pixels thinner and half transparent: where there are many patches.
+    """
+
+    by: str = ""
+    change: Change | None = None
+    filled: bool = True
+    guessed: bool = False
+    fine: bool = False
+
+    @property
+    def title(self) -> str:
+        """Of the result."""
+        return "Repaired" if self.filled or not self.by else "Corrected"
+
+    @property
+    def invented(self) -> str:
+        """What outlined pixels are."""
+        return {(True, False): "filled", (False, True): "guessed"}.get((self.filled, self.guessed), "invented")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stage:
     """What all pictures of a card share."""
@@ -59,12 +85,13 @@ class _Stage:
     limits: tuple[float, float]
 
 
-def panels(original: Channel, leveled: Channel, mended: Channel, grid: Grid, *, fine: bool = False) -> list[Panel]:
+def panels(original: Channel, leveled: Channel, mended: Channel, grid: Grid, told: Told) -> list[Panel]:
     """Draw six pictures; leveled, repaired and both 3-D views share one color range and one z scale.
 
-    ``fine`` outlines filled pixels thinner and half transparent: where there are many patches.
+    A seventh shows what changed outside the filled pixels, if anything did.
     """
     missing, invented = original.missing | mended.missing, mended.invented
+    before = f"before {told.by or 'repair'}"
     known = ~missing | invented
     size = fit(grid.shape, grid.pixel_nm, _STYLE.longest)
     stage = _Stage(grid, size, mended, missing, invented, robust_range(mended.values, known))
@@ -75,13 +102,19 @@ def panels(original: Channel, leveled: Channel, mended: Channel, grid: Grid, *, 
         _map(stage, leveled, stage.limits, measured),
         _masks(stage, leveled),
         _clean(stage, known),
+        *([_changed(stage, told.change)] if told.change is not None else []),
     ])  # fmt: skip
     return [
         _panel("Original", "as read; its own color range", maps[0]),
-        _panel("Leveled", "before repair; same color range as repaired", maps[1]),
+        _panel(
+            "Leveled",
+            f"{before}; same color range as {told.title.lower()}",
+            maps[1],
+        ),
         _panel("Masks", "what was marked, over the leveled heights", maps[2]),
-        _repaired(stage, maps[3], fine=fine),
-        *_reliefs(stage, leveled, known),
+        _repaired(stage, maps[3], told),
+        *([_panel("Change", _change_text(told.change, mended, told), maps[4])] if told.change is not None else []),
+        *_reliefs(stage, leveled, known, told),
     ]
 
 
@@ -97,20 +130,45 @@ def _on_one_width(images: list[Image.Image]) -> list[Image.Image]:
     return papers
 
 
-def _reliefs(stage: _Stage, leveled: Channel, known: Mask) -> list[Panel]:
-    """Draw both 3-D views, or one if nothing was filled."""
+def _reliefs(stage: _Stage, leveled: Channel, known: Mask, told: Told) -> list[Panel]:
+    """Draw both 3-D views, or one if nothing was filled nor changed."""
     mended, measured = stage.mended, ~stage.missing
+    invented = stage.invented if stage.invented.any() else None
+    said = f"leveled, before {told.by or 'repair'}"
     before = partial(
         surface, grid=stage.grid, limits=stage.limits, calibrated=mended.calibrated, unit=mended.unit, view=_VIEW
     )
-    if not stage.invented.any():
+    if not stage.invented.any() and told.change is None:
         picture = before(mended.values, valid=_unless_all(measured))
         return [_panel("3-D", "leveled; nothing was filled", picture)]
     return [
-        _panel("3-D before", "leveled, before repair", before(leveled.values, valid=_unless_all(measured))),
-        _panel("3-D after", "repaired, same scales; filled pixels blue",
-               before(mended.values, valid=_unless_all(known), invented=stage.invented)),
+        _panel("3-D before", said, before(leveled.values, valid=_unless_all(measured))),
+        _panel("3-D after", _after_text(stage, told),
+               before(mended.values, valid=_unless_all(known), invented=invented)),
     ]  # fmt: skip
+
+
+def _after_text(stage: _Stage, told: Told) -> str:
+    what = "repaired" if told.filled or not told.by else f"after {told.by}"
+    return f"{what}, same scales" + (f"; {told.invented} pixels blue" if stage.invented.any() else "")
+
+
+def _change_text(change: Change, channel: Channel, told: Told) -> str:
+    low, high = (quantity(value, channel.unit) + ("" if channel.calibrated else " ?") for value in change[2:])
+    filled = "; filled pixels left out" if told.filled else ""
+    return f"what {told.by or 'repair'} changed: {low} to {high}, {change.pixels} pixels{filled}"
+
+
+def _changed(stage: _Stage, change: Change) -> Image.Image:
+    """Draw what changed, centered on zero."""
+    valid = ~stage.missing
+    low, high = robust_range(change.values, valid)
+    reach = max(-low, high)
+    if not (low < 0.0 or high > 0.0) or np.count_nonzero(change.values) < 0.01 * change.values.size:
+        reach = max(-change.low, change.high)
+    limits = (-reach, reach)
+    picture = paint(change.values, stage.size, limits, valid=_unless_all(valid), cmap="difference")
+    return _framed(picture, stage, limits, stage.mended.evolve(values=change.values), valid, "difference")
 
 
 def _unless_all(valid: Mask) -> Mask | None:
@@ -151,21 +209,23 @@ def _clean(stage: _Stage, known: Mask) -> Image.Image:
     """Draw the result without outlines."""
     mended = stage.mended
     picture = paint(mended.values, stage.size, stage.limits, valid=_unless_all(known), cmap=_STYLE.cmap)
-    picture = tint(picture, mended.artifact & ~stage.invented, LEFT_OPEN, strength=0.35)
+    picture = tint(picture, mended.artifact & mended.left_open, LEFT_OPEN, strength=0.35)
     return _framed(picture, stage, stage.limits, mended, known)
 
 
-def _repaired(stage: _Stage, image: Image.Image, *, fine: bool) -> Panel:
+def _repaired(stage: _Stage, image: Image.Image, told: Told) -> Panel:
     """Add the outlines to the clean picture, as a layer of their own that the page can hide."""
+    title = told.title
+    after = f"after {told.by}; " if told.by else ""
     if not stage.invented.any():
-        return _panel("Repaired", "nothing was filled", image)
+        return _panel(title, f"{after}nothing was filled", image)
     marks = Image.new("P", image.size, 0)
     marks.putpalette([0, 0, 0, *rgb(INVENTED)])
-    line = outline(stage.invented, stage.size, inside=fine)
+    line = outline(stage.invented, stage.size, inside=told.fine)
     marks.paste(Image.fromarray(line.astype(np.uint8)), image.info["origin"])
-    opacity = bytes([0, 128 if fine else 255])
+    opacity = bytes([0, 128 if told.fine else 255])
     overlay = data_uri(encoded(marks, "PNG", transparency=opacity, optimize=True), "png")
-    return replace(_panel("Repaired", "filled pixels outlined; point here to hide", image), overlay=overlay)
+    return replace(_panel(title, f"{after}{told.invented} pixels outlined; point here to hide", image), overlay=overlay)
 
 
 def data_uri(data: bytes, form: str) -> str:

@@ -35,13 +35,16 @@ class State(NamedTuple):
     measured: Mapping[str, float]
 
 
-def states(original: Channel, leveled: Channel, mended: Channel, *, unharmed: bool = False) -> tuple[State, ...]:
+def states(
+    original: Channel, leveled: Channel, mended: Channel, *, unharmed: bool = False, by: str = ""
+) -> tuple[State, ...]:
     """Compute statistics in three states, over two sets of pixels.
 
     "every" takes all pixels that hold a value (in ``mended`` the filled ones too); "measured" leaves out those that
     are marked as artifacts, are missing or were filled in. The measured pixels of ``leveled`` and ``mended``
     are the same and must give the same numbers: that is the proof of no harm.
-    ``unharmed`` says that they were compared already: then they are computed once.
+    ``unharmed`` says that they were compared already: then they are computed once. ``by`` names the steps that changed
+    measured heights on purpose.
     """
     invented = mended.invented
     present = ~(original.missing | mended.missing)
@@ -51,8 +54,8 @@ def states(original: Channel, leveled: Channel, mended: Channel, *, unharmed: bo
     kept = untouched if unharmed else numbers(mended.values, good)
     return (
         State("As read", "best plane removed", numbers(flat, present), numbers(flat, good)),
-        State("Leveled", "before repair", numbers(leveled.values, present), untouched),
-        State("Repaired", "", numbers(mended.values, present | invented), kept),
+        State("Leveled", f"before {by or 'repair'}", numbers(leveled.values, present), untouched),
+        State("Repaired", f"after {by}" if by else "", numbers(mended.values, present | invented), kept),
     )
 
 

@@ -40,7 +40,9 @@ def tip_section(records: Sequence[Record], grid: Grid) -> str:
     marked = next((facts.get("pixels") for facts in marks), None)
     if marked is not None:
         share = 100 * int(marked) / (grid.rows * grid.cols)
-        rows.append(("never touched", f"{share:.1f} % of the pixels: there the heights were not measured"))
+        done = any(record.step == STEPS[0] and "skipped" not in record.facts for record in found)
+        told = "are guesses" if done else "were not measured"
+        rows.append(("never touched", f"{share:.1f} % of the pixels: there the heights {told}"))
     return f"<h4>Tip</h4>{table(('', ''), rows, 'numbers')}{_picture(facts, grid)}"
 
 
@@ -57,7 +59,9 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
             rows.append(("radius", f"at most {high:.3g} nm"))
     if facts.get("unsure"):
         least, likely = facts.get("quantile_10_nm", facts.get("at_least_nm")), facts["likely_nm"]  # before 6: at least
-        rows.append(("likely radius", f"{likely:.3g} nm; in nine of ten cases at least {least:.3g} nm"))
+        rows.append(
+            ("likely radius", f"{likely:.3g} nm; in nine of ten cases on simulated surfaces at least {least:.3g} nm")
+        )
         rows.append(
             ("corrected", "as far as is better on average: the scan does not show the radius, and no height is certain")
         )

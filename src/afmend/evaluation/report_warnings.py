@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from afmend.evaluation.report_numbers import Harm, Inventory
+from afmend.evaluation.report_changes import unmarked_guesses
+from afmend.evaluation.report_numbers import Harm, Inventory, records_of
 from afmend.pictures.numerals import plain, quantity
 from afmend.scan import Channel, ChannelKey, Grid, Scan
 from afmend.scan.arrays import Mask
@@ -36,7 +37,7 @@ def warnings(
     original, mended : Scan
     key : ChannelKey
     before : Channel
-        The channel just before the first fill.
+        The channel just before the first step that changes heights after leveling.
     found : Inventory
         Of the mended channel.
     moved : Harm
@@ -53,8 +54,13 @@ def warnings(
 
 
 def doubts(original: Scan, mended: Scan, key: ChannelKey) -> list[str]:
-    """Say why a channel may hold no surface at all, from this one image: constant, nearly constant, hardly measured."""
-    return [*_constant(original, key), *_nearly_constant(original.channels[key]), *_few(mended.channels[key])]
+    """Say why a channel may hold no surface at all, from this one image: constant, nearly constant, hardly measured.
+
+    Or one of which nobody can tell what was measured: guesses of `tip.correct` that no mark shows.
+    """
+    channel = mended.channels[key]
+    unmarked = unmarked_guesses(channel, records_of(mended, key))
+    return [*_constant(original, key), *_nearly_constant(original.channels[key]), *_few(channel), *unmarked]
 
 
 def percent(part: float, whole: float) -> str:
@@ -151,12 +157,15 @@ def _is_constant(channel: Channel) -> bool:
 
 def _invention(before: Channel, after: Channel, found: Inventory) -> list[str]:
     out = []
+    share = percent(found.invented, found.pixels)
+    if found.guessed and not found.filled:
+        return [f"{share} of the heights are guesses, where the tip touched nothing: do not measure on them."]
     if found.invented > MUCH_INVENTED * found.pixels:
-        out.append(f"{percent(found.invented, found.pixels)} of the pixels are invented: do not measure on them.")
+        out.append(f"{share} of the pixels are invented: do not measure on them.")
     elif found.invented > INVENTED * found.pixels:
-        out.append(f"{percent(found.invented, found.pixels)} of the pixels are invented: look at the marks.")
-    if found.region_count > MANY_PATCHES:
-        out.append(f"{found.region_count} filled patches: look at the marks.")
+        out.append(f"{share} of the pixels are invented: look at the marks.")
+    if found.region_count > MANY_PATCHES and found.filled:
+        out.append(f"{found.region_count} {'invented' if found.guessed else 'filled'} patches: look at the marks.")
     if _agree(before, after):
         out.append("Most filled pixels agree with what was measured there: the marks may be wrong.")
     return out
@@ -174,16 +183,16 @@ def _agree(before: Channel, after: Channel) -> bool:
 
 def _open(channel: Channel, found: Inventory) -> list[str]:
     out = []
-    if found.left_open and found.invented:
+    if found.left_open and found.filled:
         out.append(f"{percent(found.left_open, found.pixels)} of the pixels are marked but were not filled.")
-    still_open = channel.holes & ~channel.invented
+    still_open = channel.left_open
     lines = int(np.count_nonzero(still_open.all(axis=1)))
     if lines and not still_open.all():
         out.append(f"{lines} whole lines left open: no data to fill them from, or too far away.")
-    if found.invented and found.without_error_bar == found.invented:
+    if found.filled and found.without_error_bar == found.filled:
         out.append("No filled pixel has an error bar.")
     elif found.without_error_bar:
-        out.append(f"{percent(found.without_error_bar, found.invented)} of the filled pixels have no error bar.")
+        out.append(f"{percent(found.without_error_bar, found.filled)} of the filled pixels have no error bar.")
     return out
 
 

@@ -216,7 +216,7 @@ def _legend(profile: Profile, axes: _Axes) -> list[str]:
         ("line", _AFTER, "after repair"),
     ]
     if profile.invented.any():
-        entries.append(("box", _SHADE, "filled in, not measured"))
+        entries.append(("box", _SHADE, "invented, not measured"))
         sigma = profile.sigma[profile.invented]
         if np.isfinite(sigma).any():
             entries.append(("box", _BAND, "error bar ±2σ"))

@@ -56,14 +56,15 @@ def test_bad_files_are_named_and_the_rest_goes_on(tmp_path):
     outcome = run_batch([tmp_path / "in"], order(tmp_path / "out", workers=2))
     assert outcome.exit_code == 1
     found = rows(tmp_path / "out")
-    assert sorted(n for n, row in found.items() if row["status"] == "good") == ["scan0.gwy", "scan1.gwy", "scan2.gwy"]
+    done = sorted(name for name, row in found.items() if row["status"] == "processed")
+    assert done == ["scan0.gwy", "scan1.gwy", "scan2.gwy"]
     assert "empty" in found["empty.spm"]["error"]
     assert "UnknownFormatError" in found["foreign.spm"]["error"]
     assert "CorruptFileError" in found["cut.gwy"]["error"]
     assert "MissingChannelError" in found["phase_only.gwy"]["error"]
     assert (tmp_path / "out" / "report.html").stat().st_size > 1000
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert (summary["planned"], summary["finished"], summary["good"]) == (8, 8, 3)
+    assert (summary["planned"], summary["finished"], summary["processed"]) == (8, 8, 3)
 
 
 def test_workers_do_not_change_results_and_resume_redoes_nothing(tmp_path):
@@ -78,6 +79,32 @@ def test_workers_do_not_change_results_and_resume_redoes_nothing(tmp_path):
     assert [r.reused for r in again.results if r.good] == [True, False, True]
     assert (tmp_path / "one/scan0.gwy.txt").stat().st_mtime_ns == stamp
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+TIP = "{source: given, radius_nm: 8, double_tip: false"
+TIPPED = (
+    f"{{name: tip, steps: [{{step: level.plane}}, {{step: mark.untouched, params: {TIP}}}}}, "
+    f"{{step: tip.correct, params: {TIP}, untouched: expected}}}}, "
+    "{step: mark.scars_gwyddion}, {step: fill.linear}]}"
+)
+
+
+@pytest.mark.parametrize("mode", ["mend", "mark"])
+def test_what_the_tip_correction_changed_is_told_in_every_mode(tmp_path, mode):
+    z = rough((40, 52), 3)
+    z[11, 5:40] += 12
+    afmend.write(scan_of(z), tmp_path / "scan.gwy")
+    run_batch([tmp_path / "scan.gwy"], Order(tmp_path / "out", TIPPED, mode=mode, write=("h5",), workers=1))
+    mended = afmend.read(next((tmp_path / "out").glob("*.h5")))
+    untouched = mended.main.masks.artifact["untouched"]
+    assert 0.01 < untouched.mean() < 0.99
+    assert [record.step for record in mended.history][2:4] == ["tip.correct", "mark.scars_gwyddion"]
+    row = rows(tmp_path / "out")["scan.gwy"]
+    assert float(row["invented_percent"]) == pytest.approx(100 * (untouched | mended.main.invented).mean())
+    report = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "by steps that change heights on purpose: tip.correct" in report
+    assert "<b>Change</b>" in report
+    assert "bit-identical" not in report
 
 
 def test_nothing_usable_and_nothing_found(tmp_path):

@@ -232,7 +232,7 @@ def test_harm_is_reported_unless_the_recipe_asks_for_it():
     assert "This must not be" in harmed.html
     excused = touched(("level.shift", "unknown.step"))
     assert excused.warnings == ()
-    assert "by steps after the first fill that change heights on purpose: level.shift" in excused.html
+    assert "by steps that change heights on purpose: level.shift" in excused.html
 
 
 def test_unfilled_recipe_has_no_later_corrections():

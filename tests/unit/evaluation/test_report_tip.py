@@ -44,7 +44,7 @@ def test_abstention_says_why_and_what_helps():
 def test_a_correction_on_average_says_so():
     made = tip_section([record("tip.correct", verdict="bound", radius_nm=5.0, interval_nm=[0.0, 7.0], unsure=True,
                                quantile_10_nm=2.5, likely_nm=3.5, certain_share=0.0)], GRID)  # fmt: skip
-    assert "3.5 nm; in nine of ten cases at least 2.5 nm" in made
+    assert "3.5 nm; in nine of ten cases on simulated surfaces at least 2.5 nm" in made
     assert "no height is certain" in made
     assert "0.0 % of the pixels" not in made
     assert "17.5 nm wide" in made
@@ -53,7 +53,7 @@ def test_a_correction_on_average_says_so():
 def test_what_version_5_corrected_is_told_too():
     made = tip_section([record("tip.correct", verdict="bound", radius_nm=5.0, interval_nm=[0.0, 7.0], unsure=True,
                                at_least_nm=2.5, likely_nm=3.5, certain_share=0.0)], GRID)  # fmt: skip
-    assert "3.5 nm; in nine of ten cases at least 2.5 nm" in made
+    assert "3.5 nm; in nine of ten cases on simulated surfaces at least 2.5 nm" in made
 
 
 def test_a_given_tip():

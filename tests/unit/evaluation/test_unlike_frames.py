@@ -102,7 +102,7 @@ def test_the_batch_tells_dead_frames(tmp_path, monkeypatch):
     result, recipe = done_with(tmp_path, monkeypatch, scans(frames))
     rows = rows_of([result])
     assert [n for n, row in enumerate(rows) if row["status"] == "doubtful"] == [5, 8]
-    assert {row["status"] for n, row in enumerate(rows) if n not in (5, 8)} == {"good"}
+    assert {row["status"] for n, row in enumerate(rows) if n not in (5, 8)} == {"processed"}
     assert rows[5]["warnings"].startswith("UNLIKE THE OTHER FRAMES")
     assert "The height is constant" in rows[8]["warnings"]
     made = json.loads(Path(result.scans[5].card).read_text(encoding="utf-8"))

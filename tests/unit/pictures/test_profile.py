@@ -31,7 +31,7 @@ def test_shows_both_lines_band_shade_and_units():
     assert len(list(root.iter(f"{SVG}polyline"))) == 2
     assert len(list(root.iter(f"{SVG}polygon"))) == 1
     words = texts(profile_svg(profile()))
-    for expected in ("distance / nm", "height / nm", "error bar ±2σ", "filled in, not measured", "line <5>"):
+    for expected in ("distance / nm", "height / nm", "error bar ±2σ", "invented, not measured", "line <5>"):
         assert expected in words
     assert any("cut at the frame" in word for word in words)
 

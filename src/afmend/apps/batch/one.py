@@ -55,14 +55,14 @@ def do_job(job: Job) -> JobResult:
 
 
 def _level_movie(job: Job, scans: Sequence[Scan]) -> dict[int, Scan]:
-    """Level the frames of a movie up to their first fill and bring them to one level; nothing for other files.
+    """Level the frames of a movie, before anything else changes heights, and bring them to one level; no other files.
 
     A frame that cannot be leveled is missing, its neighbors are then compared with each other; doing it by itself will
     say why.
     """
     if job.mode == "convert" or not is_movie(scans):
         return {}
-    uses, _ = _parts(job)
+    uses, _, _ = _parts(job)
     if not any(use.step.startswith("level.") for use in uses.steps):
         return {}
     done: dict[int, Scan] = {}
@@ -119,21 +119,26 @@ def _do_scan(job: Job, scan: Scan, suffix: str, ready: Scan | None, unlike: str)
 
 
 def _mend(job: Job, scan: Scan, key: ChannelKey, ready: Scan | None, *, fill: bool) -> tuple[Scan, Scan]:
-    """Return the scan just before its first fill (``ready``, if it is known), and the mended one."""
-    first, rest = _parts(job)
+    """Return the leveled scan (``ready``, if it is known), before heights change otherwise, and the mended one."""
+    first, changing, rest = _parts(job)
     leveled = run_recipe(scan, first, find_step, channel=key) if ready is None else ready
+    mended = run_recipe(leveled, changing, find_step, channel=key) if changing.steps else leveled
     if job.mode == "mark" or not fill:
-        return leveled, leveled
-    return leveled, run_recipe(leveled, rest, find_step, channel=key)
+        return leveled, mended
+    return leveled, run_recipe(mended, rest, find_step, channel=key)
 
 
-def _parts(job: Job) -> tuple[Recipe, Recipe]:
-    """Cut the recipe, the user's exclusions in front, before its first fill."""
+def _parts(job: Job) -> tuple[Recipe, Recipe, Recipe]:
+    """Cut the recipe, the user's exclusions in front, before the first change after leveling, and the first fill."""
+    from afmend.evaluation.report_changes import first_change
+
     recipe = Recipe.from_yaml(job.recipe)
     uses = [*(StepUse.model_validate(use) for use in job.before), *recipe.steps]
     cut = next((i for i, use in enumerate(uses) if find_step(use.step).kind == "repair"), len(uses))
-    first, rest = (recipe.model_copy(update={"steps": tuple(part)}) for part in (uses[:cut], uses[cut:]))
-    return first, rest
+    start = first_change([use.step for use in uses])
+    parts = (uses[:start], uses[start:cut], uses[cut:])
+    first, changing, rest = (recipe.model_copy(update={"steps": tuple(part)}) for part in parts)
+    return first, changing, rest
 
 
 def _identity(job: Job, scan: Scan) -> dict[str, Any]:
@@ -148,12 +153,15 @@ def _identity(job: Job, scan: Scan) -> dict[str, Any]:
 
 
 def _numbers(scan: Scan, mended: Scan, key: ChannelKey) -> dict[str, Any]:
+    from afmend.evaluation.report_changes import guessed
+    from afmend.evaluation.report_numbers import records_of
     from afmend.evaluation.statistics import statistics
 
     channel = mended.channels[key]
+    invented = channel.invented | guessed(channel, records_of(mended, key))
     row: dict[str, Any] = {
         "unit": channel.unit,
-        "invented_percent": 100.0 * float(channel.invented.mean()),
+        "invented_percent": 100.0 * float(invented.mean()),
         "open_percent": 100.0 * float(channel.left_open.mean()),
         "missing_percent": 100.0 * float(channel.missing.mean()),
         "artifact_percent": 100.0 * float(channel.artifact.mean()),

@@ -32,7 +32,7 @@ def rows_of(results: Sequence[JobResult]) -> list[dict[str, Any]]:
             rows.append({"file": result.path, "status": "failed", "error": sentence(result.error)})
         for scan in result.scans:
             error = sentence(scan.error) if scan.error else ""
-            status = "failed" if error else "doubtful" if scan.row.get("warnings") else "good"
+            status = "failed" if error else "doubtful" if scan.row.get("warnings") else "processed"
             rows.append({**scan.row, "status": status, "error": error})
     return rows
 
@@ -57,7 +57,7 @@ def write_summary(order: Order, results: Sequence[JobResult], planned: int) -> N
         "recipe": order.recipe,
         "planned": planned,
         "finished": len(results),
-        "good": sum(result.good for result in results),
+        "processed": sum(result.good for result in results),
         "results": [{**finite(result.to_json()), "reused": result.reused} for result in results],
     }
     with replacing(order.out / "summary.json") as temporary:
