@@ -156,6 +156,16 @@ def correct(
     )  # fmt: skip
 
 
+def error_bar(done: Correction, heights: Heights) -> Heights:
+    """Return 1-sigma error bars of heights taken from a correction, nm: 1.96 of them reach to the farther limit.
+
+    Where certain, that is ``sigma``; elsewhere the interval is one-sided, and the error bar more than half of it.
+    """
+    farther = np.maximum(heights - done.lower, done.upper - heights)
+    out: Heights = np.maximum(farther / Z95, np.finfo(np.float64).tiny)
+    return out
+
+
 def contact_tolerance(tip: Heights, side_nm: float, sigma_nm: float) -> float:
     """Return how near counts as contact, nm: three sigmas of the noise, and what a contact between pixels adds."""
     return CONTACT_SIGMAS * sigma_nm + 0.25 * _roundness_misfit(tip, side_nm)

@@ -11,9 +11,10 @@ import numpy as np
 from afmend.pipeline import Field, Found, Leveled, Params, step
 from afmend.pipeline.params import Knob
 from afmend.scan.arrays import Heights, Mask
-from afmend.tip.correct import Correction, correct
+from afmend.tip.correct import CONTACT_SIGMAS, Correction, correct, error_bar
 from afmend.tip.double import NONE, First, find_ghost, without_ghost
 from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
+from afmend.tip.features import noise_nm
 from afmend.tip.learned import MODEL, learned_correction, mean_correction
 from afmend.tip.shapes import SphereCone, largest_tip_array
 from afmend.tip.unsure import Undo, Undone, undo_unsure
@@ -58,21 +59,29 @@ class Untouched(TipSource):
     """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
-@step("tip.correct", TipCorrection, version="6")
+@step("tip.correct", TipCorrection, version="7")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
-    """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
+    """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done.
+
+    Error bars get the heights that are no longer what was measured: where the tip is not known to have touched, and
+    where a height changed by more than three sigmas of the noise.
+    """
     ways: dict[str, Undo] = {"mean": mean_correction, "learned": learned_correction}
     asked = params.untouched in ways
     undo = partial(ways[params.untouched], model=params.model) if asked else correct
-    found, _, facts = _correction(field, params, undo)
+    found, touched, facts = _correction(field, params, undo)
     if found is None:
         return Leveled(np.array(field.heights), facts=facts)
     facts |= {"untouched": params.untouched} | ({"model": params.model} if asked else {})
     heights = found.heights if params.untouched == "bound" else found.expected
-    return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
+    holes = _holes(field)
+    changed = np.abs(heights - field.heights) > CONTACT_SIGMAS * noise_nm(_without_holes(field), ~holes)
+    sigma = np.where((changed | ~touched) & ~holes, error_bar(found, heights), 0.0)
+    facts |= {"error_bars_share": round(float(np.mean(sigma > 0)), 5)}
+    return Leveled(np.where(holes, field.heights, heights), facts=facts, sigma=sigma)
 
 
-@step("mark.untouched", Untouched, version="6")
+@step("mark.untouched", Untouched, version="7")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that the tip (if unsure: the likely one) does not touch for certain."""
     _, touched, facts = _correction(field, params)
