@@ -13,6 +13,7 @@ from afmend.pipeline.params import Knob
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.correct import CONTACT_SIGMAS, Correction, correct, error_bar
 from afmend.tip.double import NONE, First, find_ghost, without_ghost
+from afmend.tip.doubts import given_doubts, size_doubts
 from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
 from afmend.tip.features import noise_nm
 from afmend.tip.learned import MODEL, learned_correction, mean_correction
@@ -100,21 +101,25 @@ def _correction(
     ghost = find_ghost(image, field.pixel_nm, ~_holes(field)) if params.double_tip else NONE
     first = without_ghost(image, ghost) if ghost.found else None
     estimate = _tip_of(field, image, params, first)
-    facts = (estimate.facts if estimate is not None else {"radius_nm": params.radius_nm}) | ghost.facts
-    if estimate is not None and estimate.shape is None:
+    if params.source == "given":
+        facts = {"radius_nm": params.radius_nm} | _warned(given_doubts(params.radius_nm, estimate)) | ghost.facts
+        shape, limits = SphereCone(radius_nm=params.radius_nm, half_angle_deg=params.half_angle_deg), None
+    else:
+        facts = estimate.facts | _warned(size_doubts(estimate.radius_nm)) | ghost.facts
+        shape = estimate.shape or SphereCone(radius_nm=_sharp(field), half_angle_deg=estimate.half_angle_deg)
+        limits = (
+            None
+            if estimate.shape is None
+            else tuple(_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
+        )
+    if params.source == "estimate" and estimate.shape is None:
         undone = _undone(field, image, params, estimate, first, undo)
         if undone is not None:
             found = undone.correction
+            facts |= _warned(size_doubts(estimate.radius_nm, undone.blunt.likely_nm))
             return found, undone.touched, facts | {"unsure": True} | undone.blunt.facts | found.facts
         if first is None:
             return None, everywhere, facts | {"skipped": estimate.reason}
-    shape = SphereCone(radius_nm=params.radius_nm, half_angle_deg=params.half_angle_deg)
-    limits = None
-    if estimate is not None:
-        shape = estimate.shape or SphereCone(radius_nm=_sharp(field), half_angle_deg=estimate.half_angle_deg)
-        if estimate.shape is not None:
-            sharp, blunt = (_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
-            limits = (sharp, blunt)
     tip = _array(shape.radius_nm, shape.half_angle_deg, field, depth)
     found = undo(image, tip, field.pixel_nm, limits=limits, ghosts=first)
     return found, found.certain, facts | found.facts
@@ -155,9 +160,11 @@ def _without_holes(field: Field) -> Heights:
     return heights
 
 
-def _tip_of(field: Field, image: Heights, params: TipSource, first: First | None) -> TipEstimate | None:
-    if params.source == "given":
-        return None
+def _warned(doubts: list[str]) -> dict[str, Any]:
+    return {"warnings": doubts} if doubts else {}
+
+
+def _tip_of(field: Field, image: Heights, params: TipSource, first: First | None) -> TipEstimate:
     usable = ~_holes(field) if first is None else ~(_holes(field) | first.hidden)
     return estimate_tip([image], field.pixel_nm, usable=[usable], flank_deg=params.half_angle_deg)
 
