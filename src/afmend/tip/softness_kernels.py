@@ -76,7 +76,7 @@ def _soften(
                 out[row, col] = temperature * math.log(max(sums[col - left], 1.0))
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc"})
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc"}, forceinline=True)
 def _least(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Return the least difference of two lines: no branch inside, so that it becomes vector code."""
     least = np.inf
