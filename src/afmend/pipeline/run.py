@@ -221,7 +221,10 @@ def _take(channel: Channel, field: Field, outcome: Outcome) -> tuple[Channel, di
         masks = None
         if outcome.foreground is not None:
             masks = channel.masks.with_mask("foreground", "features", outcome.foreground)
-        return channel.evolve(values=adopted(outcome.heights), masks=masks), facts
+        bars = outcome.sigma
+        if bars is not None:
+            bars = adopted(bars if channel.uncertainty is None else np.hypot(channel.uncertainty, bars))
+        return channel.evolve(values=adopted(outcome.heights), masks=masks, uncertainty=bars), facts
     if isinstance(outcome, Found):
         pixels = int(np.count_nonzero(outcome.mask))
         facts.setdefault("pixels", pixels)

@@ -95,11 +95,14 @@ class Leveled:
 
     ``foreground``, if given, is the mask of features that the step itself found and kept out of its fit.
     ``facts`` are JSON values worth telling (chosen order, line uncertainty, ...).
+    ``sigma``, if given, is the 1-sigma error bar of heights that are no longer what was measured (same shape and unit;
+    0 = still measured); it joins error bars that are there already, in squares.
     """
 
     heights: Heights
     foreground: Mask | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sigma: Heights | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

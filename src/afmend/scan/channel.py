@@ -56,7 +56,8 @@ class Channel:
         False if the file does not say what the numbers mean.
     masks : Masks
     uncertainty : (rows, cols) float or None
-        1 sigma in ``unit``: 0 = measured, > 0 = invented, inf = invented by a method without error bars.
+        1 sigma in ``unit``: 0 = measured, > 0 = invented (filled, or guessed where the tip touched nothing),
+        inf = invented by a method without error bars.
         None = every pixel is measured.
 
     Raises
@@ -146,7 +147,7 @@ class Channel:
 
     @property
     def invented(self) -> Mask:
-        """Pixels whose value was filled in, not measured."""
+        """Pixels whose value was filled in, or guessed where the tip touched nothing: not measured."""
         if self.uncertainty is None:
             return np.zeros(self.shape, dtype=np.bool_)
         return self.uncertainty > 0

@@ -11,8 +11,9 @@ import numpy as np
 from afmend.pipeline import Field, Found, Leveled, Params, step
 from afmend.pipeline.params import Knob
 from afmend.scan.arrays import Heights, Mask
-from afmend.tip.correct import Correction, correct
+from afmend.tip.correct import Correction, correct, error_bar
 from afmend.tip.double import NONE, First, find_ghost, without_ghost
+from afmend.tip.doubts import given_doubts, size_doubts
 from afmend.tip.estimate import FLANK_DEG, TipEstimate, estimate_tip
 from afmend.tip.learned import MODEL, learned_correction, mean_correction
 from afmend.tip.shapes import SphereCone, largest_tip_array
@@ -58,21 +59,27 @@ class Untouched(TipSource):
     """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
-@step("tip.correct", TipCorrection, version="6")
+@step("tip.correct", TipCorrection, version="7")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
-    """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
+    """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done.
+
+    Error bars get the heights that are guessed: where the tip (if unsure: the likely one) is not known to have touched.
+    """
     ways: dict[str, Undo] = {"mean": mean_correction, "learned": learned_correction}
     asked = params.untouched in ways
     undo = partial(ways[params.untouched], model=params.model) if asked else correct
-    found, _, facts = _correction(field, params, undo)
+    found, touched, facts = _correction(field, params, undo)
     if found is None:
         return Leveled(np.array(field.heights), facts=facts)
     facts |= {"untouched": params.untouched} | ({"model": params.model} if asked else {})
     heights = found.heights if params.untouched == "bound" else found.expected
-    return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
+    holes = _holes(field)
+    sigma = np.where(~touched & ~holes, error_bar(found, heights), 0.0)
+    facts |= {"error_bars_share": round(float(np.mean(sigma > 0)), 5)}
+    return Leveled(np.where(holes, field.heights, heights), facts=facts, sigma=sigma)
 
 
-@step("mark.untouched", Untouched, version="6")
+@step("mark.untouched", Untouched, version="7")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that the tip (if unsure: the likely one) does not touch for certain."""
     _, touched, facts = _correction(field, params)
@@ -91,21 +98,25 @@ def _correction(
     ghost = find_ghost(image, field.pixel_nm, ~_holes(field)) if params.double_tip else NONE
     first = without_ghost(image, ghost) if ghost.found else None
     estimate = _tip_of(field, image, params, first)
-    facts = (estimate.facts if estimate is not None else {"radius_nm": params.radius_nm}) | ghost.facts
-    if estimate is not None and estimate.shape is None:
+    if params.source == "given":
+        facts = {"radius_nm": params.radius_nm} | _warned(given_doubts(params.radius_nm, estimate)) | ghost.facts
+        shape, limits = SphereCone(radius_nm=params.radius_nm, half_angle_deg=params.half_angle_deg), None
+    else:
+        facts = estimate.facts | _warned(size_doubts(estimate.radius_nm)) | ghost.facts
+        shape = estimate.shape or SphereCone(radius_nm=_sharp(field), half_angle_deg=estimate.half_angle_deg)
+        limits = (
+            None
+            if estimate.shape is None
+            else tuple(_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
+        )
+    if params.source == "estimate" and estimate.shape is None:
         undone = _undone(field, image, params, estimate, first, undo)
         if undone is not None:
             found = undone.correction
+            facts |= _warned(size_doubts(estimate.radius_nm, undone.blunt.likely_nm))
             return found, undone.touched, facts | {"unsure": True} | undone.blunt.facts | found.facts
         if first is None:
             return None, everywhere, facts | {"skipped": estimate.reason}
-    shape = SphereCone(radius_nm=params.radius_nm, half_angle_deg=params.half_angle_deg)
-    limits = None
-    if estimate is not None:
-        shape = estimate.shape or SphereCone(radius_nm=_sharp(field), half_angle_deg=estimate.half_angle_deg)
-        if estimate.shape is not None:
-            sharp, blunt = (_array(one, shape.half_angle_deg, field, depth) for one in estimate.interval_nm)
-            limits = (sharp, blunt)
     tip = _array(shape.radius_nm, shape.half_angle_deg, field, depth)
     found = undo(image, tip, field.pixel_nm, limits=limits, ghosts=first)
     return found, found.certain, facts | found.facts
@@ -146,9 +157,11 @@ def _without_holes(field: Field) -> Heights:
     return heights
 
 
-def _tip_of(field: Field, image: Heights, params: TipSource, first: First | None) -> TipEstimate | None:
-    if params.source == "given":
-        return None
+def _warned(doubts: list[str]) -> dict[str, Any]:
+    return {"warnings": doubts} if doubts else {}
+
+
+def _tip_of(field: Field, image: Heights, params: TipSource, first: First | None) -> TipEstimate:
     usable = ~_holes(field) if first is None else ~(_holes(field) | first.hidden)
     return estimate_tip([image], field.pixel_nm, usable=[usable], flank_deg=params.half_angle_deg)
 

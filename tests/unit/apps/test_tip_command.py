@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from afmend.apps.cli import tip_words
 from afmend.apps.cli.main import app
 from afmend.errors import AfmendError
 from afmend.formats import read, write
@@ -57,9 +58,15 @@ def test_estimate_abstains(tmp_path: Path) -> None:
 def test_a_double_tip_is_named(tmp_path: Path) -> None:
     told = run("simulate", _blobs(tmp_path), "-o", str(tmp_path / "d.h5"), "--radius", "3", "--ghost", "16", "-30", "4")
     assert "multiple tip" in told
-    assert "double tip: ghosts -16 nm down and 30 nm to the right" in run(
+    assert "double tip: ghosts 16 nm up and 30 nm to the right of their features" in run(
         "estimate", str(tmp_path / "d.h5"), "--no-level"
     )
+
+
+def test_lengths_have_no_powers_of_ten_and_directions_no_signs() -> None:
+    said = tip_words.ghosts_at((-1046.2, -2859.4), 2304.0)
+    assert said == "1046 nm up and 2859 nm to the left of their features, 2300 nm lower"
+    assert tip_words.nm(0.00783) == "0.00783 nm"
 
 
 def _blobs(folder: Path) -> str:
@@ -81,7 +88,11 @@ def test_correct(file: str, tmp_path: Path) -> None:
     assert [record.step for record in scan.history] == ["mark.untouched", "tip.correct"]
     assert scan.main.masks.artifact["untouched"].any()
     assert scan.main.values.mean() < read(file).main.values.mean()
-    assert "pixels are certain" in run("correct", file, "-o", str(out), "--radius", "5", "--single")
+    assert scan.main.uncertainty is not None
+    said = run("correct", file, "-o", str(out), "--radius", "500", "--single")
+    assert "pixels are certain" in said
+    assert "have an error bar" in said
+    assert "warning: the image holds features sharper than a tip of 500 nm" in said.replace("\n", " ")
     told = json.loads(run("correct", file, "-o", str(out), "--no-level", "--untouched", "learned", "--json"))
     assert told["model"] == "tip"
     assert told["untouched"] == "learned"
@@ -93,6 +104,16 @@ def test_correct(file: str, tmp_path: Path) -> None:
 def test_correct_leaves_alone_what_it_cannot_know(tmp_path: Path) -> None:
     smooth = str(write(scan_of(np.zeros((40, 50))), tmp_path / "flat.h5"))
     assert "nothing corrected: only 0 peaks" in run("correct", smooth, "-o", str(tmp_path / "out.h5"))
+    assert "striped = not known whether the tip touched, here everywhere: only 0 peaks" in run(
+        "certainty", smooth, "-o", str(tmp_path / "c.png")
+    ).replace("\n", " ")
+    assert blue(tmp_path / "c.png") > 0.1
+
+
+def blue(path: Path) -> float:
+    """Share of a picture that has the color of what was not touched."""
+    with Image.open(path) as picture:
+        return float(np.mean(np.all(np.asarray(picture.convert("RGB")) == (0, 160, 255), axis=2)))
 
 
 def test_correct_undoes_what_is_better_on_average_where_it_is_not_sure(tmp_path: Path) -> None:
@@ -106,10 +127,17 @@ def test_correct_undoes_what_is_better_on_average_where_it_is_not_sure(tmp_path:
     order = ("correct", file, "-o", str(tmp_path / "out.h5"), "--no-level", "--single")
     assert "as far as is better on average" in run(*order)
     assert "nothing corrected" in run(*order, "--unsure", "leave")
+    picture = tmp_path / "c.png"
+    said = run("certainty", file, "-o", str(picture), "--no-level", "--single").replace("\n", " ")
+    assert "striped = no pixel is certain" in said
+    assert "blue = what a tip of that radius did not touch" in said
+    assert blue(picture) > 0.1
 
 
 def test_pictures(file: str, tmp_path: Path) -> None:
     assert "not known to be touched" in run("certainty", file, "-o", str(tmp_path / "c.png"), "--no-level")
+    assert blue(tmp_path / "c.png") < 0.05
+    run("certainty", file, "-o", str(tmp_path / "c.png"), "--no-level", "--radius", "500", "--single")
     run("show", "-o", str(tmp_path / "t.png"), "--radius", "20")
     run("show", "-o", str(tmp_path / "e.png"), "--from", file)
     for name in ("c.png", "t.png", "e.png"):

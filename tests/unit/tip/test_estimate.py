@@ -154,6 +154,24 @@ class TestCorrection:
         assert abs(found.heights.mean()) < 0.05
         assert found.bias_nm > 0.2
 
+    def test_the_bias_is_no_pattern_of_one_noise(self):
+        rng, tip = np.random.default_rng(1), tip_array(Parabola(radius_nm=60.0), PIXEL, 1.0)
+        flat = 0.2 * rng.standard_normal((120, 131))
+        added = [correct(flat, tip, PIXEL, noise=0.2, seed=k).heights - erode(flat, tip) for k in (0, 1)]
+        assert (
+            np.std(added[0] - added[1]) < 0.03 * 0.2
+        )  # whatever noise it was measured with: hardly more than a constant
+        z = np.zeros((120, 131))
+        z[:, 60:] = 0.02 * (np.arange(131 - 60) - 35.0) ** 2  # a valley: fewer pixels compete where it is steep
+        again = dilate(z, tip)
+        means = np.mean(
+            [erode(again, tip) - erode(again + 0.2 * rng.standard_normal(z.shape), tip) for _ in range(40)], axis=(0, 1)
+        )
+        found = correct(again, tip, PIXEL, noise=0.2)
+        bias = np.mean(found.heights - erode(again, tip), axis=0)
+        assert means[20:50].mean() > 1.5 * means[64:70].mean()
+        assert np.abs(bias - means)[np.r_[10:50, 70:120]].max() < 0.1
+
     def test_doubt_about_the_tip_is_in_the_error(self):
         image = imaged(spiky())
         depth = float(np.ptp(image))

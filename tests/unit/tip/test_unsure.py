@@ -11,10 +11,11 @@ import pytest
 
 from afmend.errors import BadScanError, ModelError
 from afmend.inference.card import find_card
-from afmend.pipeline import Field
+from afmend.pipeline import Field, run_step
+from afmend.scan import Channel, Grid, Masks, Scan
 from afmend.tip import unsure
 from afmend.tip.bluntness import INPUTS, LEVELS, SMALLEST_PX, bluntness, bluntness_inputs
-from afmend.tip.correct import correct, ghost_floor
+from afmend.tip.correct import Z95, correct, error_bar, ghost_floor
 from afmend.tip.double import First
 from afmend.tip.estimate import FLANK_DEG, estimate_tip, steepest
 from afmend.tip.features import noise_nm
@@ -300,3 +301,53 @@ def test_what_would_be_lost_in_the_noise_is_not_changed(monkeypatch):
     assert undo_unsure(image, PIXEL, estimate) is None
     monkeypatch.setattr(unsure, "WORTH", 0.99 * share)
     assert undo_unsure(image, PIXEL, estimate) is not None
+
+
+class TestErrorBars:
+    """What tip.correct guessed carries an error bar to the channel; what the tip touched has none."""
+
+    def test_where_certain_it_is_sigma_and_elsewhere_it_reaches_the_farther_limit(self):
+        z = rough(5)
+        done = correct(dilate(z, tip_of(4 * SIDE)), tip_of(4 * SIDE), PIXEL, noise=0.05)
+        bars = error_bar(done, done.expected)
+        assert_heights_close(bars[done.certain], done.sigma[done.certain], atol_nm=1e-9)
+        inside = (done.expected - Z95 * bars <= done.lower + 1e-9) & (done.expected + Z95 * bars >= done.upper - 1e-9)
+        assert inside[~done.certain].all()
+        assert (bars[~done.certain] > done.sigma[~done.certain]).mean() > 0.9
+
+    @pytest.mark.parametrize("given", [{"source": "given", "radius_nm": 12.0}, {}])
+    def test_they_reach_the_channel_and_hold(self, given):
+        z, image = ridges()
+        holes = np.zeros(image.shape, bool)
+        holes[30:34, 40:60] = True
+        channel = Channel("height", "trace", image, "nm", masks=Masks(artifact={"scar": holes}))
+        scan = Scan.of(Grid(*image.shape, *PIXEL), [channel])
+        params = TipCorrection(double_tip=False, **given)
+        done = run_step(scan, tip_correct.step, params).main
+        assert done.uncertainty is not None
+        touched = ~untouched(Field(image, holes, PIXEL, masks=channel.masks), Untouched(double_tip=False, **given)).mask
+        assert np.array_equal(done.invented, ~touched & ~holes)
+        assert 0.05 < done.invented.mean() < 0.99
+        there = done.invented
+        assert (np.abs(done.values - z) <= Z95 * done.uncertainty)[there].mean() > 0.9
+
+    def test_they_join_those_that_are_there_in_squares(self):
+        _, image = ridges()
+        old = np.zeros(image.shape)
+        old[:20], old[20:30] = 3.0, np.inf
+        bare = Channel("height", "trace", image, "nm")
+        params = TipCorrection(double_tip=False, source="given", radius_nm=12.0)
+        grid = Grid(*image.shape, *PIXEL)
+        alone, both = (
+            run_step(Scan.of(grid, [channel]), tip_correct.step, params).main.uncertainty
+            for channel in (bare, bare.evolve(uncertainty=old))
+        )
+        assert_heights_close(both[:20], np.hypot(alone[:20], 3.0), atol_nm=1e-9)
+        assert np.isinf(both[20:30]).all()
+        assert_heights_close(both[30:], alone[30:], atol_nm=0.0)
+
+    def test_none_where_nothing_was_corrected(self):
+        _, image = ridges()
+        scan = Scan.of(Grid(*image.shape, *PIXEL), [Channel("height", "trace", image, "nm")])
+        done = run_step(scan, tip_correct.step, TipCorrection(double_tip=False, unsure="leave")).main
+        assert done.uncertainty is None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from afmend.apps.cli import tip_words
+
 if TYPE_CHECKING:
     from afmend.scan import Scan
     from afmend.scan.arrays import Heights
@@ -34,6 +36,7 @@ def estimate(
     """Say what scans tell about the tip, or why they tell nothing."""
     from afmend.apps.cli import say
     from afmend.tip.double import find_ghost
+    from afmend.tip.doubts import size_doubts
     from afmend.tip.estimate import estimate_tip
 
     scans = [_leveled(file, channel, level=level) for file in files]
@@ -44,8 +47,9 @@ def estimate(
     )
     ghosts = [find_ghost(_heights(one.values), pixel, ~one.holes) for one in shown]
     ghost = max(ghosts, key=lambda one: one.score)
+    doubts = size_doubts(found.radius_nm)
     if as_json:
-        say.emit({**found.facts, **ghost.facts})
+        say.emit({**found.facts, **ghost.facts, **({"warnings": doubts} if doubts else {})})
         return
     console = say.out()
     if found.verdict == "confident":
@@ -58,11 +62,11 @@ def estimate(
     if found.advice:
         console.print(found.advice)
     if ghost.found:
-        dy, dx = ghost.offset_nm
         console.print(
-            f"double tip: ghosts {dy:.4g} nm down and {dx:.4g} nm to the right of their features, "
-            f"{ghost.depth_nm:.3g} nm lower (score {ghost.score:.2f})"
+            f"double tip: ghosts {tip_words.ghosts_at(ghost.offset_nm, ghost.depth_nm)} (score {ghost.score:.2f})"
         )
+    for doubt in doubts:
+        console.print(f"warning: {doubt}", markup=False)
 
 
 @tip_app.command()
@@ -105,21 +109,9 @@ def correct(
     if as_json:
         say.emit({"out": str(path), **facts})
         return
-    said = facts.get("skipped")
-    if said:
-        done = f"nothing corrected: {said}"
-    elif facts.get("unsure"):
-        likely = facts["likely_nm"]
-        done = f"corrected as far as is better on average: the radius is likely {likely:.3g} nm; no pixel is certain"
-    else:
-        done = f"{100 * facts['certain_share']:.0f} % of the pixels are certain"
-    if facts.get("double_tip"):
-        (down, right), lower = facts["offset_nm"], facts["depth_nm"]
-        done += (
-            f"; ghosts of a second apex taken off, {abs(down):.4g} nm {'down' if down >= 0 else 'up'} and "
-            f"{abs(right):.4g} nm to the {'right' if right >= 0 else 'left'} of their features, {lower:.3g} nm lower"
-        )
-    say.out().print(f"{path}: {done}", markup=False)
+    say.out().print(f"{path}: {tip_words.corrected(facts)}", markup=False)
+    for doubt in facts.get("warnings", ()):
+        say.out().print(f"warning: {doubt}", markup=False)
 
 
 @tip_app.command()
@@ -133,10 +125,10 @@ def certainty(
     angle: Angle = 20.0,
     double: Double = True,
 ) -> None:
-    """Draw a scan, in blue where it is not certain that the tip touched."""
+    """Draw a scan, in blue where it is not certain that the tip touched; striped if nothing is certain."""
     from afmend.apps.cli import say
     from afmend.catalogue import find_step
-    from afmend.pictures.maps import fit, paint, robust_range, tint
+    from afmend.pictures.maps import fit, paint, robust_range
     from afmend.pipeline import run_step
 
     scan = _leveled(file, channel, level=level)
@@ -146,10 +138,10 @@ def certainty(
     size = fit(scan.grid.shape, scan.grid.pixel_nm, longest=800)
     picture = paint(heights, size, robust_range(heights))
     mask = marked.main.masks.artifact.get("untouched")
-    if mask is not None:
-        picture = tint(picture, mask, "#00a0ff", strength=0.6)
-    _save(picture, out)
-    say.out().print(f"{out}: {facts.get('skipped', 'blue = not known to be touched: an upper bound')}", markup=False)
+    _save(tip_words.certainty_picture(picture, mask, facts), out)
+    say.out().print(f"{out}: {tip_words.certain_where(facts)}", markup=False)
+    for doubt in facts.get("warnings", ()):
+        say.out().print(f"warning: {doubt}", markup=False)
 
 
 @tip_app.command()
