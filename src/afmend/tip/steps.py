@@ -58,7 +58,7 @@ class Untouched(TipSource):
     """Mark what the tip never touched: what tip.correct returns there was not measured. Do this before tip.correct."""
 
 
-@step("tip.correct", TipCorrection, version="6")
+@step("tip.correct", TipCorrection, version="7")
 def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     """Take the tip off by erosion; see `afmend.tip.correct`. The facts say what was found, or why nothing was done."""
     ways: dict[str, Undo] = {"mean": mean_correction, "learned": learned_correction}
@@ -72,7 +72,7 @@ def tip_correct(field: Field, params: TipCorrection) -> Leveled:
     return Leveled(np.where(_holes(field), field.heights, heights), facts=facts)
 
 
-@step("mark.untouched", Untouched, version="6")
+@step("mark.untouched", Untouched, version="7")
 def untouched(field: Field, params: Untouched) -> Found:
     """Mark the pixels of the surface that the tip (if unsure: the likely one) does not touch for certain."""
     _, touched, facts = _correction(field, params)
