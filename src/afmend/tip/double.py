@@ -16,6 +16,7 @@ import numpy as np
 from afmend.errors import BadParameterError
 from afmend.scan.arrays import Heights, Mask
 from afmend.tip.features import noise_nm
+from afmend.tip.ghost_evidence import tells_offset
 from afmend.tip.ghost_moves import Moved
 from afmend.tip.ghost_views import View, view_of
 from afmend.tip.ghosts import Match, best_match, candidates, texture_candidates
@@ -23,6 +24,10 @@ from afmend.tip.morphology import checked, checked_tip
 
 THRESHOLD = 0.1
 """Score from which on a double tip is reported; the false alarms are in docs/how-to/tip.md."""
+SUSPICION = (
+    "perhaps a double tip: seen along one straight edge only, whose repetition may be the sample's; no "
+    "ghost was taken off"
+)
 SURE, NOISY = 0.5, 0.9
 """The blurred image is asked, too, up to this score, and if no more of the pixels show texture above the noise."""
 SWEEPS = 400
@@ -37,7 +42,7 @@ class Ghost:
     Attributes
     ----------
     found : bool
-        Whether ``score`` reaches `THRESHOLD`.
+        Whether ``score`` reaches `THRESHOLD`, and what speaks for the ghost tells where it is: it may be taken off.
     score : float
         0 to 1: share of what should have a ghost that has one, times what speaks against chance.
     offset_px : (slow, fast) float
@@ -47,6 +52,9 @@ class Ghost:
         How much lower ghosts are.
     features : int
         Separate features with a ghost.
+    suspected : bool
+        Whether ``score`` reaches `THRESHOLD`, but all that speaks for the ghost lies along one straight edge.
+        That may be a ledge of the sample, and the offset along it is unknown: no height should be changed.
     """
 
     found: bool
@@ -55,13 +63,15 @@ class Ghost:
     offset_nm: tuple[float, float]
     depth_nm: float
     features: int
+    suspected: bool = False
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is worth telling, as JSON values."""
+        said = {"suspicion": SUSPICION} if self.suspected else {}
         return {
             "double_tip": self.found, "score": round(self.score, 4), "offset_nm": list(self.offset_nm),
-            "depth_nm": self.depth_nm, "features": self.features,
+            "depth_nm": self.depth_nm, "features": self.features, **said,
         }  # fmt: skip
 
 
@@ -86,33 +96,39 @@ def find_ghost(image: Heights, pixel_nm: tuple[float, float], usable: Mask | Non
     Notes
     -----
     It cannot see apices of the same height, a second apex nearer than 4 or farther than 32 pixels (or a third of the
-    image), nor one so deep that it touches only a few features. On gratings the offset along the lines is unknown, and
-    does not matter. Currents (STM) add up instead: see `deblur`.
+    image), nor one so deep that it touches only a few features. Beside one straight edge a ghost looks like a ledge of
+    the sample: it is suspected only. On gratings the offset along the lines is unknown, and does not matter. Currents
+    (STM) add up instead: see `deblur`.
     """
     image = checked(image, "image")
     good = np.ones(image.shape, dtype=np.bool_) if usable is None else usable
-    best = _best(image, good)
-    if best is None or best.score == 0.0:
+    found = _best(image, good)
+    if found is None or found[0].score == 0.0:
         return NONE
+    best, view = found
+    likely = bool(best.score >= THRESHOLD)
+    known = likely and tells_offset(view, best)
     row, col = (float(v) for v in best.offset_px)
     step = (row * pixel_nm[0], col * pixel_nm[1])
-    return Ghost(bool(best.score >= THRESHOLD), best.score, (row, col), step, float(best.depth_nm), best.features)
+    return Ghost(
+        known, best.score, (row, col), step, float(best.depth_nm), best.features, suspected=likely and not known
+    )
 
 
-def _best(image: Heights, good: Mask) -> Match | None:
-    """Look at the image, then at the blurred one: what that shows is judged by both."""
+def _best(image: Heights, good: Mask) -> tuple[Match, View] | None:
+    """Look at the image, then at the blurred one: what that shows is judged by both. Return in which it was found."""
     view = view_of(image, good) if min(image.shape) >= 16 else None
     if view is None:
         return None
     starts = _starts(view)
-    found = [best_match(view, starts)]
-    if (found[0] is None or found[0].score < SURE) and np.mean(view.telling) <= NOISY:
+    found = [(best_match(view, starts), view)]
+    if (found[0][0] is None or found[0][0].score < SURE) and np.mean(view.telling) <= NOISY:
         blurred = view_of(image, good, blurred=True)
         if blurred is not None:
             known, more = {start for start, _ in starts}, _starts(blurred)
-            found.append(best_match(view, [one for one in more if one[0] not in known]))
-            found.append(best_match(blurred, more))
-    return max((one for one in found if one is not None), key=lambda one: one.score, default=None)
+            found.append((best_match(view, [one for one in more if one[0] not in known]), view))
+            found.append((best_match(blurred, more), blurred))
+    return max(((one, seen) for one, seen in found if one is not None), key=lambda one: one[0].score, default=None)
 
 
 def _starts(view: View) -> list[tuple[tuple[int, int], float]]:

@@ -302,9 +302,14 @@ def _parts(view: View, moved: Moved, offset: Vector, depth: float) -> Parts:
     return Parts(z, slope, inner, known, miss, texture_of(miss, view.window), texture_of(z, view.window))
 
 
-def _agreement(view: View, offset: Vector, depth: float, seen: Parts, scale: float) -> Match:
-    from scipy.ndimage import label
+def agreeing(view: View, moved: Moved, match: Match) -> Places:
+    """List the pixels, (n, 2), that agree at a match: all that speaks for it."""
+    parts = _parts(view, moved, match.offset_px, match.depth_nm)
+    return np.argwhere(_equal(view, match.offset_px, match.depth_nm, parts, match.misfit_nm)[0])
 
+
+def _equal(view: View, offset: Vector, depth: float, seen: Parts, scale: float) -> tuple[Mask, Places]:
+    """Return which pixels agree, and the counts of `agreement`."""
     from afmend.tip.ghost_kernels import agreement
 
     shape = seen.miss.shape
@@ -313,6 +318,13 @@ def _agreement(view: View, offset: Vector, depth: float, seen: Parts, scale: flo
     settings = np.array([scale, FINE_PX + view.vague_px, view.ground, SAME_TEXTURE])
     agreement(seen.miss, seen.moved - depth, seen.slope, seen.known, seen.inner, seen.left, seen.texture, rows, cols,
               settings, equal, low, counts)  # fmt: skip
+    return equal, counts
+
+
+def _agreement(view: View, offset: Vector, depth: float, seen: Parts, scale: float) -> Match:
+    from scipy.ndimage import label
+
+    equal, counts = _equal(view, offset, depth, seen, scale)
     areas = np.bincount(label(equal, structure=np.ones((3, 3)))[0].ravel())[1:]
     features = int(np.sum(1 + areas[areas >= FEATURE_PX] // 64))  # a long wall counts more than once
     # A ghost has no ghost of its own: what is one of one is none, nor is the other. At other depths: a lattice, on a

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from scipy.ndimage import zoom
@@ -6,7 +8,18 @@ from afmend.errors import BadParameterError
 from afmend.pipeline import Field
 from afmend.tip import certainty_map, dilate, tip_array
 from afmend.tip.correct import SUNK, correct, ghost_floor
-from afmend.tip.double import NONE, First, Ghost, deblur, double_tip, find_ghost, without_ghost
+from afmend.tip.double import (
+    NONE,
+    SUSPICION,
+    THRESHOLD,
+    First,
+    Ghost,
+    deblur,
+    double_tip,
+    find_ghost,
+    without_ghost,
+)
+from afmend.tip.ghost_evidence import edges
 from afmend.tip.ghost_moves import Moved
 from afmend.tip.ghost_views import correlation, is_period, view_of
 from afmend.tip.ghosts import candidates, evidence
@@ -190,6 +203,65 @@ def test_currents_add_up_and_are_undone():
     assert_heights_close(deblur(z, (3, 4), 0.0), z, atol_nm=0.0)
     with pytest.raises(BadParameterError, match="share"):
         deblur(z, (3, 4), 1.0)
+
+
+def bars(places, amplitude=0.1, shape=(150, 170)):
+    """Bars 60 nm high, each with a ledge 12 pixels wide and 40 nm lower, on a surface with roughness of its own."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+
+    def edge(at):
+        return 1 / (1 + np.exp((x - at - 0.1 * y) / 0.8))
+
+    z = rough(shape, 1, amplitude) + 0.05 * np.random.default_rng(1).standard_normal(shape)
+    return z + sum(60 * (edge(at) - edge(at - 14)) + 20 * (edge(at + 12) - edge(at)) for at in places)
+
+
+class TestOneStraightEdge:
+    """Along one the offset cannot be known, and the ledge may be the sample's."""
+
+    @pytest.mark.parametrize("amplitude", [0.1, 0.2])
+    def test_a_ledge_along_one_is_suspected_only_and_stays(self, amplitude):
+        image = bars([60], amplitude)
+        ghost = find_ghost(image, PIXEL)
+        assert ghost.score >= 2 * THRESHOLD  # as before: the score is what it was
+        assert ghost.suspected
+        assert not ghost.found
+        assert ghost.facts["suspicion"] == SUSPICION
+        assert not ghost.facts["double_tip"]
+        field = Field(image, pixel_nm=PIXEL)
+        made = tip_correct(field, TipCorrection(untouched="expected"))
+        without = tip_correct(field, TipCorrection(untouched="expected", double_tip=False))
+        assert made.facts["suspicion"] == SUSPICION
+        assert np.array_equal(made.heights, without.heights)
+
+    def test_ghosts_of_three_separate_features_are_found(self):
+        y, x = np.mgrid[:150, :170]
+        z = rough(y.shape, 1, 0.1)
+        for a, b, h in ((30, 40, 60.0), (80, 110, 50.0), (115, 50, 45.0)):
+            z = np.maximum(z, h * np.exp(-((y - a) ** 2 + (x - b) ** 2) / 18))
+        ghost = find_ghost(image_of(z, DOUBLE), PIXEL)
+        assert ghost.found
+        assert not ghost.suspected
+        assert "suspicion" not in ghost.facts
+        assert ghost.offset_px == pytest.approx((8, -15), abs=0.2)
+
+    def test_the_same_beside_several_edges_is_found(self):
+        ghost = find_ghost(bars([30, 80, 130]), PIXEL)
+        assert ghost.found
+        assert abs(ghost.offset_px[1] - 0.1 * ghost.offset_px[0]) == pytest.approx(12, abs=2)
+
+    def test_what_is_no_ghost_is_not_suspected(self):
+        ghost = find_ghost(image_of(blobs(), ONE), PIXEL)
+        assert ghost.score < THRESHOLD
+        assert not ghost.suspected
+
+    def test_edges_are_counted_across_and_short_ones_count_less(self):
+        rows = np.arange(100)
+        lines = [np.stack([rows, 20 * k + rows // 2], axis=1) for k in range(3)]
+        along = np.array([2.0, 1.0]) / math.sqrt(5)
+        assert edges(lines[0], along) == 1.0
+        assert edges(np.concatenate(lines), along) == pytest.approx(3.0, abs=1e-9)
+        assert edges(np.concatenate([lines[0], lines[1][:10]]), -along) == pytest.approx(110**2 / 10100, abs=1e-9)
 
 
 class TestPeriods:
