@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from afmend.evaluation.page_frame import table
-from afmend.evaluation.report_changes import Change, change_between, changes_heights, guessed
+from afmend.evaluation.report_changes import UNTOUCHED, Change, change_between, changes_heights, guessed
 from afmend.evaluation.report_facts import Card, finite, safe
 from afmend.evaluation.report_numbers import Harm, Inventory, Region, harm, inventory, records_of
 from afmend.evaluation.report_pictures import LEFT_OPEN, Panel, Told, line_profile, panels
@@ -246,7 +246,7 @@ def _error_bars(found: Inventory, channel: Channel) -> str:
         share = percent(found.guessed, found.pixels)
         guesses = (
             f"<p><b>Guessed:</b> {found.guessed} pixels ({share}) that the tip never touched: their heights are likely "
-            "ones, or bounds, not measured, without error bars.</p>"
+            f"ones, or bounds, not measured{_bars_of_guesses(channel)}.</p>"
         )
     if not found.filled:
         return guesses
@@ -257,6 +257,14 @@ def _error_bars(found: Inventory, channel: Channel) -> str:
         missing = found.without_error_bar
         text += f"; {missing} filled pixels have none." if missing else "; every filled pixel has one."
     return f"{guesses}<p><b>Error bars:</b> {safe(text)}</p>"
+
+
+def _bars_of_guesses(channel: Channel) -> str:
+    if channel.uncertainty is None:
+        return ", without error bars"
+    sigma = channel.uncertainty[channel.masks.artifact[UNTOUCHED]]
+    known = sigma[np.isfinite(sigma) & (sigma > 0)]
+    return f"; median σ {with_unit(float(np.median(known)), channel)}" if known.size else ", without error bars"
 
 
 def _statistics(three: Sequence[State], channel: Channel, found: Inventory) -> str:

@@ -64,7 +64,7 @@ class Inventory:
 
 def inventory(channel: Channel, guessed: Mask | None = None) -> Inventory:
     """Count what was marked, filled, guessed and left open."""
-    filled = channel.invented
+    filled = channel.invented if guessed is None else channel.invented & ~guessed
     invented = filled if guessed is None else filled | guessed
     kinds = []
     for role, kind, mask in channel.masks.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from afmend.evaluation.report_changes import unmarked_guesses
+from afmend.evaluation.report_changes import UNTOUCHED, unmarked_guesses
 from afmend.evaluation.report_numbers import Harm, Inventory, records_of
 from afmend.pictures.numerals import plain, quantity
 from afmend.scan import Channel, ChannelKey, Grid, Scan
@@ -166,16 +166,20 @@ def _invention(before: Channel, after: Channel, found: Inventory) -> list[str]:
         out.append(f"{share} of the pixels are invented: look at the marks.")
     if found.region_count > MANY_PATCHES and found.filled:
         out.append(f"{found.region_count} {'invented' if found.guessed else 'filled'} patches: look at the marks.")
-    if _agree(before, after):
+    if found.filled and _agree(before, after):
         out.append("Most filled pixels agree with what was measured there: the marks may be wrong.")
     return out
 
 
 def _agree(before: Channel, after: Channel) -> bool:
-    """Whether more than half of the filled pixels that had been measured changed by less than one error bar."""
+    """Whether more than half of the filled pixels that had been measured changed by less than one error bar.
+
+    Where a tip touched nothing, a guess that is hardly lower than what was measured is what to expect.
+    """
     if after.uncertainty is None:
         return False
     filled: Mask = after.invented & ~before.missing & np.isfinite(after.uncertainty)
+    filled &= ~after.masks.artifact.get(UNTOUCHED, np.zeros(after.shape, dtype=np.bool_))
     change = np.abs(after.values[filled] - before.values[filled])
     agreeing = int(np.count_nonzero(change < after.uncertainty[filled]))
     return change.size >= LEAST_AGREEING and agreeing > 0.5 * change.size
