@@ -14,6 +14,8 @@ from afmend.tip.ghost_moves import Moved, Places
 from afmend.tip.ghost_views import Vector, View
 from afmend.tip.ghosts import CLOSEST_PX, Match, agreeing, compared, polished
 
+STRAIGHT = 0.1
+"""Slopes along an edge, squared, of those across, up to which it is straight: within 18 degrees (rms)."""
 TOLERATED = 0.25
 """An offset is known if it cannot be wrong by so much of itself, or by that of the nearest ghosts that are told."""
 LEFT = 0.25
@@ -25,9 +27,9 @@ ENOUGH_EDGES = 1.5
 def tells_offset(view: View, match: Match) -> bool:
     """Whether the evidence of a match tells its offset both ways, or lies along several edges.
 
-    Least is known in the direction in which heights change least where the ghost comes from (structure tensor). Moved
-    that way, at the best depth and with the other direction refined again, a ghost of features no longer agrees; that
-    of a straight edge does.
+    Least is known in the direction in which heights change least where the ghost comes from (structure tensor). If
+    they hardly change there, the match is moved that way, at the best depth and with the other direction refined
+    again: a ghost of features no longer agrees; that of a straight edge does.
 
     Parameters
     ----------
@@ -38,10 +40,13 @@ def tells_offset(view: View, match: Match) -> bool:
     moved = Moved(view)
     places = agreeing(view, moved, match)
     _, *slopes, _ = moved.at(places[:, 0], places[:, 1], match.offset_px)
-    along = np.linalg.eigh(np.stack(slopes) @ np.stack(slopes).T)[1][:, 0]
+    size, axes = np.linalg.eigh(np.stack(slopes) @ np.stack(slopes).T)
+    along = axes[:, 0]
+    if size[0] >= STRAIGHT * size[1] or edges(places, along) >= ENOUGH_EDGES:
+        return True
     far = max(CLOSEST_PX, TOLERATED * math.hypot(*match.offset_px))
     left = max(_score(view, moved, places, match.offset_px + way * far * along) for way in (-1, 1))
-    return left < LEFT * match.score or edges(places, along) >= ENOUGH_EDGES
+    return left < LEFT * match.score
 
 
 def _score(view: View, moved: Moved, places: Places, offset: Vector) -> float:
