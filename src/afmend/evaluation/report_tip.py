@@ -67,7 +67,12 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
     if facts.get("double_tip"):
         dy, dx = facts["offset_nm"]
-        rows.append(("double tip", f"ghosts {dy:.4g} nm down, {dx:.4g} nm right, {facts['depth_nm']:.3g} nm lower"))
+        way = (
+            f"{abs(dy):.4g} nm {'down' if dy >= 0 else 'up'}, {abs(dx):.4g} nm to the {'right' if dx >= 0 else 'left'}"
+        )
+        rows.append(("double tip", f"ghosts {way}, {facts['depth_nm']:.3g} nm lower"))
+    elif facts.get("suspicion"):
+        rows.append(("double tip", safe(facts["suspicion"])))
     if "certain_share" in facts and not facts.get("unsure"):
         rows.append(("certain", f"{100 * facts['certain_share']:.1f} % of the pixels"))
     if facts.get("model"):

@@ -167,3 +167,12 @@ def test_the_seeds_experiment() -> None:
     assert ("STM: lattice, Gaussian", "afmend") in rows
     assert rows["AFM: fractal, dilation", "raw image"][3].startswith("+0.00")
     assert "Gain" in CliRunner().invoke(app, words).stdout
+
+
+def test_a_suspicion_is_said_in_words():
+    from afmend.apps.cli.tip_words import corrected
+
+    said = "perhaps a double tip"
+    facts = {"certain_share": 0.5, "suspicion": said, "double_tip": False}
+    assert corrected(facts).endswith(f"; {said}")
+    assert said not in corrected({**facts, "suspicion": ""})

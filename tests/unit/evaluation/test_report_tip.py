@@ -25,8 +25,21 @@ def test_a_correction_is_told_and_drawn():
         ],
         GRID,
     )  # fmt: skip
-    for text in ("8 nm (95 %: 4 to 10 nm)", "25.0 % of the pixels", "75.0 %", "ghosts 4 nm down, -9 nm right", "<img"):
+    for text in (
+        "8 nm (95 %: 4 to 10 nm)",
+        "25.0 % of the pixels",
+        "75.0 %",
+        "ghosts 4 nm down, 9 nm to the left",
+        "<img",
+    ):
         assert text in made
+
+
+def test_a_suspicion_is_told_as_one():
+    said = "perhaps a double tip: seen along one straight edge only"
+    made = tip_section([record("tip.correct", **{**GHOST, "double_tip": False}, suspicion=said, skipped="flat")], GRID)
+    assert said in made
+    assert "ghosts 4 nm" not in made
 
 
 def test_abstention_says_why_and_what_helps():

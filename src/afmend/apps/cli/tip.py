@@ -65,6 +65,8 @@ def estimate(
         console.print(
             f"double tip: ghosts {tip_words.ghosts_at(ghost.offset_nm, ghost.depth_nm)} (score {ghost.score:.2f})"
         )
+    elif "suspicion" in ghost.facts:
+        console.print(f"{ghost.facts['suspicion']} (score {ghost.score:.2f})", markup=False)
     for doubt in doubts:
         console.print(f"warning: {doubt}", markup=False)
 

@@ -41,6 +41,8 @@ def corrected(facts: Mapping[str, Any]) -> str:
         done += f"; {100 * facts['error_bars_share']:.0f} % are a guess and have an error bar"
     if facts.get("double_tip"):
         done += f"; ghosts of a second apex taken off, {ghosts_at(facts['offset_nm'], facts['depth_nm'])}"
+    elif facts.get("suspicion"):
+        done += f"; {facts['suspicion']}"
     return done
 
 
