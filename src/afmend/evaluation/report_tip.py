@@ -10,6 +10,7 @@ import numpy as np
 
 from afmend.evaluation.page_frame import table
 from afmend.evaluation.report_facts import safe
+from afmend.pictures.numerals import ghosts_at
 from afmend.scan import Grid, Record
 
 STEPS = ("tip.correct", "mark.untouched")
@@ -66,11 +67,7 @@ def _known(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("corrected", "as far as is better on average: the scan does not show the radius, and no height is certain")
         )
     if facts.get("double_tip"):
-        dy, dx = facts["offset_nm"]
-        way = (
-            f"{abs(dy):.4g} nm {'down' if dy >= 0 else 'up'}, {abs(dx):.4g} nm to the {'right' if dx >= 0 else 'left'}"
-        )
-        rows.append(("double tip", f"ghosts {way}, {facts['depth_nm']:.3g} nm lower"))
+        rows.append(("double tip", f"ghosts {ghosts_at(facts['offset_nm'], facts['depth_nm'])}"))
     elif facts.get("suspicion"):
         rows.append(("double tip", safe(facts["suspicion"])))
     if "certain_share" in facts and not facts.get("unsure"):

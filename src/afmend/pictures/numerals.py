@@ -112,3 +112,17 @@ def bar_length(width_nm: float, *, calibrated: bool) -> tuple[float, str]:
                          ((1e-3, "pm", 0.1), (1.0, "nm", 1000.0), (1e3, "µm", 1e6), (1e6, "mm", math.inf))
                          if length < limit * (1 - 1e-9) or limit == math.inf)  # fmt: skip
     return length, f"{length / factor:.3g} {label}"
+
+
+def nm(value: float, digits: int = 3) -> str:
+    """Write a length with so many digits and no power of ten."""
+    return f"{float(f'{value:.{digits}g}'):.10g} nm"
+
+
+def ghosts_at(offset_nm: tuple[float, float], lower_nm: float) -> str:
+    """Say where ghosts appear, seen from their features, and how much lower."""
+    down, right = offset_nm
+    return (
+        f"{nm(abs(down), 4)} {'down' if down >= 0 else 'up'} and {nm(abs(right), 4)} to the "
+        f"{'right' if right >= 0 else 'left'} of their features, {nm(lower_nm)} lower"
+    )

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from afmend.apps.cli import tip_words
 from afmend.apps.cli.main import app
 from afmend.errors import AfmendError
 from afmend.formats import read, write
+from afmend.pictures.numerals import ghosts_at, nm
 from afmend.scan import Channel, Grid, Scan
 from afmend.tip import dilate, tip_array
 from afmend.tip.shapes import SphereCone
@@ -64,9 +64,9 @@ def test_a_double_tip_is_named(tmp_path: Path) -> None:
 
 
 def test_lengths_have_no_powers_of_ten_and_directions_no_signs() -> None:
-    said = tip_words.ghosts_at((-1046.2, -2859.4), 2304.0)
+    said = ghosts_at((-1046.2, -2859.4), 2304.0)
     assert said == "1046 nm up and 2859 nm to the left of their features, 2300 nm lower"
-    assert tip_words.nm(0.00783) == "0.00783 nm"
+    assert nm(0.00783) == "0.00783 nm"
 
 
 def _blobs(folder: Path) -> str:

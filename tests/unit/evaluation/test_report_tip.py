@@ -29,7 +29,7 @@ def test_a_correction_is_told_and_drawn():
         "8 nm (95 %: 4 to 10 nm)",
         "25.0 % of the pixels",
         "75.0 %",
-        "ghosts 4 nm down, 9 nm to the left",
+        "ghosts 4 nm down and 9 nm to the left of their",
         "<img",
     ):
         assert text in made

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from afmend.apps.cli import tip_words
+from afmend.pictures.numerals import ghosts_at
 
 if TYPE_CHECKING:
     from afmend.scan import Scan
@@ -62,9 +63,7 @@ def estimate(
     if found.advice:
         console.print(found.advice)
     if ghost.found:
-        console.print(
-            f"double tip: ghosts {tip_words.ghosts_at(ghost.offset_nm, ghost.depth_nm)} (score {ghost.score:.2f})"
-        )
+        console.print(f"double tip: ghosts {ghosts_at(ghost.offset_nm, ghost.depth_nm)} (score {ghost.score:.2f})")
     elif "suspicion" in ghost.facts:
         console.print(f"{ghost.facts['suspicion']} (score {ghost.score:.2f})", markup=False)
     for doubt in doubts:

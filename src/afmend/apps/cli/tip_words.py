@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from afmend.pictures.numerals import ghosts_at, nm
+
 if TYPE_CHECKING:
     from afmend.pictures.maps import Pixels
     from afmend.scan.arrays import Mask
@@ -12,20 +14,6 @@ if TYPE_CHECKING:
 BLUE, STRIPES = "#00a0ff", 16
 """Color of what was not touched; distance of the stripes where nothing is certain, px."""
 FONT_PX = 15
-
-
-def nm(value: float, digits: int = 3) -> str:
-    """Write a length with so many digits and no power of ten."""
-    return f"{float(f'{value:.{digits}g}'):.10g} nm"
-
-
-def ghosts_at(offset_nm: tuple[float, float], lower_nm: float) -> str:
-    """Say where ghosts appear, seen from their features, and how much lower."""
-    down, right = offset_nm
-    return (
-        f"{nm(abs(down), 4)} {'down' if down >= 0 else 'up'} and {nm(abs(right), 4)} to the "
-        f"{'right' if right >= 0 else 'left'} of their features, {nm(lower_nm)} lower"
-    )
 
 
 def corrected(facts: Mapping[str, Any]) -> str:

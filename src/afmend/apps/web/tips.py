@@ -17,6 +17,7 @@ from afmend.apps.web.desk import Desk, Stop
 from afmend.apps.web.engine import Engine
 from afmend.apps.web.measures import finite
 from afmend.apps.web.requests import parsed
+from afmend.pictures.numerals import ghosts_at
 from afmend.pipeline import StepUse
 from afmend.scan import Grid
 
@@ -72,12 +73,20 @@ class Tips:
         corrected = "skipped" not in facts
         head = {
             "t": "tip", "facts": facts, "corrected": corrected, "steps": [use.model_dump() for use in uses],
-            "pictures": tip_pictures(facts, asked.cmap),
+            "pictures": tip_pictures(facts, asked.cmap), "ghosts": said_of_ghosts(facts),
         }  # fmt: skip
         parts = [frames.message(head)]
         if corrected:
             parts += [frames.heights_frame("tip", channel, grid), frames.flags_frame(channel, grid, panel="tip_flags")]
         return b"".join(parts)
+
+
+def said_of_ghosts(facts: Mapping[str, Any]) -> str:
+    """Say in a sentence where ghosts were, or are suspected; nothing if there are none."""
+    if facts.get("double_tip"):
+        return f"Double tip: ghosts {ghosts_at(facts['offset_nm'], facts['depth_nm'])}."
+    suspicion: str = facts.get("suspicion", "")
+    return f"{suspicion[:1].upper()}{suspicion[1:]}." if suspicion else ""
 
 
 def tip_pictures(facts: Mapping[str, Any], cmap: str) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from afmend.apps.web.parts import clamped, inside, part_of
 from afmend.apps.web.reading import Library, Reader
 from afmend.apps.web.roots import Roots
 from afmend.apps.web.running import Run, Runner
-from afmend.apps.web.tips import Tips, TipWish, tip_pictures
+from afmend.apps.web.tips import Tips, TipWish, said_of_ghosts, tip_pictures
 from afmend.apps.web.tries import Tries, TryWish
 from afmend.formats import write
 from afmend.pipeline import StepUse
@@ -179,6 +179,14 @@ def test_steps_about_the_tip_are_not_done_twice(engine):
     )
     heads = [head for head, _ in answer(engine, wish=needle, source="given", radius_nm=5.0)]
     assert heads[0]["facts"]["radius_nm"] == 5.0
+
+
+def test_ghosts_are_told_or_suspected():
+    assert said_of_ghosts({"double_tip": True, "offset_nm": [-3.0, 5.0], "depth_nm": 2.0}) == (
+        "Double tip: ghosts 3 nm up and 5 nm to the right of their features, 2 nm lower."
+    )
+    assert said_of_ghosts({"double_tip": False, "suspicion": "perhaps a double tip"}) == "Perhaps a double tip."
+    assert said_of_ghosts({"double_tip": False}) == ""
 
 
 def test_pictures_of_tips():

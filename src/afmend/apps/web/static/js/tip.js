@@ -60,9 +60,8 @@ function told(head) {
   else {
     lines.push(h("p", { class: "big", text: facts.verdict === "bound" ? `No estimate; at most ${quantity(high, "nm")}` : "No estimate" }), h("p", { text: `${capital(facts.reason)}.` }));
   }
-  if (facts.double_tip) lines.push(h("p", { text: `Double tip: ghosts ${quantity(Math.abs(facts.offset_nm[0]), "nm")} ${facts.offset_nm[0] < 0 ? "up" : "down"}, ${quantity(Math.abs(facts.offset_nm[1]), "nm")} to the ${facts.offset_nm[1] < 0 ? "left" : "right"}, ${quantity(facts.depth_nm, "nm")} lower.` }));
-  else if (facts.suspicion) lines.push(h("p", { class: "warn", text: `${capital(facts.suspicion)}.` }));
-  if (head.corrected && facts.unsure) lines.push(h("p", { text: `Corrected as far as is better on average: the scan does not show the radius. It is likely ${quantity(facts.likely_nm, "nm")}, in nine of ten cases at least ${quantity(facts.quantile_10_nm, "nm")}. No height is certain; purple stripes: likely never touched.` }));
+  if (head.ghosts) lines.push(h("p", { text: head.ghosts }));
+  if (head.corrected && facts.unsure) lines.push(h("p", { text: `Corrected as far as is better on average: the scan does not show the radius, likely ${quantity(facts.likely_nm, "nm")}, in nine of ten cases at least ${quantity(facts.quantile_10_nm, "nm")}. No height is certain; purple stripes: likely never touched.` }));
   else if (head.corrected) lines.push(h("p", { text: `${plain(100 * facts.certain_share, 3)} % of the pixels are certain. Purple stripes: never touched, the surface may lie lower.` }));
   else if (!("verdict" in facts) || facts.skipped !== facts.reason) lines.push(h("p", { text: `Nothing is taken off: ${facts.skipped}.` }));
   if (head.corrected && facts.untouched === "mean") lines.push(h("p", { text: `What was never touched is a guess: the mean of a rule of thumb and of what the network "${facts.model}" says.` }));
