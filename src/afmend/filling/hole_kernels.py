@@ -11,7 +11,6 @@ from afmend.scan.arrays import Heights, Mask
 Places = NDArray[np.int64]
 Numbers = NDArray[np.int32]
 Vector = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
 
 @njit(cache=True, nogil=True)
@@ -54,20 +53,19 @@ def _square_sum(values: Vector) -> float:
 
 
 @njit(cache=True, nogil=True)
-def third_differences(heights: Heights, known: Mask, first: int, stop: int) -> tuple[Singles, float]:
+def third_differences(heights: Heights, known: Mask) -> tuple[Vector, float]:
     """Sizes of the third differences along axis 0 of those along axis 1, where all sixteen pixels are known.
 
-    Of those that begin in the lines from ``first`` to ``stop - 1``, the last three of the image excepted. Also returns
-    the sum of their squares.
+    Also returns the sum of their squares.
     """
-    cols, stop = heights.shape[1], min(stop, heights.shape[0] - 3)
+    rows, cols = heights.shape
     wide = max(cols - 3, 0)
-    out = np.empty(max(stop - first, 0) * wide, np.float32)
+    out = np.empty(max(rows - 3, 0) * wide)
     count = 0
     squares = 0.0
     down, good = np.empty(cols), np.empty(cols, np.bool_)
     size, whole = np.empty(wide), np.empty(wide, np.bool_)
-    for y in range(first, stop):
+    for y in range(rows - 3):
         for x in range(cols):
             a = heights[y + 1, x] - heights[y, x]
             b = heights[y + 2, x] - heights[y + 1, x]
@@ -76,13 +74,14 @@ def third_differences(heights: Heights, known: Mask, first: int, stop: int) -> t
             good[x] = known[y, x] & known[y + 1, x] & known[y + 2, x] & known[y + 3, x]
         for x in range(wide):
             a, b, c = down[x + 1] - down[x], down[x + 2] - down[x + 1], down[x + 3] - down[x + 2]
+            size[x] = abs((c - b) - (b - a))
             whole[x] = good[x] & good[x + 1] & good[x + 2] & good[x + 3]
-            size[x] = abs((c - b) - (b - a)) if whole[x] else 0.0
+        start = count
         for x in range(wide):
             if whole[x]:
-                out[count] = np.float32(size[x])
+                out[count] = size[x]
                 count += 1
-        squares += _square_sum(size)
+        squares += _square_sum(out[start:count])
     return out[:count], squares
 
 

@@ -22,22 +22,12 @@ def noise_variance(heights: Heights, known: Mask) -> float | None:
     Whatever is smooth along either axis drops out: slopes, edges along the lines or across them, offsets of lines.
     Oblique edges are left to the median. It is an upper bound: a surface as rough as noise counts as noise.
     """
-    from afmend.compiled import side_by_side
     from afmend.filling.hole_kernels import third_differences
 
-    rows, found = heights.shape[0], [(np.zeros(0, dtype=np.float32), 0.0)] * 2
-
-    def half(part: int, parts: int) -> None:
-        found[part] = third_differences(heights, known, rows * part // parts, rows * (part + 1) // parts)
-
-    side_by_side(half)
-    (upper, one), (lower, other) = found
-    count = upper.size + lower.size
-    if count < _FEWEST:
+    size, squares = third_differences(heights, known)
+    if size.size < _FEWEST:
         return None
-    every = -(-count // _ENOUGH)
-    few = np.concatenate([upper[::every], lower[-upper.size % every :: every]])
-    few.partition(few.size // 2)
-    middle = float(few[few.size // 2])
-    square = (one + other) / count / _GAIN
+    few = size[:: -(-size.size // _ENOUGH)]
+    middle = float(np.partition(few, few.size // 2)[few.size // 2])
+    square = squares / size.size / _GAIN
     return min(square, (_SIGMA_OF_MEDIAN * middle) ** 2 / _GAIN) if middle > 0 else square

@@ -10,14 +10,13 @@ from afmend.filling.place_kernels import ends
 from afmend.scan.arrays import Heights
 
 Vector = NDArray[np.float64]
-Singles = NDArray[np.float32]
 Places = NDArray[np.int64]
 
 _FAST = {"reassoc", "contract", "nsz"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
-def _sums(line: Singles, x: Vector, square: Vector) -> tuple[float, float, float]:
+def _sums(line: Vector, x: Vector, square: Vector) -> tuple[float, float, float]:
     """Sum the heights of a line, the same times x, and times the squared window."""
     total = tilted = windowed = 0.0
     for j in range(line.size):
@@ -28,26 +27,24 @@ def _sums(line: Singles, x: Vector, square: Vector) -> tuple[float, float, float
 
 
 @njit(cache=True, nogil=True)
-def _bridge(
-    heights: Heights, base: float, unit: float, line: Singles, y: int, cols: Places, above: Places, below: Places
-) -> bool:
+def _bridge(heights: Heights, base: float, line: Vector, y: int, cols: Places, above: Places, below: Places) -> bool:
     """Interpolate between the columns' ends in the hole pixels of a line; tell whether some columns have none."""
     rows = heights.shape[0]
     lonely = False
     for n in range(cols.size):
         x, up, down = cols[n], above[n], below[n]
         if up >= 0 and down < rows:
-            one, other = (heights[up, x] - base) / unit, (heights[down, x] - base) / unit
+            one, other = heights[up, x] - base, heights[down, x] - base
             line[x] = one + (other - one) * ((y - up) / (down - up))
         elif up >= 0 or down < rows:
-            line[x] = (heights[max(up, 0) if down >= rows else down, x] - base) / unit
+            line[x] = heights[max(up, 0) if down >= rows else down, x] - base
         else:
             lonely = True
     return lonely
 
 
 @njit(cache=True, nogil=True)
-def _bridge_along(line: Singles, rows: int, cols: Places, above: Places, below: Places) -> None:
+def _bridge_along(line: Vector, rows: int, cols: Places, above: Places, below: Places) -> None:
     """Interpolate along a line in those of its hole pixels whose columns hold no data."""
     width = line.size
     first = 0
@@ -75,8 +72,8 @@ def _bridge_along(line: Singles, rows: int, cols: Places, above: Places, below: 
 
 @njit(cache=True, nogil=True)
 def tapered(
-    heights: Heights, base: float, unit: float, rows: Places, cols: Places, x: Vector, y: Vector, down: Vector,
-    along: Vector, out: Singles,
+    heights: Heights, base: float, rows: Places, cols: Places, x: Vector, y: Vector, down: Vector, along: Vector,
+    out: Vector,
 ) -> None:  # fmt: skip
     """Write heights without holes, plane and weighted mean, times a window along each axis, into a corner of zeros.
 
@@ -87,8 +84,6 @@ def tapered(
     heights : (rows, cols)
     base : float
         A height of the image: a common shift keeps rounding small.
-    unit : float
-        What heights are divided by.
     rows, cols : (n,)
         All hole pixels in reading order.
     x, y : (cols,), (rows,)
@@ -100,19 +95,19 @@ def tapered(
     """
     height, width = heights.shape
     above, below = ends(rows, cols, height, width)
-    out[height:] = np.float32(0.0)
-    out[:height, width:] = np.float32(0.0)
-    square, factor = along * along, 1.0 / unit
+    out[height:] = 0.0
+    out[:height, width:] = 0.0
+    square = along * along
     total = tilt_x = tilt_y = level = 0.0
     n = 0
     for i in range(height):
         line = out[i, :width]
         for j in range(width):
-            line[j] = (heights[i, j] - base) * factor
+            line[j] = heights[i, j] - base
         first = n
         while n < rows.size and rows[n] == i:
             n += 1
-        if _bridge(heights, base, unit, line, i, cols[first:n], above[first:n], below[first:n]):
+        if _bridge(heights, base, line, i, cols[first:n], above[first:n], below[first:n]):
             _bridge_along(line, height, cols[first:n], above[first:n], below[first:n])
         whole, tilted, windowed = _sums(line, x, square)
         total += whole
@@ -134,10 +129,8 @@ def tapered(
 
 
 @njit(cache=True, nogil=True)
-def power_above(packed: Singles, factor: float, noise: float, first: int, stop: int) -> Vector:
+def power_above(packed: Heights, factor: float, noise: float) -> Vector:
     """Return ``factor`` times the squared size of a Fourier transform, less the noise, never negative.
-
-    Of the frequencies from ``first`` to ``stop - 1`` along the lines.
 
     Parameters
     ----------
@@ -148,21 +141,17 @@ def power_above(packed: Singles, factor: float, noise: float, first: int, stop: 
 
     Returns
     -------
-    (rows, stop - first)
+    (rows, cols // 2 + 1)
     """
     rows, cols = packed.shape
-    out = np.empty((rows, stop - first))
+    out = np.empty((rows, cols // 2 + 1))
     for i in range(rows):
-        for j in range(max(first, 1), min(stop, (cols + 1) // 2)):
-            real, imaginary = np.float64(packed[i, 2 * j - 1]), np.float64(packed[i, 2 * j])
-            out[i, j - first] = max((real * real + imaginary * imaginary) * factor - noise, 0.0)
+        for j in range(1, (cols + 1) // 2):
+            real, imaginary = packed[i, 2 * j - 1], packed[i, 2 * j]
+            out[i, j] = max((real * real + imaginary * imaginary) * factor - noise, 0.0)
     for j in range(0, cols, cols - 1 if cols % 2 == 0 else cols):
-        at = (j + 1) // 2 - first
-        if not 0 <= at < stop - first:
-            continue
         for i in range(rows // 2 + 1):
-            real = np.float64(packed[max(2 * i - 1, 0), j])
-            imaginary = np.float64(packed[2 * i, j] if 0 < 2 * i < rows else 0.0)
-            out[i, at] = max((real * real + imaginary * imaginary) * factor - noise, 0.0)
-            out[(rows - i) % rows, at] = out[i, at]
+            real, imaginary = packed[max(2 * i - 1, 0), j], packed[2 * i, j] if 0 < 2 * i < rows else 0.0
+            out[i, (j + 1) // 2] = max((real * real + imaginary * imaginary) * factor - noise, 0.0)
+            out[(rows - i) % rows, (j + 1) // 2] = out[i, (j + 1) // 2]
     return out

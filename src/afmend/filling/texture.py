@@ -126,7 +126,7 @@ class Texture:
         """
         reach = reach_of(holes)
         own = covariance(holes.heights, holes.known, variogram.nugget, reach, transformed)
-        tables = [own * scale for scale in (LIVELINESS if directed else LIVELINESS[:1])]
+        tables = [own * scale for scale in LIVELINESS]
         if directed:
             tables += [_stretched(variogram, slow_px, reach, np.pi * n / _DIRECTIONS) for n in range(_DIRECTIONS)]
         nugget = max(variogram.nugget, _LEAST_NOISE * float(own[reach, reach]))
@@ -240,16 +240,13 @@ def _nearest_direction(tensor: Vector) -> Longs:
 class Transform(NamedTuple):
     """Fourier transform of a padded image, packed as `cv2.dft` does it (see `spectrum_kernels.power_above`)."""
 
-    packed: NDArray[np.float32]
-    unit: float
-    """What the heights were divided by: single precision does not reach far."""
+    packed: Vector
 
 
 def transform(heights: Heights, known: Mask, reach: int) -> Transform:
     """Transform an image without its plane and its edges, padded so that lags up to ``reach`` do not wrap around.
 
-    In place, and in single precision, which adds noise of 1e-14 of the variance: most of the time goes where memory is
-    written to.
+    In place: most of the time goes where new memory is written to.
     """
     import cv2
     import scipy.fft
@@ -262,10 +259,9 @@ def transform(heights: Heights, known: Mask, reach: int) -> Transform:
     down, along = down / np.sqrt(np.mean(down**2)), along / np.sqrt(np.mean(along**2))
     y, x = (positions(size) for size in heights.shape)
     height, width = (scipy.fft.next_fast_len(size + reach + 1, real=True) for size in heights.shape)
-    padded, base = np.empty((height, width), dtype=np.float32), first_good(heights, known)
-    unit = float(np.max(np.abs(heights[::16, ::16] - base))) or 1.0
-    tapered(heights, base, unit, rows, cols, x, y, down, along, padded)
-    return Transform(np.asarray(cv2.dft(padded, dst=padded), dtype=np.float32), unit)
+    padded = np.empty((height, width))
+    tapered(heights, first_good(heights, known), rows, cols, x, y, down, along, padded)
+    return Transform(np.asarray(cv2.dft(padded, dst=padded), dtype=np.float64))
 
 
 def covariance(
@@ -281,23 +277,16 @@ def covariance(
     """
     import scipy.fft
 
-    from afmend.compiled import side_by_side
     from afmend.filling.spectrum_kernels import power_above
 
-    packed, unit = transformed or transform(heights, known, reach)
-    waves, count, width = _waves(packed.shape[0], reach), packed.shape[1] // 2 + 1, packed.shape[1]
+    packed = (transformed or transform(heights, known, reach)).packed
+    shape, power = packed.shape, power_above(packed, 1.0 / heights.size, noise_variance)
     # Few lags are wanted: a product of matrices takes less time than a transform. Those up are those down, mirrored.
-    lines = np.empty((reach + 1, count), dtype=np.complex128)
-
-    def half(part: int, parts: int) -> None:
-        first, stop = count * part // parts, count * (part + 1) // parts
-        some = waves @ power_above(packed, unit**2 / heights.size, noise_variance, first, stop)
-        lines.real[:, first:stop], lines.imag[:, first:stop] = np.split(some, 2)
-
-    side_by_side(half)
-    lower = scipy.fft.irfft(lines, width, axis=1)
+    even, odd = np.split(_waves(shape[0], reach) @ power, 2)
+    lines = even + 1j * odd
+    lower = scipy.fft.irfft(lines, shape[1], axis=1)
     side = np.arange(-reach, reach + 1)
-    lower = lower[:, side % width]
+    lower = lower[:, side % shape[1]]
     down, along = (np.exp(-0.5 * (side / (_TAPER * size)) ** 2) for size in heights.shape)
     return _mirrored(lower) * np.outer(down, along)
 
@@ -317,9 +306,8 @@ def simulate(holes: Holes, noise_variance: float, seed: int) -> Heights:
 
     from afmend.filling.spectrum_kernels import power_above
 
-    packed, unit = transform(holes.heights, holes.known, max(holes.heights.shape) // 4)
-    shape = packed.shape
-    power = power_above(packed, unit**2 / holes.heights.size, noise_variance, 0, shape[1] // 2 + 1)
+    packed = transform(holes.heights, holes.known, max(holes.heights.shape) // 4).packed
+    shape, power = packed.shape, power_above(packed, 1.0 / holes.heights.size, noise_variance)
     white = scipy.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
     drawn = scipy.fft.irfft2(np.sqrt(power) * white, shape)
     return np.asarray(drawn[: holes.heights.shape[0], : holes.heights.shape[1]])

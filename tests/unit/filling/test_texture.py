@@ -189,17 +189,8 @@ def test_bars_learn_that_activity_and_doubt_widen_errors():
     assert set(bars.facts) == {"activity_power", "doubt", "q"}
 
 
-@pytest.mark.parametrize("unit", [1e-100, 1e-30, 1e30, 1e80])
-def test_the_covariance_does_not_depend_on_the_unit(unit):
-    z, known = rough((67, 95), smooth_px=3), np.ones((67, 95), dtype=bool)
-    expected = covariance(z, known, 1e-3, 20)
-    assert_heights_close(covariance(unit * z, known, 1e-3 * unit**2, 20) / unit / unit, expected, atol_nm=1e-6)
-
-
 @pytest.mark.parametrize("shape", [(24, 30), (25, 30), (24, 31), (27, 45), (5, 2), (3, 1)])
 def test_the_power_of_a_packed_transform_is_that_of_a_complex_one(shape):
     z = np.random.default_rng(0).standard_normal(shape)
     expected = np.maximum(0.5 * np.abs(np.fft.rfft2(z)) ** 2 - 1.5, 0.0)
-    packed, count = cv2.dft(z.astype(np.float32)), expected.shape[1]
-    power = np.hstack([power_above(packed, 0.5, 1.5, *part) for part in ((0, count // 2), (count // 2, count))])
-    assert_heights_close(power, expected, atol_nm=1e-2)  # of some thousand, in single precision
+    assert_heights_close(power_above(cv2.dft(z.copy()), 0.5, 1.5), expected, atol_nm=1e-10)
