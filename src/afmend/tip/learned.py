@@ -160,7 +160,9 @@ def mean_correction(
 ) -> Correction:
     """Correct an image by the mean of two guesses where the tip touched nothing: that of `correct`, and a network's.
 
-    Parameters, errors
+    Parameters
+    ----------
+    image, tip, pixel_nm, limits, noise, ghosts, model
         As for `learned_correction`.
 
     Returns
@@ -170,8 +172,14 @@ def mean_correction(
         measured), and elsewhere the mean, nowhere above the bound, as far as, dilated by the tip, it gives back the
         image to within three sigmas.
 
+    Raises
+    ------
+    ModelError, BadScanError, BadParameterError
+        As `learned_correction`.
+
     Notes
     -----
+    When not to use it: where edges are straight and steep, the guess of `correct` alone is better.
     Both guesses err, for reasons of their own. Before it is cut off at the bound, the mean errs at most as much as
     both do on average: where the network fails on a surface unlike those it has learned from, half of that is lost.
     """

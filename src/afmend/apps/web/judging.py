@@ -90,7 +90,11 @@ def why(judged: Mapping[str, Any]) -> str:
             f"unlike what the gate was calibrated on ({few} of those scans were as unusual): no probability holds, "
             f"{verdict} is a guess"
         )
-    others = [f"{name} ({chance[name]:.0%})" for name in judged["plausible"] if name != verdict]
+    others = [
+        f"{name} ({chance[name]:.0%})" if chance[name] >= 0.01 else f"{name} (under 1%)"
+        for name in judged["plausible"]
+        if name != verdict
+    ]
     doubt = ", which is too little for a verdict" if not judged["sure"] else ""
     if others:
         doubt = f", but {' and '.join(others)} cannot be excluded"

@@ -61,6 +61,8 @@ def test_why_the_gate_does_not_decide():
     judged = {"verdict": "Good", "sure": False, "strange": False, "plausible": ["Good", "Tip"],
               "probabilities": {"Good": 0.62, "Tip": 0.3}, "familiarity": 0.0}  # fmt: skip
     assert why(judged) == "most likely Good (62%), but Tip (30%) cannot be excluded"
+    rare = {**judged, "probabilities": {**judged["probabilities"], "Tip": 0.004}}
+    assert "Tip (under 1%) cannot be excluded" in why(rare)
     assert why({**judged, "plausible": ["Good"]}) == "most likely Good (62%), which is too little for a verdict"
     assert why({**judged, "plausible": [], "sure": True}) == "most likely Good (62%)"
     assert why({**judged, "strange": True}).startswith("unlike what the gate was calibrated on (none of those")
