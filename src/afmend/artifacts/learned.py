@@ -63,7 +63,7 @@ class Learned(Params):
     )
 
 
-@step("mark.learned", Learned, version="3")
+@step("mark.learned", Learned, version="4")
 def learned(field: Field, params: Learned) -> FoundKinds:
     """Mark artifacts with a network that was trained on simulated scans.
 

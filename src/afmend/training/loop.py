@@ -258,8 +258,11 @@ def device_of(config: Training) -> torch.device:
 
 
 def _bf16(config: Training, device: torch.device) -> bool:
-    if config.precision != "auto":
-        return config.precision == "bf16"
+    return has_bf16(device) if config.precision == "auto" else config.precision == "bf16"
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Return whether the hardware is made for bf16."""
     return device.type == "cuda" or bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 (there is no public one)
 
 
@@ -280,17 +283,36 @@ def _save(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def _begin_with(run: Run, path: Path, task: Task) -> None:
-    state = _read(path)
+def trained(task: Task, folder: Path) -> nn.Module:
+    """Return the network of an earlier run of a task, to be asked and not to be trained.
+
+    Raises
+    ------
+    BadParameterError
+        If the run is of another task, or its network has another size.
+    CorruptFileError
+        If the checkpoint cannot be read.
+    """
+    network = task.network()
+    _take(_read(folder / CHECKPOINT), folder / CHECKPOINT, task, (network,))
+    return network.eval().requires_grad_(requires_grad=False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _take(state: Mapping[str, Any], path: Path, task: Task, networks: Iterable[nn.Module]) -> None:
     if state["identity"].get("task") != task.name:
         raise BadParameterError("the checkpoint is of another task", where=str(path), now="Name another folder.")
     try:
-        for network in (run.network, run.average):
+        for network in networks:
             network.load_state_dict(state["average"])
     except RuntimeError as error:
         raise BadParameterError(
             "the checkpoint is of a network of another size", where=str(path), now="Name another folder, or none."
         ) from error
+
+
+def _begin_with(run: Run, path: Path, task: Task) -> None:
+    state = _read(path)
+    _take(state, path, task, (run.network, run.average))
     earlier = state.get("begun_with") or {}
     run.begun_with = {
         "batches": state["done"],
@@ -300,6 +322,8 @@ def _begin_with(run: Run, path: Path, task: Task) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise CorruptFileError("no checkpoint", where=str(path), now="Name the folder of a training run.")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         state["identity"]

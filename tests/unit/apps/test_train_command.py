@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from afmend.apps.cli import main, train_run
 from afmend.artifacts.learned import Learned, learned
-from afmend.errors import BadParameterError
+from afmend.errors import BadParameterError, CorruptFileError
 from afmend.formats import write
 from afmend.pipeline import Field
 from support import rough, scan_of
@@ -33,6 +33,30 @@ def test_a_short_training_ends_in_a_model_that_marks(tmp_path, monkeypatch) -> N
     assert made["command"] == "afmend train masks --box train,wide --scans 8 --steps 2 --seed 0 --from own"
     assert made["batches"] == 2
     assert set(learned(Field(rough((32, 64))), Learned(model=str(card))).masks) >= {"scar", "bad_line"}
+
+
+def test_a_run_learns_from_earlier_ones(tmp_path, monkeypatch) -> None:
+    from afmend.training.masks import examples, task
+
+    monkeypatch.setattr(examples, "SHAPES", ((64, 96),))
+    monkeypatch.setattr(task, "CONFIG", task.CONFIG.model_copy(update={"batch": 1, "workers": 0, "threads": 1}))
+    order = ["train", "masks", "--data", str(tmp_path / "scans"), "--scans", "2", "--steps", "1", "--workers", "1",
+             "--box", "train"]  # fmt: skip
+    assert CliRunner().invoke(main.app, [*order, "-o", str(tmp_path / "old")]).exit_code == 0
+    more = ["-o", str(tmp_path / "new"), "--first", "200001", "--rate", "1e-3", "--start", str(tmp_path / "old")]
+    teachers = ["--teacher", str(tmp_path / "old")]
+    done = CliRunner().invoke(main.app, [*order, *more, *teachers, *teachers])
+    assert done.exit_code == 0, done.output
+    made = json.loads((tmp_path / "new" / "model" / "masks.json").read_text())["made_with"]
+    assert made["command"] == (
+        "afmend train masks --box train --scans 2 --steps 1 --seed 0 --first 200001 --rate 0.001 --start old "
+        "--teacher old --teacher old"
+    )
+    assert made["seeds"] == [200_001, 200_003]
+    assert made["begun_with"]["batches"] == 1
+    assert made["config"]["rate"] == 1e-3
+    refused = CliRunner().invoke(main.app, [*order, "-o", str(tmp_path / "third"), "--teacher", str(tmp_path)])
+    assert isinstance(refused.exception, CorruptFileError)
 
 
 def test_within_a_limit_for_all_items_are_made_beside_the_training(tmp_path, monkeypatch) -> None:

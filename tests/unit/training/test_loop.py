@@ -9,7 +9,7 @@ from torch import nn
 
 from afmend.errors import BadParameterError, CorruptFileError
 from afmend.training.config import Training
-from afmend.training.loop import CHECKPOINT, read_log, train
+from afmend.training.loop import CHECKPOINT, read_log, train, trained
 
 QUICK = Training(steps=40, batch=16, rate=0.05, average=0.5, save_every=10, judge_every=20, workers=0, threads=1)
 
@@ -113,6 +113,16 @@ def test_weights_of_another_size_are_refused(tmp_path) -> None:
     wide.network = lambda: nn.Linear(2, 1)
     with pytest.raises(BadParameterError, match="another size"):
         train(wide, QUICK, tmp_path / "second", start=tmp_path / "first")
+
+
+def test_the_network_of_an_earlier_run_can_be_asked(tmp_path) -> None:
+    first = train(Line(), QUICK.model_copy(update={"steps": 200}), tmp_path)
+    asked = trained(Line(), tmp_path)
+    assert not asked.training
+    assert not any(p.requires_grad for p in asked.parameters())
+    assert torch.equal(asked.state_dict()["weight"], first.average.state_dict()["weight"])
+    with pytest.raises(CorruptFileError, match="no checkpoint"):
+        trained(Line(), tmp_path / "nowhere")
 
 
 def test_a_run_may_begin_with_the_weights_of_another(tmp_path) -> None:

@@ -49,14 +49,25 @@ def masks(
         typer.Option("--from", help="Folder of raw scans with masks that you corrected (.h5, .gwy)."),
     ] = None,
     start: Annotated[Path | None, typer.Option(help="Folder of another run whose weights to begin with.")] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of another run: the mean answer of all that are named is learned beside the truth."),
+    ] = None,
+    first: Annotated[
+        int | None, typer.Option(min=0, help="Number of the first simulated scan (default: as the task says).")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=1e-9, max=1.0, help="Highest learning rate (default: as the task says).")
+    ] = None,
     note: Annotated[str, typer.Option(help="A remark for the card: what else should be known of this run.")] = "",
 ) -> None:
     """Train the learned masks (step mark.learned) on scans of the twin, and on scans of your own."""
     from afmend.apps.cli.train_run import Wish, train_masks
 
     wish = Wish(
-        out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note, batch, in_all, box
-    )
+        out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note, batch, in_all, box,
+        first, rate, tuple(teacher or ()),
+    )  # fmt: skip
     raise typer.Exit(train_masks(wish))
 
 

@@ -49,6 +49,9 @@ class Wish(TrainingWish):
     batch: int | None = None
     in_all: float | None = None
     boxes: str = "train,wide"
+    first: int | None = None
+    rate: float | None = None
+    teachers: tuple[Path, ...] = ()
 
 
 def need_torch() -> None:
@@ -67,19 +70,20 @@ def train_masks(wish: Wish) -> int:
     """Simulate, train, calibrate, export, score; print where the card is."""
     need_torch()
     from afmend.training.config import Training
-    from afmend.training.loop import device_of, train
+    from afmend.training.loop import device_of, train, trained
     from afmend.training.masks.finish import finish
     from afmend.training.masks.items import Data, Making, prepare
     from afmend.training.masks.own import own_examples
     from afmend.training.masks.task import CONFIG, FIRST, HELD_OUT, HELD_OUT_HARD, MaskTask
 
     begun = time.monotonic()
-    steps, batch = wish.steps or CONFIG.steps, wish.batch or CONFIG.batch
-    changes = {"steps": steps, "batch": batch, "seed": wish.seed, "device": wish.device}
+    steps, batch, rate = wish.steps or CONFIG.steps, wish.batch or CONFIG.batch, wish.rate or CONFIG.rate
+    first = FIRST if wish.first is None else wish.first
+    changes = {"steps": steps, "batch": batch, "rate": rate, "seed": wish.seed, "device": wish.device}
     config = Training.parse({**CONFIG.to_json(), **changes}, "afmend train masks")
     held_out, hard = (range(r.start, r.start + min(len(r), wish.scans)) for r in (HELD_OUT, HELD_OUT_HARD))
     own = () if wish.own is None else own_examples(wish.own)
-    data = Data(wish.data, range(FIRST, FIRST + wish.scans), held_out, hard, wish.seed, _boxes(wish.boxes))
+    data = Data(wish.data, range(first, first + wish.scans), held_out, hard, wish.seed, _boxes(wish.boxes))
     device, making, minutes = device_of(config), None, wish.minutes
     if wish.in_all is None:
         with shown_bar("Simulating") as watch:
@@ -91,6 +95,7 @@ def train_masks(wish: Wish) -> int:
         left = wish.in_all - (time.monotonic() - begun) / 60 - min(FINISHING, 0.3 * wish.in_all)
         minutes = max(left, 0.01)
     task = MaskTask(data, own=own, growing=making is not None)
+    task.teachers += [trained(task, folder) for folder in wish.teachers]
     if device.type != "cpu":
         task.move_to(device)
         config = config.model_copy(update={"workers": 0})
@@ -123,9 +128,12 @@ def _command(wish: Wish, config: Training) -> str:
     """Return the command that makes this model again."""
     parts = [f"afmend train masks --box {wish.boxes} --scans {wish.scans} --steps {config.steps} --seed {wish.seed}"]
     parts += [] if wish.batch is None else [f"--batch {wish.batch}"]
+    parts += [] if wish.first is None else [f"--first {wish.first}"]
+    parts += [] if wish.rate is None else [f"--rate {wish.rate:g}"]
     parts += [] if wish.in_all is None else [f"--in-all {wish.in_all:g}"]
     parts += [] if wish.own is None else [f"--from {wish.own.name}"]
     parts += [] if wish.start is None else [f"--start {wish.start.name}"]
+    parts += [f"--teacher {teacher.name}" for teacher in wish.teachers]
     return " ".join(parts)
 
 

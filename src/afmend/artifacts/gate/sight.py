@@ -9,8 +9,8 @@ from afmend.artifacts.learned import load_masks_model, probabilities
 from afmend.artifacts.learned_inputs import KINDS
 from afmend.pipeline import Field
 
-SIGHT = "masks"
-"""The model; a gate says in its card which file of it it learned to read."""
+SIGHT = "masks-3"
+"""The model, which need not be what `mark.learned` uses; a gate says in its card which file of it it learned to read."""
 NAMES = tuple(f"learned {kind}" for kind in KINDS)
 SHARES = (0.001, 0.003, 0.01, 0.1)
 """Of the pixels: the probability that so many reach."""

@@ -22,7 +22,7 @@ CLEAN_SHARE, HARD_SHARE = 1e-3, 3e-3
 and by every other kind."""
 PRECISION = 0.5
 """Such a share of the marks must be right."""
-AS_GOOD = 0.01
+AS_GOOD = 0.005
 """Of the levels whose Dice is within this of the best, the lowest is taken: real scans are less like the twin's than
 held-out ones are, and answers to what is unlike what was learned are less sure."""
 LINES = [KINDS.index(kind) for kind in ("scar", "line")]

@@ -15,7 +15,7 @@ from torch.nn import functional
 from afmend.artifacts.learned_inputs import INPUTS, KINDS, Map, model_inputs
 from afmend.scan.arrays import Mask
 from afmend.training.config import Training
-from afmend.training.loop import Batch
+from afmend.training.loop import Batch, has_bf16
 from afmend.training.masks.augment import unlike
 from afmend.training.masks.examples import Bits, Example, load_pair
 from afmend.training.masks.items import EACH, Data, Planes, packed
@@ -42,6 +42,8 @@ A_BATCH = 2
 OWN = 1 / 3
 POSITIVE = 1.5
 """Weight of what is wrong: to miss it is worse than to mark too much."""
+TOLD = 0.5
+"""Weight of what teachers say, if there are any; the rest is the truth's."""
 
 
 class MaskTask:
@@ -55,12 +57,19 @@ class MaskTask:
         Scans with masks that a person corrected; see `own.own_examples`. A third of all items come from them.
     growing : bool
         Items are still being made: learn from those that are there. `items.Making` makes them.
+
+    Attributes
+    ----------
+    teachers : list of torch.nn.Module
+        Networks whose mean answer is learned beside the truth: a mean of several errs less than each
+        (doi:10.48550/arXiv.1503.02531).
     """
 
     name = "masks"
 
     def __init__(self, data: Data, own: Sequence[Example] = (), *, growing: bool = False) -> None:
         self.data, self.own = data, tuple(own)
+        self.teachers: list[nn.Module] = []
         self._room = len(data.scans)
         self._ready = 0 if growing else self._room
         self._resident: Tensor | None = None
@@ -76,6 +85,7 @@ class MaskTask:
 
     def move_to(self, device: torch.device) -> None:
         """Take all items into the memory of a device, so that it need not wait for them; what has no room is left."""
+        self.teachers = [teacher.to(device) for teacher in self.teachers]
         first = self._file(self.data.scans[0])
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
@@ -115,13 +125,27 @@ class MaskTask:
         return (planes, chance)
 
     def ready(self, batch: Batch) -> Batch:
-        """Return (inputs, wrong, weights), changed by chance: the last two (batch, kinds, rows, cols)."""
+        """Return (inputs, wrong, weights), changed by chance: the last two (batch, kinds, rows, cols).
+
+        With teachers also their mean probabilities.
+        """
         inputs, wrong, unsure = unlike(batch[0], int(batch[1]))
-        return (inputs, wrong, pixel_weights(wrong, unsure))
+        told = (_mean_answer(self.teachers, inputs),) if self.teachers else ()
+        return (inputs, wrong, pixel_weights(wrong, unsure), *told)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Weighted cross-entropy of every kind, and soft Dice of every kind and of the kinds of `GROUPS` together."""
-        logits, wrong, weight = outputs.float(), batch[1].float(), batch[2]
+        """Weighted cross-entropy of every kind, and soft Dice of every kind and of the kinds of `GROUPS` together.
+
+        With teachers, cross-entropy with what they say takes its part.
+        """
+        loss = self._by_truth(outputs.float(), batch)
+        if len(batch) == 3:
+            return loss
+        by_teachers = functional.binary_cross_entropy_with_logits(outputs.float(), batch[3], batch[2])
+        return (1 - TOLD) * loss + TOLD * 10 * len(KINDS) * by_teachers
+
+    def _by_truth(self, logits: Tensor, batch: Batch) -> Tensor:
+        wrong, weight = batch[1].float(), batch[2]
         entropy = functional.binary_cross_entropy_with_logits(logits, wrong, weight, reduction="sum")
         shown = torch.sigmoid(logits) * weight
         dice = _soft_dice(shown, wrong, weight).mean()
@@ -161,6 +185,13 @@ def _held_out(folder: Path, box: str, seed: int, hard: bool) -> Example:
 def _opened(path: Path) -> Planes:
     items: Planes = np.load(path, mmap_mode="r")
     return items
+
+
+@torch.no_grad()
+def _mean_answer(networks: Sequence[nn.Module], inputs: Tensor) -> Tensor:
+    seen = inputs.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=has_bf16(seen.device)):
+        return torch.sigmoid(torch.stack([network(seen) for network in networks]).float().mean(dim=0))
 
 
 def pixel_weights(wrong: Tensor, unsure: Tensor) -> Tensor:
