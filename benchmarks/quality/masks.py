@@ -126,11 +126,12 @@ def learned_only(box: str, count: int, model: str, size: int, workers: int) -> d
     with multiprocessing.get_context("forkserver").Pool(workers) as pool:
         rows = [found for found in pool.map(_one, orders, chunksize=8) if found is not None]
     seen, clean = [row for row, _ in rows], [row for row, is_clean in rows if is_clean]
-    told: dict[str, Any] = {"box": box, "scans": len(rows), "not to be simulated": count - len(rows), "size": size}
+    told: dict[str, Any] = {"box": box, "scans": len(rows), "not to be simulated": count - len(rows), "size": size,
+                            "clean scans": len(clean)}  # fmt: skip
     for key in ("iou", "dice", "precision", "recall"):
         told[f"visible lines and scars, {key}, pooled"] = interval(seen, lambda some, key=key: pooled(some)[key])
     told["visible lines and scars, iou, mean"] = interval(seen, mean_of("iou"))
-    told[f"false on {len(clean)} clean scans, %"] = interval(clean, mean_of("false_percent"))
+    told["false on clean scans, %"] = interval(clean, mean_of("false_percent"))
     for title, numbers in told.items():
         if isinstance(numbers, tuple):
             show(title, {"learned lines": numbers})
@@ -141,8 +142,9 @@ def learned_only(box: str, count: int, model: str, size: int, workers: int) -> d
 
 def _one(order: tuple[str, int, str, int]) -> tuple[dict[str, float], bool] | None:
     box, seed, model, size = order
+    twin = draw(load_box(box), seed, shape=(size, size))
     try:
-        scan = simulate(draw(load_box(box), seed, shape=(size, size)))
+        scan = simulate(twin)
     except BadParameterError:  # a tip that touches more pixels than the twin computes with
         return None
     judged = simulated(scan, seen_only=True)
@@ -257,9 +259,13 @@ def main() -> None:
     parser.add_argument("--learned-only", action="store_true", help="score nothing but the marks of scars and lines")
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
+    if args.learned_only and (args.labels or args.real):
+        parser.error("--learned-only scores simulated scans only: leave --labels and --real out")
+    if args.workers > 1 and not args.learned_only:
+        parser.error("--workers needs --learned-only")
     if args.learned_only:
         told = learned_only(args.box, args.scans, args.model, args.size, args.workers)
-        keep(args, "many scans", told)
+        keep(args, f"many scans of {args.box}", told)
         return
     mark = marks_by(args.model)
     told = {"box": args.box, "scans": args.scans, "size": args.size}

@@ -7,6 +7,7 @@ is drawn from the seed and the number of its batch, so an interrupted and resume
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import time
@@ -267,9 +268,10 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def _identity(task: Task, config: Training) -> dict[str, Any]:
-    """Return what must agree for a resumed run to be the same run."""
+    """Return what must agree for a resumed run to be the same run; a task may add what it learns from."""
     free = {"workers", "threads", "device", "save_every", "judge_every", "precision"}
-    return {"task": task.name, **{key: value for key, value in config.to_json().items() if key not in free}}
+    more = getattr(task, "identity", {})
+    return {"task": task.name, **more, **{key: value for key, value in config.to_json().items() if key not in free}}
 
 
 def _save(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
@@ -283,19 +285,27 @@ def _save(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def trained(task: Task, folder: Path) -> nn.Module:
-    """Return the network of an earlier run of a task, to be asked and not to be trained.
+def network_of(task: Task, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network of an earlier run of a task, to be asked and not to be trained, and what run that was.
 
     Raises
     ------
     BadParameterError
-        If the run is of another task, or its network has another size.
+        If there is no run in the folder, or one of another task or with a network of another size.
     CorruptFileError
         If the checkpoint cannot be read.
     """
-    network = task.network()
-    _take(_read(folder / CHECKPOINT), folder / CHECKPOINT, task, (network,))
-    return network.eval().requires_grad_(requires_grad=False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    path = folder / CHECKPOINT
+    state, network = _read(path, "Name another folder, or none."), task.network()
+    _take(state, path, task, (network,))
+    network.eval().requires_grad_(requires_grad=False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network, {"batches": state["done"], "identity": state["identity"], "weights": _digest(network)}
+
+
+def _digest(network: nn.Module) -> str:
+    parts = (f"{name} {tuple(part.shape)} ".encode() + part.float().numpy().tobytes()
+             for name, part in network.state_dict().items())  # fmt: skip
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _take(state: Mapping[str, Any], path: Path, task: Task, networks: Iterable[nn.Module]) -> None:
@@ -311,7 +321,7 @@ def _take(state: Mapping[str, Any], path: Path, task: Task, networks: Iterable[n
 
 
 def _begin_with(run: Run, path: Path, task: Task) -> None:
-    state = _read(path)
+    state = _read(path, "Name another folder, or none.")
     _take(state, path, task, (run.network, run.average))
     earlier = state.get("begun_with") or {}
     run.begun_with = {
@@ -321,21 +331,21 @@ def _begin_with(run: Run, path: Path, task: Task) -> None:
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise CorruptFileError("no checkpoint", where=str(path), now="Name the folder of a training run.")
+def _read(path: Path, now: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise BadParameterError("no training run there", where=str(path), now=now)
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         state["identity"]
     except Exception as error:
         raise CorruptFileError(
-            f"cannot be read as a checkpoint ({type(error).__name__})", where=str(path), now="Remove it and start anew."
+            f"cannot be read as a checkpoint ({type(error).__name__})", where=str(path), now=now
         ) from error
     return state
 
 
 def _load(run: Run, path: Path, identity: Mapping[str, Any]) -> None:
-    state = _read(path)
+    state = _read(path, "Remove it and start anew.")
     kept = state["identity"]
     if kept != identity:
         different = ", ".join(sorted(key for key in {*kept, *identity} if kept.get(key) != identity.get(key)))

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from afmend.apps.cli import main, train_run
 from afmend.artifacts.learned import Learned, learned
-from afmend.errors import BadParameterError, CorruptFileError
+from afmend.errors import BadParameterError
 from afmend.formats import write
 from afmend.pipeline import Field
 from support import rough, scan_of
@@ -55,8 +55,12 @@ def test_a_run_learns_from_earlier_ones(tmp_path, monkeypatch) -> None:
     assert made["seeds"] == [200_001, 200_003]
     assert made["begun_with"]["batches"] == 1
     assert made["config"]["rate"] == 1e-3
-    refused = CliRunner().invoke(main.app, [*order, "-o", str(tmp_path / "third"), "--teacher", str(tmp_path)])
-    assert isinstance(refused.exception, CorruptFileError)
+    assert [taught["batches"] for taught in made["taught_by"]] == [1, 1]
+    for wrong, why in ((["--teacher", str(tmp_path)], "no training run"), (["--start", str(tmp_path)], "no training"),
+                       (["--first", "1000"], "others judge"), (["--first", "499999"], "others judge")):  # fmt: skip
+        refused = CliRunner().invoke(main.app, [*order, "-o", str(tmp_path / "third"), *wrong])
+        assert isinstance(refused.exception, BadParameterError), wrong
+        assert why in str(refused.exception)
 
 
 def test_within_a_limit_for_all_items_are_made_beside_the_training(tmp_path, monkeypatch) -> None:

@@ -92,3 +92,9 @@ def test_tiles_give_what_one_piece_gives() -> None:
     assert len(net.shapes) > 10
     assert all(rows % 4 == 0 and cols % 8 == 0 for _, _, rows, cols in net.shapes)
     assert float(np.abs(whole - tiled).max()) < 1e-6
+
+
+def test_all_models_that_come_along_are_small_together() -> None:
+    files = [path for path in find_card("masks").parent.iterdir() if path.suffix in (".json", ".onnx")]
+    assert {"gate.onnx", "masks-int8.onnx", "masks-3-int8.onnx", "tip.onnx"} <= {path.name for path in files}
+    assert sum(path.stat().st_size for path in files) < 5e6

@@ -9,7 +9,7 @@ from torch import nn
 
 from afmend.errors import BadParameterError, CorruptFileError
 from afmend.training.config import Training
-from afmend.training.loop import CHECKPOINT, read_log, train, trained
+from afmend.training.loop import CHECKPOINT, network_of, read_log, train
 
 QUICK = Training(steps=40, batch=16, rate=0.05, average=0.5, save_every=10, judge_every=20, workers=0, threads=1)
 
@@ -117,12 +117,34 @@ def test_weights_of_another_size_are_refused(tmp_path) -> None:
 
 def test_the_network_of_an_earlier_run_can_be_asked(tmp_path) -> None:
     first = train(Line(), QUICK.model_copy(update={"steps": 200}), tmp_path)
-    asked = trained(Line(), tmp_path)
+    asked, facts = network_of(Line(), tmp_path)
     assert not asked.training
     assert not any(p.requires_grad for p in asked.parameters())
     assert torch.equal(asked.state_dict()["weight"], first.average.state_dict()["weight"])
-    with pytest.raises(CorruptFileError, match="no checkpoint"):
-        trained(Line(), tmp_path / "nowhere")
+    assert facts["batches"] == 200
+    assert facts["weights"] == network_of(Line(), tmp_path)[1]["weights"]
+    other, wide = Line(), Line()
+    other.name, wide.network = "another line", lambda: nn.Linear(2, 1)
+    for task, folder, why in (
+        (Line(), "nowhere", "no training run"),
+        (other, ".", "another task"),
+        (wide, ".", "size"),
+    ):
+        with pytest.raises(BadParameterError, match=why):
+            network_of(task, tmp_path / folder)
+    (tmp_path / CHECKPOINT).write_bytes(b"none")
+    with pytest.raises(CorruptFileError):
+        network_of(Line(), tmp_path)
+
+
+def test_a_resumed_run_must_learn_from_the_same(tmp_path) -> None:
+    taught = Line()
+    taught.identity = {"teachers": ["a"]}
+    short = QUICK.model_copy(update={"steps": 4})
+    train(taught, short, tmp_path)
+    with pytest.raises(BadParameterError, match="other teachers"):
+        train(Line(), short, tmp_path, resume=True)
+    assert train(taught, short, tmp_path, resume=True).done == 4
 
 
 def test_a_run_may_begin_with_the_weights_of_another(tmp_path) -> None:
@@ -135,5 +157,5 @@ def test_a_run_may_begin_with_the_weights_of_another(tmp_path) -> None:
     other.name = "another line"
     with pytest.raises(BadParameterError, match="another task"):
         train(other, short, tmp_path / "third", start=tmp_path / "first")
-    with pytest.raises(CorruptFileError):
+    with pytest.raises(BadParameterError, match="no training run"):
         train(Line(), short, tmp_path / "fourth", start=tmp_path / "nowhere")

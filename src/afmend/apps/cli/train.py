@@ -54,10 +54,10 @@ def masks(
         typer.Option(help="Folder of another run: the mean answer of all that are named is learned beside the truth."),
     ] = None,
     first: Annotated[
-        int | None, typer.Option(min=0, help="Number of the first simulated scan (default: as the task says).")
+        int | None, typer.Option(min=0, help="Number of the first simulated scan to learn from (default: 100000).")
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(min=1e-9, max=1.0, help="Highest learning rate (default: as the task says).")
+        float | None, typer.Option(min=1e-9, max=1.0, help="Highest learning rate (default: 0.004).")
     ] = None,
     note: Annotated[str, typer.Option(help="A remark for the card: what else should be known of this run.")] = "",
 ) -> None:
@@ -66,7 +66,7 @@ def masks(
 
     wish = Wish(
         out, data, scans, minutes, resume, steps, seed, workers, device, name, own, start, note, batch, in_all, box,
-        first, rate, tuple(teacher or ()),
+        first=first, rate=rate, teachers=tuple(teacher or ()),
     )  # fmt: skip
     raise typer.Exit(train_masks(wish))
 

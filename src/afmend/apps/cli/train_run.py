@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ALONE, MAKING, FINISHING = 0.12, 0.75, 0.7
 """With a limit for all: in which share of it items are made before the training begins, in which they are begun at all,
 and how many minutes are kept for what follows the training."""
+TESTED = 500_000
+"""The first simulated scan that models are tested on (`benchmarks/quality/masks.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,14 @@ def train_masks(wish: Wish) -> int:
     """Simulate, train, calibrate, export, score; print where the card is."""
     need_torch()
     from afmend.training.config import Training
-    from afmend.training.loop import device_of, train, trained
+    from afmend.training.loop import device_of, network_of, train
     from afmend.training.masks.finish import finish
     from afmend.training.masks.items import Data, Making, prepare
     from afmend.training.masks.own import own_examples
     from afmend.training.masks.task import CONFIG, FIRST, HELD_OUT, HELD_OUT_HARD, MaskTask
 
     begun = time.monotonic()
+    _check_scans(wish, FIRST)
     steps, batch, rate = wish.steps or CONFIG.steps, wish.batch or CONFIG.batch, wish.rate or CONFIG.rate
     first = FIRST if wish.first is None else wish.first
     changes = {"steps": steps, "batch": batch, "rate": rate, "seed": wish.seed, "device": wish.device}
@@ -85,6 +88,9 @@ def train_masks(wish: Wish) -> int:
     own = () if wish.own is None else own_examples(wish.own)
     data = Data(wish.data, range(first, first + wish.scans), held_out, hard, wish.seed, _boxes(wish.boxes))
     device, making, minutes = device_of(config), None, wish.minutes
+    earlier = [network_of(MaskTask(data), folder) for folder in wish.teachers]
+    if wish.start is not None:
+        network_of(MaskTask(data), wish.start)  # what cannot be read is told before an hour of simulating
     if wish.in_all is None:
         with shown_bar("Simulating") as watch:
             data = prepare(data, workers=wish.workers, watch=watch)
@@ -94,8 +100,7 @@ def train_masks(wish: Wish) -> int:
         config = config.model_copy(update={"judge_every": steps, "workers": 0})
         left = wish.in_all - (time.monotonic() - begun) / 60 - min(FINISHING, 0.3 * wish.in_all)
         minutes = max(left, 0.01)
-    task = MaskTask(data, own=own, growing=making is not None)
-    task.teachers += [trained(task, folder) for folder in wish.teachers]
+    task = MaskTask(data, own=own, growing=making is not None, teachers=earlier)
     if device.type != "cpu":
         task.move_to(device)
         config = config.model_copy(update={"workers": 0})
@@ -112,6 +117,16 @@ def train_masks(wish: Wish) -> int:
     done = "" if making or run.done == config.steps else f"; {run.done} of {config.steps} batches: go on with --resume"
     say.out().print(f"{card}: use it with --set mark.learned.model={card}{done}", markup=False)
     return 0
+
+
+def _check_scans(wish: Wish, usual: int) -> None:
+    """Refuse to learn from scans that judge: below the usual first one are held-out ones, above others' tests."""
+    first = usual if wish.first is None else wish.first
+    if first < usual or first + wish.scans > TESTED:
+        raise BadParameterError(
+            f"scans {first} to {first + wish.scans - 1} would be learned from", where="--first",
+            now=f"They must lie from {usual} to {TESTED - 1}: others judge what was learned.",
+        )  # fmt: skip
 
 
 def _boxes(told: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from afmend.artifacts.learned_inputs import KINDS
 from afmend.pipeline import Field
 
 SIGHT = "masks-3"
-"""The model, not always the one of `mark.learned`; a gate says in its card which file of it it learned to read."""
+"""The model that the gate learned to look through; that of `mark.learned` is newer. The gate's card names its file."""
 NAMES = tuple(f"learned {kind}" for kind in KINDS)
 SHARES = (0.001, 0.003, 0.01, 0.1)
 """Of the pixels: the probability that so many reach."""

@@ -35,7 +35,7 @@ MODEL_VERSION = "5"
 FAILURES = (
     "Trained on simulated scans only; on hand-labeled real scans it finds less than on simulated ones (see scores).",
     "Lines whose shape differs from that of their neighbors, and faint long streaks, are often missed on real scans.",
-    "With chatter and lost tracking switched on, up to 3 % of a sound real scan was marked.",
+    "Chatter and lost tracking, switched on, are marked on parts of sound real scans.",
     "Where the other direction is given, it is trusted: what both show counts as surface.",
     "Structures one line high that lie exactly along the fast axis look like scars where only one direction is given.",
     "A loop that lags everywhere in the scan is a matter of the scan, not of pixels: it is not marked.",
@@ -112,12 +112,13 @@ def _padded(maps: Map) -> Map:
 def _made_with(task: MaskTask, run: Run, config: Training, command: str, note: str) -> dict[str, Any]:
     data = task.data
     begun = {"begun_with": run.begun_with} if run.begun_with else {}
+    taught = {"taught_by": task.taught_by} if task.taught_by else {}
     return {
         "command": command, "afmend": __version__, "torch": torch.__version__, "onnxruntime": onnxruntime.__version__,
         "python": platform.python_version(), "machine": platform.machine(), "twin": TWIN_VERSION, "boxes": data.boxes,
         "seeds": [task.scans.start, task.scans.stop], "held_out": [data.held_out.start, data.held_out.stop],
         "batches": run.done, "minutes": round(run.minutes, 1), "config": config.to_json(),
-        "items": len(task.scans) * EACH, "held_out_hard": [data.hard.start, data.hard.stop], **begun,
+        "items": len(task.scans) * EACH, "held_out_hard": [data.hard.start, data.hard.stop], **begun, **taught,
         **({"note": note} if note else {}),
     }  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +45,8 @@ POSITIVE = 1.5
 """Weight of what is wrong: to miss it is worse than to mark too much."""
 TOLD = 0.5
 """Weight of what teachers say, if there are any; the rest is the truth's."""
+BESIDE_DICE = 10.0
+"""Weight of cross-entropy, of which artifacts are a small part of a mean, beside the Dice losses."""
 
 
 class MaskTask:
@@ -57,19 +60,20 @@ class MaskTask:
         Scans with masks that a person corrected; see `own.own_examples`. A third of all items come from them.
     growing : bool
         Items are still being made: learn from those that are there. `items.Making` makes them.
-
-    Attributes
-    ----------
-    teachers : list of torch.nn.Module
-        Networks whose mean answer is learned beside the truth: a mean of several errs less than each
-        (doi:10.48550/arXiv.1503.02531).
+    teachers : sequence of (torch.nn.Module, dict)
+        From `loop.network_of`. Their mean answer is learned beside the truth, where one is known: the mean of several
+        networks errs less than each (doi:10.48550/arXiv.1503.02531).
     """
 
     name = "masks"
 
-    def __init__(self, data: Data, own: Sequence[Example] = (), *, growing: bool = False) -> None:
+    def __init__(
+        self, data: Data, own: Sequence[Example] = (), *, growing: bool = False,
+        teachers: Sequence[tuple[nn.Module, Mapping[str, Any]]] = (),
+    ) -> None:  # fmt: skip
         self.data, self.own = data, tuple(own)
-        self.teachers: list[nn.Module] = []
+        self.taught_by = [dict(facts) for _, facts in teachers]
+        self._teachers = [network for network, _ in teachers]
         self._room = len(data.scans)
         self._ready = 0 if growing else self._room
         self._resident: Tensor | None = None
@@ -79,13 +83,20 @@ class MaskTask:
         return LineUNet(len(INPUTS), len(KINDS))
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """What a resumed run must learn from as before; what is as usual is not told, for the sake of earlier runs."""
+        first = self.data.scans.start
+        taught = sorted(facts["weights"] for facts in self.taught_by)
+        return {**({"first": first} if first != FIRST else {}), **({"teachers": taught} if taught else {})}
+
+    @property
     def scans(self) -> range:
         """The scans learned from so far."""
         return self.data.scans[: self._ready]
 
     def move_to(self, device: torch.device) -> None:
         """Take all items into the memory of a device, so that it need not wait for them; what has no room is left."""
-        self.teachers = [teacher.to(device) for teacher in self.teachers]
+        self._teachers = [network.to(device) for network in self._teachers]
         first = self._file(self.data.scans[0])
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
@@ -127,32 +138,26 @@ class MaskTask:
     def ready(self, batch: Batch) -> Batch:
         """Return (inputs, wrong, weights), changed by chance: the last two (batch, kinds, rows, cols).
 
-        With teachers also their mean probabilities.
+        With teachers also what they say: the probabilities of their mean logits.
         """
         inputs, wrong, unsure = unlike(batch[0], int(batch[1]))
-        told = (_mean_answer(self.teachers, inputs),) if self.teachers else ()
+        told = (_mean_answer(self._teachers, inputs),) if self._teachers else ()
         return (inputs, wrong, pixel_weights(wrong, unsure), *told)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Weighted cross-entropy of every kind, and soft Dice of every kind and of the kinds of `GROUPS` together.
 
-        With teachers, cross-entropy with what they say takes its part.
+        With teachers, that is `TOLD` less, and cross-entropy with what they say is the rest, by the same weights:
+        where nobody could tell, they are not asked either.
         """
-        loss = self._by_truth(outputs.float(), batch)
-        if len(batch) == 3:
-            return loss
-        by_teachers = functional.binary_cross_entropy_with_logits(outputs.float(), batch[3], batch[2])
-        return (1 - TOLD) * loss + TOLD * 10 * len(KINDS) * by_teachers
-
-    def _by_truth(self, logits: Tensor, batch: Batch) -> Tensor:
-        wrong, weight = batch[1].float(), batch[2]
-        entropy = functional.binary_cross_entropy_with_logits(logits, wrong, weight, reduction="sum")
+        logits, wrong, weight = outputs.float(), batch[1].float(), batch[2]
         shown = torch.sigmoid(logits) * weight
         dice = _soft_dice(shown, wrong, weight).mean()
         for group in GROUPS:
             joint = [part[:, group].amax(dim=1, keepdim=True) for part in (shown, wrong, weight)]
             dice = dice + _soft_dice(*joint).mean()
-        return 10 * entropy / (weight.numel() / len(KINDS)) + dice
+        by_truth = _entropy(logits, wrong, weight) + dice
+        return by_truth if len(batch) == 3 else torch.lerp(by_truth, _entropy(logits, batch[3], weight), TOLD)
 
     def judge(self, network: nn.Module) -> Mapping[str, float]:
         """Dice per kind and IoU of all kinds at 0.5 on held-out scans, and the falsely marked share of clean ones."""
@@ -187,8 +192,14 @@ def _opened(path: Path) -> Planes:
     return items
 
 
+def _entropy(logits: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """Weighted cross-entropy of a pixel, all kinds together, on the scale of the Dice losses."""
+    return BESIDE_DICE * len(KINDS) * functional.binary_cross_entropy_with_logits(logits, wanted, weight)
+
+
 @torch.no_grad()
 def _mean_answer(networks: Sequence[nn.Module], inputs: Tensor) -> Tensor:
+    """Ask them, in bf16 where the hardware is made for it, whatever precision the training has."""
     seen = inputs.contiguous(memory_format=torch.channels_last)
     with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=has_bf16(seen.device)):
         return torch.sigmoid(torch.stack([network(seen) for network in networks]).float().mean(dim=0))
