@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from afmend.errors import BadParameterError
 from afmend.evaluation.metrics.compare import paired_bootstrap
 from afmend.evaluation.metrics.gauge import gauge_free_rmse
 from afmend.recipes import repair
@@ -23,10 +24,13 @@ from afmend.simulation import Box, as_measured, draw, ideal_of, load_box, simula
 TRACE = ChannelKey("height", "trace")
 
 
-def ratio(box: Box, seed: int) -> tuple[float, bool]:
-    """Error with over error without learned masks, and whether the scan is clean."""
+def ratio(box: Box, seed: int) -> tuple[float, bool] | None:
+    """Error with over error without learned masks, and whether the scan is clean; None if it cannot be simulated."""
     twin = draw(box, seed, shape=(256, 256))
-    scan = simulate(twin)
+    try:
+        scan = simulate(twin)
+    except BadParameterError:  # a tip that touches more pixels than the twin computes with
+        return None
     measured, ideal, usable = as_measured(scan), ideal_of(scan).values, ~scan.channels[TRACE].missing
     errors = [
         float(gauge_free_rmse(repair(measured, recipe, TRACE).channels[TRACE].values, ideal, usable=usable))
@@ -42,7 +46,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     told = parser.parse_args()
     box = load_box(told.box)
-    found = [ratio(box, seed) for seed in range(told.first, told.first + told.count)]
+    ratios = [ratio(box, seed) for seed in range(told.first, told.first + told.count)]
+    found = [pair for pair in ratios if pair is not None]
     hurt, clean = (np.log([value for value, is_clean in found if is_clean == which]) for which in (False, True))
     mean = paired_bootstrap(hurt, np.zeros(hurt.size), statistic="mean_difference")
     print(f"learned / auto, {hurt.size} damaged scans of {told.box}: {math.exp(mean.value):.3f} "
