@@ -11,6 +11,8 @@ from afmend.scan.arrays import Heights, Mask
 REACH = 3
 SIDE = 2 * REACH + 1
 """The check looks at windows of SIDE x SIDE pixels."""
+KIND = 0.2
+"""Candidates so far from their window's median, compared with a spike, count as its like."""
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
@@ -123,17 +125,23 @@ def _grow(window: Heights, inside: Mask, max_px: int) -> bool:
 
 
 @njit(cache=True)
-def lonely(row: NDArray[np.intp], col: NDArray[np.intp], rows: int, cols: int, max_px: int) -> Mask:
-    """Tell which candidates have so few others around them, in 5 x 5 pixels, that they may be a spike."""
-    found = np.zeros((rows + 4, cols + 4), np.uint8)
+def lonely(row: NDArray[np.intp], col: NDArray[np.intp], away: NDArray[np.float32], max_px: int) -> Mask:
+    """Tell which candidates have so few of their kind around them, in 5 x 5 pixels, that they may be a spike.
+
+    Of its kind are candidates at least a fifth as far ``away`` (rows, cols) as it is: beside a spike the texture of a
+    rough surface does not count.
+    """
+    rows, cols = away.shape
+    found = np.zeros((rows + 4, cols + 4), np.float32)
     for n in range(row.size):
-        found[row[n] + 2, col[n] + 2] = 1
+        found[row[n] + 2, col[n] + 2] = abs(away[row[n], col[n]])
     few = np.empty(row.size, np.bool_)
     for n in range(row.size):
+        least = np.float32(KIND) * found[row[n] + 2, col[n] + 2]
         count = 0
         for a in range(5):
             for b in range(5):
-                count += found[row[n] + a, col[n] + b]
+                count += found[row[n] + a, col[n] + b] >= least
         few[n] = count <= max_px
     return few
 

@@ -51,7 +51,7 @@ class SpikePixels(NamedTuple):
         return out
 
 
-@step("mark.spikes", Spikes, version="2")
+@step("mark.spikes", Spikes, version="3")
 def spikes(field: Field, params: Spikes) -> Found:
     """Mark |h - median| > lam * sigma where a few pixels stand alone.
 
@@ -102,7 +102,7 @@ def find_spikes(heights: Heights, excluded: Mask, params: Spikes) -> SpikePixels
     if params.max_px:
         from afmend.artifacts.spike_kernels import lonely
 
-        alone = lonely(row, col, heights.shape[0], heights.shape[1], params.max_px)
+        alone = lonely(row, col, away, params.max_px)
         row, col = row[alone], col[alone]
     median = window_medians(heights, excluded, row, col, params.win)
     distance = heights[row, col] - median

@@ -127,3 +127,12 @@ def test_medians_of_the_usable_pixels_of_a_window(win):
     assert (expected == z).any()
     found = window_medians(z, excluded, row, col, win).reshape(z.shape)
     assert np.max(np.abs(found - expected)) <= 1e-12
+
+
+def test_a_tall_spike_is_found_on_ground_rougher_than_the_noise():
+    z = ground(noise=0.01)
+    grain = np.random.default_rng(3).normal(0, 0.5, z.shape)
+    z[20:40, 20:50] += grain[20:40, 20:50]
+    assert not marked(z)[25:35, 25:45].any(), "the grain itself is no spike"
+    z[30, 35:37] += [40.0, 80.0]
+    assert np.argwhere(marked(z)[25:35, 25:45]).tolist() == [[5, 10], [5, 11]]
