@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from afmend.artifacts.gate.judge import EXPORT, Judgment, action_for, gate, judge
-from afmend.artifacts.gate.maps import MAPS
 from afmend.artifacts.gate.model import load_gate
+from afmend.artifacts.gate.sight import INPUTS, load_sight
 from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
 from afmend.artifacts.gate.view import Measured, View
 from afmend.errors import AfmendError
@@ -70,11 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def on_the_twin(model: str, data: Path, count: int, workers: int) -> dict[str, object]:
     """Print the table of claims."""
     from afmend.training.gate.finish import said_of
-    from afmend.training.gate.maps_source import Source
-    from afmend.training.gate.table import UNSURE, make_table
+    from afmend.training.gate.labels import UNSURE
+    from afmend.training.gate.table import make_table
 
-    table = make_table(data, "shifted", range(count), learned=False, workers=workers)
-    said = said_of(load_gate(model), table, Source(table, data, "shifted"))
+    table = make_table(data, "shifted", range(count), workers=workers)
+    said = said_of(load_gate(model), table)
     figures: dict[str, object] = {}
     whole = table.kinds == "full"
     groups = {
@@ -107,19 +107,23 @@ def on_the_twin(model: str, data: Path, count: int, workers: int) -> dict[str, o
 
 
 def speeds(model: str) -> str:
-    """Time the network and the whole gate on 512 x 512 pixels."""
-    loaded = load_gate(model)
+    """Time the networks and the whole gate on 512 x 512 pixels."""
+    loaded, eyes = load_gate(model), load_sight()
     scan = simulate(draw(load_box("train"), 1003, shape=(512, 512)))
-    maps = np.zeros((1, len(MAPS), 512, 512), np.float32)
+    maps = np.zeros((1, len(INPUTS), 512, 512), np.float32)
     vector = np.zeros((1, len(loaded.card.inputs)), np.float32)
     channels = [scan.channels[scan.find(name)] for name in ("height/trace", "height/retrace", "error/trace")]
     seen = Measured(
         channels[0].values, channels[0].missing, channels[1].values, channels[1].missing, channels[2].values
     )
-    network = _best(lambda: loaded.run({"features": vector, "maps": maps}))
+    network = _best(lambda: eyes.run({"maps": maps}))
+    last = _best(lambda: loaded.run({"features": vector}))
     whole = _best(lambda: judge(seen, loaded))
-    size = sum(file.size_bytes for file in loaded.card.files.values())
-    return f"\nnetwork: {size / 1e6:.2f} MB, {network:.1f} ms at 512 x 512; with detectors and features {whole:.0f} ms"
+    sizes = [one.card.files[kind].size_bytes / 1e6 for one, kind in ((eyes, "int8"), (loaded, "fp32"))]
+    return (
+        f"\nsight: {sizes[0]:.2f} MB, {network:.1f} ms at 512 x 512; gate: {sizes[1]:.2f} MB, {last:.2f} ms; "
+        f"with detectors, features and learned masks {whole:.0f} ms"
+    )
 
 
 def _best(call: object) -> float:

@@ -264,7 +264,8 @@ def _bf16(config: Training, device: torch.device) -> bool:
 
 def has_bf16(device: torch.device) -> bool:
     """Return whether the hardware is made for bf16."""
-    return device.type == "cuda" or bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 (there is no public one)
+    cpu = torch.cpu
+    return device.type == "cuda" or cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported()  # noqa: SLF001 (there are no public ones)
 
 
 def _identity(task: Task, config: Training) -> dict[str, Any]:

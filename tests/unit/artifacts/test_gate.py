@@ -15,16 +15,24 @@ from afmend.artifacts.gate.double_features import REACH_PX, double_features
 from afmend.artifacts.gate.evidence import evidence, line_list, reasons
 from afmend.artifacts.gate.features import as_vector, features
 from afmend.artifacts.gate.judge import EXPORT, LOOK, REPAIR, RESCAN, action_for, early_lines, judge, measured_of
-from afmend.artifacts.gate.maps import MAPS, MOST, line_maps, packed, unpacked
 from afmend.artifacts.gate.model import Opinion, conclude, kind_of, load_gate, opinion
 from afmend.artifacts.gate.pair_features import damage_features
-from afmend.artifacts.gate.sight import sight_features, sight_maps
+from afmend.artifacts.gate.sight import (
+    FARTHEST,
+    INPUTS,
+    MOST,
+    TARGETS,
+    activation,
+    look,
+    sight_features,
+    sight_inputs,
+)
 from afmend.artifacts.gate.tip_features import autocorrelation
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
 from afmend.artifacts.gate.view import Measured, View
 from afmend.errors import ModelError, StepError
 from afmend.scan import Channel, ChannelKey, Grid, Scan
-from support import assert_heights_close, rough, scan_of
+from support import rough, scan_of
 
 SHAPE = (96, 130)
 
@@ -118,35 +126,50 @@ def test_a_changed_sharpness_shows() -> None:
     assert numbers_of(z)["change texture"] > numbers_of(rough(SHAPE, 1, 2.0, 1.5))["change texture"] + 0.7
 
 
-def test_line_maps_have_their_shape_are_bounded_and_show_a_scar() -> None:
+def test_inputs_of_the_sight_have_their_shape_are_bounded_and_show_what_is_large() -> None:
     z = scene(shape=(90, 131))
     z[44, 30:90] += 50
-    alone = line_maps(View(measured(z)))
-    full = line_maps(View(measured(z, opposite=scene(shape=(90, 131)), error=np.diff(z, prepend=0, axis=1))))
-    assert alone.shape == full.shape == (len(MAPS), 90, 131)
-    pair = [k for k, name in enumerate(MAPS) if name.startswith(("pair", "error"))]
+    alone = sight_inputs(View(measured(z)))
+    full = sight_inputs(View(measured(z, opposite=scene(shape=(90, 131)), error=np.diff(z, prepend=0, axis=1))))
+    assert alone.shape == full.shape == (len(INPUTS), 90, 131)
+    pair = [k for k, name in enumerate(INPUTS) if name.startswith(("other direction", "difference", "error"))]
     assert not alone[pair].any()
     assert np.abs(full[pair]).max(axis=(1, 2)).min() > 0
-    assert np.abs(full).max() <= MOST
-    stretch = alone[MAPS.index("stretch of bend across")]
-    assert stretch[44, 40:80].min() > np.abs(stretch[:40]).max()
-    assert np.abs(unpacked(packed(full)) - full).max() <= MOST / 254 + 1e-6
+    assert np.abs(full).max() <= MOST + 1e-3
+    bend = alone[INPUTS.index("bend of the relief")]
+    assert bend[44, 40:80].min() > np.abs(bend[:40]).max()
+    unfinished = z.copy()
+    unfinished[70:] = unfinished[69]
+    assert not sight_inputs(View(measured(unfinished)))[:, 70:].any()
+    assert not sight_inputs(View(measured(np.full((40, 56), 3.0)))).any()
 
 
-def test_what_the_learned_masks_see_shows_in_features_and_maps() -> None:
-    z = scene(shape=(96, 130))
+def test_what_the_networks_see_shows_in_features_and_activation() -> None:
+    z = scene(shape=(96, 131))
     plain = View(measured(z.copy()))
-    z[44, 10:110] += 4
+    z[44, 10:110] += 8
     hurt = View(measured(z))
-    assert hurt.sight.shape == (7, 96, 130)
+    assert hurt.sight.where.shape == (len(TARGETS), 96, 131)
+    assert hurt.sight.marks.shape == (7, 96, 131)
     before, after = (sight_features(view.sight) for view in (plain, hurt))
     assert after["learned scar mean"] > before["learned scar mean"] + 0.5
     assert after["learned scar line 0"] > before["learned scar line 0"] + 0.5
-    assert len(after) == 7 * 10
+    assert after["sight clear mean"] > before["sight clear mean"] + 0.5
+    assert len(after) == (7 + 4) * 10 + 3 + 1
     assert after["learned scar top 0.1 %"] >= after["learned scar top 1 %"] >= after["learned scar top 10 %"]
-    shown = line_maps(hurt)[MAPS.index("learned scar")]
-    assert shown[44, 30:90].mean() > 2 + shown[:40].mean()
-    assert_heights_close(sight_maps(np.array([0, 1], np.float32)), np.array([0, MOST]), atol_nm=0.002)
+    assert abs(after["doubles: satellites"]) <= FARTHEST
+    shown = activation(hurt.sight)
+    assert shown.shape == (len(VERDICTS), 12, 17)
+    assert shown[VERDICTS.index(IMAGING), 5].mean() > 0.3 + shown[VERDICTS.index(IMAGING), :4].mean()
+    assert (shown[VERDICTS.index(GOOD)] <= 0).all()
+
+
+def test_a_large_scan_is_seen_tile_by_tile() -> None:
+    view = View(measured(scene(shape=(40, 1500))))
+    found = look(view)
+    assert found.where.shape == (4, 40, 1500)
+    assert np.isfinite(found.where).all()
+    assert 0 <= found.where.min() <= found.where.max() <= 1
 
 
 def test_where_directions_differ_is_measured_as_damage_is() -> None:
@@ -167,7 +190,7 @@ def test_where_directions_differ_is_measured_as_damage_is() -> None:
 
 def test_a_gate_that_learned_through_other_masks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_model, "sight_digest", lambda: "another")
-    with pytest.raises(ModelError, match="other learned masks"):
+    with pytest.raises(ModelError, match="other networks"):
         load_gate()
 
 
@@ -337,7 +360,7 @@ def test_gate_refuses_what_is_too_small_or_empty() -> None:
 def test_a_model_for_other_features_is_refused() -> None:
     model = load_gate()
     with pytest.raises(ModelError, match="other features"):
-        opinion(model, np.zeros(3, np.float32), np.zeros((24, 32, 32), np.float32), ("a", "b", "c"), "full")
+        opinion(model, np.zeros(3, np.float32), ("a", "b", "c"), "full")
     with pytest.raises(ModelError):
         load_gate("no-such-gate")
 

@@ -96,5 +96,5 @@ def test_tiles_give_what_one_piece_gives() -> None:
 
 def test_all_models_that_come_along_are_small_together() -> None:
     files = [path for path in find_card("masks").parent.iterdir() if path.suffix in (".json", ".onnx")]
-    assert {"gate.onnx", "masks-int8.onnx", "masks-3-int8.onnx", "tip.onnx"} <= {path.name for path in files}
+    assert {"gate.onnx", "masks-int8.onnx", "sight-int8.onnx", "tip.onnx"} <= {path.name for path in files}
     assert sum(path.stat().st_size for path in files) < 5e6

@@ -1,4 +1,4 @@
-"""Parts of the gate's training: damage in compiled loops, trees, features alone, boxes block by block."""
+"""Parts of the gate's training: damage in compiled loops, trees, boxes block by block."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ from afmend.artifacts.gate.damage_kernels import (
 )  # fmt: skip
 from afmend.errors import BadParameterError
 from afmend.leveling.selection_kernels import median_of
-from afmend.training.gate import scenes
 from afmend.training.gate.calibrate import softmax, temperatures
 from afmend.training.gate.examples import BLOCK, box_of
 from afmend.training.gate.head import GateTraining
-from afmend.training.gate.table import KINDS, make_table
 from afmend.training.gate.trees import grow, tree_logits
 from afmend.training.kept import whole
 from support import assert_heights_close, rough
@@ -136,14 +134,3 @@ def test_what_many_processes_keep_is_whole_or_not_there(tmp_path: Path) -> None:
         np.savez(partial, rows=np.ones(3))
         assert not path.exists()
     assert [one.name for one in tmp_path.iterdir()] == ["rows.npz"]
-
-
-def test_features_alone_are_the_same_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenes, "SHAPES", ((64, 80), (72, 64)))
-    seeds = range(10_000, 10_004)
-    both, alone = (make_table(tmp_path, "train,wide", seeds, mapped=mapped) for mapped in (True, False))
-    assert set(alone.kinds.tolist()) <= set(KINDS)
-    assert np.array_equal(both.shown.features, alone.features)
-    assert np.array_equal(both.shown.labels, alone.labels)
-    size = [sum(path.stat().st_size for path in tmp_path.glob(f"{name}-*")) for name in ("features", "numbers")]
-    assert size[1] < size[0] / 8

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from afmend.apps.cli.main import app
 from afmend.apps.cli.train_gate import LEARNED_FROM
 from afmend.artifacts.gate.model import load_gate
-from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
+from afmend.artifacts.gate.sight import TARGETS
+from afmend.artifacts.gate.verdicts import ASKED, GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
 from afmend.errors import ModelError
 from afmend.evaluation.gate_scores import calibration_error, macro_f1, proportion, weighted_f1
 from afmend.simulation.box import load_box
@@ -20,7 +21,6 @@ from afmend.training.gate import finish as finishing
 from afmend.training.gate import scenes
 from afmend.training.gate.calibrate import decided_from, good_from, limits, softmax, temperature
 from afmend.training.gate.damage import (
-    cells_of,
     crowds_of,
     damage_of,
     delay_of,
@@ -29,15 +29,12 @@ from afmend.training.gate.damage import (
     relief_of,
     seen_between,
 )
-from afmend.training.gate.effects import TARGETS
-from afmend.training.gate.examples import DRAWS, Example, load_example, make_example, prepare
+from afmend.training.gate.examples import DRAWS, Example, make_example
 from afmend.training.gate.grafts import donors_of, grafted
-from afmend.training.gate.head import STEP, GateTraining, fit, logits_of, upside_down
-from afmend.training.gate.labels import ASKED, answers_of, label_of
-from afmend.training.gate.maps_source import Source
-from afmend.training.gate.maps_task import MapTask
+from afmend.training.gate.head import GateTraining, fit, logits_of
+from afmend.training.gate.labels import UNSURE, answers_of, label_of
 from afmend.training.gate.scenes import MIXES, TRACKING, mix_of, scene
-from afmend.training.gate.table import BACK, GRAFT, KINDS, PAIR, UNSURE, make_table
+from afmend.training.gate.table import KINDS, make_table
 from support import rough
 
 runner = CliRunner()
@@ -74,7 +71,7 @@ def test_an_example_measures_what_is_wrong_with_it() -> None:
     lost = [make_example("train", seed, SMALL, "tracking") for seed in (1, 6, 11)]
     assert any(one.effects["astray any"] > 0.05 for one in lost)
     assert all(0 <= one.effects["astray"] <= one.effects["astray some"] <= one.effects["astray any"] for one in lost)
-    assert all(one.cells.shape == (len(TARGETS), SMALL[0] // 16, SMALL[1] // 16) for one in lost)
+    assert all(one.wrong.shape == (len(TARGETS), *SMALL) for one in lost)
     assert all(1 <= one.draws <= DRAWS for one in lost)
 
 
@@ -159,27 +156,6 @@ def test_what_is_astray_here_and_there_is_no_lost_area() -> None:
     assert not crowds_of(there, 0.25).any()
     there[40:80, 30:90] = True
     assert crowds_of(there, 0.25)[45:75, 35:85].mean() > 0.9
-
-
-def test_cells_tell_the_share_of_their_pixels() -> None:
-    mask = np.zeros((40, 70), np.bool_)
-    mask[3, 16:32] = True
-    cells = cells_of(mask, ~mask)
-    assert cells.shape == (2, 2, 4)
-    assert cells[0, 0, 1] == 1 / 16
-    assert cells[1, 1, 3] == 1
-
-
-@pytest.mark.usefixtures("small")
-def test_examples_are_kept_and_read_back(tmp_path: Path) -> None:
-    prepare(tmp_path, "train", range(20, 23))
-    prepare(tmp_path, "train", range(20, 23))
-    again = load_example(tmp_path, "train", 21)
-    fresh = make_example("train", 21)
-    assert again.effects == fresh.effects
-    assert again.early == fresh.early
-    assert np.array_equal(again.heights, fresh.heights)
-    assert np.array_equal(again.missing, fresh.missing)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +255,7 @@ def test_a_head_learns() -> None:
 def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     done = runner.invoke(
         app, ["train", "gate", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--scans", "60",
-              "--more", "20", "--tested", "10", "--steps", "4", "--workers", "1"],
+              "--tested", "10", "--workers", "1"],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     card = tmp_path / "run" / "model" / "gate.json"
@@ -290,24 +266,14 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     assert facts["known_failures"]
     model = load_gate(str(card))
     table = make_table(tmp_path / "data", LEARNED_FROM, range(10_000, 10_010))
-    source = Source(table, tmp_path / "data", LEARNED_FROM)
-    some = {"features": table.features[:1], "maps": source.maps(table, 0)[None]}
-    assert model.run(some)["probability"].sum() == pytest.approx(1, abs=1e-5)
-    alone = int(np.flatnonzero(table.kinds == "alone")[0])
-    assert not source.maps(table, alone)[PAIR].any()
-    again = runner.invoke(
-        app, ["train", "gate", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--scans", "60",
-              "--steps", "4", "--workers", "1"],
-    )  # fmt: skip
-    assert "--resume" in str(again.exception)
+    assert model.run({"features": table.features[:1]})["probability"].sum() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.usefixtures("small")
 def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(tmp_path, "train", range(10_000, 10_060))
-    source = Source(table, tmp_path, "train")
-    config = GateTraining(epochs=2, members=1, width=4, map_steps=1, trees=2)
-    made = finishing.make(table, source, tmp_path / "run", config)
+    config = GateTraining(epochs=2, members=1, width=4, trees=2)
+    made = finishing.make(table, config)
 
     class Liar:
         def run(self, _inputs: object) -> dict[str, np.ndarray]:
@@ -315,7 +281,7 @@ def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(finishing, "load_gate", lambda _name: Liar())
     with pytest.raises(ModelError, match="differs from torch"):
-        finishing.finish(made, tmp_path / "model", learned=table, source=source, config=config)
+        finishing.finish(made, tmp_path / "model", learned=table, boxes="train", config=config)
 
 
 def test_there_are_two_recipes_only(tmp_path: Path) -> None:
@@ -347,13 +313,13 @@ def test_a_graft_changes_what_the_damage_changes_and_is_measured_again(wounded: 
     assert good.spare is not None
     clear = []
     for seed in range(6):
-        measured, effects, cells = grafted(good, hurt, np.random.default_rng(seed))
+        measured, effects, wrong = grafted(good, hurt, np.random.default_rng(seed))
         changed = np.asarray(measured.heights) != good.heights
         assert 0 < changed.mean() < 0.9
         assert measured.heights.shape == SMALL
         assert effects["faint"] <= np.mean(changed | good.spare.bad)
         assert effects["hum"] == good.effects["hum"]
-        assert np.array_equal(cells[TARGETS.index("astray")], good.cells[TARGETS.index("astray")])
+        assert np.array_equal(wrong[TARGETS.index("astray")], good.wrong[TARGETS.index("astray")])
         clear.append(effects["clear"])
     assert max(clear) > good.effects["clear"]
     assert donors_of([good, hurt], good) == [hurt]
@@ -370,91 +336,12 @@ def test_grafts_need_scans_just_simulated(wounded: tuple[Example, Example]) -> N
 
 
 @pytest.mark.usefixtures("small")
-def test_a_table_is_the_same_whatever_the_workers_and_holds_what_teaches(tmp_path: Path) -> None:
-    one = make_table(tmp_path / "a", "train", range(10_000, 10_040), workers=1)
-    again = make_table(tmp_path / "a", "train", range(10_000, 10_040))
-    assert np.array_equal(one.features, again.features)
-    assert {BACK, GRAFT, *KINDS} == set(one.kinds.tolist())
-    assert np.count_nonzero(one.kinds == BACK) == 40
-    assert not one.features[one.kinds == GRAFT].any()
-    assert set(one.sure.kinds.tolist()) == set(KINDS)
+def test_a_table_is_the_same_made_anew_and_read_again(tmp_path: Path) -> None:
+    one = make_table(tmp_path / "a", "train", range(10_000, 10_006), workers=1)
+    other = make_table(tmp_path / "b", "train", range(10_000, 10_006), workers=1)
+    again = make_table(tmp_path / "a", "train", range(10_000, 10_006))
+    for table in (other, again):
+        assert np.array_equal(one.features, table.features)
+        assert np.array_equal(one.labels, table.labels)
+    assert set(one.kinds.tolist()) == set(KINDS)
     assert (one.sure.labels != UNSURE).all()
-    assert one.answers.shape == (one.labels.size, len(ASKED))
-    judged = make_table(tmp_path / "b", "train", range(10_000, 10_003), learned=False)
-    assert set(judged.kinds.tolist()) <= set(KINDS)
-    source = Source(one, tmp_path / "a", "train")
-    assert sorted(np.concatenate(list(source.batches(one, 7))).tolist()) == list(range(one.labels.size))
-    rows = np.flatnonzero((one.kinds == "full") | (one.kinds == BACK))[:2]
-    maps, cells = source.seen(one, rows)
-    assert maps.shape[0] == cells.shape[0] == 2
-    assert maps[0, 5].std() == pytest.approx(float(maps[1, 5].std()), rel=0.3)  # the same place, turned around
-
-
-@pytest.mark.usefixtures("small")
-def test_a_batch_is_the_same_every_time_and_unsure_scans_have_no_verdict_to_learn(tmp_path: Path) -> None:
-    import torch
-
-    table = make_table(tmp_path, "train", range(10_000, 10_035))
-    task = MapTask(table, table.sure, Source(table, tmp_path, "train"), GateTraining())
-    first, again = task.batch(3, 5, 6), task.batch(3, 5, 6)
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    network = task.network().eval()
-    with torch.no_grad():
-        outputs = network(first[0], first[1])
-    unsure = (*first[:2], torch.full_like(first[2], UNSURE), first[3], torch.full_like(first[4], UNSURE))
-    only_cells = float(task.loss(outputs, unsure))
-    assert 0 < only_cells < float(task.loss(outputs, first))
-
-
-def test_a_scan_upside_down_is_one_recorded_from_its_last_line() -> None:
-    import torch
-
-    from afmend.artifacts.gate.maps import line_maps
-    from afmend.artifacts.gate.view import Measured, View
-
-    heights = rough((48, 64), 3, 1.0, 4.0).astype(np.float32)
-    none = np.zeros(heights.shape, np.bool_)
-    maps = torch.from_numpy(line_maps(View(Measured(heights, none)))[None])
-    turned = line_maps(View(Measured(heights[::-1].copy(), none)))
-    found = upside_down(maps)[0].numpy()
-    assert np.abs(found[STEP] - turned[STEP]).max() < 0.05
-    assert np.abs(found[1] - turned[1]).max() < 0.05
-    assert torch.equal(upside_down(upside_down(maps)), maps)
-
-
-def test_spliced_scans_are_labeled_by_what_both_parts_hold() -> None:
-    import torch
-
-    from afmend.artifacts.gate.maps import MAPS
-    from afmend.training.gate.splices import MEASURED, spliced
-
-    rng = np.random.default_rng(0)
-    maps = torch.from_numpy(rng.standard_normal((4, len(MAPS), 128, 96)).astype(np.float32))
-    maps[:, MEASURED] = 1
-    maps[:, PAIR] = 0
-    cells = torch.zeros(4, len(TARGETS), 8, 6)
-    cells[1, TARGETS.index("clear")] = cells[1, TARGETS.index("faint")] = 1
-    cells[3, TARGETS.index("astray")] = 1
-    answers = torch.zeros(4, len(ASKED), dtype=torch.int8)
-    answers[1, ASKED.index("wrong")] = answers[3, ASKED.index("astray")] = 1
-    labels = torch.tensor([VERDICTS.index(v) for v in (GOOD, IMAGING, GOOD, NOT_TRACKING)])
-    features = torch.ones(4, 5)
-    met = set()
-    for seed in range(12):
-        found = spliced((maps, features, labels, cells, answers), np.random.default_rng(seed))
-        for k in np.flatnonzero((found[1] == 0).all(dim=1).numpy()):
-            lines = int(torch.nonzero((found[0][k] != maps[k]).any(dim=0).any(dim=1))[0])
-            assert lines % 16 == 0
-            assert torch.equal(found[0][k, :, lines:], maps[k - 1, :, lines:])
-            assert torch.equal(found[0][k, :, :lines], maps[k, :, :lines])
-            assert int(found[2][k]) == VERDICTS.index(
-                {0: NOT_TRACKING, 1: IMAGING, 2: IMAGING, 3: NOT_TRACKING}[int(k)]
-            )
-            assert bool(found[4][k, ASKED.index("wrong")]) == (k in (1, 2))
-            met.add(int(k))
-    assert met == {0, 1, 2, 3}
-    holes = maps.clone()
-    holes[:, MEASURED, 5] = 0
-    assert torch.equal(spliced((holes, features, labels, cells, answers), rng)[0], holes)
-    few = (maps[:, :, :32], features, labels, cells[:, :, :2], answers)
-    assert spliced(few, rng)[0] is few[0]

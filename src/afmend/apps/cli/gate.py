@@ -79,15 +79,15 @@ def _write_cam(folder: Path, path: Path, scan: Scan, key: ChannelKey, judged: Ju
     where = judged.activation[VERDICTS.index(judged.verdict)]
     where = where[:, ::-1] if key.direction == "retrace" else where
     name = path.stem if index is None else f"{path.stem}@{index:04d}"
-    _save(folder / f"{name}.gate.png", flat, where)
+    _save(folder / f"{name}.gate.png", flat, where, 1.0)
 
 
-def _save(target: Path, heights: NDArray[np.floating], where: NDArray[np.floating]) -> None:
+def _save(target: Path, heights: NDArray[np.floating], where: NDArray[np.floating], most: float | None = None) -> None:
     from afmend.pictures.activation import write_activation
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_activation(target, heights, where)
+        write_activation(target, heights, where, most)
     except OSError as error:
         raise WriteError(f"cannot be written ({error.strerror or error})", where=str(target)) from error
 

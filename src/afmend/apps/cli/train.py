@@ -19,6 +19,7 @@ Steps = Annotated[int | None, typer.Option(min=1, help="Batches in all (default:
 Seed = Annotated[int, typer.Option(min=0, help="Chooses first weights and every item.")]
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes that simulate and prepare scans.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Start = Annotated[Path | None, typer.Option(help="Folder of another run whose weights to begin with.")]
 
 
 @train_app.command()
@@ -48,7 +49,7 @@ def masks(
         Path | None,
         typer.Option("--from", help="Folder of raw scans with masks that you corrected (.h5, .gwy)."),
     ] = None,
-    start: Annotated[Path | None, typer.Option(help="Folder of another run whose weights to begin with.")] = None,
+    start: Start = None,
     teacher: Annotated[
         list[Path] | None,
         typer.Option(help="Folder of another run: the mean answer of all that are named is learned beside the truth."),
@@ -71,6 +72,63 @@ def masks(
     raise typer.Exit(train_masks(wish))
 
 
+Items = Annotated[Path, typer.Option("--data", help="Folder for what is learned from; what is there is used again.")]
+Mixed = Annotated[
+    int, typer.Option("--scans", min=105, max=19_950, help="Simulated scans of the boxes train and wide, all mixes.")
+]
+Tips = Annotated[int, typer.Option("--tips", min=0, help="Further ones drawn for bad tips, every third for good ones.")]
+
+
+@train_app.command()
+def sight(
+    *,
+    out: Out = Path("checkpoints/sight"),
+    data: Items = Path("checkpoints/sight-items"),
+    scans: Mixed = 7000,
+    tips: Tips = 2100,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    steps: Steps = None,
+    seed: Seed = 0,
+    workers: Workers = CORES,
+    device: Device = "auto",
+    name: Annotated[str, typer.Option(help="What the model is called.")] = "sight",
+    start: Start = None,
+) -> None:
+    """Train the network that shows the gate what is wrong where, on simulated scans (4 MB of items each)."""
+    from afmend.apps.cli.train_gate import SightTrainingWish, train_sight
+
+    wish = SightTrainingWish(
+        out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, "sight", start
+    )
+    raise typer.Exit(train_sight(wish))
+
+
+@train_app.command()
+def doubles(
+    *,
+    out: Out = Path("checkpoints/doubles"),
+    data: Items = Path("checkpoints/sight-items"),
+    scans: Mixed = 7000,
+    tips: Tips = 2100,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    steps: Steps = None,
+    seed: Seed = 0,
+    workers: Workers = CORES,
+    device: Device = "auto",
+    name: Annotated[str, typer.Option(help="What the model is called.")] = "doubles",
+    start: Start = None,
+) -> None:
+    """Train the network that tells the gate of double tips, on the items of ``train sight``."""
+    from afmend.apps.cli.train_gate import SightTrainingWish, train_sight
+
+    wish = SightTrainingWish(
+        out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, "doubles", start
+    )
+    raise typer.Exit(train_sight(wish))
+
+
 @train_app.command()
 def gate(
     *,
@@ -79,18 +137,11 @@ def gate(
         "checkpoints/gate-scans"
     ),
     scans: Annotated[
-        int, typer.Option(min=50, help="Simulated scans of the boxes train and wide: four fifths teach.")
-    ] = 3000,
-    more: Annotated[
-        int, typer.Option(min=0, help="Further scans, whose features alone teach; a hundredth of the room.")
-    ] = 0,
+        int, typer.Option(min=50, max=20_000, help="Simulated scans of the boxes train and wide: four fifths teach.")
+    ] = 6500,
     tested: Annotated[int, typer.Option(min=0, help="Scans of the box shifted to score by; 0 = none.")] = 0,
-    minutes: Minutes = None,
-    resume: Resume = False,
-    steps: Steps = None,
     seed: Seed = 0,
     workers: Workers = CORES,
-    device: Device = "auto",
     name: Annotated[str, typer.Option(help="What the model is called.")] = "gate",
     recipe: Annotated[str, typer.Option(help="afmend, or seed: the ResNet-18 of the paper that afmend grew from.")] = (
         "afmend"
@@ -100,12 +151,14 @@ def gate(
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="With --recipe seed: epochs of each of the two stages.")] = 20,
 ) -> None:
-    """Train the gate (`afmend gate`), or for comparison the seed's classifier, on simulated scans."""
+    """Train the gate (`afmend gate`), or for comparison the seed's classifier, on simulated scans.
+
+    It looks with the networks that come with afmend (`afmend train sight`, `doubles`, `masks`). What was measured is
+    kept: a stopped command goes on where it stopped.
+    """
     from afmend.apps.cli.train_gate import GateTrainingWish, train_gate
 
-    wish = GateTrainingWish(
-        out, data, scans, minutes, resume, steps, seed, workers, device, name, more, tested, recipe, weights, epochs
-    )
+    wish = GateTrainingWish(out, data, scans, seed, workers, name, tested, recipe, weights, epochs)
     raise typer.Exit(train_gate(wish))
 
 

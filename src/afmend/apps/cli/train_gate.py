@@ -18,10 +18,24 @@ FIRST_SEED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class GateTrainingWish(TrainingWish):
+class SightTrainingWish(TrainingWish):
+    """What ``afmend train sight`` or ``afmend train doubles`` was told."""
+
+    tips: int
+    what: str
+    start: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateTrainingWish:
     """What ``afmend train gate`` was told."""
 
-    more: int
+    out: Path
+    data: Path
+    scans: int
+    seed: int
+    workers: int
+    name: str
     tested: int
     recipe: str
     weights: Path | None
@@ -43,6 +57,36 @@ class ClassWish:
     as_json: bool
 
 
+def train_sight(wish: SightTrainingWish) -> int:
+    """Simulate, train one of the two networks, export, score; print where the card is."""
+    need_torch()
+    from afmend.training.config import Training
+    from afmend.training.gate import doubles_task, sight_task
+    from afmend.training.gate.sight_finish import finish, finish_doubles
+    from afmend.training.gate.sight_items import Data, prepare
+    from afmend.training.loop import train
+
+    usual = sight_task.CONFIG if wish.what == "sight" else doubles_task.CONFIG
+    changes = {"steps": wish.steps or usual.steps, "seed": wish.seed, "device": wish.device}
+    config = Training.parse({**usual.to_json(), **changes}, f"afmend train {wish.what}")
+    data = Data(wish.data, LEARNED_FROM, wish.scans, wish.tips)
+    with shown_bar("Simulating") as watch:
+        prepare(data, workers=wish.workers, watch=watch)
+    task = sight_task.SightTask(data) if wish.what == "sight" else doubles_task.DoublesTask(data)
+    with shown_bar("Training") as bar:
+        run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, start=wish.start, watch=told(bar))
+    numbers = f"--scans {wish.scans} --tips {wish.tips} --steps {config.steps} --seed {wish.seed}"
+    begun = "" if wish.start is None else f" --start {wish.start.name}"
+    how: Any = {"name": wish.name, "command": f"afmend train {wish.what} {numbers}{begun}"}
+    if isinstance(task, sight_task.SightTask):
+        card = finish(task, run, config, wish.out / "model", **how)
+    else:
+        card = finish_doubles(task, run, config, wish.out / "model", **how)
+    done = "" if run.done == config.steps else f"; {run.done} of {config.steps} batches: go on with --resume"
+    say.out().print(f"{card}{done}", markup=False)
+    return 0
+
+
 def train_gate(wish: GateTrainingWish) -> int:
     """Simulate, measure, train, calibrate, export, score; print where the card is."""
     need_torch()
@@ -52,47 +96,21 @@ def train_gate(wish: GateTrainingWish) -> int:
         return _seed(wish)
     from afmend.training.gate.finish import finish, make
     from afmend.training.gate.head import GateTraining
-    from afmend.training.gate.maps_source import Source
     from afmend.training.gate.table import make_table
-    from afmend.training.loop import device_of
 
-    told_config = {"seed": wish.seed, "device": wish.device, **({"map_steps": wish.steps} if wish.steps else {})}
-    config = GateTraining.parse(told_config, "afmend train gate")
-    device = device_of(config.loop())
+    config = GateTraining(seed=wish.seed)
     with shown_bar("Simulating") as watch:
         table = make_table(
             wish.data, LEARNED_FROM, range(FIRST_SEED, FIRST_SEED + wish.scans), workers=wish.workers, watch=watch
         )
-    source = Source(table, wish.data, LEARNED_FROM, device)
-    more = None
-    if wish.more:
-        first = FIRST_SEED + wish.scans
-        with shown_bar("Simulating") as watch:
-            more = make_table(
-                wish.data,
-                LEARNED_FROM,
-                range(first, first + wish.more),
-                mapped=False,
-                workers=wish.workers,
-                watch=watch,
-            )
-    with shown_bar("Training") as bar:
-        made = make(
-            table, source, wish.out, config, more=more, minutes=wish.minutes, resume=wish.resume, watch=told(bar)
-        )
+    made = make(table, config)
     test = None
     if wish.tested:
         with shown_bar("Simulating") as watch:
-            tested = make_table(
-                wish.data, "shifted", range(wish.tested), learned=False, workers=wish.workers, watch=watch
-            )
-        test = (tested.sure, Source(tested.sure, wish.data, "shifted"))
-    command = (
-        f"afmend train gate --scans {wish.scans} --more {wish.more} --tested {wish.tested} --steps {config.map_steps} "
-        f"--seed {wish.seed}"
-    )
+            test = ("shifted", make_table(wish.data, "shifted", range(wish.tested), workers=wish.workers, watch=watch))
+    command = f"afmend train gate --scans {wish.scans} --tested {wish.tested} --seed {wish.seed}"
     card = finish(
-        made, wish.out / "model", learned=table, source=source, name=wish.name, command=command, config=config,
+        made, wish.out / "model", learned=table, boxes=LEARNED_FROM, name=wish.name, command=command, config=config,
         test=test,
     )  # fmt: skip
     say.out().print(f"{card}: use it with `afmend gate --model {card}`", markup=False)

@@ -90,7 +90,7 @@ def _brief(scan: Scan, count: int) -> Json:
 
 
 def _judged(scan: Scan, channel: str | None) -> Json:
-    """Ask the gate; its activation maps travel as signed bytes of the largest evidence of each verdict."""
+    """Ask the gate; its activation maps travel as signed bytes, 127 = certain."""
     import numpy as np
 
     from afmend.artifacts.gate.judge import gate
@@ -99,8 +99,7 @@ def _judged(scan: Scan, channel: str | None) -> Json:
     key = scan.find(channel)
     judged = gate(scan, key)
     maps = judged.activation[..., ::-1] if key.direction == "retrace" else judged.activation
-    top = np.maximum(np.abs(maps).max(axis=(1, 2), keepdims=True), 1e-12)
-    signed = np.rint(127 * maps / top).astype(np.int8)
+    signed = np.rint(127 * maps).astype(np.int8)
     where = {name: one.tobytes().hex() for name, one in zip(VERDICTS, signed, strict=True)}
     return {"judged": judged.to_json(), "activation": {"shape": list(maps.shape[1:]), "maps": where}}
 

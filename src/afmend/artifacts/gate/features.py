@@ -14,7 +14,7 @@ from afmend.artifacts.gate.sight import sight_features
 from afmend.artifacts.gate.tip_features import tip_features
 from afmend.artifacts.gate.view import View
 
-VERSION = 5
+VERSION = 6
 """Raised with every change of a feature; a model says in its card for which it was made."""
 GROUPS = (
     noise_features, spectral_features, wave_features, change_features, area_features, slope_features, pair_features,

@@ -13,8 +13,8 @@ from afmend.artifacts.gate.advice import advice
 from afmend.artifacts.gate.detectors import detect
 from afmend.artifacts.gate.evidence import evidence, reasons
 from afmend.artifacts.gate.features import as_vector, features
-from afmend.artifacts.gate.maps import line_maps
 from afmend.artifacts.gate.model import TASK, Opinion, kind_of, load_gate, opinion
+from afmend.artifacts.gate.sight import activation
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING
 from afmend.artifacts.gate.view import SMALLEST, Measured, View
 from afmend.errors import StepError
@@ -57,8 +57,8 @@ class Judgment:
     lines : int
         How many lines were judged.
     channel, model : str
-    activation : (verdicts, rows, cols) float32
-        Where each verdict gets its evidence from (`model.Opinion`), on patches of 16 x 16 pixels, in the order of time.
+    activation : (verdicts, rows / 8, cols / 8) float32
+        Where what speaks for each verdict is (`sight.activation`), in the order of time.
     """
 
     verdict: str
@@ -168,7 +168,7 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     view, found = View(measured), detect(measured)
     numbers = features(view, found)
     kind = kind_of(measured.heights.shape[0], paired=measured.opposite is not None)
-    said = opinion(model, as_vector(numbers), line_maps(view), tuple(numbers), kind)
+    said = opinion(model, as_vector(numbers), tuple(numbers), kind)
     facts = evidence(view, found, numbers)
     action, why = action_for(said), reasons(said.verdict, facts)
     if said.verdict == GOOD and action == REPAIR:
@@ -176,7 +176,7 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     return Judgment(
         said.verdict, action, said.is_sure, said.probabilities, said.plausible, said.familiarity,
         said.is_strange, why, advice(said.verdict, facts), facts,
-        measured.heights.shape[0], channel, f"{model.card.name} {model.card.version}", said.activation,
+        measured.heights.shape[0], channel, f"{model.card.name} {model.card.version}", activation(view.sight),
     )  # fmt: skip
 
 

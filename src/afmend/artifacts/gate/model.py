@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,16 +36,12 @@ class Opinion:
         Conformal p-value: share of the calibration scans that were at least as far from the usual.
     is_decided : bool
         The verdict is as probable as those of which 95 % are right.
-    activation : (verdicts, rows, cols) float32
-        On patches of 16 x 16 pixels, as logits: where the loop is astray, a satellite of the tip stands, something is
-        clearly damaged, or nothing is.
     """
 
     probabilities: dict[str, float]
     plausible: tuple[str, ...]
     familiarity: float
     is_decided: bool = False
-    activation: NDArray[np.float32] = field(default_factory=lambda: np.zeros((len(VERDICTS), 1, 1), np.float32))
 
     @property
     def verdict(self) -> str:
@@ -80,7 +76,7 @@ def load_gate(name: str = TASK) -> Model:
         )  # fmt: skip
     if model.card.calibration.get("sight") != sight_digest():
         raise ModelError(
-            "the gate learned to look through other learned masks than those that come with this afmend",
+            "the gate learned to look through other networks than those that come with this afmend",
             where=model.card.name, now="Train it again: `afmend train gate`.",
         )  # fmt: skip
     if not all("decided" in view for view in model.card.calibration["views"].values()):
@@ -96,9 +92,7 @@ def kind_of(lines: int, *, paired: bool) -> str:
     return "early" if lines < SHORT else "full" if paired else "alone"
 
 
-def opinion(
-    model: Model, vector: NDArray[np.float32], maps: NDArray[np.float32], names: tuple[str, ...], kind: str
-) -> Opinion:
+def opinion(model: Model, vector: NDArray[np.float32], names: tuple[str, ...], kind: str) -> Opinion:
     """Ask the model.
 
     Parameters
@@ -106,8 +100,6 @@ def opinion(
     model : Model
         From `load_gate`.
     vector : (features,) float32
-    maps : (24, rows, cols) float32
-        From `maps.line_maps`.
     names : tuple of str
         What the numbers are.
     kind : str
@@ -123,10 +115,9 @@ def opinion(
             "the model was made for other features than this afmend measures", where=model.card.name,
             now="Train it again: `afmend train gate`.",
         )  # fmt: skip
-    answer = model.run({"features": vector[None], "maps": maps[None]})
+    answer = model.run({"features": vector[None]})
     shown = [float(p) for p in answer["probability"][0]]
-    said = conclude(shown, float(answer["strangeness"][0]), model.card.calibration, kind)
-    return replace(said, activation=answer["activation"][0])
+    return conclude(shown, float(answer["strangeness"][0]), model.card.calibration, kind)
 
 
 def conclude(

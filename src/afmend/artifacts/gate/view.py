@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.scar_score import filled_from_lines
 from afmend.scan.arrays import Mask
+
+if TYPE_CHECKING:
+    from afmend.artifacts.gate.sight import Sight
 
 Map = NDArray[np.float32]
 Floats = NDArray[np.floating]
@@ -106,11 +110,11 @@ class View:
         return disagreement(self)
 
     @cached_property
-    def sight(self) -> Map:
-        """(7, rows, cols) what the learned masks say (`gate.sight`)."""
-        from afmend.artifacts.gate.sight import sight
+    def sight(self) -> Sight:
+        """What the networks say (`gate.sight`)."""
+        from afmend.artifacts.gate.sight import look
 
-        return sight(self.measured)
+        return look(self)
 
     @cached_property
     def other(self) -> Map | None:

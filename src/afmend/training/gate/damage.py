@@ -27,8 +27,6 @@ ELSEWHERE_PX = 2
 AREA_PX = 33
 KINK_PX, FLOOR_PX, VALLEY_PX, SEEN_PX = 3, 49, 33, 8
 """Reach of a kink; around what floors and valleys are looked for; so near to one a satellite stands apart."""
-CELL_PX = 16
-"""Damage is told to the network by cells of 16 x 16 pixels."""
 Small = NDArray[np.float32]
 
 
@@ -265,11 +263,3 @@ def _kinks(z: Small) -> Small:
 
     pairs = (at(*way) + at(-way[0], -way[1]) for way in ((0, k), (k, 0), (k, k), (k, -k)))
     return np.asarray(np.max(np.stack(list(pairs)), axis=0) - 2 * z, np.float32)
-
-
-def cells_of(*masks: Mask) -> Small:
-    """Share of each cell of 16 x 16 pixels that each mask covers, (masks, rows / 16, cols / 16)."""
-    rows, cols = (n // CELL_PX for n in masks[0].shape)
-    whole = np.stack(masks)[:, : rows * CELL_PX, : cols * CELL_PX]
-    parts = whole.reshape(len(masks), rows, CELL_PX, cols, CELL_PX)
-    return np.asarray(parts.mean(axis=(2, 4)), np.float32)

@@ -13,20 +13,18 @@ from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
-from afmend.training.gate.damage import Damage, Small, cells_of, crowds_of, damage_of, ghosts_of, seen_between
+from afmend.training.gate.damage import Damage, crowds_of, damage_of, ghosts_of, seen_between
 
 LOOP = ("lag", "parachute", "ringing")
 ASTRAY = 0.25
 """Of the relief."""
 CROWD = (0.1, 0.25)
 """Of the surroundings: so much astray is some area, or surely one."""
-TARGETS = ("clear", "faint", "astray", "ghosts")
-"""What the network is told cell by cell."""
 
 
 def effects_of(
     scan: Scan, twin: Twin, clean: Scan | None, way: Way = "trace", lines: int | None = None
-) -> tuple[dict[str, float], Small]:
+) -> tuple[dict[str, float], Mask]:
     """Measure what is wrong with one scan direction.
 
     Parameters
@@ -52,8 +50,8 @@ def effects_of(
         counted; ``unscanned`` share; ``noise`` (scatter), ``hum`` and ``fringes`` (amplitudes) over the relief, and
         ``hum white`` and ``fringes white`` over the white noise; of the tip, see `damage.ghosts_of`, and ``repeat``,
         ``break`` (`_tip_effects`).
-    cells : (4, rows / 16, cols / 16) float32
-        Shares of cells that are clear, faint, astray or out, and satellites (`TARGETS`).
+    wrong : (4, rows, cols) bool
+        What is clear, faint, astray or out, and satellites (`artifacts.gate.sight.TARGETS`).
     """
     seen = judged(scan, way, lines)
     found, clear, masks, missing = seen.found, seen.clear, seen.masks, seen.missing
@@ -81,7 +79,7 @@ def effects_of(
         ideal, untouched = (ideal_of(one, way).values[:lines] for one in (scan, clean))
         numbers, ghosts = ghosts_of(ideal, untouched, found)
         effects |= {**numbers, **_tip_effects(ideal, untouched, found.scatter + 0.002 * found.relief, twin)}
-    return effects, cells_of(clear, found.faint, astray, ghosts)
+    return effects, np.stack((clear, found.faint, astray, ghosts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING
 from afmend.artifacts.gate.verdicts import TIP as TIP_VERDICT
 from afmend.errors import BadParameterError, BadScanError
-from afmend.pipeline.workers import for_each
 from afmend.scan import Scan
 from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.access import artifact_masks, ideal_of
@@ -23,11 +21,10 @@ from afmend.simulation.box import Box, load_box
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS
 from afmend.simulation.twin import VERSION, simulate
-from afmend.training.gate.damage import Small, damage_of, relief_of
+from afmend.training.gate.damage import damage_of, relief_of
 from afmend.training.gate.effects import any_of, effects_of, judged
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.scenes import TIP, mix_of, scene, shape_of, without_tip
-from afmend.training.kept import whole
 
 MOVABLE = ("scar", "bad_line", "burst", "line_jump", "streak", "spike", "offset", "chatter")
 """Kinds of damage that would be the same on another sample."""
@@ -55,8 +52,8 @@ class Example:
         Of the trace.
     effects, early : mapping of str to float
         See `effects_of`: of the whole scan, and of its first lines.
-    cells, early_cells : (4, rows / 16, cols / 16) float32
-        The same by cells.
+    wrong, early_wrong : (4, rows, cols) bool
+        Where it is (`artifacts.gate.sight.TARGETS`).
     back : Back
         What is needed to show the retrace as a scan of its own.
     family, mix : str
@@ -73,8 +70,8 @@ class Example:
     missing: Mask
     effects: Mapping[str, float]
     early: Mapping[str, float]
-    cells: Small
-    early_cells: Small
+    wrong: Mask
+    early_wrong: Mask
     back: Back
     family: str
     mix: str
@@ -90,7 +87,7 @@ class Back:
     error: Map
     missing: Mask
     effects: Mapping[str, float]
-    cells: Small
+    wrong: Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +159,7 @@ class _Draw:
     scan: Scan
     clean: Scan | None
     effects: Mapping[str, float]
-    cells: Small
+    wrong: Mask
     draws: int
 
 
@@ -190,10 +187,10 @@ def _example_of(one: _Draw, seed: int, mix: str) -> Example:
         for name in ("height/trace", "height/retrace", "error/trace", "error/retrace")
     )
     missing, missing_back = (scan.channels[scan.find(f"height/{way}")].missing for way in ("trace", "retrace"))
-    early, early_cells = effects_of(scan, twin, one.clean, lines=early_lines(twin.shape[0]))
+    early, early_wrong = effects_of(scan, twin, one.clean, lines=early_lines(twin.shape[0]))
     back = Back(error_back, missing_back, *effects_of(scan, twin, one.clean, "retrace"))
     return Example(
-        heights, opposite, error, missing, one.effects, early, one.cells, early_cells, back, twin.surface.kind, mix,
+        heights, opposite, error, missing, one.effects, early, one.wrong, early_wrong, back, twin.surface.kind, mix,
         seed, one.draws, _spare(scan, error),
     )  # fmt: skip
 
@@ -223,53 +220,6 @@ def _box(name: str) -> Box:
     return load_box(name)
 
 
-def prepare(
-    folder: Path, box: str, seeds: Iterable[int], *, workers: int = 1, watch: Callable[[int, int], None] | None = None
-) -> None:
-    """Simulate scans into a folder, one file each; what is there already is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    orders = [(str(folder), box, seed) for seed in seeds if not path_of(folder, box, seed).exists()]
-    for_each(_prepare_one, orders, workers, watch)
-
-
 def path_of(folder: Path, box: str, seed: int) -> Path:
     """Where the example of a seed is kept; the name holds the versions of the twin and of the mixes."""
     return folder / f"{box}-v{VERSION}.{SCENES}-{seed}.npz"
-
-
-def _prepare_one(order: tuple[str, str, int]) -> None:
-    folder, box, seed = order
-    one = make_example(box, seed)
-    path = path_of(Path(folder), box, seed)
-    facts = json.dumps(
-        {
-            "effects": dict(one.effects),
-            "early": dict(one.early),
-            "back": dict(one.back.effects),
-            "family": one.family,
-            "mix": one.mix,
-            "seed": one.seed,
-            "draws": one.draws,
-        }
-    )
-    with whole(path) as partial:
-        np.savez(
-            partial, heights=one.heights, opposite=one.opposite, error=one.error, missing=np.packbits(one.missing),
-            cells=one.cells, early_cells=one.early_cells, back_error=one.back.error,
-            back_missing=np.packbits(one.back.missing), back_cells=one.back.cells, facts=facts,
-        )  # fmt: skip
-
-
-def load_example(folder: Path, box: str, seed: int) -> Example:
-    """Read what `prepare` wrote."""
-    with np.load(path_of(folder, box, seed)) as kept:
-        heights, facts = kept["heights"], json.loads(str(kept["facts"]))
-        missing, missing_back = (
-            np.unpackbits(kept[name], count=heights.size).reshape(heights.shape).astype(np.bool_)
-            for name in ("missing", "back_missing")
-        )
-        back = Back(kept["back_error"], missing_back, facts["back"], kept["back_cells"])
-        return Example(
-            heights, kept["opposite"], kept["error"], missing, facts["effects"], facts["early"], kept["cells"],
-            kept["early_cells"], back, facts["family"], facts["mix"], facts["seed"], facts["draws"],
-        )  # fmt: skip

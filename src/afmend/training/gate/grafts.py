@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from afmend.artifacts.gate.sight import TARGETS
 from afmend.artifacts.gate.view import Measured
-from afmend.training.gate.damage import Small, cells_of, damage_of
-from afmend.training.gate.effects import TARGETS
+from afmend.scan.arrays import Mask
+from afmend.training.gate.damage import damage_of
 from afmend.training.gate.examples import Example
 
 LARGER = 2.0
@@ -26,7 +27,7 @@ def donors_of(examples: Sequence[Example], base: Example) -> list[Example]:
     ]
 
 
-def grafted(base: Example, donor: Example, rng: np.random.Generator) -> tuple[Measured, Mapping[str, float], Small]:
+def grafted(base: Example, donor: Example, rng: np.random.Generator) -> tuple[Measured, Mapping[str, float], Mask]:
     """Put what mishaps did to the lines of one scan onto another.
 
     Only damage that does not depend on the sample is moved (`examples.MOVABLE`). How much of it is clear or faint is
@@ -40,7 +41,7 @@ def grafted(base: Example, donor: Example, rng: np.random.Generator) -> tuple[Me
 
     Returns
     -------
-    measured, effects, cells
+    measured, effects, wrong
         As of a simulated scan.
     """
     ground, hurt = base.spare, donor.spare
@@ -65,6 +66,6 @@ def grafted(base: Example, donor: Example, rng: np.random.Generator) -> tuple[Me
         **base.effects, "clear": float(np.mean(clear)), "faint": float(np.mean(found.faint)),
         "noise": found.noise,
     }  # fmt: skip
-    cells = base.cells.copy()
-    cells[[TARGETS.index("clear"), TARGETS.index("faint")]] = cells_of(clear, found.faint)
-    return Measured(heights, base.missing, opposite, None, error), effects, cells
+    wrong = base.wrong.copy()
+    wrong[[TARGETS.index("clear"), TARGETS.index("faint")]] = clear, found.faint
+    return Measured(heights, base.missing, opposite, None, error), effects, wrong

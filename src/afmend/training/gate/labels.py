@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
+from afmend.artifacts.gate.verdicts import ASKED, GOOD, QUESTIONS, VERDICTS
+
+UNSURE = -1
+"""Label and answer of what nobody could say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +34,6 @@ class Limits:
     noise: tuple[float, float] = (0.2, 0.4)
     wave: tuple[float, float] = (0.03, 0.12)
     """Amplitude of hum or fringes over the relief; only what is above the white noise counts."""
-
-
-QUESTIONS: Mapping[str, tuple[str, ...]] = {
-    NOT_TRACKING: ("astray", "blind"),
-    TIP: ("satellites", "break", "repeats"),
-    IMAGING: ("wrong", "noise", "waves"),
-}
-"""What a verdict is decided by: any of these is enough."""
-ASKED = tuple(question for questions in QUESTIONS.values() for question in questions)
 
 
 def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str | None:
@@ -119,3 +113,10 @@ def _most(*answers: bool | None) -> bool | None:
     if any(answers):
         return True
     return None if None in answers else False
+
+
+def numbered(effects: Mapping[str, float]) -> tuple[int, tuple[int, ...]]:
+    """Return the place of the verdict in `VERDICTS`, and the answers in the order of `ASKED`; `UNSURE` for None."""
+    label, said = label_of(effects), answers_of(effects)
+    answers = tuple(UNSURE if said[question] is None else int(bool(said[question])) for question in ASKED)
+    return (UNSURE if label is None else VERDICTS.index(label)), answers
