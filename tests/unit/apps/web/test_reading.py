@@ -164,7 +164,7 @@ def test_a_verdict_comes_with_its_evidence(reader, tmp_path):
         rows, cols = activation["shape"]
         values = np.frombuffer(bytes.fromhex(activation["maps"][judged["verdict"]]), np.int8)
         assert values.size == rows * cols
-        assert np.abs(values.astype(int)).max() == 127
+        assert 0 < np.abs(values.astype(int)).max() <= 127
     write(scan_of(heights[:6]), tmp_path / "low.h5")
     with pytest.raises(StepError, match="too little to judge"):
         reader.ask(tmp_path / "low.h5", want="gate", channel=None)
