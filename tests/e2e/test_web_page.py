@@ -997,8 +997,10 @@ def test_forced_colors(bench):
 
 
 def test_without_webgl(server):
-    from browser import Browser
+    from browser import Browser, find_chromium
 
+    if find_chromium() is None:
+        pytest.skip("no Chromium is installed (or set AFMEND_CHROMIUM)")
     browser = Browser(webgl=False)
     try:
         page = browser.page(server.json("POST", "/api/token", {})["address"])

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from afmend.artifacts.learned_inputs import INPUTS, KINDS, SMALLEST, VERSION, Map, measured_lines, model_inputs
-from afmend.errors import ModelError
-from afmend.inference.model import Model, load_model
+from afmend.inference.model import Model, load_made_for
 from afmend.inference.tiling import Tiling, run_tiled
 from afmend.pipeline import Field, FoundKinds, Knob, Params, step
 from afmend.scan.arrays import Mask
@@ -100,13 +99,7 @@ def load_masks_model(name: str = "masks") -> Model:
     ModelError
         If it is missing, for another task, or made for other inputs than this afmend makes.
     """
-    model = load_model(name, TASK)
-    card = model.card
-    if (card.inputs, card.outputs, card.inputs_version) != (INPUTS, KINDS, VERSION):
-        raise ModelError(
-            "the model was made for other inputs than this afmend makes", where=card.name, now="Train it again."
-        )
-    return model
+    return load_made_for(name, TASK, (INPUTS, KINDS, VERSION), "Train it again.")
 
 
 def probabilities(field: Field, model: Model | None = None) -> Mapping[str, Map]:

@@ -67,6 +67,31 @@ def load_model(name: str, task: str, *, precision: str = "int8") -> Model:
     return model
 
 
+def load_made_for(
+    name: str, task: str, seen: tuple[tuple[str, ...], tuple[str, ...], int], again: str, *, precision: str = "int8"
+) -> Model:
+    """Load a model that must be made for the inputs that this afmend makes.
+
+    Parameters
+    ----------
+    name, task, precision : str
+        See `load_model`.
+    seen : (inputs, outputs, version)
+        What the card must name: inputs and outputs in order, and the version of the inputs.
+    again : str
+        What to do otherwise.
+
+    Raises
+    ------
+    ModelError
+        See `load_model`; or if it is made for other inputs.
+    """
+    model = load_model(name, task, precision=precision)
+    if (model.card.inputs, model.card.outputs, model.card.inputs_version) != seen:
+        raise ModelError("the model was made for other inputs than this afmend makes", where=model.card.name, now=again)
+    return model
+
+
 @lru_cache(maxsize=8)
 def _loaded(path: Path, _changed: int, precision: str) -> Model:
     import onnxruntime

@@ -9,7 +9,7 @@ import pytest
 
 from afmend.errors import ModelError
 from afmend.inference.card import checked_bytes, find_card, read_card, write_card
-from afmend.inference.model import load_model
+from afmend.inference.model import load_made_for, load_model
 from afmend.inference.tiling import Tiling, run_tiled
 from tiny_models import network, spike_model
 
@@ -96,5 +96,21 @@ def test_tiles_give_what_one_piece_gives() -> None:
 
 def test_all_models_that_come_along_are_small_together() -> None:
     files = [path for path in find_card("masks").parent.iterdir() if path.suffix in (".json", ".onnx")]
-    assert {"gate.onnx", "masks-int8.onnx", "sight-int8.onnx", "tip.onnx"} <= {path.name for path in files}
+    assert {"gate.onnx", "masks-int8.onnx", "sight-int8.onnx", "doubles.onnx", "tip.onnx"} <= {
+        path.name for path in files
+    }
     assert sum(path.stat().st_size for path in files) < 5e6
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "precision"),
+    [("masks", "masks", "int8"), ("sight", "sight", "int8"), ("doubles", "doubles", "fp32")],
+)
+def test_a_model_made_for_other_inputs_is_refused(name: str, task: str, precision: str) -> None:
+    card = load_model(name, task, precision=precision).card
+    same = (card.inputs, card.outputs, card.inputs_version)
+    assert load_made_for(name, name, same, "Again.", precision=precision).card.name == name
+    for other in ((card.inputs[1:], *same[1:]), (same[0], ("x",), same[2]), (*same[:2], same[2] + 1)):
+        with pytest.raises(ModelError, match="other inputs") as refused:
+            load_made_for(name, name, other, "Again.", precision=precision)
+        assert "Again." in str(refused.value)

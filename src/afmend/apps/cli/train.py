@@ -79,54 +79,35 @@ Mixed = Annotated[
 Tips = Annotated[int, typer.Option("--tips", min=0, help="Further ones drawn for bad tips, every third for good ones.")]
 
 
-@train_app.command()
-def sight(
-    *,
-    out: Out = Path("checkpoints/sight"),
-    data: Items = Path("checkpoints/sight-items"),
-    scans: Mixed = 7000,
-    tips: Tips = 2100,
-    minutes: Minutes = None,
-    resume: Resume = False,
-    steps: Steps = None,
-    seed: Seed = 0,
-    workers: Workers = CORES,
-    device: Device = "auto",
-    name: Annotated[str, typer.Option(help="What the model is called.")] = "sight",
-    start: Start = None,
-) -> None:
-    """Train the network that shows the gate what is wrong where, on simulated scans (4 MB of items each)."""
-    from afmend.apps.cli.train_gate import SightTrainingWish, train_sight
+def _looking(what: str, words: str) -> None:
+    """Add the command that trains one of the two networks that the gate looks with."""
 
-    wish = SightTrainingWish(
-        out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, "sight", start
-    )
-    raise typer.Exit(train_sight(wish))
+    @train_app.command(what, help=words)
+    def command(
+        *,
+        out: Out = Path("checkpoints") / what,
+        data: Items = Path("checkpoints/sight-items"),
+        scans: Mixed = 7000,
+        tips: Tips = 2100,
+        minutes: Minutes = None,
+        resume: Resume = False,
+        steps: Steps = None,
+        seed: Seed = 0,
+        workers: Workers = CORES,
+        device: Device = "auto",
+        name: Annotated[str, typer.Option(help="What the model is called.")] = what,
+        start: Start = None,
+    ) -> None:
+        from afmend.apps.cli.train_gate import SightTrainingWish, train_sight
+
+        wish = SightTrainingWish(
+            out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, what, start
+        )
+        raise typer.Exit(train_sight(wish))
 
 
-@train_app.command()
-def doubles(
-    *,
-    out: Out = Path("checkpoints/doubles"),
-    data: Items = Path("checkpoints/sight-items"),
-    scans: Mixed = 7000,
-    tips: Tips = 2100,
-    minutes: Minutes = None,
-    resume: Resume = False,
-    steps: Steps = None,
-    seed: Seed = 0,
-    workers: Workers = CORES,
-    device: Device = "auto",
-    name: Annotated[str, typer.Option(help="What the model is called.")] = "doubles",
-    start: Start = None,
-) -> None:
-    """Train the network that tells the gate of double tips, on the items of ``train sight``."""
-    from afmend.apps.cli.train_gate import SightTrainingWish, train_sight
-
-    wish = SightTrainingWish(
-        out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, "doubles", start
-    )
-    raise typer.Exit(train_sight(wish))
+_looking("sight", "Train the network that shows the gate what is wrong where, on simulated scans (4 MB of items each).")
+_looking("doubles", "Train the network that tells the gate of double tips, on the items of `train sight`.")
 
 
 @train_app.command()

@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from afmend.artifacts.gate.view import Map
-from afmend.errors import ModelError
-from afmend.inference.model import Model, load_model
+from afmend.inference.model import Model, load_made_for
 
 TASK = "doubles"
 INPUTS = (
@@ -37,7 +36,7 @@ def smaller(inputs: Map) -> Map:
 
 
 def satellites(inputs: Map, model: Model | None = None) -> float:
-    """Return the logit of "a bad tip set satellites"; 0 for the first lines of a running scan.
+    """Return the logit of "a bad tip set satellites"; 0 where there are fewer than 64 lines.
 
     Parameters
     ----------
@@ -59,11 +58,5 @@ def load_doubles(name: str = TASK) -> Model:
     ModelError
         If it is missing, for another task, or made for other inputs than this afmend makes.
     """
-    model = load_model(name, TASK, precision="fp32")
-    card = model.card
-    if (card.inputs, card.outputs, card.inputs_version) != (INPUTS, OUTPUTS, VERSION):
-        raise ModelError(
-            "the model was made for other inputs than this afmend makes", where=card.name,
-            now="Train it again: `afmend train doubles`.",
-        )  # fmt: skip
-    return model
+    made_for = (INPUTS, OUTPUTS, VERSION)
+    return load_made_for(name, TASK, made_for, "Train it again: `afmend train doubles`.", precision="fp32")

@@ -20,11 +20,10 @@ from afmend.artifacts.gate.view import Floats, Map, View, sampled, spread
 from afmend.artifacts.learned import load_masks_model
 from afmend.artifacts.learned_inputs import INPUTS as LINE_INPUTS
 from afmend.artifacts.learned_inputs import KINDS, SMALLEST, measured_lines, model_inputs
-from afmend.errors import ModelError
-from afmend.inference.model import Model, load_model
+from afmend.inference.model import Model, load_made_for
 from afmend.inference.tiling import Tiling, run_tiled
 
-TASK = SIGHT = "sight"
+TASK = "sight"
 TARGETS = ("clear", "faint", "astray", "ghosts")
 """What it tells pixel by pixel."""
 DOUBLES = "doubles: satellites"
@@ -141,7 +140,7 @@ def seen(inputs: Map, model: Model) -> Sight:
     return Sight(where, satellites(small), marks)
 
 
-def load_sight(name: str = SIGHT) -> Model:
+def load_sight(name: str = TASK) -> Model:
     """Load the network by name or by the path of its card.
 
     Raises
@@ -149,14 +148,7 @@ def load_sight(name: str = SIGHT) -> Model:
     ModelError
         If it is missing, for another task, or made for other inputs than this afmend makes.
     """
-    model = load_model(name, TASK)
-    card = model.card
-    if (card.inputs, card.outputs, card.inputs_version) != (INPUTS, TARGETS, VERSION):
-        raise ModelError(
-            "the model was made for other inputs than this afmend makes", where=card.name,
-            now="Train it again: `afmend train sight`.",
-        )  # fmt: skip
-    return model
+    return load_made_for(name, TASK, (INPUTS, TARGETS, VERSION), "Train it again: `afmend train sight`.")
 
 
 def sight_digest() -> str:

@@ -61,7 +61,7 @@ class Example:
     seed, draws : int
         How many draws it took.
     spare : Spare or None
-        What grafts need (`grafts.grafted`); not kept on disk.
+        What grafts need (`grafts.grafted`).
     """
 
     heights: Map
@@ -221,5 +221,5 @@ def _box(name: str) -> Box:
 
 
 def path_of(folder: Path, box: str, seed: int) -> Path:
-    """Where the example of a seed is kept; the name holds the versions of the twin and of the mixes."""
+    """Where something of the scan of a seed is kept; the name holds the versions of the twin and of the mixes."""
     return folder / f"{box}-v{VERSION}.{SCENES}-{seed}.npz"

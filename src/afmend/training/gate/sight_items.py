@@ -2,8 +2,8 @@
 
 Every scan is used up to four times. Its retrace, turned around, is another scan with its own truth. Of every third
 scan the first lines are one, as a running scan is judged by them. And a graft is the scan with damage of another one
-(`grafts`). Further scans are all drawn for bad tips, every third of them for good ones of the same surfaces: few scans
-have satellites, and few that have none look as if.
+(`grafts`). Further scans, and their retraces, are all drawn for bad tips, every third of them for good ones of the
+same surfaces: few scans have satellites, and few that have none look as if.
 
 An item is a file of whole numbers, (24, rows, cols): the inputs in steps of 1 / `SCALE`, and the bits of `TARGETS`.
 The facts of a block of scans lie beside them.
