@@ -37,7 +37,7 @@ EXACT = ("/network/head/Conv", "/network/stem/stem.0/Conv", "/network/Add_4", "/
 FAILURES = (
     "Trained on simulated scans only.",
     "Satellites of a bad tip are not found pixel by pixel (Dice 0.05): ask the model doubles.",
-    "Version 1, int8: what it says of the whole scan (output said) is not finite on a fifth of clean scans; unused.",
+    "Version 1, int8: what it says of the whole scan (output said) is not finite on a third of good scans; unused.",
     "It sees what stands out; a blunt tip alone, and doubles of samples without features that stand alone, do not.",
 )
 
