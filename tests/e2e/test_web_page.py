@@ -46,8 +46,8 @@ def test_every_panel_holds_a_picture(bench, painter):
         const c = document.querySelector('#canvas'); const b = one.box;
         void c; found.add(a.raw(b.x + b.width * (0.1 + 0.02 * i), b.y + b.height * (0.1 + 0.032 * j)).join()); }
       return found.size; })()"""
-    for panel in PANELS:
-        assert bench.js(code % panel) >= 50, panel
+    for panel in PANELS:  # a busy machine paints late, and a page cannot be asked whether it has
+        bench.until(f"{code % panel} >= 50", 30)
 
 
 @pytest.mark.parametrize("painter", ["card", "plain"])

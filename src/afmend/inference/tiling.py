@@ -50,8 +50,29 @@ def run_tiled(model: Model, maps: Map, tiling: Tiling) -> Map:
         If the model cannot take the maps.
     """
     _, rows, cols = maps.shape
-    name = model.session.get_inputs()[0].name
     out: Map | None = None
+    for (down, along), answers in each_tile(model, maps, tiling):
+        answer = answers[0]
+        if out is None:
+            out = np.empty((answer.shape[0], rows, cols), np.float32)
+        out[:, down, along] = answer
+    if out is None:
+        return np.zeros((0, rows, cols), np.float32)
+    return out
+
+
+def each_tile(model: Model, maps: Map, tiling: Tiling) -> Iterator[tuple[tuple[slice, slice], list[Map]]]:
+    """Yield place and answers of one tile after the other; see `run_tiled`.
+
+    Yields
+    ------
+    place : (slice, slice)
+        Of what the tile adds to the image: without margins.
+    answers : list of arrays
+        All outputs of the model; the first, an image, cut to ``place``.
+    """
+    _, rows, cols = maps.shape
+    name = model.session.get_inputs()[0].name
     for top, bottom, above, below in _cuts(rows, tiling.tile[0], tiling.margin[0]):
         for left, right, before, after in _cuts(cols, tiling.tile[1], tiling.margin[1]):
             part = maps[:, above:below, before:after]
@@ -59,13 +80,9 @@ def run_tiled(model: Model, maps: Map, tiling: Tiling) -> Map:
             more = [-n % m for n, m in zip(size, tiling.multiple, strict=True)]
             if any(more):
                 part = np.pad(part, ((0, 0), (0, more[0]), (0, more[1])))
-            answer = next(iter(model.run({name: np.ascontiguousarray(part)[None]}).values()))[0]
-            if out is None:
-                out = np.empty((answer.shape[0], rows, cols), np.float32)
-            out[:, top:bottom, left:right] = answer[:, top - above : bottom - above, left - before : right - before]
-    if out is None:
-        return np.zeros((0, rows, cols), np.float32)
-    return out
+            first, *others = (answer[0] for answer in model.run({name: np.ascontiguousarray(part)[None]}).values())
+            inner = first[:, top - above : bottom - above, left - before : right - before]
+            yield (slice(top, bottom), slice(left, right)), [inner, *others]
 
 
 def _cuts(size: int, tile: int, margin: int) -> Iterator[tuple[int, int, int, int]]:

@@ -11,22 +11,10 @@ import afmend
 from afmend.artifacts.gate import model as gate_model
 from afmend.artifacts.gate.advice import advice
 from afmend.artifacts.gate.detectors import detect
-from afmend.artifacts.gate.double_features import REACH_PX, double_features
 from afmend.artifacts.gate.evidence import evidence, line_list, reasons
 from afmend.artifacts.gate.features import as_vector, features
 from afmend.artifacts.gate.judge import EXPORT, LOOK, REPAIR, RESCAN, action_for, early_lines, judge, measured_of
 from afmend.artifacts.gate.model import Opinion, conclude, kind_of, load_gate, opinion
-from afmend.artifacts.gate.pair_features import damage_features
-from afmend.artifacts.gate.sight import (
-    FARTHEST,
-    INPUTS,
-    MOST,
-    TARGETS,
-    activation,
-    look,
-    sight_features,
-    sight_inputs,
-)
 from afmend.artifacts.gate.tip_features import autocorrelation
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
 from afmend.artifacts.gate.view import Measured, View
@@ -126,68 +114,6 @@ def test_a_changed_sharpness_shows() -> None:
     assert numbers_of(z)["change texture"] > numbers_of(rough(SHAPE, 1, 2.0, 1.5))["change texture"] + 0.7
 
 
-def test_inputs_of_the_sight_have_their_shape_are_bounded_and_show_what_is_large() -> None:
-    z = scene(shape=(90, 131))
-    z[44, 30:90] += 50
-    alone = sight_inputs(View(measured(z)))
-    full = sight_inputs(View(measured(z, opposite=scene(shape=(90, 131)), error=np.diff(z, prepend=0, axis=1))))
-    assert alone.shape == full.shape == (len(INPUTS), 90, 131)
-    pair = [k for k, name in enumerate(INPUTS) if name.startswith(("other direction", "difference", "error"))]
-    assert not alone[pair].any()
-    assert np.abs(full[pair]).max(axis=(1, 2)).min() > 0
-    assert np.abs(full).max() <= MOST + 1e-3
-    bend = alone[INPUTS.index("bend of the relief")]
-    assert bend[44, 40:80].min() > np.abs(bend[:40]).max()
-    unfinished = z.copy()
-    unfinished[70:] = unfinished[69]
-    assert not sight_inputs(View(measured(unfinished)))[:, 70:].any()
-    assert not sight_inputs(View(measured(np.full((40, 56), 3.0)))).any()
-
-
-def test_what_the_networks_see_shows_in_features_and_activation() -> None:
-    z = scene(shape=(96, 131))
-    plain = View(measured(z.copy()))
-    z[44, 10:110] += 8
-    hurt = View(measured(z))
-    assert hurt.sight.where.shape == (len(TARGETS), 96, 131)
-    assert hurt.sight.marks.shape == (7, 96, 131)
-    before, after = (sight_features(view.sight) for view in (plain, hurt))
-    assert after["learned scar mean"] > before["learned scar mean"] + 0.5
-    assert after["learned scar line 0"] > before["learned scar line 0"] + 0.5
-    assert after["sight clear mean"] > before["sight clear mean"] + 0.5
-    assert len(after) == (7 + 4) * 10 + 3 + 1
-    assert after["learned scar top 0.1 %"] >= after["learned scar top 1 %"] >= after["learned scar top 10 %"]
-    assert abs(after["doubles: satellites"]) <= FARTHEST
-    shown = activation(hurt.sight)
-    assert shown.shape == (len(VERDICTS), 12, 17)
-    assert shown[VERDICTS.index(IMAGING), 5].mean() > 0.3 + shown[VERDICTS.index(IMAGING), :4].mean()
-    assert (shown[VERDICTS.index(GOOD)] <= 0).all()
-
-
-def test_a_large_scan_is_seen_tile_by_tile() -> None:
-    view = View(measured(scene(shape=(40, 1500))))
-    found = look(view)
-    assert found.where.shape == (4, 40, 1500)
-    assert np.isfinite(found.where).all()
-    assert 0 <= found.where.min() <= found.where.max() <= 1
-
-
-def test_where_directions_differ_is_measured_as_damage_is() -> None:
-    rng = np.random.default_rng(0)
-    z = scene(shape=(96, 130))
-    other = z + 0.03 * rng.standard_normal(z.shape)
-    same = damage_features(View(measured(z, opposite=np.roll(other, 2, axis=1))))
-    z = z.copy()
-    z[40:50, 20:60] += 8  # 3.2 % of the pixels, more than a quarter of the relief
-    tails = damage_features(View(measured(z, opposite=other)))
-    for kind in ("pixel", "stretch", "up"):
-        share = 10 ** (tails[f"differs {kind} 0.25"] - 5)
-        assert 0.02 < share < 0.1, (kind, share)  # the parabola of a line does not quite ignore it
-    assert max(same.values()) < 3
-    assert 10 ** (tails["differs tail 0.25"] - 5) == pytest.approx(10 / 96, rel=0.2)
-    assert set(damage_features(View(measured(z))).values()) == {0.0}
-
-
 def test_a_gate_that_learned_through_other_masks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_model, "sight_digest", lambda: "another")
     with pytest.raises(ModelError, match="other networks"):
@@ -202,29 +128,6 @@ def test_a_gate_calibrated_before_it_could_be_sure_is_refused(monkeypatch: pytes
     monkeypatch.setattr(gate_model, "load_model", lambda *_, **__: replace(model, card=card))
     with pytest.raises(ModelError, match="what it is sure of"):
         load_gate()
-
-
-def doubled(drop: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Return cones scanned with one apex and with two: the second 6 lines and 12 pixels aside, lower by ``drop``."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:160, 0:200]
-    z = np.zeros((160, 200))
-    for row, col in zip(rng.integers(12, 140, 20), rng.integers(12, 180, 20), strict=True):
-        z = np.maximum(z, rng.uniform(3, 5) * (1 - np.hypot(y - row, x - col) / 5))
-    twice = np.maximum(z, np.roll(z, (6, 12), axis=(0, 1)) - drop)
-    return tuple(m + 0.02 * rng.standard_normal(m.shape) for m in (z, twice))  # type: ignore[return-value]
-
-
-def test_satellites_of_a_second_apex_are_found_with_their_shift_and_drop() -> None:
-    clean, twice = (double_features(View(measured(z))) for z in doubled(1.0))
-    assert twice["satellite one-sided best"] > 0.4
-    assert clean["satellite one-sided best"] < 0.3
-    assert abs(twice["satellite one-sided far"] * REACH_PX - np.hypot(6, 12)) < 1.6
-    height = np.quantile(doubled(1.0)[1], 0.995)
-    assert abs(twice["satellite one-sided drop"] * height - 1.0) < 0.4
-    empty = double_features(View(measured(np.zeros((40, 56)))))
-    assert list(empty) == list(twice)
-    assert not any(empty.values())
 
 
 def test_lines_are_listed_as_ranges() -> None:

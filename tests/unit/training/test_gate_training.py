@@ -32,15 +32,17 @@ from afmend.training.gate.damage import (
 from afmend.training.gate.examples import DRAWS, Example, make_example
 from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.head import GateTraining, fit, logits_of
-from afmend.training.gate.labels import UNSURE, answers_of, label_of
+from afmend.training.gate.labels import SIZES, UNSURE, answers_of, label_of, sizes_of
 from afmend.training.gate.scenes import MIXES, TRACKING, mix_of, scene
-from afmend.training.gate.table import KINDS, make_table
+from afmend.training.gate.table import KINDS, Table, make_table
+from afmend.training.gate.trees import said_by
 from support import rough
 
 runner = CliRunner()
 SMALL = (64, 80)
 CLEAN = {
-    "missing": 0.0, "clear": 0.0, "faint": 0.0, "astray": 0.0, "astray some": 0.0, "noise": 0.02, "hum": 0.0,
+    "missing": 0.0, "clear": 0.0, "faint": 0.0, "astray": 0.0, "astray some": 0.0, "noise": 0.02, "random": 0.02,
+    "recorded": 1.0, "hum": 0.0,
     "fringes": 0.0,
 }  # fmt: skip
 
@@ -168,7 +170,10 @@ def test_what_is_astray_here_and_there_is_no_lost_area() -> None:
         ({"missing": 0.01}, IMAGING),
         ({"noise": 0.5}, IMAGING),
         ({"noise": 0.3}, None),
-        ({"noise": 1.5}, NOT_TRACKING),
+        ({"noise": 1.5}, IMAGING),
+        ({"noise": 1.5, "random": 1.5}, NOT_TRACKING),
+        ({"recorded": 0.1}, NOT_TRACKING),
+        ({"recorded": 0.5, "noise": 0.5}, None),
         ({"hum": 0.2, "hum white": 9.0}, IMAGING),
         ({"hum": 0.1, "hum white": 0.1}, GOOD),
         ({"astray": 0.2, "clear": 0.3}, NOT_TRACKING),
@@ -282,6 +287,34 @@ def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypat
     monkeypatch.setattr(finishing, "load_gate", lambda _name: Liar())
     with pytest.raises(ModelError, match="differs from torch"):
         finishing.finish(made, tmp_path / "model", learned=table, boxes="train", config=config)
+
+
+def test_what_is_learned_from_is_guessed_blindly() -> None:
+    rng = np.random.default_rng(0)
+    count = 600
+    sizes = rng.standard_normal((count, len(SIZES))).astype(np.float32)  # nothing tells them
+    measured = rng.standard_normal((count, 5)).astype(np.float32)
+    rows = np.repeat(np.arange(count), 2)  # two views of each scan, as like as can be
+    table = Table(
+        measured[rows], rng.integers(0, 4, count)[rows], sizes[rows], rows, np.array(["full"] * 2 * count),
+        np.array(["good"] * 2 * count), np.array(["rough"] * 2 * count), tuple("abcde"),
+    )  # fmt: skip
+    sizes = table.sizes
+    learned = rows >= 100
+    grown, guessed = finishing.guessed_sizes(table, learned, GateTraining(guesses=60, tree_rate=0.3))
+    assert np.corrcoef(guessed[learned, 0], sizes[learned, 0])[0, 1] < 0.2
+    known = said_by(grown, table.features[learned])
+    assert np.corrcoef(known[:, 0], sizes[learned, 0])[0, 1] > 0.5, "learned by heart"
+    assert np.array_equal(guessed[~learned], said_by(grown, table.features[~learned]))
+
+
+def test_sizes_are_what_verdicts_are_limits_of() -> None:
+    sizes = dict(
+        zip(SIZES, sizes_of({**CLEAN, "clear": 0.01, "missing": 0.02, "hum": 0.1, "hum white": 9}), strict=True)
+    )
+    assert sizes["clear"] == pytest.approx(np.log10(0.0301))
+    assert sizes["waves"] == pytest.approx(np.log10(0.103))
+    assert sizes["satellites"] == pytest.approx(-2)
 
 
 def test_there_are_two_recipes_only(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from afmend.artifacts.gate.doubles import SIDE, load_doubles, satellites, smalle
 from afmend.artifacts.gate.sight import INPUTS, TARGETS, load_sight, seen, sight_inputs
 from afmend.artifacts.gate.verdicts import ASKED
 from afmend.artifacts.gate.view import Measured, View
-from afmend.errors import ModelError
+from afmend.errors import BadParameterError, ModelError
 from afmend.training.gate import scenes
 from afmend.training.gate.doubles_net import REACH, by_matrices, by_transform
 from afmend.training.gate.doubles_task import SATELLITES, DoublesTask
@@ -68,6 +68,25 @@ def test_items_hold_inputs_and_truth_and_every_scan_is_used_several_times(data: 
 def test_prepared_blocks_are_kept(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("afmend.training.gate.sight_items.make_example", None)
     prepare(data)
+
+
+def test_further_parts_are_further_scans() -> None:
+    parts = [Data(Path(), LEARNED_FROM, 100, 40, part) for part in range(3)]
+    blocks = [set(part.blocks()) for part in parts]
+    assert [len(one) for one in blocks] == [5, 5, 5]
+    assert not blocks[0] & blocks[1]
+    assert not blocks[1] & blocks[2]
+    assert parts[0].identity == {"boxes": LEARNED_FROM, "scans": 100, "tips": 40}
+    assert parts[2].identity["part"] == 2
+    with pytest.raises(BadParameterError, match="--part"):
+        prepare(Data(Path(), LEARNED_FROM, 7000, 0, 2))
+
+
+def test_error_signals_are_left_out_at_times_and_by_themselves() -> None:
+    planes = torch.full((32, len(INPUTS) + 1, 8, 32), 7, dtype=torch.uint8)
+    inputs, _ = unlike(planes, 4)
+    error, other = (inputs[:, INPUTS.index(name), 4, 4] == 0 for name in ("error", "difference of the relief"))
+    assert 0 < int((error & ~other).sum()) < int(error.sum()) < 32
 
 
 def test_a_scan_with_its_lines_in_the_other_order_is_one_recorded_from_its_last_line() -> None:

@@ -97,11 +97,14 @@ def _looking(what: str, words: str) -> None:
         device: Device = "auto",
         name: Annotated[str, typer.Option(help="What the model is called.")] = what,
         start: Start = None,
+        part: Annotated[
+            int, typer.Option(min=0, help="0: the first so many scans; 1: as many further ones; and so on.")
+        ] = 0,
     ) -> None:
         from afmend.apps.cli.train_gate import SightTrainingWish, train_sight
 
         wish = SightTrainingWish(
-            out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, what, start
+            out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, part, what, start
         )
         raise typer.Exit(train_sight(wish))
 
@@ -119,7 +122,7 @@ def gate(
     ),
     scans: Annotated[
         int, typer.Option(min=50, max=20_000, help="Simulated scans of the boxes train and wide: four fifths teach.")
-    ] = 6500,
+    ] = 7000,
     tested: Annotated[int, typer.Option(min=0, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,
     workers: Workers = CORES,

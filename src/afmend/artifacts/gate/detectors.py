@@ -74,11 +74,16 @@ def detector_features(found: Detected) -> dict[str, float]:
     values = {f"share {name}": _log(float(np.mean(found.masks[name]))) for name in NAMES}
     values |= {f"lines {name}": _log(float(np.mean(found.masks[name].any(axis=1)))) for name in NAMES}
     values["jumps"] = float(np.log1p(len(found.facts["jump"]["jumps"])))
-    there = np.flatnonzero(~found.missing.all(axis=1))
-    part = slice(there[0], there[-1] + 1) if there.size else slice(0, 0)
+    part = scanned_lines(found.missing)
     values["unscanned"] = 1 - float(part.stop - part.start) / found.missing.shape[0]
     values["missing"] = _log(np.count_nonzero(found.missing[part]) / found.missing.size)
     return values
+
+
+def scanned_lines(missing: Mask) -> slice:
+    """Return the lines from the first to the last of which something was measured."""
+    there = np.flatnonzero(~missing.all(axis=1))
+    return slice(int(there[0]), int(there[-1]) + 1) if there.size else slice(0, 0)
 
 
 def _log(share: float) -> float:

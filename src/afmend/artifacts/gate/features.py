@@ -6,19 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.gate.area_features import area_features, error_features, pair_features, slope_features
-from afmend.artifacts.gate.detectors import Detected, detector_features
+from afmend.artifacts.gate.detectors import Detected, detector_features, scanned_lines
 from afmend.artifacts.gate.double_features import double_features
 from afmend.artifacts.gate.line_features import change_features, noise_features, spectral_features, wave_features
 from afmend.artifacts.gate.pair_features import damage_features
+from afmend.artifacts.gate.relief_features import relief_features
 from afmend.artifacts.gate.sight import sight_features
 from afmend.artifacts.gate.tip_features import tip_features
 from afmend.artifacts.gate.view import View
 
-VERSION = 6
+VERSION = 7
 """Raised with every change of a feature; a model says in its card for which it was made."""
 GROUPS = (
-    noise_features, spectral_features, wave_features, change_features, area_features, slope_features, pair_features,
-    damage_features, error_features, tip_features, double_features,
+    noise_features, relief_features, spectral_features, wave_features, change_features, area_features,
+    slope_features, pair_features, damage_features, error_features, tip_features, double_features,
 )  # fmt: skip
 
 
@@ -36,8 +37,9 @@ def features(view: View, found: Detected) -> dict[str, float]:
         Always the same names in the same order; what cannot be measured is 0, and so is its feature "... there".
     """
     out = detector_features(found)
+    scanned = view.within(scanned_lines(found.missing))
     for group in GROUPS:
-        out |= group(view)
+        out |= group(scanned)
     out |= sight_features(view.sight)
     return out
 

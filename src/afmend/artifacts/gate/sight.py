@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.gate.doubles import INPUTS as DOUBLES_INPUTS
 from afmend.artifacts.gate.doubles import load_doubles, satellites
-from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
+from afmend.artifacts.gate.verdicts import ASKED, GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
 from afmend.artifacts.gate.view import Floats, Map, View, sampled, spread
 from afmend.artifacts.learned import load_masks_model
 from afmend.artifacts.learned_inputs import INPUTS as LINE_INPUTS
 from afmend.artifacts.learned_inputs import KINDS, SMALLEST, measured_lines, model_inputs
+from afmend.errors import ModelError
 from afmend.inference.model import Model, load_made_for
-from afmend.inference.tiling import Tiling, run_tiled
+from afmend.inference.tiling import Tiling, each_tile, run_tiled
 
 TASK = "sight"
 TARGETS = ("clear", "faint", "astray", "ghosts")
 """What it tells pixel by pixel."""
+SAID = (*ASKED, *VERDICTS)
+"""What it tells of all of the scan."""
 DOUBLES = "doubles: satellites"
 MORE = ("bend of the relief", "slope of the relief", "difference of the relief", "error", "equal along", "measured")
 INPUTS = (*LINE_INPUTS, *MORE)
@@ -42,6 +45,7 @@ SHARES = (0.001, 0.003, 0.01, 0.1)
 WORST = (0, 50, 8)
 """Lines: the worst, the worst but a fiftieth, but an eighth of all."""
 LEAST = 1e-4
+AGAIN = "Train it again: `afmend train sight`."
 AROUND_PX, CROWDS = 33, (0.1, 0.25)
 """Astray pixels make some area, or surely one, where they are such a share of their surroundings."""
 PATCH_PX = 8
@@ -58,6 +62,8 @@ class Sight:
     ----------
     where : (4, rows, cols) float32
         Probabilities, in the order of `TARGETS`.
+    said : (12,) float32
+        Logits of the answers to `verdicts.ASKED` and of `verdicts.VERDICTS`, of all of the scan.
     satellites : float
         Logit: another network's answer to whether a bad tip set satellites (`doubles`).
     marks : (7, rows, cols) float32
@@ -66,6 +72,7 @@ class Sight:
     """
 
     where: Map
+    said: Floats
     satellites: float
     marks: Map
 
@@ -130,14 +137,30 @@ def look(view: View) -> Sight:
 
 def seen(inputs: Map, model: Model) -> Sight:
     """Ask the networks about inputs at hand."""
-    where = run_tiled(model, inputs, TILING)
+    unmeasured = inputs[INPUTS.index("measured")] == 0
+    where, said = _asked(model, inputs, ~unmeasured)
     alone = inputs[: len(LINE_INPUTS)].copy()
     alone[[k for k, name in enumerate(LINE_INPUTS) if name.startswith("other direction")]] = 0
     marks = run_tiled(load_masks_model(), alone, TILING)
-    unmeasured = inputs[INPUTS.index("measured")] == 0
     where[:, unmeasured] = marks[:, unmeasured] = 0
     small = inputs[[INPUTS.index(name) for name in DOUBLES_INPUTS]]
-    return Sight(where, satellites(small), marks)
+    return Sight(where, said, satellites(small), marks)
+
+
+def _asked(model: Model, inputs: Map, measured: NDArray[np.bool_]) -> tuple[Map, Floats]:
+    """Return both outputs; answers of tiles count by how much was measured there."""
+    where = np.empty((len(TARGETS), *measured.shape), np.float32)
+    said, weight = np.zeros(len(SAID), np.float32), 0
+    for place, (answer, logits) in each_tile(model, inputs, TILING):
+        where[:, *place] = answer
+        pixels = int(np.count_nonzero(measured[place]))
+        if not pixels:
+            continue
+        if not np.isfinite(logits).all():
+            raise ModelError("the network says what is no number", where=TASK, now=AGAIN)
+        said += np.float32(pixels) * logits
+        weight += pixels
+    return where, said / np.float32(max(weight, 1))
 
 
 def load_sight(name: str = TASK) -> Model:
@@ -148,7 +171,7 @@ def load_sight(name: str = TASK) -> Model:
     ModelError
         If it is missing, for another task, or made for other inputs than this afmend makes.
     """
-    return load_made_for(name, TASK, (INPUTS, TARGETS, VERSION), "Train it again: `afmend train sight`.")
+    return load_made_for(name, TASK, (INPUTS, TARGETS, VERSION), AGAIN)
 
 
 def sight_digest() -> str:
@@ -166,6 +189,8 @@ def sight_features(sight: Sight) -> dict[str, float]:
             found |= {f"{prefix} {name} {what}": _power(value) for what, value in _amounts(values).items()}
     found |= {f"sight crowds {share:g}": _power(value) for share, value in _crowds(sight.where).items()}
     found["sight satellites"] = _count(sight.where[TARGETS.index("ghosts")] > 0.5)
+    told = np.clip(sight.said, -FARTHEST, FARTHEST)
+    found |= {f"sight says {name}": float(logit) for name, logit in zip(SAID, told, strict=True)}
     return found | {DOUBLES: float(np.clip(sight.satellites, -FARTHEST, FARTHEST))}
 
 

@@ -56,6 +56,15 @@ class View:
     def __init__(self, measured: Measured) -> None:
         self.measured = measured
 
+    def within(self, lines: slice) -> View:
+        """Return some lines as a scan; all of it where these are all, or too few to judge."""
+        measured = self.measured
+        there = measured.heights[lines].shape[0]
+        if there == measured.heights.shape[0] or there < SMALLEST[0]:
+            return self
+        whole = (measured.heights, measured.missing, measured.opposite, measured.opposite_missing, measured.error)
+        return View(Measured(*(None if part is None else part[lines] for part in whole)))  # type: ignore[arg-type]
+
     @cached_property
     def raw(self) -> Map:
         """Heights without tilt, holes filled."""
@@ -101,6 +110,15 @@ class View:
         """Half of the range that holds 99.6 % of the heights."""
         low, high = np.quantile(sampled(self.flat), (0.002, 0.998))
         return max(float(high - low) / 2, 1e-12)
+
+    @cached_property
+    def level(self) -> Map:
+        """(rows, cols) heights without what all lines share and without a robust parabola of each line."""
+        from afmend.artifacts.gate.damage_kernels import leveled_lines
+        from afmend.artifacts.gate.pair_features import ROUNDS
+
+        z = np.ascontiguousarray(self.raw, np.float64)
+        return np.asarray(leveled_lines(z, np.asarray(self.measured.missing), ROUNDS), np.float32)
 
     @cached_property
     def disagreement(self) -> Map | None:

@@ -19,6 +19,8 @@ ROUNDS = 4
 """Of reweighted least squares."""
 FARTHEST_PX = 16
 """A loop delays the image by some pixels at most; nobody can see that, so it is no damage."""
+TOLD, LEAST = 0.06, 0.02
+"""Surfaces that leveling makes flatter than this part of the relief tell nothing; at least so much is recorded."""
 OBJECT, GHOST, BESIDE_PX = 0.3, 0.15, 2
 FEW, REPEATED = 0.01, 3
 """Features that cover less are too few to compare; fewer satellites may be a feature of their own."""
@@ -42,8 +44,10 @@ class Damage:
         Where it stands out of noise and texture (and is known to be an artifact).
     relief : float
         Half of the range that holds 99.6 % of the ideal heights, nm.
-    noise : float
-        Robust scatter of all that is left, over the relief.
+    noise, random : float
+        Robust scatter of all that is left, and of what of it is no wave, over the relief as far as it was recorded.
+    recorded : float
+        Share of the ideal heights that the recorded ones hold, 0 to 1: a loop that sleeps records none of them.
     scatter : float
         Of lines about the mean of their neighbors, nm.
     joint : float
@@ -56,6 +60,8 @@ class Damage:
     faint: Mask
     relief: float
     noise: float
+    random: float
+    recorded: float
     scatter: float
     joint: float
 
@@ -76,7 +82,11 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Dam
     left = _leveled_lines(heights - late, missing)
     good = ~(bad | missing)
     known = good if np.count_nonzero(good) > good.size / 10 else ~missing
-    noise = 1.4826 * float(np.median(np.abs(left[known]))) if known.any() else 0.0
+    shape = _leveled_lines(late, missing)
+    recorded = _recorded(np.where(known, left, 0), np.where(known, shape, 0), relief)
+    rest = left + np.float64(1 - recorded) * shape
+    noise = 1.4826 * float(np.median(np.abs(rest[known]))) if known.any() else 0.0
+    random = min(noise, _random(np.where(known, rest, 0), 3 * noise))
     means, smooth = _stretched(left), _stretched(heights)
     one, joint = scatter_of(heights, bad | missing), scatter_of(smooth, bad | missing)
     shown = bad & ~missing
@@ -88,7 +98,28 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Dam
         )
         for part, (pixel, stretch) in ((CLEAR, SURE), (FAINT, HINT))
     )  # fmt: skip
-    return Damage(left, late, clear, faint, relief, noise / relief, one, joint)
+    there = relief * max(recorded, LEAST)
+    return Damage(left, late, clear, faint, relief, noise / there, random / there, recorded, one, joint)
+
+
+def _recorded(left: Heights, shape: Heights, relief: float) -> float:
+    """Return the share of the surface's shape that was recorded; all of it where that cannot be told.
+
+    It cannot where leveling leaves little shape, and where lines tell so different shares that all might be.
+    """
+    size = float(np.sum(shape * shape))
+    if size <= np.count_nonzero(shape) * (TOLD * relief) ** 2:
+        return 1.0
+    lines = np.sum(left * shape, axis=1)
+    lost = -float(lines.sum()) / size
+    unsure = float(np.sqrt(np.sum((lines - lines.mean()) ** 2))) / size
+    return float(np.clip(1 - lost, 0, 1)) if lost > 3 * unsure else 1.0
+
+
+def _random(rest: Heights, limit: float) -> float:
+    """Return the scatter of what is no wave: as strong at most frequencies across the lines as at any, nm."""
+    power = np.square(np.abs(np.fft.rfft2(np.clip(rest, -limit, limit))))
+    return float(np.sqrt(2 * np.sum(np.median(power, axis=0)) / np.log(2) / (rest.shape[0] * rest.shape[1] ** 2)))
 
 
 def relief_of(ideal: Heights) -> float:

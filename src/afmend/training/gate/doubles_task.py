@@ -58,7 +58,7 @@ class DoublesTask:
     @property
     def identity(self) -> dict[str, Any]:
         """What a resumed run must learn from as before."""
-        return {"boxes": self.data.boxes, "scans": self.data.scans, "tips": self.data.tips}
+        return self.data.identity
 
     def network(self) -> nn.Module:
         """Make the network."""

@@ -13,7 +13,7 @@ from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
-from afmend.training.gate.damage import Damage, crowds_of, damage_of, ghosts_of, seen_between
+from afmend.training.gate.damage import LEAST, Damage, crowds_of, damage_of, ghosts_of, seen_between
 
 LOOP = ("lag", "parachute", "ringing")
 ASTRAY = 0.25
@@ -47,8 +47,9 @@ def effects_of(
         clear where the piezo stood at an end of its range or the loop was off; ``astray any``: there, and off by more
         than a quarter of the relief where the loop lagged; ``astray some`` and ``astray``: the same where it is some
         area, and surely one (`damage.crowds_of`); ``missing`` share, the unscanned end of the scan not
-        counted; ``unscanned`` share; ``noise`` (scatter), ``hum`` and ``fringes`` (amplitudes) over the relief, and
-        ``hum white`` and ``fringes white`` over the white noise; of the tip, see `damage.ghosts_of`, and ``repeat``,
+        counted; ``unscanned`` share; ``noise`` (scatter), ``random`` (the same without waves), ``hum`` and ``fringes``
+        (amplitudes) over the relief as far as it was recorded, and ``recorded``, how far that is; ``hum white`` and
+        ``fringes white`` over the white noise; of the tip, see `damage.ghosts_of`, and ``repeat``,
         ``break`` (`_tip_effects`).
     wrong : (4, rows, cols) bool
         What is clear, faint, astray or out, and satellites (`artifacts.gate.sight.TARGETS`).
@@ -70,9 +71,10 @@ def effects_of(
     white = twin.electronics.white_nm + 1e-12
     hum = float(np.sqrt(sum(h.amplitude_nm**2 for h in twin.electronics.hum)))
     fringes = sum(m.height_nm for m in twin.mishaps if m.kind == "fringes")
+    shown = found.relief * max(found.recorded, LEAST)
     effects |= {
-        "hum": hum / found.relief, "hum white": hum / white, "fringes": fringes / found.relief,
-        "fringes white": fringes / white,
+        "hum": hum / shown, "hum white": hum / white, "fringes": fringes / shown, "fringes white": fringes / white,
+        "random": found.random, "recorded": found.recorded,
     }  # fmt: skip
     ghosts = none
     if clean is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from afmend.artifacts.gate.features import VERSION
 from afmend.artifacts.gate.model import TASK, Opinion, load_gate, opinion
 from afmend.artifacts.gate.sight import sight_digest
 from afmend.artifacts.gate.verdicts import VERDICTS
-from afmend.errors import ModelError
+from afmend.errors import BadParameterError, ModelError
 from afmend.evaluation.gate_scores import score
 from afmend.inference.card import Card, write_card
 from afmend.inference.model import Model
@@ -29,9 +29,9 @@ from afmend.training.gate.calibrate import calibration_of, softmax, temperatures
 from afmend.training.gate.head import GateTraining, Head, Usual, fit, logits_of
 from afmend.training.gate.shipped import Shipped
 from afmend.training.gate.table import Table
-from afmend.training.gate.trees import grow, tree_logits
+from afmend.training.gate.trees import Trees, grow, grow_for_sizes, said_by
 
-MODEL_VERSION = "6"
+MODEL_VERSION = "7"
 HELD_OUT = 5
 """Every so-many-th group of five scans (one of each mix) calibrates."""
 DIFFERENCE = 5e-3
@@ -61,22 +61,43 @@ def held_out(table: Table) -> NDArray[np.bool_]:
 
 
 def make(table: Table, config: GateTraining | None = None) -> Made:
-    """Train perceptrons and trees on four fifths of the scans, add them, and calibrate on the rest."""
+    """Train on four fifths of the scans, calibrate on the rest.
+
+    Trees guess the sizes of all effects; perceptrons and trees, added with fitted factors, make verdicts of features
+    and guesses. They learn from guesses by trees that did not see the scan (Wolpert 1992,
+    doi:10.1016/S0893-6080(05)80023-1).
+    """
     config = config or GateTraining()
-    sure = table.sure
-    apart = held_out(sure)
-    learned, kept = sure.part(~apart), sure.part(apart)
+    apart = held_out(table)
+    guesses, guessed = guessed_sizes(table, ~apart, config)
+    seen = replace(table, features=np.concatenate((table.features, guessed), axis=1).astype(np.float32))
+    learned, kept = seen.part(~apart).sure, seen.part(apart).sure
     head: Head = fit(learned.features, learned.labels, len(VERDICTS), config)
     trees = grow(learned.features, learned.labels, len(VERDICTS), config)
-    parts = (logits_of(head, kept.features), tree_logits(trees, kept.features))
-    heat = temperatures(parts, kept.labels)
-    usual, others = (table.part(held_out(table) == here).features for here in (False, True))
+    said = (logits_of(head, kept.features), said_by(trees, kept.features))
+    heat = temperatures(said, kept.labels)
+    usual, others = (seen.part(apart == here).features for here in (False, True))
     with torch.no_grad():
         scaled = head.scaled(torch.from_numpy(usual)).double().numpy()
-        shipped = Shipped(head, trees, Usual.of(scaled), heat).eval()
+        shipped = Shipped(guesses, head, trees, Usual.of(scaled), heat).eval()
         strange = shipped.strangeness(torch.from_numpy(others)).double().numpy()
-    said = softmax(np.tensordot(heat, np.stack(parts), 1))
-    return Made(shipped, dict(calibration_of(said, kept.labels, kept.kinds, strange, heat)), kept)
+    shown = softmax(np.tensordot(heat, np.stack(said), 1))
+    calibration = dict(calibration_of(shown, kept.labels, kept.kinds, strange, heat))
+    return Made(shipped, calibration, table.part(apart).sure)
+
+
+def guessed_sizes(table: Table, learned: NDArray[np.bool_], config: GateTraining) -> tuple[Trees, NDArray[np.float64]]:
+    """Return what guesses sizes, and guesses: of scans that are learned from by trees that did not see them."""
+    grown = grow_for_sizes(table.features[learned], table.sizes[learned], config)
+    guessed = said_by(grown, table.features)
+    fold = (table.seeds // 5) % config.folds
+    for k in range(config.folds):
+        mine, others = learned & (fold == k), learned & (fold != k)
+        if not (mine.any() and others.any()):
+            raise BadParameterError(f"too few scans for {config.folds} parts", now="Take more scans.")
+        blind = grow_for_sizes(table.features[others], table.sizes[others], config)
+        guessed[mine] = said_by(blind, table.features[mine])
+    return grown, guessed
 
 
 def finish(
@@ -134,7 +155,7 @@ def finish(
 def _compare(made: Made, card: Path) -> None:
     """Ask ONNX Runtime and torch the same."""
     model = load_gate(str(card))
-    for k in range(min(8, made.held_out.labels.size)):
+    for k in range(min(64, made.held_out.labels.size)):
         seen = made.held_out.features[k : k + 1]
         with torch.no_grad():
             wanted = made.shipped(torch.from_numpy(seen))[0].numpy()
@@ -162,11 +183,12 @@ def said_of(model: Model, table: Table) -> list[Opinion]:
 
 
 def _export(shipped: Shipped, path: Path) -> None:
+    measured = shipped.head.middle.numel() - shipped.guesses.numbers
     axes = {"features": {0: "scans"}, "probability": {0: "scans"}, "strangeness": {0: "scans"}}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            shipped, (torch.zeros(2, shipped.head.middle.numel()),), str(path), dynamo=False, opset_version=OPSET,
+            shipped, (torch.zeros(2, measured),), str(path), dynamo=False, opset_version=OPSET,
             input_names=["features"], output_names=["probability", "strangeness"], dynamic_axes=axes,
         )  # fmt: skip
     halve(path)

@@ -64,7 +64,7 @@ def grafted(base: Example, donor: Example, rng: np.random.Generator) -> tuple[Me
     clear = found.clear & ~(ground.hidden & (wounds[0] == 0))
     effects = {
         **base.effects, "clear": float(np.mean(clear)), "faint": float(np.mean(found.faint)),
-        "noise": found.noise,
+        "noise": found.noise, "random": found.random, "recorded": found.recorded,
     }  # fmt: skip
     wrong = base.wrong.copy()
     wrong[[TARGETS.index("clear"), TARGETS.index("faint")]] = clear, found.faint

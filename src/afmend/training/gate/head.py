@@ -29,8 +29,12 @@ class GateTraining(Params):
     forget: float = Knob(0.1, "Share of features left out at a time.", ge=0, lt=1)
     smooth: float = Knob(0.02, "Label smoothing.", ge=0, lt=1)
     trees: int = Knob(250, "Boosted trees per verdict.", ge=1, le=5000)
-    leaves: int = Knob(15, "Leaves of each.", ge=2, le=1000)
-    tree_rate: float = Knob(0.06, "How much of what is left each tree takes away.", gt=0, le=1)
+    guesses: int = Knob(150, "Boosted trees per guessed size of an effect.", ge=1, le=5000)
+    folds: int = Knob(4, "Parts; sizes of each are guessed by trees grown on the others.", ge=2, le=100)
+    leaves: int = Knob(15, "Leaves of each tree.", ge=2, le=1000)
+    fewest: int = Knob(20, "Scans in a leaf, at least.", ge=1, le=100_000)
+    asked: float = Knob(0.3, "Share of the features that a tree may ask for at a node.", gt=0, le=1)
+    tree_rate: float = Knob(0.07, "How much of what is left each tree takes away.", gt=0, le=1)
 
 
 def squeezed(features: Tensor, middle: Tensor, size: Tensor) -> Tensor:

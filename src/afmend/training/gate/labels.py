@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from afmend.artifacts.gate.verdicts import ASKED, GOOD, QUESTIONS, VERDICTS
 
 UNSURE = -1
 """Label and answer of what nobody could say."""
+
+SIZES = ("random", "recorded", "noise", "waves", "clear", "faint", "astray", "astray some", "satellites", "break")
+"""Effects whose sizes are guessed, as verdicts are made of limits of them; those of satellites only where they tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,9 @@ class Limits:
     astray: tuple[float, float] = (0.02, 0.08)
     """Share out of touch or off by more than a quarter of the relief: an area that no repair brings back."""
     blind: tuple[float, float] = (0.8, 1.2)
-    """All that is not surface over the relief: no surface to be seen, whatever hides it."""
+    """Noise that is no wave, over the recorded relief: no surface to be seen; waves can be filtered."""
+    recorded: tuple[float, float] = (0.125, 0.7)
+    """Share of the heights that were recorded: up to the first the surface was never followed."""
     ghost: tuple[float, float] = (0.04, 0.15)
     """Area of satellites over that of the features, all on one side."""
     crowded: float = 0.4
@@ -69,17 +75,34 @@ def answers_of(effects: Mapping[str, float], limits: Limits | None = None) -> di
     """
     at = limits or Limits()
     size = effects.get
-    wave = max(size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes"))
     return {
         "astray": _between(effects["astray some"], effects["astray"], at.astray),
-        "blind": _sure(effects["noise"], at.blind),
+        "blind": _most(_sure(effects["random"], at.blind), _faded(effects["recorded"], at.recorded)),
         "satellites": _satellites(effects, at),
         "break": _sure(size("break", 0.0), at.tip_break),
         "repeats": _sure(size("repeat", 0.0), at.repeat),
         "wrong": _wrong(effects, at),
         "noise": _sure(effects["noise"], at.noise),
-        "waves": _sure(wave, at.wave),
+        "waves": _sure(_wave(effects), at.wave),
     }
+
+
+def sizes_of(effects: Mapping[str, float]) -> tuple[float, ...]:
+    """Return the sizes of `SIZES` as powers of ten, the smallest made alike: what nobody sees is nothing."""
+    size = effects.get
+    gone = effects["missing"]
+    values = (
+        (effects["random"], 1e-3), (effects["recorded"], 2e-2), (effects["noise"], 1e-3), (_wave(effects), 3e-3),
+        (effects["clear"] + gone, 1e-4),
+        (effects["faint"] + gone, 1e-4), (effects["astray"], 1e-3), (effects["astray some"], 1e-3),
+        (size("ghost", 0.0), 1e-2), (size("break", 0.0), 3e-2),
+    )  # fmt: skip
+    return tuple(math.log10(value + least) for value, least in values)
+
+
+def _wave(effects: Mapping[str, float]) -> float:
+    size = effects.get
+    return max(size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes"))
 
 
 def _satellites(effects: Mapping[str, float], at: Limits) -> bool | None:
@@ -100,6 +123,11 @@ def _wrong(effects: Mapping[str, float], at: Limits) -> bool | None:
 def _sure(size: float, limit: tuple[float, float]) -> bool | None:
     low, high = limit
     return True if size >= high else None if size > low else False
+
+
+def _faded(recorded: float, limit: tuple[float, float]) -> bool | None:
+    low, high = limit
+    return True if recorded <= low else None if recorded < high else False
 
 
 def _between(some: float, surely: float, limit: tuple[float, float]) -> bool | None:

@@ -1,4 +1,4 @@
-"""What is exported of the gate: perceptrons and trees together, calibrated."""
+"""What is exported of the gate: guesses of sizes, perceptrons and trees together, calibrated."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ class Shipped(nn.Module):
     center: Tensor
     whitening: Tensor
 
-    def __init__(self, head: Head, trees: Trees, usual: Usual, heat: Sequence[float]) -> None:
+    def __init__(self, guesses: Trees, head: Head, trees: Trees, usual: Usual, heat: Sequence[float]) -> None:
         super().__init__()
-        self.head, self.trees, self.heat = head, trees, tuple(heat)
+        self.guesses, self.head, self.trees, self.heat = guesses, head, trees, tuple(heat)
         self.register_buffer("center", torch.from_numpy(usual.center))
         self.register_buffer("whitening", torch.from_numpy(usual.whitening))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities (scans, classes) and mean squared distances (scans,)."""
-        logits = self.head(features) * self.heat[0] + self.trees(features) * self.heat[1]
-        return torch.softmax(logits, dim=1), self.strangeness(features)
+        seen = torch.cat((features, self.guesses(features)), dim=1)
+        logits = self.head(seen) * self.heat[0] + self.trees(seen) * self.heat[1]
+        return torch.softmax(logits, dim=1), self.strangeness(seen)
 
-    def strangeness(self, features: Tensor) -> Tensor:
-        """Return how far features are from the usual, as a mean square in usual deviations."""
-        away = (self.head.scaled(features) - self.center) @ self.whitening
+    def strangeness(self, seen: Tensor) -> Tensor:
+        """Return how far features and guesses are from the usual, as a mean square in usual deviations."""
+        away = (self.head.scaled(seen) - self.center) @ self.whitening
         return (away * away).mean(dim=1)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from afmend.artifacts.gate.sight import VERSION, sight_inputs
 from afmend.artifacts.gate.view import Measured, View
+from afmend.errors import BadParameterError
 from afmend.pipeline.workers import for_each
 from afmend.scan.arrays import Mask
 from afmend.simulation.twin import VERSION as TWIN_VERSION
@@ -75,12 +76,15 @@ class Data:
         Of the twin, separated by commas.
     scans, tips : int
         Scans of all mixes, and of those drawn for bad tips.
+    part : int
+        Of which seeds: 0 of the first, 1 of as many further ones, and so on.
     """
 
     folder: Path
     boxes: str
     scans: int
     tips: int
+    part: int = 0
 
     @property
     def home(self) -> Path:
@@ -90,7 +94,15 @@ class Data:
     def blocks(self) -> Iterator[tuple[int, bool]]:
         """Return the first seed of every block, and whether it is drawn for bad tips."""
         for first, count, tips in ((FIRST, self.scans, False), (FIRST_TIP, self.tips, True)):
-            yield from ((seed, tips) for seed in range(first, first + count, BLOCK))
+            seeds = -(-count // BLOCK) * BLOCK
+            start = first + self.part * seeds
+            yield from ((seed, tips) for seed in range(start, start + seeds, BLOCK))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a resumed run must learn from as before."""
+        further = {"part": self.part} if self.part else {}
+        return {"boxes": self.boxes, "scans": self.scans, "tips": self.tips, **further}
 
     def facts(self, first: int) -> Path:
         """Where the facts of a block are."""
@@ -123,6 +135,11 @@ def prepare(data: Data, *, workers: int = 1, watch: Callable[[int, int], None] |
     workers, watch : optional
         See `afmend.pipeline.workers.for_each`; it counts blocks of scans.
     """
+    if max((first for first, tips in data.blocks() if not tips), default=FIRST) + BLOCK > FIRST_TIP:
+        raise BadParameterError(
+            f"there are no {data.part + 1} times {data.scans} scans", where="--part",
+            now=f"At most {FIRST_TIP - FIRST} scans are simulated, all parts together.",
+        )  # fmt: skip
     data.home.mkdir(parents=True, exist_ok=True)
     orders: list[Order] = [(data, first, tips) for first, tips in data.blocks() if not data.facts(first).exists()]
     for_each(_make, orders, workers, watch)

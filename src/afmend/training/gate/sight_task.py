@@ -29,8 +29,9 @@ STEPS = [INPUTS.index(name) for name in ("step to the line above", "offset of th
 PAIR = [k for k, name in enumerate(INPUTS) if name.startswith(("other direction", "difference", "error"))]
 """Not there where only one direction was recorded, and no error signal."""
 THERE = [INPUTS.index(name) for name in ("other direction: there", "measured")]
-ALONE, LINES_TURNED = 0.35, 0.5
-"""How often only one direction is shown, and lines are put in the other order."""
+ERROR = INPUTS.index("error")
+ALONE, ERRORLESS, LINES_TURNED = 0.35, 0.25, 0.5
+"""How often only one direction is shown, no error signal, and lines are put in the other order."""
 GAIN, LEFT_OUT = 0.08, 0.015
 """Inputs are this much too large or small, and left out: what is usual in a scan is never known exactly."""
 FEW_LINES, MORE_OF_FEW = 64, 4
@@ -71,7 +72,7 @@ class SightTask:
     @property
     def identity(self) -> dict[str, Any]:
         """What a resumed run must learn from as before."""
-        return {"boxes": self.data.boxes, "scans": self.data.scans, "tips": self.data.tips}
+        return self.data.identity
 
     def network(self) -> nn.Module:
         """Make the network."""
@@ -194,9 +195,10 @@ def unlike(planes: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     gain = 1 + GAIN * torch.randn((count, maps), generator=chance)
     gain[torch.rand(gain.shape, generator=chance) < LEFT_OUT] = 0
     gain[:, THERE] = 1
-    happens = torch.rand((2, count), generator=chance)
+    happens = torch.rand((3, count), generator=chance)
     gain[(happens[0] < ALONE)[:, None] & torch.tensor([k in PAIR for k in range(maps)])] = 0
-    turned = happens[1] < LINES_TURNED
+    gain[happens[1] < ERRORLESS, ERROR] = 0
+    turned = happens[2] < LINES_TURNED
     gain[turned[:, None] & torch.tensor([k in STEPS for k in range(maps)])] *= -1
     for item in torch.nonzero(turned)[:, 0].tolist():
         planes[item] = planes[item].flip(1)

@@ -18,7 +18,7 @@ from afmend.artifacts.gate.sight import sight_digest
 from afmend.artifacts.gate.view import Measured, View
 from afmend.pipeline.workers import for_each
 from afmend.training.gate.examples import Example, early_lines, make_example, path_of
-from afmend.training.gate.labels import UNSURE, numbered
+from afmend.training.gate.labels import UNSURE, numbered, sizes_of
 from afmend.training.kept import whole
 
 KINDS = ("full", "alone", "early")
@@ -35,6 +35,8 @@ class Table:
     features : (scans, features) float32
     labels : (scans,) int64
         Places in `VERDICTS`; -1 where nobody could say.
+    sizes : (scans, effects) float32
+        `labels.sizes_of`.
     seeds : (scans,) int64
     kinds, mixes, families : (scans,) str
         How the scan was shown (`KINDS`), what it was drawn from (`scenes.MIXES`), kind of surface.
@@ -44,6 +46,7 @@ class Table:
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
+    sizes: NDArray[np.float32]
     seeds: NDArray[np.int64]
     kinds: NDArray[np.str_]
     mixes: NDArray[np.str_]
@@ -53,8 +56,8 @@ class Table:
     def part(self, chosen: NDArray[np.bool_]) -> Table:
         """Return some of the rows."""
         return Table(
-            self.features[chosen], self.labels[chosen], self.seeds[chosen], self.kinds[chosen], self.mixes[chosen],
-            self.families[chosen], self.names,
+            self.features[chosen], self.labels[chosen], self.sizes[chosen], self.seeds[chosen], self.kinds[chosen],
+            self.mixes[chosen], self.families[chosen], self.names,
         )  # fmt: skip
 
     @property
@@ -123,9 +126,11 @@ def make_table(
             names = tuple(facts["names"])
             vectors = {kind: kept[kind] for kind in KINDS if kind in kept}
         for kind, vector in vectors.items():
-            label, _ = numbered(facts["early" if kind == "early" else "effects"])
-            rows.append((vector, label, seed, kind, facts["mix"], facts["family"]))
+            effects = facts["early" if kind == "early" else "effects"]
+            label, _ = numbered(effects)
+            rows.append((vector, label, sizes_of(effects), seed, kind, facts["mix"], facts["family"]))
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     return Table(
-        columns[0], columns[1].astype(np.int64), columns[2].astype(np.int64), columns[3], columns[4], columns[5], names,
+        columns[0], columns[1].astype(np.int64), columns[2].astype(np.float32), columns[3].astype(np.int64),
+        columns[4], columns[5], columns[6], names,
     )  # fmt: skip
