@@ -14,7 +14,7 @@ from afmend.apps.cli.train_gate import LEARNED_FROM
 from afmend.artifacts.gate.model import load_gate
 from afmend.artifacts.gate.sight import TARGETS
 from afmend.artifacts.gate.verdicts import ASKED, GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
-from afmend.errors import ModelError
+from afmend.errors import BadParameterError, ModelError
 from afmend.evaluation.gate_scores import calibration_error, macro_f1, proportion, weighted_f1
 from afmend.simulation.box import load_box
 from afmend.training.gate import finish as finishing
@@ -33,6 +33,7 @@ from afmend.training.gate.examples import DRAWS, Example, make_example
 from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.head import GateTraining, fit, logits_of
 from afmend.training.gate.labels import SIZES, UNSURE, answers_of, label_of, sizes_of
+from afmend.training.gate.make import guessed_sizes, make, parts_of
 from afmend.training.gate.scenes import MIXES, TRACKING, mix_of, scene
 from afmend.training.gate.table import KINDS, Table, make_table
 from afmend.training.gate.trees import said_by
@@ -278,7 +279,7 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
 def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(tmp_path, "train", range(10_000, 10_060))
     config = GateTraining(epochs=2, members=1, width=4, trees=2)
-    made = finishing.make(table, config)
+    made = make(table, config)
 
     class Liar:
         def run(self, _inputs: object) -> dict[str, np.ndarray]:
@@ -299,13 +300,13 @@ def test_what_is_learned_from_is_guessed_blindly() -> None:
         measured[rows], rng.integers(0, 4, count)[rows], sizes[rows], rows, np.array(["full"] * 2 * count),
         np.array(["good"] * 2 * count), np.array(["rough"] * 2 * count), tuple("abcde"),
     )  # fmt: skip
-    sizes = table.sizes
-    learned = rows >= 100
-    grown, guessed = finishing.guessed_sizes(table, learned, GateTraining(guesses=60, tree_rate=0.3))
-    assert np.corrcoef(guessed[learned, 0], sizes[learned, 0])[0, 1] < 0.2
-    known = said_by(grown, table.features[learned])
-    assert np.corrcoef(known[:, 0], sizes[learned, 0])[0, 1] > 0.5, "learned by heart"
-    assert np.array_equal(guessed[~learned], said_by(grown, table.features[~learned]))
+    config = GateTraining(guesses=60, tree_rate=0.3)
+    grown, guessed = guessed_sizes(table, parts_of(table, config), config)
+    assert np.corrcoef(guessed[:, 0], table.sizes[:, 0])[0, 1] < 0.2
+    known = said_by(grown, table.features)
+    assert np.corrcoef(known[:, 0], table.sizes[:, 0])[0, 1] > 0.5, "learned by heart"
+    with pytest.raises(BadParameterError, match="too few scans"):
+        parts_of(table.part(table.seeds < 5), config)
 
 
 def test_sizes_are_what_verdicts_are_limits_of() -> None:

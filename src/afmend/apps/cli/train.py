@@ -122,7 +122,7 @@ def gate(
     ),
     scans: Annotated[
         int, typer.Option(min=50, max=20_000, help="Simulated scans of the boxes train and wide: four fifths teach.")
-    ] = 7000,
+    ] = 9000,
     tested: Annotated[int, typer.Option(min=0, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,
     workers: Workers = CORES,

@@ -96,8 +96,9 @@ def train_gate(wish: GateTrainingWish) -> int:
         raise BadParameterError(f"no recipe {wish.recipe!r}", now="There are: afmend, seed.")
     if wish.recipe == "seed":
         return _seed(wish)
-    from afmend.training.gate.finish import finish, make
+    from afmend.training.gate.finish import finish
     from afmend.training.gate.head import GateTraining
+    from afmend.training.gate.make import make
     from afmend.training.gate.table import make_table
 
     config = GateTraining(seed=wish.seed)

@@ -133,7 +133,7 @@ def conclude(
     calibration : dict
         ``views``, by kind of view: ``power`` of the probabilities that calibrates them; ``limits``: probability per
         verdict that keeps 95 % of its scans in the set (class-conditional split conformal prediction, Vovk 2012,
-        arXiv:1209.2673); ``good``: probability above which at most 1 % of the scans with artifacts lie;
+        arXiv:1209.2673); ``good``: probability above which hardly any scan with artifacts lies (``passed``);
         ``decided``: probability from which on 95 % of the verdicts are right (Geifman 2017, arXiv:1705.08500).
         ``strangeness``: sorted quantiles of the ``scans`` calibration scans.
     kind : str

@@ -13,8 +13,8 @@ from afmend.artifacts.gate.verdicts import GOOD, VERDICTS
 Numbers = NDArray[np.float64]
 COVERAGE = 0.95
 """Share of the scans of each verdict whose set holds it."""
-PASSED = 0.01
-"""Largest share of the scans with artifacts that may be exported as good."""
+PASSED = 0.005
+"""Largest share of the scans with artifacts that may be exported as good; of other kinds of scans more will be."""
 QUANTILES = 400
 RIGHT, DOUBT = 0.95, 0.1
 """Share of the decided verdicts that are right, promised but for a chance of one in ten."""

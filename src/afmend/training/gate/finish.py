@@ -5,35 +5,31 @@ from __future__ import annotations
 import hashlib
 import platform
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 
 from afmend import __version__
 from afmend.artifacts.gate.features import VERSION
 from afmend.artifacts.gate.model import TASK, Opinion, load_gate, opinion
 from afmend.artifacts.gate.sight import sight_digest
 from afmend.artifacts.gate.verdicts import VERDICTS
-from afmend.errors import BadParameterError, ModelError
+from afmend.errors import ModelError
 from afmend.evaluation.gate_scores import score
 from afmend.inference.card import Card, write_card
 from afmend.inference.model import Model
 from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.training.export import OPSET, described, halve
-from afmend.training.gate.calibrate import calibration_of, softmax, temperatures
-from afmend.training.gate.head import GateTraining, Head, Usual, fit, logits_of
+from afmend.training.gate.head import GateTraining
+from afmend.training.gate.make import Made
 from afmend.training.gate.shipped import Shipped
 from afmend.training.gate.table import Table
-from afmend.training.gate.trees import Trees, grow, grow_for_sizes, said_by
 
 MODEL_VERSION = "7"
-HELD_OUT = 5
-"""Every so-many-th group of five scans (one of each mix) calibrates."""
 DIFFERENCE = 5e-3
 """Of a probability, at most, between torch and what is shipped: its weights are kept in half precision."""
 FAILURES = (
@@ -43,61 +39,6 @@ FAILURES = (
     "Effects between its limits (`afmend.training.gate.labels.Limits`) were left out of training and of scores.",
     "Leveled, smoothed or otherwise processed heights are not what it was trained on.",
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Made:
-    """A trained gate and what it was calibrated on."""
-
-    shipped: Shipped
-    calibration: dict[str, Any]
-    held_out: Table
-
-
-def held_out(table: Table) -> NDArray[np.bool_]:
-    """Say which scans calibrate: all views of one scan go together."""
-    chosen: NDArray[np.bool_] = (table.seeds // 5) % HELD_OUT == 0
-    return chosen
-
-
-def make(table: Table, config: GateTraining | None = None) -> Made:
-    """Train on four fifths of the scans, calibrate on the rest.
-
-    Trees guess the sizes of all effects; perceptrons and trees, added with fitted factors, make verdicts of features
-    and guesses. They learn from guesses by trees that did not see the scan (Wolpert 1992,
-    doi:10.1016/S0893-6080(05)80023-1).
-    """
-    config = config or GateTraining()
-    apart = held_out(table)
-    guesses, guessed = guessed_sizes(table, ~apart, config)
-    seen = replace(table, features=np.concatenate((table.features, guessed), axis=1).astype(np.float32))
-    learned, kept = seen.part(~apart).sure, seen.part(apart).sure
-    head: Head = fit(learned.features, learned.labels, len(VERDICTS), config)
-    trees = grow(learned.features, learned.labels, len(VERDICTS), config)
-    said = (logits_of(head, kept.features), said_by(trees, kept.features))
-    heat = temperatures(said, kept.labels)
-    usual, others = (seen.part(apart == here).features for here in (False, True))
-    with torch.no_grad():
-        scaled = head.scaled(torch.from_numpy(usual)).double().numpy()
-        shipped = Shipped(guesses, head, trees, Usual.of(scaled), heat).eval()
-        strange = shipped.strangeness(torch.from_numpy(others)).double().numpy()
-    shown = softmax(np.tensordot(heat, np.stack(said), 1))
-    calibration = dict(calibration_of(shown, kept.labels, kept.kinds, strange, heat))
-    return Made(shipped, calibration, table.part(apart).sure)
-
-
-def guessed_sizes(table: Table, learned: NDArray[np.bool_], config: GateTraining) -> tuple[Trees, NDArray[np.float64]]:
-    """Return what guesses sizes, and guesses: of scans that are learned from by trees that did not see them."""
-    grown = grow_for_sizes(table.features[learned], table.sizes[learned], config)
-    guessed = said_by(grown, table.features)
-    fold = (table.seeds // 5) % config.folds
-    for k in range(config.folds):
-        mine, others = learned & (fold == k), learned & (fold != k)
-        if not (mine.any() and others.any()):
-            raise BadParameterError(f"too few scans for {config.folds} parts", now="Take more scans.")
-        blind = grow_for_sizes(table.features[others], table.sizes[others], config)
-        guessed[mine] = said_by(blind, table.features[mine])
-    return grown, guessed
 
 
 def finish(
@@ -145,7 +86,9 @@ def finish(
     path = folder / f"{name}.json"
     write_card(card, path)
     _compare(made, path)
-    scores = {f"held out (box {boxes}, also calibrates)": scored(path, made.held_out)}
+    scores: dict[str, Any] = {
+        f"each by what learned from others (box {boxes}, also calibrates)": by_kind(made.said, made.table)
+    }
     if test is not None:
         scores["test"] = {"box": test[0], **scored(path, test[1])}
     write_card(card.model_copy(update={"scores": scores}), path)
@@ -155,8 +98,8 @@ def finish(
 def _compare(made: Made, card: Path) -> None:
     """Ask ONNX Runtime and torch the same."""
     model = load_gate(str(card))
-    for k in range(min(64, made.held_out.labels.size)):
-        seen = made.held_out.features[k : k + 1]
+    for k in range(min(64, made.table.labels.size)):
+        seen = made.table.features[k : k + 1]
         with torch.no_grad():
             wanted = made.shipped(torch.from_numpy(seen))[0].numpy()
         got = model.run({"features": seen})["probability"]
@@ -167,11 +110,15 @@ def _compare(made: Made, card: Path) -> None:
 def scored(card: Path, table: Table) -> dict[str, Any]:
     """Score a gate on a table, view by view."""
     sure = table.sure
-    said = said_of(load_gate(str(card)), sure)
+    return by_kind(said_of(load_gate(str(card)), sure), sure)
+
+
+def by_kind(said: Sequence[Opinion], table: Table) -> dict[str, Any]:
+    """Score opinions on the rows of a table, view by view."""
     out: dict[str, Any] = {}
-    for kind in np.unique(sure.kinds):
-        rows = np.flatnonzero(sure.kinds == kind)
-        out[str(kind)] = score([said[k] for k in rows], [VERDICTS[k] for k in sure.labels[rows]])
+    for kind in np.unique(table.kinds):
+        rows = np.flatnonzero(table.kinds == kind)
+        out[str(kind)] = score([said[int(k)] for k in rows], [VERDICTS[k] for k in table.labels[rows]])
     return out
 
 

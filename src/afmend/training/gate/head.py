@@ -30,7 +30,7 @@ class GateTraining(Params):
     smooth: float = Knob(0.02, "Label smoothing.", ge=0, lt=1)
     trees: int = Knob(250, "Boosted trees per verdict.", ge=1, le=5000)
     guesses: int = Knob(150, "Boosted trees per guessed size of an effect.", ge=1, le=5000)
-    folds: int = Knob(4, "Parts; sizes of each are guessed by trees grown on the others.", ge=2, le=100)
+    folds: int = Knob(5, "Parts; each is guessed, and calibrates, by what learned from the others.", ge=2, le=100)
     leaves: int = Knob(15, "Leaves of each tree.", ge=2, le=1000)
     fewest: int = Knob(20, "Scans in a leaf, at least.", ge=1, le=100_000)
     asked: float = Knob(0.3, "Share of the features that a tree may ask for at a node.", gt=0, le=1)
