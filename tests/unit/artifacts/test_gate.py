@@ -258,6 +258,8 @@ def test_gate_uses_the_error_signal_where_there_is_one() -> None:
 def test_gate_refuses_what_is_too_small_or_empty() -> None:
     with pytest.raises(StepError, match="too little to judge"):
         afmend.gate(scan_of(scene(shape=(7, 40))))
+    with pytest.raises(StepError, match="all heights are the same"):
+        afmend.gate(scan_of(np.full((40, 56), -2.66)))
 
 
 def test_a_model_for_other_features_is_refused() -> None:
@@ -282,15 +284,33 @@ def test_reasons_name_what_was_measured() -> None:
     assert "much smoother" in " ".join(reasons(NOT_TRACKING, facts))
     assert "jumps at lines 4" in " ".join(reasons(IMAGING, facts))
     quiet = {**facts, "jumps": [], "missing_percent": 0, "detectors": {}, "relief_over_noise": 30.0,
-             "wave": 1.0, "ringing": 0.0}  # fmt: skip
+             "wave": 1.0, "wave_percent": 1.0, "ringing": 0.0}  # fmt: skip
     del quiet["trace_retrace_correlation"]
     assert "no detector finds an artifact" in " ".join(reasons(GOOD, quiet))
     assert "no detector" not in " ".join(reasons(GOOD, {**quiet, "jumps": [4]}))
     assert "held constant" in " ".join(reasons(NOT_TRACKING, {**quiet, "still_patches_percent": 100.0}))
-    loud = {**quiet, "wave": 3000.0, "ringing": 0.9}
+    loud = {**quiet, "wave": 3000.0, "wave_percent": 5.2, "ringing": 0.9}
+    assert "(5.2 % of the relief)" in " ".join(reasons(IMAGING, loud))
     assert {"heights oscillate behind edges"} < set(reasons(IMAGING, loud)) - set(reasons(IMAGING, quiet))
     assert not any("oscillates" in text or "Waves" in text for text in advice(IMAGING, quiet))
     assert sum("oscillates" in text or "Waves" in text for text in advice(IMAGING, loud)) == 2
+
+
+def test_waves_are_told_only_where_they_are_large() -> None:
+    x = np.arange(SHAPE[1])[None, :]
+    y = np.arange(SHAPE[0])[:, None]
+    rng = np.random.default_rng(8)
+    for size, told in ((0.003, False), (0.3, True)):
+        pair = [
+            rough(SHAPE, 1, 2.0, 9.0) + 6 * size * np.sin(1.3 * x + sign * 0.5 * y) + 0.003 * rng.standard_normal(SHAPE)
+            for sign in (1, -1)
+        ]
+        seen = measured(pair[0], opposite=pair[1])
+        view, found = View(seen), detect(seen)
+        facts = evidence(view, found, features(view, found))
+        assert (facts["wave"] > 0) == told, facts["wave_percent"]
+        relief = np.ptp(np.quantile(View(measured(rough(SHAPE, 1, 2.0, 9.0))).level, (0.002, 0.998))) / 2
+        assert facts["wave_percent"] == pytest.approx(100 * 6 * size / relief, rel=0.35)
 
 
 def test_a_scan_held_at_one_height_is_not_called_noisy() -> None:

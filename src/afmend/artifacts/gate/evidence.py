@@ -24,10 +24,13 @@ ALL_STILL = 90
 """Percent of the area that is smooth: from here on there is no rest that it could be smoother than."""
 CHATTER, WAVE = 0.8, 2000
 """From here on an oscillation behind edges, and a peak in the spectrum of time, are told."""
+WAVE_PERCENT = 3.0
+"""Of the relief: the amplitude below which waves harm nothing; with two directions, of what they do not share."""
 
 
 def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
     """Gather what was measured, as JSON types: shares in percent, lines counted from 0."""
+    wave = 100 * _power(numbers["wave size" if view.other is None else "differing wave size"])
     facts: dict[str, Any] = {
         "relief_over_noise": _power(numbers["relief/noise"]),
         "line_steps_over_noise": _power(numbers["steps/noise"]),
@@ -45,7 +48,8 @@ def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
         "ghost": round(numbers["ghost bumps narrow"], 3),
         "change_of_sharpness": round(float(np.expm1(numbers["change texture"])), 1),
         "falls_at_one_rate": round(numbers["fall one rate"], 3),
-        "wave": _power(numbers["wave peak"]),
+        "wave": _power(numbers["wave peak"]) if wave >= WAVE_PERCENT else 0.0,
+        "wave_percent": round(wave, 2),
         "ringing": round(numbers["ringing"], 3) if numbers["falls"] + numbers["rises"] > 0.02 else 0.0,
     }
     if view.other is not None:
@@ -139,7 +143,8 @@ def _imaging(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["ringing"] > CHATTER:
         yield "heights oscillate behind edges"
     if facts["wave"] > WAVE:
-        yield "waves at one frequency in time stand out: hum, or a period of the sample along the lines"
+        size = f"{plain(facts['wave_percent'], 2)} % of the relief"
+        yield f"waves at one frequency in time stand out ({size}): hum, or a period of the sample along the lines"
 
 
 def _tip(facts: Mapping[str, Any]) -> Iterable[str]:

@@ -147,6 +147,9 @@ def measured_of(scan: Scan, key: ChannelKey, lines: int | None = None) -> Measur
             f"{missing.shape[0]} x {missing.shape[1]} pixels, {missing.mean():.0%} missing, are too little to judge",
             now=f"The gate needs at least {SMALLEST[0]} lines of {SMALLEST[1]} pixels.",
         )
+    known = channel.values[part][~missing]
+    if (known == known[0]).all():
+        raise StepError("all heights are the same", where=str(key), now="There is nothing to judge in this channel.")
     return Measured(
         channel.values[part], missing, None if opposite is None else opposite.values[part],
         None if opposite is None else opposite.missing[part], None if error is None else _whole(error)[part],
