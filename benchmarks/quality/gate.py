@@ -41,7 +41,7 @@ CLAIMS = (
     ("abstention", "abstention", "<= 0.10", "<= 0.05", "none"),
     ("calibration_error", "calibration error", "<= 0.03", "<= 0.015", "none"),
 )
-TILE, ACROSS = 260, 6
+TILE, ACROSS, LETTERS = 260, 6, 0.72
 FRAMES = (0, 2, 3, 16, 31)
 """Images of movies that are judged."""
 
@@ -224,19 +224,36 @@ def _tile(scan: Scan, key: ChannelKey, found: Judgment, name: str, label: str) -
     flat = View(Measured(channel.values, channel.missing)).flat
     low, high = np.percentile(flat, (1, 99))
     gray = (np.clip((flat - low) / max(float(high - low), 1e-12), 0, 1) * 255).astype(np.uint8)
-    picture = np.full((TILE + 64, TILE, 3), 255, np.uint8)
+    picture = np.full((TILE + 94, TILE, 3), 255, np.uint8)
     picture[:TILE] = cv2.cvtColor(cv2.resize(gray, (TILE, TILE), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
     color = (0, 110, 0) if found.verdict == GOOD else (0, 0, 190)
-    strange = " (strange)" if found.is_strange else ""
+    doubt = " (strange)" if found.is_strange else "" if found.is_sure else " (unsure)"
+    why = (f"observer: {label}. " if label else "") + "; ".join(found.reasons)
     lines = (
         f"{name[:26]} {key.direction}",
-        f"{found.verdict} {found.probabilities[found.verdict]:.2f} -> {found.action}{strange}",
-        (f"observer: {label}. " if label else "") + "; ".join(found.reasons)[:44], "; ".join(found.reasons)[44:92],
+        f"{found.verdict} {found.probabilities[found.verdict]:.2f}{doubt} -> {found.action}", *_wrapped(why),
     )  # fmt: skip
     for number, text in enumerate(lines):
         shade = color if number == 1 else (40, 40, 40)
-        cv2.putText(picture, text, (3, TILE + 13 + 15 * number), cv2.FONT_HERSHEY_PLAIN, 0.72, shade, 1, cv2.LINE_AA)
+        cv2.putText(picture, text, (3, TILE + 13 + 15 * number), cv2.FONT_HERSHEY_PLAIN, LETTERS, shade, 1, cv2.LINE_AA)
     return picture
+
+
+def _wrapped(text: str, most: int = 4) -> list[str]:
+    """Break a text into lines that fit a tile; what does not fit is cut after a word."""
+    import cv2
+
+    def fits(line: str) -> bool:
+        return bool(cv2.getTextSize(line, cv2.FONT_HERSHEY_PLAIN, LETTERS, 1)[0][0] <= TILE - 18)
+
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if not lines[-1] or fits(longer):
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1]} ..."]
 
 
 def _write(path: Path, tiles: list[np.ndarray]) -> None:

@@ -120,9 +120,7 @@ def gate(
     data: Annotated[Path, typer.Option(help="Folder for simulated scans; what is there is used again.")] = Path(
         "checkpoints/gate-scans"
     ),
-    scans: Annotated[
-        int, typer.Option(min=50, max=20_000, help="Simulated scans of the boxes train and wide: four fifths teach.")
-    ] = 9000,
+    scans: Annotated[int, typer.Option(min=50, max=20_000, help="Simulated scans of the boxes train and wide.")] = 9000,
     tested: Annotated[int, typer.Option(min=0, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,
     workers: Workers = CORES,
