@@ -33,6 +33,7 @@ from afmend.scan import ChannelKey, Scan
 from afmend.simulation.box import load_box
 from afmend.simulation.drawing import draw
 from afmend.simulation.twin import simulate
+from afmend.training.gate.scenes import FIRST_REGULAR
 
 CLAIMS = (
     ("accuracy", "accuracy, four classes", "0.95", "0.98", "0.914 (n = 35)"),
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", type=Path, help="CSV of verdicts to compare with.")
     parser.add_argument("--json", type=Path, help="Write all figures.")
     given = parser.parse_args(arguments)
+    if given.count > FIRST_REGULAR:
+        parser.error(f"--count is at most {FIRST_REGULAR}: further scans are of regular surfaces only")
     if given.count:
         figures = on_the_twin(given.model, given.data, given.count, given.workers)
         if given.json:

@@ -123,10 +123,10 @@ def test_a_gate_that_learned_through_other_masks_is_refused(monkeypatch: pytest.
 def test_a_gate_calibrated_before_it_could_be_sure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_gate()
     views = {**model.card.calibration["views"]}
-    views["alone"] = {name: value for name, value in views["alone"].items() if name != "decided"}
+    views["alone"] = {**views["alone"], "decided": 0.9}
     card = model.card.model_copy(update={"calibration": {**model.card.calibration, "views": views}})
     monkeypatch.setattr(gate_model, "load_model", lambda *_, **__: replace(model, card=card))
-    with pytest.raises(ModelError, match="what it is sure of"):
+    with pytest.raises(ModelError, match="when it is sure"):
         load_gate()
 
 
@@ -136,7 +136,8 @@ def test_lines_are_listed_as_ranges() -> None:
     assert line_list([]) == ""
 
 
-VIEW = {"power": 1.0, "limits": {GOOD: 0.3, NOT_TRACKING: 0.2, TIP: 0.15, IMAGING: 0.25}, "good": 0.9, "decided": 0.8}
+VIEW = {"power": 1.0, "limits": {GOOD: 0.3, NOT_TRACKING: 0.2, TIP: 0.15, IMAGING: 0.25}, "good": 0.9,
+        "decided": dict.fromkeys(VERDICTS, 0.8)}  # fmt: skip
 CALIBRATION = {
     "views": {"full": VIEW, "alone": {**VIEW, "power": 0.5}}, "strangeness": [0.5, 1.0, 1.5, 2.0], "scans": 400,
 }  # fmt: skip
@@ -184,9 +185,9 @@ def test_a_decided_verdict_counts_although_others_are_plausible(verdict: str, ac
     assert len(said.plausible) == 4
     assert said.is_sure
     assert action_for(said) == action
-    low["decided"] = max(said.probabilities.values())
+    low["decided"] = {**dict.fromkeys(VERDICTS, 2.0), said.verdict: max(said.probabilities.values())}
     assert conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}}).is_sure
-    low["decided"] = 0.86
+    low["decided"] = {**dict.fromkeys(VERDICTS, 0.0), said.verdict: 0.86}
     unsure = conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}})
     assert not unsure.is_sure
     assert action_for(unsure) == LOOK
@@ -283,6 +284,8 @@ def test_reasons_name_what_was_measured() -> None:
     assert "shapes are repeated at one offset" in " ".join(reasons(TIP, facts))
     assert "much smoother" in " ".join(reasons(NOT_TRACKING, facts))
     assert "jumps at lines 4" in " ".join(reasons(IMAGING, facts))
+    assert "never scanned" not in text
+    assert "1.5 % of the pixels were never scanned" in " ".join(reasons(IMAGING, {**facts, "filled_percent": 1.5}))
     quiet = {**facts, "jumps": [], "missing_percent": 0, "detectors": {}, "relief_over_noise": 30.0,
              "wave": 1.0, "wave_percent": 1.0, "ringing": 0.0}  # fmt: skip
     del quiet["trace_retrace_correlation"]
@@ -326,5 +329,5 @@ def test_good_but_not_beyond_doubt_is_said() -> None:
 
 
 def test_reasons_have_no_exponents():
-    facts = {"missing_percent": 0.0, "detectors": {}, "jumps": [], "relief_over_noise": 123.4}
+    facts = {"missing_percent": 0.0, "filled_percent": 0.0, "detectors": {}, "jumps": [], "relief_over_noise": 123.4}
     assert "the relief is 120 times the noise" in reasons(GOOD, facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from afmend.artifacts.gate.cut_features import cut_features, sudden_steps
 from afmend.artifacts.gate.detectors import detect
 from afmend.artifacts.gate.double_features import REACH_PX, double_features
 from afmend.artifacts.gate.features import features
@@ -206,3 +207,71 @@ def test_what_was_not_scanned_does_not_count() -> None:
     assert full.within(slice(0, 96)) is full
     assert full.within(slice(0, 5)) is full
     assert full.within(slice(10, 60)).raw.shape == (50, 130)
+
+
+def test_lines_filled_with_copies_are_told_from_lines_left_out() -> None:
+    z = scene(shape=(96, 130))
+    filled, left_out, missing = z.copy(), z.copy(), np.zeros(z.shape, np.bool_)
+    filled[60:] = z[59]
+    left_out[60:], missing[60:] = 0.0, True
+    copies, gone, whole = (
+        features(View(one), detect(one)) for one in (measured(filled), Measured(left_out, missing), measured(z))
+    )
+    assert copies["filled"] == pytest.approx(np.log10(1e-5 + 36 / 96) + 5)
+    assert gone["filled"] == whole["filled"] == 0
+    assert copies["unscanned"] == gone["unscanned"] == pytest.approx(36 / 96)
+
+
+def particles(seed: int = 3) -> np.ndarray:
+    y, x = np.indices((96, 130))
+    tops = [np.sqrt(np.clip(100 - (y - a) ** 2 - (x - b) ** 2, 0, None)) for a, b in ((20, 30), (50, 90), (75, 40))]
+    return np.max(tops, axis=0) + 0.02 * np.random.default_rng(seed).standard_normal(y.shape)
+
+
+def test_a_particle_pushed_away_while_it_is_imaged_leaves_a_cut() -> None:
+    noise = 0.02 * np.random.default_rng(4).standard_normal((2, 12, 25))
+    z, back = particles(), particles(5)
+    assert not any(cut_features(View(measured(z, opposite=back))).values())
+    z[50:62, 78:103], back[49:61, 78:103] = noise
+    z[50:] += 5
+    back[49:] -= 5
+    late = np.roll(back, 2, axis=1)
+    for other in (back, late):
+        cut = cut_features(View(measured(z, opposite=other)))
+        assert np.expm1(cut["cut longest"]) == pytest.approx(19, abs=1)
+        assert cut["cut count"] == pytest.approx(np.log(2))
+        assert cut["cut strongest"] == pytest.approx(np.log(1 + 19 * 8.3 / View(measured(z)).half_range), abs=0.15)
+        assert cut["cut both ways"] == pytest.approx(cut["cut strongest"], abs=0.25)
+    lone = cut_features(View(measured(z)))
+    assert lone["cut both ways"] == 0 < lone["cut strongest"]
+    whole = particles(5)
+    whole[50:] -= 5
+    assert cut_features(View(measured(z, opposite=whole)))["cut both ways"] < 1
+
+
+def test_scars_ramps_and_edges_across_the_lines_are_no_cuts() -> None:
+    y, x = np.indices((96, 130))
+    noise = 0.02 * np.random.default_rng(5).standard_normal(y.shape)
+    edges = np.floor((y + 0.15 * x) / 24) + noise
+    gaps = edges - (x % 9 > 6) * (np.abs((y + 0.15 * x) % 24) < 1)
+    scar, wide, soft, short, faint = (noise + rough((96, 130), 0, 2.0, 5.0) for _ in range(5))
+    scar[60, 10:70] += 16
+    wide[60:62, 10:70] += 16
+    soft[60:, 10:70] += np.clip((y[60:, 10:70] - 59) * 5, 0, 16)
+    short[60:75, 10:13] += 16
+    faint[60:75, 10:70] += 0.1 * View(measured(faint)).half_range
+    for z in (edges, gaps, scar, wide, soft, short, faint):
+        assert not any(cut_features(View(measured(z))).values())
+    short[60:75, 10:14] += 16
+    assert cut_features(View(measured(short)))["cut count"] == pytest.approx(np.log(3))
+
+
+@pytest.mark.parametrize(("rows", "lines"), [(5, []), (6, [3]), (8, [3, 4, 5])])
+def test_cuts_are_looked_for_where_there_are_lines_enough(rows: int, lines: list[int]) -> None:
+    found = []
+    for row in range(1, rows):
+        z = np.zeros((rows, 16), np.float32)
+        z[row:, 4:12] = 1
+        found += [row] if sudden_steps(z, 0.5)[row, 4:12].all() else []
+        assert not sudden_steps(z, 0.5)[:, :4].any()
+    assert found == lines

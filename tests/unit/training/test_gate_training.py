@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from afmend.apps.cli.main import app
-from afmend.apps.cli.train_gate import LEARNED_FROM
+from afmend.apps.cli.train_gate import FIRST_SEED, LEARNED_FROM
 from afmend.artifacts.gate.model import load_gate
 from afmend.artifacts.gate.sight import TARGETS
 from afmend.artifacts.gate.verdicts import ASKED, GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
@@ -18,8 +18,8 @@ from afmend.errors import BadParameterError, ModelError
 from afmend.evaluation.gate_scores import calibration_error, macro_f1, proportion, weighted_f1
 from afmend.simulation.box import load_box
 from afmend.training.gate import finish as finishing
-from afmend.training.gate import scenes
-from afmend.training.gate.calibrate import decided_from, good_from, limits, softmax, temperature
+from afmend.training.gate import scenes, sight_items
+from afmend.training.gate.calibrate import calibration_of, decided_from, good_from, limits, softmax, temperature
 from afmend.training.gate.damage import (
     crowds_of,
     damage_of,
@@ -34,7 +34,16 @@ from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.head import GateTraining, fit, logits_of
 from afmend.training.gate.labels import SIZES, UNSURE, answers_of, label_of, sizes_of
 from afmend.training.gate.make import guessed_sizes, make, parts_of
-from afmend.training.gate.scenes import MIXES, TRACKING, mix_of, scene
+from afmend.training.gate.scenes import (
+    FIRST_REGULAR,
+    LAST_REGULAR,
+    MIXES,
+    REGULAR,
+    TRACKING,
+    mix_of,
+    regular_of,
+    scene,
+)
 from afmend.training.gate.table import KINDS, Table, make_table
 from afmend.training.gate.trees import said_by
 from support import rough
@@ -62,6 +71,23 @@ def test_scenes_hold_what_their_mix_says() -> None:
         assert (mix == "tracking") <= bool(names & set(TRACKING))
         assert (mix == "good") <= (names <= set(scenes.HARMLESS))
     assert {mix_of(seed) for seed in range(5)} == set(MIXES)
+
+
+def test_some_seeds_are_of_regular_surfaces_whatever_their_mix_and_view() -> None:
+    box = load_box("train")
+    seeds = range(FIRST_REGULAR, FIRST_REGULAR + 900)
+    for seed in seeds[:15]:
+        twin = scene(box, seed, surface=regular_of(seed))
+        assert regular_of(seed) in (None, twin.surface.kind)
+    for early in (0, 1):
+        some = [(mix_of(seed), regular_of(seed)) for seed in seeds if (seed % 3 == 0) == (early == 1)]
+        shares = {(mix, surface): some.count((mix, surface)) for mix in MIXES for surface in REGULAR}
+        assert max(shares.values()) <= 1.05 * min(count for (mix, _), count in shares.items() if mix != "tip")
+        assert all(shares["tip", surface] for surface in REGULAR)
+        assert {mix for mix, surface in some if surface is None} == {"tip"}
+    assert not any(regular_of(seed) for seed in (0, FIRST_REGULAR - 1, LAST_REGULAR))
+    assert LAST_REGULAR == sight_items.FIRST
+    assert FIRST_SEED + 10_000 == FIRST_REGULAR
 
 
 def test_an_example_measures_what_is_wrong_with_it() -> None:
@@ -229,6 +255,21 @@ def test_of_decided_verdicts_so_many_are_right() -> None:
     assert decided_from(alike, np.repeat([0, 1], (198, 2))) == 0.9
 
 
+def test_each_verdict_is_sure_by_its_own_limit() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 4, 4000)
+    said = np.where((labels == 1) & (rng.random(4000) < 0.3), 2, labels)
+    shown = softmax(rng.standard_normal((4000, 4)) + 6 * np.eye(4)[said])
+    kinds = np.array(["full"] * 4000)
+    view = calibration_of(shown, labels, kinds, np.arange(4000.0), (1.0, 0.0))["views"]["full"]
+    heated = softmax(np.log(shown + 1e-12) * view["power"])
+    top = heated.argmax(axis=1)
+    for k, name in enumerate(VERDICTS):
+        sure = (top == k) & (heated[:, k] >= view["decided"][name])
+        assert (np.mean(labels[sure] == k) >= 0.95) if sure.any() else k == 2
+        assert sure.any() == (k != 2)
+
+
 def test_temperatures_undo_what_was_done() -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 4, 3000)
@@ -276,6 +317,10 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_a_card_tells_runs_of_seeds() -> None:
+    assert finishing.runs_of(np.array([1, 2, 5])) == [[1, 3], [5, 6]]
+
+
 def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(tmp_path, "train", range(10_000, 10_060))
     config = GateTraining(epochs=2, members=1, width=4, trees=2)

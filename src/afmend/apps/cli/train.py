@@ -120,8 +120,14 @@ def gate(
     data: Annotated[Path, typer.Option(help="Folder for simulated scans; what is there is used again.")] = Path(
         "checkpoints/gate-scans"
     ),
-    scans: Annotated[int, typer.Option(min=50, max=20_000, help="Simulated scans of the boxes train and wide.")] = 9000,
-    tested: Annotated[int, typer.Option(min=0, help="Scans of the box shifted to score by; 0 = none.")] = 0,
+    scans: Annotated[int, typer.Option(min=50, max=10_000, help="Simulated scans of the boxes train and wide.")] = 9000,
+    regular: Annotated[
+        int,
+        typer.Option(
+            min=0, max=10_000, help="Further ones: gratings, lattices, terraces, and bad tips on any surface."
+        ),
+    ] = 4000,
+    tested: Annotated[int, typer.Option(min=0, max=10_000, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,
     workers: Workers = CORES,
     name: Annotated[str, typer.Option(help="What the model is called.")] = "gate",
@@ -140,7 +146,7 @@ def gate(
     """
     from afmend.apps.cli.train_gate import GateTrainingWish, train_gate
 
-    wish = GateTrainingWish(out, data, scans, seed, workers, name, tested, recipe, weights, epochs)
+    wish = GateTrainingWish(out, data, scans, seed, workers, name, regular, tested, recipe, weights, epochs)
     raise typer.Exit(train_gate(wish))
 
 

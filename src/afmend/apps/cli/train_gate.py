@@ -37,6 +37,7 @@ class GateTrainingWish:
     seed: int
     workers: int
     name: str
+    regular: int
     tested: int
     recipe: str
     weights: Path | None
@@ -99,19 +100,21 @@ def train_gate(wish: GateTrainingWish) -> int:
     from afmend.training.gate.finish import finish
     from afmend.training.gate.head import GateTraining
     from afmend.training.gate.make import make
+    from afmend.training.gate.scenes import FIRST_REGULAR
     from afmend.training.gate.table import make_table
 
     config = GateTraining(seed=wish.seed)
     with shown_bar("Simulating") as watch:
-        table = make_table(
-            wish.data, LEARNED_FROM, range(FIRST_SEED, FIRST_SEED + wish.scans), workers=wish.workers, watch=watch
-        )
+        seeds = [*range(FIRST_SEED, FIRST_SEED + wish.scans), *range(FIRST_REGULAR, FIRST_REGULAR + wish.regular)]
+        table = make_table(wish.data, LEARNED_FROM, seeds, workers=wish.workers, watch=watch)
     made = make(table, config)
     test = None
     if wish.tested:
         with shown_bar("Simulating") as watch:
             test = ("shifted", make_table(wish.data, "shifted", range(wish.tested), workers=wish.workers, watch=watch))
-    command = f"afmend train gate --scans {wish.scans} --tested {wish.tested} --seed {wish.seed}"
+    command = (
+        f"afmend train gate --scans {wish.scans} --regular {wish.regular} --tested {wish.tested} --seed {wish.seed}"
+    )
     card = finish(
         made, wish.out / "model", learned=table, boxes=LEARNED_FROM, name=wish.name, command=command, config=config,
         test=test,
@@ -121,7 +124,7 @@ def train_gate(wish: GateTrainingWish) -> int:
 
 
 def _seed(wish: GateTrainingWish) -> int:
-    """Train the seed's classifier on the same scans and score it on the same test set."""
+    """Train the seed's classifier on scans of the box train and score it on the same test set."""
     from afmend.artifacts.gate.verdicts import VERDICTS
     from afmend.training.classify.seed_gate import seed_pictures, seed_test
     from afmend.training.classify.seed_recipe import SeedRecipe, radar_svg, train_seed

@@ -30,14 +30,15 @@ class Detected:
     ----------
     masks : mapping of str to (rows, cols) bool
         By the names of `NAMES`, each without what the earlier ones found.
-    missing : (rows, cols) bool
-        Never measured: known beforehand, or found.
+    missing, filled : (rows, cols) bool
+        Never measured: known beforehand, or found; and what of it holds a repeated line or value all the same.
     facts : mapping of str to mapping
         What the detectors say of their finds.
     """
 
     masks: Mapping[str, Mask]
     missing: Mask
+    filled: Mask
     facts: Mapping[str, Mapping[str, Any]]
 
 
@@ -61,7 +62,7 @@ def detect(measured: Measured) -> Detected:
         found = _found(step, field, params)
         masks[name], facts[name] = found.mask & ~excluded, found.facts
         excluded = excluded | found.mask
-    return Detected(masks, missing | measured.missing, facts)
+    return Detected(masks, missing | measured.missing, missing & ~measured.missing, facts)
 
 
 def _found(step: Any, field: Field, params: Params) -> Found:
@@ -76,6 +77,7 @@ def detector_features(found: Detected) -> dict[str, float]:
     values["jumps"] = float(np.log1p(len(found.facts["jump"]["jumps"])))
     part = scanned_lines(found.missing)
     values["unscanned"] = 1 - float(part.stop - part.start) / found.missing.shape[0]
+    values["filled"] = _log(float(np.mean(found.filled)))
     values["missing"] = _log(np.count_nonzero(found.missing[part]) / found.missing.size)
     return values
 

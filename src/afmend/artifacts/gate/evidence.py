@@ -35,6 +35,7 @@ def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
         "relief_over_noise": _power(numbers["relief/noise"]),
         "line_steps_over_noise": _power(numbers["steps/noise"]),
         "missing_percent": round(100 * float(np.mean(found.missing)), 3),
+        "filled_percent": round(100 * float(np.mean(found.filled)), 3),
         "detectors": {
             name: {
                 "percent": round(100 * float(np.mean(found.masks[name])), 4),
@@ -116,6 +117,9 @@ def reasons(verdict: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
 def _found(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["missing_percent"] > 0:
         yield f"{plain(facts['missing_percent'], 2)} % of the pixels hold no measurement"
+    if facts["filled_percent"] > 0:
+        share = f"{plain(facts['filled_percent'], 2)} % of the pixels"
+        yield f"{share} were never scanned: the file repeats a line or a value there (mark.unfinished)"
     for name, found in facts["detectors"].items():
         words, step = WORDS[name]
         yield f"{words} in lines {line_list(found['lines'])} ({plain(found['percent'], 2)} % of the pixels, {step})"

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmend.artifacts.gate.area_features import area_features, error_features, pair_features, slope_features
+from afmend.artifacts.gate.cut_features import cut_features
 from afmend.artifacts.gate.detectors import Detected, detector_features, scanned_lines
 from afmend.artifacts.gate.double_features import double_features
 from afmend.artifacts.gate.line_features import change_features, noise_features, spectral_features, wave_features
@@ -15,11 +16,11 @@ from afmend.artifacts.gate.sight import sight_features
 from afmend.artifacts.gate.tip_features import tip_features
 from afmend.artifacts.gate.view import View
 
-VERSION = 7
+VERSION = 8
 """Raised with every change of a feature; a model says in its card for which it was made."""
 GROUPS = (
     noise_features, relief_features, spectral_features, wave_features, change_features, area_features,
-    slope_features, pair_features, damage_features, error_features, tip_features, double_features,
+    slope_features, pair_features, damage_features, error_features, cut_features, tip_features, double_features,
 )  # fmt: skip
 
 

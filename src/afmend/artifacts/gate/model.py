@@ -79,9 +79,9 @@ def load_gate(name: str = TASK) -> Model:
             "the gate learned to look through other networks than those that come with this afmend",
             where=model.card.name, now="Train it again: `afmend train gate`.",
         )  # fmt: skip
-    if not all("decided" in view for view in model.card.calibration["views"].values()):
+    if not all(isinstance(view.get("decided"), dict) for view in model.card.calibration["views"].values()):
         raise ModelError(
-            "the gate was calibrated by an earlier afmend, which did not measure what it is sure of",
+            "the gate was calibrated by an earlier afmend, which did not measure of each verdict when it is sure",
             where=model.card.name, now="Train it again: `afmend train gate`.",
         )  # fmt: skip
     return model
@@ -134,7 +134,8 @@ def conclude(
         ``views``, by kind of view: ``power`` of the probabilities that calibrates them; ``limits``: probability per
         verdict that keeps 95 % of its scans in the set (class-conditional split conformal prediction, Vovk 2012,
         arXiv:1209.2673); ``good``: probability above which hardly any scan with artifacts lies (``passed``);
-        ``decided``: probability from which on 95 % of the verdicts are right (Geifman 2017, arXiv:1705.08500).
+        ``decided``: per verdict, probability from which on 95 % of the scans that get it as the most probable one
+        deserve it (Geifman 2017, arXiv:1705.08500).
         ``strangeness``: sorted quantiles of the ``scans`` calibration scans.
     kind : str
         From `kind_of`.
@@ -154,5 +155,5 @@ def conclude(
     familiarity = (1 + farther / max(len(known), 1) * count) / (count + 1)
     return Opinion(
         named, tuple(sorted(kept, key=lambda name: -named[name])), familiarity if math.isfinite(strangeness) else 0.0,
-        max(named.values()) >= view["decided"],
+        max(named.values()) >= view["decided"][max(named, key=lambda name: named[name])],
     )  # fmt: skip

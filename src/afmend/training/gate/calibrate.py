@@ -17,7 +17,7 @@ PASSED = 0.005
 """Largest share of the scans with artifacts that may be exported as good; of other kinds of scans more will be."""
 QUANTILES = 400
 RIGHT, DOUBT = 0.95, 0.1
-"""Share of the decided verdicts that are right, promised but for a chance of one in ten."""
+"""Share of each verdict, where it is decided, that is right; promised but for a chance of one in ten."""
 
 
 def softmax(logits: Numbers) -> Numbers:
@@ -113,7 +113,10 @@ def calibration_of(
         shown = softmax(np.log(mine + 1e-12) / heated)
         views[str(kind)] = {
             "power": 1 / heated, "limits": limits(shown, wanted), "good": good_from(shown, wanted),
-            "decided": decided_from(shown, wanted),
+            "decided": {
+                name: decided_from(shown[top], wanted[top])
+                for name, top in zip(VERDICTS, np.eye(len(VERDICTS), dtype=bool)[:, shown.argmax(axis=1)], strict=True)
+            },
             "scans": int(wanted.size), "scans_with_artifacts": int(np.count_nonzero(wanted != VERDICTS.index(GOOD))),
         }  # fmt: skip
     return {

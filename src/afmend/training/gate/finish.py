@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 
 from afmend import __version__
 from afmend.artifacts.gate.features import VERSION
@@ -29,7 +30,7 @@ from afmend.training.gate.make import Made
 from afmend.training.gate.shipped import Shipped
 from afmend.training.gate.table import Table
 
-MODEL_VERSION = "7"
+MODEL_VERSION = "8"
 COMPARED, DIFFERENCE = 64, 5e-3
 """Scans that torch and what is shipped are asked about, and by how much a probability may differ: half precision."""
 FAILURES = (
@@ -144,6 +145,12 @@ def _made_with(table: Table, command: str, config: GateTraining) -> dict[str, An
     return {
         "command": command, "afmend": __version__, "torch": torch.__version__, "onnxruntime": onnxruntime.__version__,
         "python": platform.python_version(), "machine": platform.machine(), "twin": TWIN_VERSION, "features": digest,
-        "scans": int(np.unique(table.seeds).size), "seeds": [int(table.seeds.min()), int(table.seeds.max()) + 1],
+        "scans": int(np.unique(table.seeds).size), "seeds": runs_of(np.unique(table.seeds)),
         "unsure_views": int(np.count_nonzero(table.labels < 0)), "config": config.to_json(),
     }  # fmt: skip
+
+
+def runs_of(seeds: NDArray[np.int64]) -> list[list[int]]:
+    """Return each run of seeds: the first, and one past the last."""
+    parts = np.split(seeds, np.flatnonzero(np.diff(seeds) > 1) + 1)
+    return [[int(part[0]), int(part[-1]) + 1] for part in parts]
