@@ -231,10 +231,11 @@ def _tile(scan: Scan, key: ChannelKey, found: Judgment, name: str, label: str) -
     picture[:TILE] = cv2.cvtColor(cv2.resize(gray, (TILE, TILE), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
     color = (0, 110, 0) if found.verdict == GOOD else (0, 0, 190)
     doubt = " (strange)" if found.is_strange else "" if found.is_sure else " (unsure)"
-    why = (f"observer: {label}. " if label else "") + "; ".join(found.reasons)
+    seen = (f"(observer: {label})",) if label else ()
     lines = (
         f"{name[:26]} {key.direction}",
-        f"{found.verdict} {found.probabilities[found.verdict]:.2f}{doubt} -> {found.action}", *_wrapped(why),
+        f"{found.verdict} {found.probabilities[found.verdict]:.2f}{doubt} -> {found.action}", *seen,
+        *_wrapped("; ".join(found.reasons), 4 - len(seen)),
     )  # fmt: skip
     for number, text in enumerate(lines):
         shade = color if number == 1 else (40, 40, 40)

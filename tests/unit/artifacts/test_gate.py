@@ -11,7 +11,7 @@ import afmend
 from afmend.artifacts.gate import model as gate_model
 from afmend.artifacts.gate.advice import advice
 from afmend.artifacts.gate.detectors import detect
-from afmend.artifacts.gate.evidence import evidence, line_list, reasons
+from afmend.artifacts.gate.evidence import WAVE, evidence, line_list, reasons
 from afmend.artifacts.gate.features import as_vector, features
 from afmend.artifacts.gate.judge import EXPORT, LOOK, REPAIR, RESCAN, action_for, early_lines, judge, measured_of
 from afmend.artifacts.gate.model import Opinion, conclude, kind_of, load_gate, opinion
@@ -197,6 +197,9 @@ def test_nothing_is_done_by_a_verdict_that_is_not_the_most_probable_one() -> Non
     said = conclude([0.29, 0.19, 0.28, 0.24], 0.7, CALIBRATION)
     assert said.verdict == GOOD
     assert said.plausible == (TIP,)
+    assert not said.is_sure
+    assert not conclude([0.9, 0.04, 0.04, 0.02], 0.7, {**CALIBRATION, "views": {"full": {**VIEW, "limits": {
+        **VIEW["limits"], GOOD: 0.95, TIP: 0.03}, "good": 0.96}}}).is_sure  # fmt: skip
     assert action_for(said) == LOOK
 
 
@@ -314,6 +317,11 @@ def test_waves_are_told_only_where_they_are_large() -> None:
         assert (facts["wave"] > 0) == told, facts["wave_percent"]
         relief = np.ptp(np.quantile(View(measured(rough(SHAPE, 1, 2.0, 9.0))).level, (0.002, 0.998))) / 2
         assert facts["wave_percent"] == pytest.approx(100 * 6 * size / relief, rel=0.35)
+        lone = View(measured(pair[0]))
+        facts = evidence(lone, found, features(lone, found))
+        assert "wave_percent" not in facts
+        assert ("one direction does not tell" in " ".join(reasons(IMAGING, facts))) == (facts["wave"] > WAVE)
+        assert facts["wave"] > WAVE or not told
 
 
 def test_a_scan_held_at_one_height_is_not_called_noisy() -> None:

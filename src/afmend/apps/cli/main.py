@@ -124,10 +124,13 @@ def gate(
         bool, typer.Option("--running", help="Judge by the first tenth of the lines, as of a scan that still runs.")
     ] = False,
     lines: Annotated[int | None, typer.Option(min=8, help="Judge by so many of the first lines.")] = None,
-    cam: Annotated[Path | None, typer.Option(help="Folder for pictures of where the network looks.")] = None,
+    cam: Annotated[Path | None, typer.Option(help="Folder for pictures of what the network marks.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether scans are good, what is wrong with them, what to do, and what to change at the instrument."""
+    """Say whether scans are good, what is wrong with them, what to do, and what to change at the instrument.
+
+    Measured on simulated scans; on real ones it is wrong too often to be relied on: look yourself.
+    """
     from afmend.apps.cli.gate import GateWish, gate_files
 
     raise typer.Exit(gate_files(GateWish(files, model, channel, running, lines, cam, as_json)))

@@ -25,12 +25,11 @@ ALL_STILL = 90
 CHATTER, WAVE = 0.8, 2000
 """From here on an oscillation behind edges, and a peak in the spectrum of time, are told."""
 WAVE_PERCENT = 3.0
-"""Of the relief: the amplitude below which waves harm nothing; with two directions, of what they do not share."""
+"""Of the relief: the amplitude, of what the directions do not share, below which waves harm nothing."""
 
 
 def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
     """Gather what was measured, as JSON types: shares in percent, lines counted from 0."""
-    wave = 100 * _power(numbers["wave size" if view.other is None else "differing wave size"])
     facts: dict[str, Any] = {
         "relief_over_noise": _power(numbers["relief/noise"]),
         "line_steps_over_noise": _power(numbers["steps/noise"]),
@@ -49,14 +48,16 @@ def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
         "ghost": round(numbers["ghost bumps narrow"], 3),
         "change_of_sharpness": round(float(np.expm1(numbers["change texture"])), 1),
         "falls_at_one_rate": round(numbers["fall one rate"], 3),
-        "wave": _power(numbers["wave peak"]) if wave >= WAVE_PERCENT else 0.0,
-        "wave_percent": round(wave, 2),
+        "wave": _power(numbers["wave peak"]),
         "ringing": round(numbers["ringing"], 3) if numbers["falls"] + numbers["rises"] > 0.02 else 0.0,
     }
     if view.other is not None:
         rows = line_correlation(view.raw, view.other)
         facts["trace_retrace_correlation"] = round(float(np.mean(rows)), 3)
         facts["trace_retrace_over_noise"] = _power(numbers["pair rms"])
+        facts["wave_percent"] = round(100 * _power(numbers["differing wave size"]), 2)
+        if facts["wave_percent"] < WAVE_PERCENT:
+            facts["wave"] = 0.0
         facts["lines_that_disagree"] = np.flatnonzero(rows < 0.5).tolist()
     if view.measured.error is not None:
         facts["error_stuck_percent"] = round(100 * numbers["error stuck"], 2)
@@ -147,7 +148,8 @@ def _imaging(facts: Mapping[str, Any]) -> Iterable[str]:
     if facts["ringing"] > CHATTER:
         yield "heights oscillate behind edges"
     if facts["wave"] > WAVE:
-        size = f"{plain(facts['wave_percent'], 2)} % of the relief"
+        size = facts.get("wave_percent")
+        size = "how large, one direction does not tell" if size is None else f"{plain(size, 2)} % of the relief"
         yield f"waves at one frequency in time stand out ({size}): hum, or a period of the sample along the lines"
 
 

@@ -55,8 +55,8 @@ class Opinion:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the verdict is decided, for a scan of a kind that the gate knows; else the gate abstains."""
-        return self.is_decided and not self.is_strange
+        """Whether the verdict is decided and plausible, for a scan of a kind that the gate knows; else it abstains."""
+        return self.is_decided and not self.is_strange and self.verdict in self.plausible
 
 
 def load_gate(name: str = TASK) -> Model:
