@@ -302,7 +302,7 @@ def test_a_head_learns() -> None:
 def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     done = runner.invoke(
         app, ["train", "gate", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--scans", "60",
-              "--tested", "10", "--workers", "1"],
+              "--regular", "10", "--tested", "10", "--workers", "1"],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     card = tmp_path / "run" / "model" / "gate.json"
@@ -311,6 +311,7 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     assert facts["scores"]["test"]["full"]["scans"] <= 10
     assert facts["calibration"]["scans"] > 0
     assert facts["known_failures"]
+    assert facts["made_with"]["seeds"] == [[10_000, 10_060], [20_000, 20_010]]
     model = load_gate(str(card))
     table = make_table(tmp_path / "data", LEARNED_FROM, range(10_000, 10_010))
     assert model.run({"features": table.features[:1]})["probability"].sum() == pytest.approx(1, abs=1e-5)
