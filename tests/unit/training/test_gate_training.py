@@ -317,11 +317,11 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     assert model.run({"features": table.features[:1]})["probability"].sum() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.usefixtures("small")
 def test_a_card_tells_runs_of_seeds() -> None:
     assert finishing.runs_of(np.array([1, 2, 5])) == [[1, 3], [5, 6]]
 
 
+@pytest.mark.usefixtures("small")
 def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(tmp_path, "train", range(10_000, 10_060))
     config = GateTraining(epochs=2, members=1, width=4, trees=2)
