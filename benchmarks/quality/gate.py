@@ -84,6 +84,7 @@ def on_the_twin(model: str, data: Path, count: int, workers: int) -> dict[str, o
         "both directions and error": whole, "one direction": table.kinds == "alone",
         "first lines": table.kinds == "early",
         "natural draws of the box": whole & (table.mixes == "box"), "drawn by problem": whole & (table.mixes != "box"),
+        "without fringes and displaced lines": whole & ~table.odd, "with them": whole & table.odd,
     }  # fmt: skip
     for name, rows in groups.items():
         some = np.flatnonzero(rows & (table.labels != UNSURE))

@@ -171,8 +171,9 @@ def test_sets_hold_every_plausible_verdict_best_first() -> None:
     assert not said.is_sure
     hopeless = conclude([0.02, 0.73, 0.2, 0.05], 0.7, CALIBRATION)
     assert set(hopeless.plausible) == {NOT_TRACKING, TIP}
-    assert action_for(hopeless) == RESCAN
     assert not hopeless.is_sure
+    assert action_for(hopeless) == LOOK, "another scan is asked for only if it is sure"
+    assert action_for(replace(hopeless, is_decided=True)) == RESCAN
 
 
 @pytest.mark.parametrize(
@@ -290,7 +291,8 @@ def test_reasons_name_what_was_measured() -> None:
     assert "never scanned" not in text
     assert "1.5 % of the pixels were never scanned" in " ".join(reasons(IMAGING, {**facts, "filled_percent": 1.5}))
     quiet = {**facts, "jumps": [], "missing_percent": 0, "detectors": {}, "relief_over_noise": 30.0,
-             "wave": 1.0, "wave_percent": 1.0, "ringing": 0.0}  # fmt: skip
+             "wave": 1.0, "wave_percent": 1.0, "ringing": 0.0, "plane_wave_percent": 0.0, "plane_wave_periods": 0.0,
+             "displaced": {}}  # fmt: skip
     del quiet["trace_retrace_correlation"]
     assert "no detector finds an artifact" in " ".join(reasons(GOOD, quiet))
     assert "no detector" not in " ".join(reasons(GOOD, {**quiet, "jumps": [4]}))
@@ -300,6 +302,37 @@ def test_reasons_name_what_was_measured() -> None:
     assert {"heights oscillate behind edges"} < set(reasons(IMAGING, loud)) - set(reasons(IMAGING, quiet))
     assert not any("oscillates" in text or "Waves" in text for text in advice(IMAGING, quiet))
     assert sum("oscillates" in text or "Waves" in text for text in advice(IMAGING, loud)) == 2
+
+
+def test_fringes_and_displaced_lines_are_told_where_they_are() -> None:
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    rng = np.random.default_rng(8)
+    surface = rough(SHAPE, 1, 5.0, 4.0) + 0.1 * rng.standard_normal(SHAPE)
+    fringes = surface + 12 * np.sin(2 * np.pi * (5 * x / SHAPE[1] + 3 * y / SHAPE[0]))
+    moved = surface.copy()
+    moved[30:37] = np.roll(surface[30:37], 6, axis=1)
+    told = {}
+    for name, z in (("calm", surface), ("fringes", fringes), ("moved", moved)):
+        view, found = View(measured(z, opposite=z)), detect(measured(z, opposite=z))
+        told[name] = evidence(view, found, features(view, found))
+    text = {name: " ".join(reasons(IMAGING, facts)) for name, facts in told.items()}
+    assert "waves of 6 periods per scan" in text["fringes"]
+    assert "laser light" not in text["calm"]
+    assert told["calm"]["plane_wave_percent"] == 0
+    assert told["calm"]["displaced"] == {}
+    assert told["moved"]["displaced"] == {"30": 6, "37": -6}
+    assert (
+        "lines lie displaced along themselves, by up to 6 pixels: bands begin or end at lines 30, 37" in text["moved"]
+    )
+    hum = 4 * np.sin(0.66 * x + 2.2 * y) + 0.1 * rng.standard_normal(SHAPE)
+    assert (
+        evidence(View(measured(hum)), detect(measured(hum)), features(View(measured(hum)), detect(measured(hum))))[
+            "displaced"
+        ]
+        == {}
+    ), "waves that move along from line to line displace none"
+    assert any("laser" in said for said in advice(IMAGING, told["fringes"]))
+    assert any("beside their place" in said for said in advice(IMAGING, told["moved"]))
 
 
 def test_waves_are_told_only_where_they_are_large() -> None:

@@ -9,9 +9,14 @@ from afmend.artifacts.gate.cut_features import cut_features, sudden_steps
 from afmend.artifacts.gate.detectors import detect
 from afmend.artifacts.gate.double_features import REACH_PX, double_features
 from afmend.artifacts.gate.features import features
+from afmend.artifacts.gate.fringe_features import fringe_features
 from afmend.artifacts.gate.pair_features import damage_features
 from afmend.artifacts.gate.relief_features import relief_features
+from afmend.artifacts.gate.ripple_features import ripple_features
+from afmend.artifacts.gate.shift_features import REACH_PX as SHIFT_PX
+from afmend.artifacts.gate.shift_features import shift_features
 from afmend.artifacts.gate.sight import (
+    DOUBLES,
     FARTHEST,
     INPUTS,
     MOST,
@@ -69,7 +74,7 @@ def test_what_the_networks_see_shows_in_features_and_activation() -> None:
     assert after["learned scar mean"] > before["learned scar mean"] + 0.5
     assert after["learned scar line 0"] > before["learned scar line 0"] + 0.5
     assert after["sight clear mean"] > before["sight clear mean"] + 0.5
-    assert len(after) == (7 + 4) * 10 + 3 + len(SAID) + 1
+    assert len(after) == (7 + 4) * 10 + 3 + len(SAID) + len(DOUBLES)
     assert after["learned scar top 0.1 %"] >= after["learned scar top 1 %"] >= after["learned scar top 10 %"]
     assert abs(after["doubles: satellites"]) <= FARTHEST
     shown = activation(hurt.sight)
@@ -192,6 +197,132 @@ def test_a_wave_is_measured_and_stands_alone_in_one_direction() -> None:
     assert waves["differing wave alone"] > calm["differing wave alone"] + 0.5
     relief = np.ptp(np.quantile(View(measured(surface)).level, (0.002, 0.998))) / 2
     assert 10 ** waves["differing wave size"] == pytest.approx(2.0 / relief, rel=0.35)
+
+
+@pytest.mark.parametrize(("angle", "chirp"), [(0.3, 0.0), (1.2, 0.3), (2.5, 0.0)])
+def test_a_fringe_stands_out_of_a_rough_surface_and_a_lattice_goes_in_several_directions(
+    angle: float, chirp: float
+) -> None:
+    shape = (128, 160)
+    surface = rough(shape, 6, 2.0, 3.0)
+    y, x = (np.linspace(0, 1, n) for n in shape)
+    along = np.cos(angle) * x[None] + np.sin(angle) * y[:, None]
+    fringe = 3.0 * np.sin(2 * np.pi * 6 * along * (1 + chirp * along / 2))
+    calm, found = (fringe_features(View(measured(z, opposite=z))) for z in (surface, surface + fringe))
+    assert found["fringe out"] > calm["fringe out"] + 0.3
+    assert 2 ** found["fringe cycles"] == pytest.approx(6, rel=0.4)
+    assert found["fringe sector share"] > calm["fringe sector share"] + 0.1
+    assert found["fringe shared"] == pytest.approx(0, abs=1e-6)
+    if not chirp:
+        relief = np.ptp(np.quantile(surface + fringe, (0.005, 0.995))) / 2
+        assert 10 ** found["fringe size"] == pytest.approx(3.0 / relief, rel=0.35)
+    many = fringe_features(View(measured(lattice())))
+    assert many["fringe second"] > found["fringe second"] + 0.3
+
+
+def test_slow_waves_of_the_ground_show_beneath_features_and_bow_does_not() -> None:
+    y, x = np.mgrid[:128, :160]
+    dots = sum(20 * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 16) for a, b in ((40, 30), (110, 90), (70, 100), (20, 80)))
+    flat = dots + 0.1 * np.random.default_rng(2).standard_normal(x.shape)
+    bowed = flat + 30 * (x / 80 - 1) ** 2 + 0.2 * y
+    waved = flat + 4 * np.sin(2 * np.pi * (1.7 * x / 160 + 0.8 * y / 128))
+    calm, bow, wave = (fringe_features(View(measured(z))) for z in (flat, bowed, waved))
+    for name in ("middle", "low"):
+        assert abs(bow[f"ground {name} size"] - calm[f"ground {name} size"]) < 0.3
+        assert wave[f"ground {name} size"] > calm[f"ground {name} size"] + 0.3
+        assert wave[f"ground {name} share"] > 0.6 > calm[f"ground {name} share"] + 0.2
+        assert min(wave[f"ground {name} {way}"] for way in ("down", "along")) > 0.7
+    few = fringe_features(View(measured(flat[:3])))
+    assert set(few) == set(calm)
+    assert few["ground low size"] == 0
+
+
+def test_ripples_that_bend_go_one_way_in_all_windows_and_roughness_does_not() -> None:
+    y, x = np.mgrid[:160, :200]
+    noise = 0.1 * np.random.default_rng(3).standard_normal(x.shape)
+    dots = sum(20 * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 9) for a, b in ((40, 30), (110, 90), (70, 100), (20, 80)))
+    along = 0.9 * x / 200 + 0.5 * y / 160
+    bent = np.sin(2 * np.pi * 9 * (along + 0.3 * along**2 + 0.1 * (y / 160) ** 2))
+    rough_one = rough(x.shape, 9, 1.0, 3.0)
+    scans = {"flat": dots + noise, "waved": dots + 1.0 * bent + noise, "rough": rough_one + dots + noise}
+    told = {name: ripple_features(View(measured(z))) for name, z in scans.items()}
+    for name in ("half", "quarter"):
+        part = {
+            key: {k.split(name + " ")[1]: v for k, v in one.items() if f" {name} " in k} for key, one in told.items()
+        }
+        assert part["waved"]["share"] > max(part["flat"]["share"], part["rough"]["share"]) + 0.1
+        assert part["waved"]["alike"] > 0.85 > part["rough"]["alike"]
+        assert part["waved"]["size"] > part["flat"]["size"] + 0.5
+    assert 10 ** told["waved"]["ripples quarter size"] == pytest.approx(
+        1.0 / View(measured(scans["waved"])).half_range, rel=0.5
+    )
+    large = np.repeat(np.repeat(scans["waved"], 4, axis=0), 4, axis=1)
+    finer = ripple_features(View(measured(large)))
+    assert finer["ripples half alike"] == pytest.approx(told["waved"]["ripples half alike"], abs=0.05)
+    few = ripple_features(View(measured(noise[:9])))
+    assert list(few) == list(finer)
+    assert not any(few.values())
+
+
+@pytest.mark.parametrize("move", [-7, 3])
+def test_lines_displaced_along_themselves_are_counted_and_a_shift_of_all_is_not(move: int) -> None:
+    z = rough((96, 160), 7, 2.0, 4.0) + 0.02 * np.random.default_rng(7).standard_normal((96, 160))
+    displaced = z.copy()
+    displaced[40:52] = np.roll(z[40:52], move, axis=1)
+    calm, alone = (shift_features(View(measured(one))) for one in (z, displaced))
+    for name in ("line", "band"):
+        assert calm[f"shifted {name} lines"] == 0
+        assert alone[f"shifted {name} gain"] > calm[f"shifted {name} gain"] + 0.5
+        assert 2 ** alone[f"shifted {name} px"] - 1 == pytest.approx(abs(move), abs=1.01)
+    assert 2 ** alone["shifted line lines"] - 1 == 2, "at its first line, and back at its last"
+    pair = shift_features(View(measured(displaced, opposite=z)))
+    assert 2 ** pair["shifted retrace lines"] - 1 == 12
+    late = shift_features(View(measured(z, opposite=np.roll(z, 5, axis=1))))
+    assert late["shifted retrace lines"] == 0
+    assert abs(move) < SHIFT_PX
+    bowed = shift_features(View(measured(displaced + 60 * np.linspace(-1, 1, 160) ** 2)))
+    assert bowed["shifted line gain"] == pytest.approx(alone["shifted line gain"], abs=0.05)
+    few = shift_features(View(measured(z[:2, :9])))
+    assert np.isfinite(list(few.values())).all()
+
+
+def test_level_lines_and_edges_are_not_displaced() -> None:
+    z = rough((96, 160), 8, 2.0, 4.0)
+    z[40:] = z[40, 0]
+    frozen = shift_features(View(measured(z, opposite=z)))
+    assert max(frozen[f"shifted {name} lines"] for name in ("line", "band", "retrace")) <= 1
+    edge = np.zeros((96, 160))
+    edge[::2, 152:] = edge[1::2, 3:8] = 1.0
+    edged = shift_features(View(measured(edge, opposite=edge)))
+    assert max(edged.values()) <= np.log10(1.001) + 3 + np.log2(97)
+    assert edged["shifted retrace gain"] == 0
+    y, x = np.mgrid[:96, :160]
+    hum = shift_features(View(measured(np.sin(1.9 * y + 0.8 * x), opposite=np.sin(1.3 * y - 0.8 * x))))
+    assert 2 ** max(hum[f"shifted {name} px"] for name in ("line", "band", "retrace")) - 1 <= 2 * SHIFT_PX
+
+
+def test_what_both_directions_share_is_shared_beside_tall_features() -> None:
+    y, x = np.mgrid[:128, :160]
+    blobs = sum(400 * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 16) for a, b in ((40, 30), (110, 90)))
+    z = blobs + 3 * np.sin(0.35 * x + 0.1 * y) + 0.1 * np.random.default_rng(1).standard_normal(x.shape)
+    assert fringe_features(View(measured(z, opposite=z)))["fringe shared"] == pytest.approx(0, abs=1e-6)
+
+
+def test_no_two_features_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = View(measured(scene()))
+    count = len(features(view, detect(view.measured)))
+    monkeypatch.setattr("afmend.artifacts.gate.features.GROUPS", (lambda _: {"filled": 1.0},))
+    with pytest.raises(AssertionError, match="one name"):
+        features(view, detect(view.measured))
+    assert count > 300
+
+
+def test_the_other_direction_is_asked_about_doubles_as_a_scan_of_its_own() -> None:
+    z, back = scene(), scene(4)
+    one, other = look(View(measured(z, opposite=back))), look(View(measured(back[:, ::-1])))
+    assert one.satellites[1] == other.satellites[0] == other.satellites[1] != one.satellites[0]
+    told = sight_features(one)
+    assert told[DOUBLES[2]] == pytest.approx((told[DOUBLES[0]] + told[DOUBLES[1]]) / 2)
 
 
 def test_what_was_not_scanned_does_not_count() -> None:

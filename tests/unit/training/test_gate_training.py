@@ -16,9 +16,8 @@ from afmend.artifacts.gate.sight import TARGETS
 from afmend.artifacts.gate.verdicts import ASKED, GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
 from afmend.errors import BadParameterError, ModelError
 from afmend.evaluation.gate_scores import calibration_error, macro_f1, proportion, weighted_f1
-from afmend.simulation.box import load_box
 from afmend.training.gate import finish as finishing
-from afmend.training.gate import scenes, sight_items
+from afmend.training.gate import scenes
 from afmend.training.gate.calibrate import calibration_of, decided_from, good_from, limits, softmax, temperature
 from afmend.training.gate.damage import (
     crowds_of,
@@ -34,16 +33,7 @@ from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.head import GateTraining, fit, logits_of
 from afmend.training.gate.labels import SIZES, UNSURE, answers_of, label_of, sizes_of
 from afmend.training.gate.make import guessed_sizes, make, parts_of
-from afmend.training.gate.scenes import (
-    FIRST_REGULAR,
-    LAST_REGULAR,
-    MIXES,
-    REGULAR,
-    TRACKING,
-    mix_of,
-    regular_of,
-    scene,
-)
+from afmend.training.gate.scenes import FIRST_ODD
 from afmend.training.gate.table import KINDS, Table, make_table
 from afmend.training.gate.trees import said_by
 from support import rough
@@ -60,34 +50,6 @@ CLEAN = {
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenes, "SHAPES", (SMALL, (72, 64)))
-
-
-def test_scenes_hold_what_their_mix_says() -> None:
-    box = load_box("train")
-    chosen = {seed: set(scene(box, seed, SMALL).artifacts) for seed in range(40)}
-    for seed, names in chosen.items():
-        mix = mix_of(seed)
-        assert (mix == "tip") <= bool(names & set(scenes.TIP))
-        assert (mix == "tracking") <= bool(names & set(TRACKING))
-        assert (mix == "good") <= (names <= set(scenes.HARMLESS))
-    assert {mix_of(seed) for seed in range(5)} == set(MIXES)
-
-
-def test_some_seeds_are_of_regular_surfaces_whatever_their_mix_and_view() -> None:
-    box = load_box("train")
-    seeds = range(FIRST_REGULAR, FIRST_REGULAR + 900)
-    for seed in seeds[:15]:
-        twin = scene(box, seed, surface=regular_of(seed))
-        assert regular_of(seed) in (None, twin.surface.kind)
-    for early in (0, 1):
-        some = [(mix_of(seed), regular_of(seed)) for seed in seeds if (seed % 3 == 0) == (early == 1)]
-        shares = {(mix, surface): some.count((mix, surface)) for mix in MIXES for surface in REGULAR}
-        assert max(shares.values()) <= 1.05 * min(count for (mix, _), count in shares.items() if mix != "tip")
-        assert all(shares["tip", surface] for surface in REGULAR)
-        assert {mix for mix, surface in some if surface is None} == {"tip"}
-    assert not any(regular_of(seed) for seed in (0, FIRST_REGULAR - 1, LAST_REGULAR))
-    assert LAST_REGULAR == sight_items.FIRST
-    assert FIRST_SEED + 10_000 == FIRST_REGULAR
 
 
 def test_an_example_measures_what_is_wrong_with_it() -> None:
@@ -302,7 +264,7 @@ def test_a_head_learns() -> None:
 def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     done = runner.invoke(
         app, ["train", "gate", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data"), "--scans", "60",
-              "--regular", "10", "--tested", "10", "--workers", "1"],
+              "--regular", "10", "--odd", "10", "--tested", "10", "--workers", "1"],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     card = tmp_path / "run" / "model" / "gate.json"
@@ -311,9 +273,11 @@ def test_a_gate_is_trained_exported_and_scored(tmp_path: Path) -> None:
     assert facts["scores"]["test"]["full"]["scans"] <= 10
     assert facts["calibration"]["scans"] > 0
     assert facts["known_failures"]
-    assert facts["made_with"]["seeds"] == [[10_000, 10_060], [20_000, 20_010]]
+    assert facts["made_with"]["seeds"] == [[FIRST_SEED, FIRST_SEED + 60], [20_000, 20_010], [FIRST_ODD, FIRST_ODD + 10]]
     model = load_gate(str(card))
-    table = make_table(tmp_path / "data", LEARNED_FROM, range(10_000, 10_010))
+    table = make_table(tmp_path / "data", LEARNED_FROM, [*range(FIRST_SEED, FIRST_SEED + 10), FIRST_ODD + 3])
+    assert table.odd.any()
+    assert not table.odd[table.seeds < FIRST_ODD].any()
     assert model.run({"features": table.features[:1]})["probability"].sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -344,7 +308,8 @@ def test_what_is_learned_from_is_guessed_blindly() -> None:
     rows = np.repeat(np.arange(count), 2)  # two views of each scan, as like as can be
     table = Table(
         measured[rows], rng.integers(0, 4, count)[rows], sizes[rows], rows, np.array(["full"] * 2 * count),
-        np.array(["good"] * 2 * count), np.array(["rough"] * 2 * count), tuple("abcde"),
+        np.array(["good"] * 2 * count), np.array(["rough"] * 2 * count), np.zeros(2 * count, bool),
+        tuple("abcde"),
     )  # fmt: skip
     config = GateTraining(guesses=60, tree_rate=0.3)
     grown, guessed = guessed_sizes(table, parts_of(table, config), config)

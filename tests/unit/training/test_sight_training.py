@@ -21,7 +21,7 @@ from afmend.artifacts.gate.view import Measured, View
 from afmend.errors import BadParameterError, ModelError
 from afmend.training.gate import scenes
 from afmend.training.gate.doubles_net import REACH, by_matrices, by_transform
-from afmend.training.gate.doubles_task import SATELLITES, DoublesTask
+from afmend.training.gate.doubles_task import SATELLITES, DoublesTask, magnified
 from afmend.training.gate.doubles_task import scored as scored_doubles
 from afmend.training.gate.examples import make_example
 from afmend.training.gate.labels import UNSURE
@@ -257,3 +257,18 @@ def test_the_doubles_that_come_along_tell_a_double_from_a_single_apex() -> None:
         inputs = sight_inputs(View(Measured(one + 0.05 * rng.standard_normal(z.shape), none)))
         said.append(satellites(inputs[[INPUTS.index(name) for name in DOUBLES_INPUTS]]))
     assert said[1] > said[0] + 1
+
+
+def test_doubles_are_learned_at_several_magnifications(data: Data) -> None:
+    maps = torch.zeros((2, len(DOUBLES_INPUTS), 60, 80))
+    maps[..., 20:30, 30:40] = 1.0
+    seen = [magnified(maps, np.random.default_rng(seed)) for seed in range(30)]
+    assert all(46 <= one.shape[2] <= 60 and 62 <= one.shape[3] <= 80 for one in seen)
+    areas = [float(one[0, 0].sum()) for one in seen if one.shape[2:] != (60, 80)]
+    sides = [one.shape[2] / 60 for one in seen if one.shape[2:] != (60, 80)]
+    np.testing.assert_allclose(areas, 100 * np.square(sides), rtol=0.12)
+    assert max(float(one[0, 0].sum()) for one in seen) > 130
+    assert len(set(sides)) > 5
+    task = DoublesTask(data)
+    one, again = (task.batch(3, 7, 4)[0] for _ in range(2))
+    assert torch.equal(one, again)

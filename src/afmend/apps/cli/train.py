@@ -120,13 +120,18 @@ def gate(
     data: Annotated[Path, typer.Option(help="Folder for simulated scans; what is there is used again.")] = Path(
         "checkpoints/gate-scans"
     ),
-    scans: Annotated[int, typer.Option(min=50, max=10_000, help="Simulated scans of the boxes train and wide.")] = 9000,
+    scans: Annotated[
+        int, typer.Option(min=50, max=15_000, help="Simulated scans of the boxes train and wide.")
+    ] = 14000,
     regular: Annotated[
         int,
         typer.Option(
             min=0, max=10_000, help="Further ones: gratings, lattices, terraces, and bad tips on any surface."
         ),
     ] = 4000,
+    odd: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Further ones that may have displaced lines or fringes.")
+    ] = 3000,
     tested: Annotated[int, typer.Option(min=0, max=10_000, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,
     workers: Workers = CORES,
@@ -146,7 +151,7 @@ def gate(
     """
     from afmend.apps.cli.train_gate import GateTrainingWish, train_gate
 
-    wish = GateTrainingWish(out, data, scans, seed, workers, name, regular, tested, recipe, weights, epochs)
+    wish = GateTrainingWish(out, data, scans, seed, workers, name, regular, odd, tested, recipe, weights, epochs)
     raise typer.Exit(train_gate(wish))
 
 

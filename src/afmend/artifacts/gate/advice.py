@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from afmend.artifacts.gate.evidence import ALL_STILL, CHATTER, WAVE
+from afmend.artifacts.gate.evidence import ALL_STILL, CHATTER, WAVE, WAVE_PERCENT
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
 
 
@@ -47,8 +47,12 @@ RULES = (
          "The image jumps: unless these are edges along the lines, the tip changes. Let it wear in, or take another."),
     Rule((IMAGING,), "wave", WAVE,
          "Waves at one frequency: unless the sample is periodic, look for a ground loop, mains hum, a pump, a fan."),
+    Rule((IMAGING,), "plane_wave_percent", WAVE_PERCENT,
+         "Waves over the whole scan: unless the sample is periodic, laser light interferes. Move its spot a little."),
+    Rule((IMAGING,), "displaced", 0,
+         "Lines lie beside their place: the line sync or the scan control fails. Check cables, scan more slowly."),
     Rule(BAD, "noise_over_relief", 0.25,
-         "The noise is as high as the sample: close the hood, use a smaller height range, average trace and retrace."),
+         "The noise is a quarter of the relief or more: close the hood, use a smaller range, average directions."),
     Rule(BAD, "line_steps_over_noise", 10,
          "Lines are offset by far more than the noise: let the instrument settle before the scan."),
     Rule((GOOD,), "line_steps_over_noise", 30, "Leveling cures the offsets of lines; less drift would be better."),
@@ -61,6 +65,7 @@ def advice(verdict: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
     known = {
         "always": 1.0, "chatter": facts["ringing"],
         "still_patches_percent": facts["still_patches_percent"], "jumps": len(facts["jumps"]), "wave": facts["wave"],
+        "plane_wave_percent": facts["plane_wave_percent"], "displaced": len(facts["displaced"]),
         "change_of_sharpness": facts["change_of_sharpness"],
         "noise_over_relief": 0.0 if facts["still_patches_percent"] > ALL_STILL else 1 / facts["relief_over_noise"],
         "line_steps_over_noise": facts["line_steps_over_noise"],

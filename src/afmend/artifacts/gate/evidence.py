@@ -9,6 +9,7 @@ import numpy as np
 
 from afmend.artifacts.gate.area_features import line_correlation
 from afmend.artifacts.gate.detectors import NAMES, Detected
+from afmend.artifacts.gate.shift_features import displacements
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
 from afmend.artifacts.gate.view import View
 from afmend.pictures.numerals import plain
@@ -24,12 +25,19 @@ ALL_STILL = 90
 """Percent of the area that is smooth: from here on there is no rest that it could be smoother than."""
 CHATTER, WAVE = 0.8, 2000
 """From here on an oscillation behind edges, and a peak in the spectrum of time, are told."""
+FRINGES = 1.4
+"""A third of how much a wave that both directions share must stand out of others, in powers of e, to be told."""
+MOST_PERIODS = 20
+"""Per scan: faster waves are seldom light."""
+NOT_SHARED = -0.5
+"""Logarithm of how much weaker a wave is in the other direction: below, it is hum."""
 WAVE_PERCENT = 3.0
 """Of the relief: the amplitude, of what the directions do not share, below which waves harm nothing."""
 
 
 def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
     """Gather what was measured, as JSON types: shares in percent, lines counted from 0."""
+    wave = _plane_wave(numbers)
     facts: dict[str, Any] = {
         "relief_over_noise": _power(numbers["relief/noise"]),
         "line_steps_over_noise": _power(numbers["steps/noise"]),
@@ -49,6 +57,9 @@ def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
         "change_of_sharpness": round(float(np.expm1(numbers["change texture"])), 1),
         "falls_at_one_rate": round(numbers["fall one rate"], 3),
         "wave": _power(numbers["wave peak"]),
+        "plane_wave_percent": round(100 * wave[0], 2),
+        "plane_wave_periods": round(wave[1], 1),
+        "displaced": {str(row): px for row, px in displacements(view).items()},
         "ringing": round(numbers["ringing"], 3) if numbers["falls"] + numbers["rises"] > 0.02 else 0.0,
     }
     if view.other is not None:
@@ -62,6 +73,13 @@ def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
     if view.measured.error is not None:
         facts["error_stuck_percent"] = round(100 * numbers["error stuck"], 2)
     return facts
+
+
+def _plane_wave(numbers: Numbers) -> tuple[float, float]:
+    """Return amplitude over the relief, and periods, of a wave all over the scan; 0 if the other direction lacks it."""
+    periods = float(2 ** numbers["fringe cycles"])
+    told = numbers["fringe out"] > FRINGES and numbers["fringe shared"] > NOT_SHARED and periods <= MOST_PERIODS
+    return (_power(numbers["fringe size"]), periods) if told else (0.0, 0.0)
 
 
 def _power(exponent: float) -> float:
@@ -97,11 +115,11 @@ def reasons(verdict: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """
     out = list(_found(facts))
     pair = facts.get("trace_retrace_correlation")
-    if pair is not None and (verdict != GOOD or pair > 0.9):
+    if pair is not None:
         differ = f"{plain(facts['trace_retrace_over_noise'], 2)} times the noise"
         text = f"trace and retrace correlate to {pair:.2f} and differ by {differ}"
         worst = facts["lines_that_disagree"]
-        out.append(text + (f"; not at all alike in lines {line_list(worst)}" if worst and verdict != GOOD else ""))
+        out.append(text + (f"; not at all alike in lines {line_list(worst)}" if worst else ""))
     if verdict == NOT_TRACKING:
         out += _untracked(facts)
     elif verdict == TIP:
@@ -151,6 +169,14 @@ def _imaging(facts: Mapping[str, Any]) -> Iterable[str]:
         size = facts.get("wave_percent")
         size = "how large, one direction does not tell" if size is None else f"{plain(size, 2)} % of the relief"
         yield f"waves at one frequency in time stand out ({size}): hum, or a period of the sample along the lines"
+    if facts["plane_wave_percent"] > WAVE_PERCENT:
+        share = f"{plain(facts['plane_wave_percent'], 2)} % of the relief"
+        count = f"{facts['plane_wave_periods']:.0f} periods per scan"
+        yield f"waves of {count} stand out ({share}): a period of the sample, or laser light"
+    if facts["displaced"]:
+        where = line_list(int(row) for row in facts["displaced"])
+        most = max(facts["displaced"].values(), key=abs)
+        yield f"lines lie displaced along themselves, by up to {abs(most)} pixels: bands begin or end at lines {where}"
 
 
 def _tip(facts: Mapping[str, Any]) -> Iterable[str]:

@@ -9,18 +9,22 @@ from afmend.artifacts.gate.area_features import area_features, error_features, p
 from afmend.artifacts.gate.cut_features import cut_features
 from afmend.artifacts.gate.detectors import Detected, detector_features, scanned_lines
 from afmend.artifacts.gate.double_features import double_features
+from afmend.artifacts.gate.fringe_features import fringe_features
 from afmend.artifacts.gate.line_features import change_features, noise_features, spectral_features, wave_features
 from afmend.artifacts.gate.pair_features import damage_features
 from afmend.artifacts.gate.relief_features import relief_features
+from afmend.artifacts.gate.ripple_features import ripple_features
+from afmend.artifacts.gate.shift_features import shift_features
 from afmend.artifacts.gate.sight import sight_features
 from afmend.artifacts.gate.tip_features import tip_features
 from afmend.artifacts.gate.view import View
 
-VERSION = 8
+VERSION = 9
 """Raised with every change of a feature; a model says in its card for which it was made."""
 GROUPS = (
     noise_features, relief_features, spectral_features, wave_features, change_features, area_features,
-    slope_features, pair_features, damage_features, error_features, cut_features, tip_features, double_features,
+    slope_features, pair_features, damage_features, error_features, cut_features, shift_features, fringe_features,
+    ripple_features, tip_features, double_features,
 )  # fmt: skip
 
 
@@ -37,11 +41,11 @@ def features(view: View, found: Detected) -> dict[str, float]:
     dict of str to float
         Always the same names in the same order; what cannot be measured is 0, and so is its feature "... there".
     """
-    out = detector_features(found)
     scanned = view.within(scanned_lines(found.missing))
-    for group in GROUPS:
-        out |= group(scanned)
-    out |= sight_features(view.sight)
+    parts = [detector_features(found), *(group(scanned) for group in GROUPS), sight_features(view.sight)]
+    out = dict(item for part in parts for item in part.items())
+    if len(out) < sum(map(len, parts)):
+        raise AssertionError("two features have one name")
     return out
 
 

@@ -188,7 +188,7 @@ def action_for(said: Opinion) -> str:
 
     What may be repaired is: if imaging artifacts, or nothing, are the worst that is plausible, a repair does no harm.
     Where other verdicts remain plausible, the most probable one counts if it is decided. Where only less probable ones
-    are plausible, nothing does.
+    are plausible, nothing does. Another scan costs the user more than a look: it is asked for only if decided.
     """
     if said.is_strange or said.verdict not in said.plausible:
         return LOOK
@@ -197,6 +197,6 @@ def action_for(said: Opinion) -> str:
     for some in (set(said.plausible), {said.verdict} if said.is_decided else set()):
         if some and some <= {GOOD, IMAGING}:
             return REPAIR
-        if some and not some & {GOOD, IMAGING}:
+        if some and not some & {GOOD, IMAGING} and said.is_decided:
             return RESCAN
     return LOOK

@@ -81,7 +81,7 @@ def wave_features(view: View) -> dict[str, float]:
         "wave peak": _log(ordered[-1] / middle), "wave few": _log(ordered[-1 - max(8, ordered.size // 2000)] / middle),
         "wave lines": _log(float(lines.max() / (np.median(lines) + 1e-30))),
         "wave high": _log(float((lines[half:].mean() + 1e-30) / (lines[:half].mean() + 1e-30))),
-        "wave size": float(np.log2(rows * cols) / 16),
+        "pixels": float(np.log2(rows * cols) / 16),
     }  # fmt: skip
 
 

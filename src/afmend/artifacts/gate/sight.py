@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from afmend.artifacts.gate.doubles import INPUTS as DOUBLES_INPUTS
 from afmend.artifacts.gate.doubles import load_doubles, satellites
 from afmend.artifacts.gate.verdicts import ASKED, GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
-from afmend.artifacts.gate.view import Floats, Map, View, sampled, spread
+from afmend.artifacts.gate.view import Floats, Map, Measured, View, sampled, spread
 from afmend.artifacts.learned import load_masks_model
 from afmend.artifacts.learned_inputs import INPUTS as LINE_INPUTS
 from afmend.artifacts.learned_inputs import KINDS, SMALLEST, measured_lines, model_inputs
@@ -29,7 +29,7 @@ TARGETS = ("clear", "faint", "astray", "ghosts")
 """What it tells pixel by pixel."""
 SAID = (*ASKED, *VERDICTS)
 """What it tells of all of the scan."""
-DOUBLES = "doubles: satellites"
+DOUBLES = ("doubles: satellites", "doubles: satellites of the other direction", "doubles: satellites of both")
 MORE = ("bend of the relief", "slope of the relief", "difference of the relief", "error", "equal along", "measured")
 INPUTS = (*LINE_INPUTS, *MORE)
 """What the network sees: what the learned masks see, and what tells how large things are against the relief."""
@@ -64,8 +64,9 @@ class Sight:
         Probabilities, in the order of `TARGETS`.
     said : (12,) float32
         Logits of the answers to `verdicts.ASKED` and of `verdicts.VERDICTS`, of all of the scan.
-    satellites : float
-        Logit: another network's answer to whether a bad tip set satellites (`doubles`).
+    satellites : (2,) float32
+        Logits: another network's answer to whether a bad tip set satellites (`doubles`), for the scan direction and the
+        other one; twice the same where there is none.
     marks : (7, rows, cols) float32
         Probabilities of the learned masks, in the order of `learned_inputs.KINDS`. The scan direction is judged by
         itself: whether there is another changes what is known of a mark, not what it is.
@@ -73,7 +74,7 @@ class Sight:
 
     where: Map
     said: Floats
-    satellites: float
+    satellites: Floats
     marks: Map
 
 
@@ -132,19 +133,30 @@ def look(view: View) -> Sight:
     ModelError
         See `load_sight`, `doubles.load_doubles` and `artifacts.learned.load_masks_model`.
     """
-    return seen(sight_inputs(view), load_sight())
+    return seen(sight_inputs(view), load_sight(), _turned(view))
 
 
-def seen(inputs: Map, model: Model) -> Sight:
-    """Ask the networks about inputs at hand."""
+def _turned(view: View) -> Map | None:
+    """Return what the network sees of the other direction as a scan of its own, time from left to right."""
+    measured = view.measured
+    if measured.opposite is None:
+        return None
+    missing = measured.missing if measured.opposite_missing is None else measured.opposite_missing
+    return sight_inputs(View(Measured(measured.opposite[:, ::-1], missing[:, ::-1])))
+
+
+def seen(inputs: Map, model: Model, turned: Map | None = None) -> Sight:
+    """Ask the networks about inputs at hand, of the scan and of its other direction."""
     unmeasured = inputs[INPUTS.index("measured")] == 0
     where, said = _asked(model, inputs, ~unmeasured)
     alone = inputs[: len(LINE_INPUTS)].copy()
     alone[[k for k, name in enumerate(LINE_INPUTS) if name.startswith("other direction")]] = 0
     marks = run_tiled(load_masks_model(), alone, TILING)
     where[:, unmeasured] = marks[:, unmeasured] = 0
-    small = inputs[[INPUTS.index(name) for name in DOUBLES_INPUTS]]
-    return Sight(where, said, satellites(small), marks)
+    asked = [INPUTS.index(name) for name in DOUBLES_INPUTS]
+    one = satellites(inputs[asked])
+    other = one if turned is None else satellites(turned[asked])
+    return Sight(where, said, np.array((one, other), np.float32), marks)
 
 
 def _asked(model: Model, inputs: Map, measured: NDArray[np.bool_]) -> tuple[Map, Floats]:
@@ -191,7 +203,8 @@ def sight_features(sight: Sight) -> dict[str, float]:
     found["sight satellites"] = _count(sight.where[TARGETS.index("ghosts")] > 0.5)
     told = np.clip(sight.said, -FARTHEST, FARTHEST)
     found |= {f"sight says {name}": float(logit) for name, logit in zip(SAID, told, strict=True)}
-    return found | {DOUBLES: float(np.clip(sight.satellites, -FARTHEST, FARTHEST))}
+    one, other = (float(logit) for logit in np.clip(sight.satellites, -FARTHEST, FARTHEST))
+    return found | dict(zip(DOUBLES, (one, other, (one + other) / 2), strict=True))
 
 
 def _power(value: float) -> float:

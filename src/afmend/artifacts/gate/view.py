@@ -136,7 +136,7 @@ class View:
 
     @cached_property
     def other(self) -> Map | None:
-        """The other direction, leveled alike and moved along the line onto this one; None if not recorded."""
+        """The other direction, leveled alike; None if not recorded."""
         if self.measured.opposite is None:
             return None
         missing = self.measured.opposite_missing

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from afmend.pipeline.params import Knob, Params
+from afmend.scan.arrays import Heights
 from afmend.simulation.recording import WAYS, Recording
 
 
@@ -32,14 +33,20 @@ def apply_fringes(params: Fringes, recording: Recording) -> None:
 
     Nothing is marked: fringes are everywhere in the scan, a mask would say nothing. To be applied before the noise.
     """
-    rows, cols = recording.shape
-    slow_nm, fast_nm = recording.pixel_nm
+    waves = waves_of(params, recording.shape, recording.pixel_nm)
+    for way in WAYS:
+        recording.heights[way] += waves
+
+
+def waves_of(params: Fringes, shape: tuple[int, int], pixel_nm: tuple[float, float]) -> Heights:
+    """Return what is added to a scan of some shape (rows, cols) and pixel size (slow, fast): nm."""
+    (rows, cols), (slow_nm, fast_nm) = shape, pixel_nm
     y = np.arange(rows)[:, None] * slow_nm
     x = np.arange(cols)[None, :] * fast_nm
     angle = np.deg2rad(params.angle_deg)
     along = x * np.cos(angle) + y * np.sin(angle)
     across = y * np.cos(angle) - x * np.sin(angle)
     bend = (params.chirp * along**2 + params.curvature * across**2) / (2 * np.hypot(rows * slow_nm, cols * fast_nm))
-    waves = params.height_nm * np.sin(2 * np.pi / params.period_nm * (along + bend) + params.phase_rad)
-    for way in WAYS:
-        recording.heights[way] += waves
+    return np.asarray(
+        params.height_nm * np.sin(2 * np.pi / params.period_nm * (along + bend) + params.phase_rad), np.float64
+    )

@@ -27,7 +27,8 @@ ALONG = [k for k, name in enumerate(INPUTS) if "slope" in name]
 """Maps that change their sign where lines are mirrored."""
 POSITIVE = 0.375
 """Share of scans with satellites in a batch."""
-GAIN, SMOOTH = 0.08, 0.04
+GAIN, SMOOTH, ZOOM = 0.08, 0.04, 0.25
+"""Changes of a batch: of the size of maps; of the answers; of the magnification, in powers of e at most."""
 SATELLITES = ASKED.index("satellites")
 
 
@@ -79,7 +80,7 @@ class DoublesTask:
             maps = maps[..., ::-1].copy()
             maps[:, ALONG] *= -1
         answers = torch.tensor([float(item.answers[SATELLITES]) for item in chosen])
-        return torch.from_numpy(np.ascontiguousarray(maps)), answers
+        return magnified(torch.from_numpy(np.ascontiguousarray(maps)), rng), answers
 
     def maps(self, item: Item) -> NDArray[np.float32]:
         """Return what the network sees of an item, (6, rows, cols)."""
@@ -101,6 +102,16 @@ class DoublesTask:
         network.eval()
         device = next(network.parameters()).device
         return [float(network(torch.from_numpy(self.maps(item))[None].to(device))[0]) for item in self.kept]
+
+
+def magnified(maps: Tensor, rng: np.random.Generator) -> Tensor:
+    """Magnify by chance; what does not fit any more is cut off."""
+    rows, cols = maps.shape[2:]
+    factor = float(np.exp(rng.uniform(-ZOOM, ZOOM)))
+    size = (round(rows * factor), round(cols * factor))
+    larger = functional.interpolate(maps, size, mode="bilinear", antialias=factor < 1)
+    top, left = (int(rng.integers(max(n - m, 0) + 1)) for n, m in zip(size, (rows, cols), strict=True))
+    return larger[:, :, top : top + rows, left : left + cols].contiguous()
 
 
 def scored(logits: Sequence[float], answers: Sequence[int]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from afmend.scan import Scan
 from afmend.scan.arrays import Heights, Mask
 from afmend.simulation.access import artifact_masks, ideal_of
+from afmend.simulation.mishaps.fringes import Fringes, waves_of
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
 from afmend.training.gate.damage import LEAST, Damage, crowds_of, damage_of, ghosts_of, seen_between
@@ -18,6 +19,8 @@ from afmend.training.gate.damage import LEAST, Damage, crowds_of, damage_of, gho
 LOOP = ("lag", "parachute", "ringing")
 ASTRAY = 0.25
 """Of the relief."""
+MOST = 0.8
+"""Of the power of fringes: what is compared with the surface."""
 CROWD = (0.1, 0.25)
 """Of the surroundings: so much astray is some area, or surely one."""
 
@@ -48,9 +51,9 @@ def effects_of(
         than a quarter of the relief where the loop lagged; ``astray some`` and ``astray``: the same where it is some
         area, and surely one (`damage.crowds_of`); ``missing`` share, the unscanned end of the scan not
         counted; ``unscanned`` share; ``noise`` (scatter), ``random`` (the same without waves), ``hum`` and ``fringes``
-        (amplitudes) over the relief as far as it was recorded, and ``recorded``, how far that is; ``hum white`` and
-        ``fringes white`` over the white noise; of the tip, see `damage.ghosts_of`, and ``repeat``,
-        ``break`` (`_tip_effects`).
+        (amplitudes; of fringes what leveling leaves) over the relief as far as it was recorded, and ``recorded``, how
+        far that is; ``hum white`` and ``fringes white`` over the white noise, ``fringes over surface``
+        (`fringes_left`); of the tip, see `damage.ghosts_of`, and ``repeat``, ``break`` (`_tip_effects`).
     wrong : (4, rows, cols) bool
         What is clear, faint, astray or out, and satellites (`artifacts.gate.sight.TARGETS`).
     """
@@ -70,10 +73,11 @@ def effects_of(
     effects["unscanned"], effects["missing"] = _missing(missing)
     white = twin.electronics.white_nm + 1e-12
     hum = float(np.sqrt(sum(h.amplitude_nm**2 for h in twin.electronics.hum)))
-    fringes = sum(m.height_nm for m in twin.mishaps if m.kind == "fringes")
+    fringes, seen_over = fringes_left(twin, np.asarray(ideal_of(scan, way).values, np.float64), lines)
     shown = found.relief * max(found.recorded, LEAST)
     effects |= {
         "hum": hum / shown, "hum white": hum / white, "fringes": fringes / shown, "fringes white": fringes / white,
+        "fringes over surface": seen_over,
         "random": found.random, "recorded": found.recorded,
     }  # fmt: skip
     ghosts = none
@@ -82,6 +86,29 @@ def effects_of(
         numbers, ghosts = ghosts_of(ideal, untouched, found)
         effects |= {**numbers, **_tip_effects(ideal, untouched, found.scatter + 0.002 * found.relief, twin)}
     return effects, np.stack((clear, found.faint, astray, ghosts))
+
+
+def fringes_left(twin: Twin, ideal: Heights, lines: int | None = None) -> tuple[float, float]:
+    """Measure what leveling leaves of fringes: what is no offset, tilt or parabola of a line.
+
+    Returns
+    -------
+    amplitude : float
+        nm.
+    over : float
+        Their power over the surface's, of the waves that make most of them: below 1 the sample itself has larger ones.
+    """
+    waves = [waves_of(m, twin.shape, twin.pixel_nm)[:lines] for m in twin.mishaps if isinstance(m, Fringes)]
+    if not waves:
+        return 0.0, 0.0
+    terms, _ = np.linalg.qr(np.polynomial.legendre.legvander(np.linspace(-1, 1, ideal.shape[1]), 2))
+    light, surface = (z - z @ terms @ terms.T for z in (np.sum(waves, axis=0), ideal[:lines]))
+    window = np.hanning(light.shape[0] + 2)[1:-1, None] * np.hanning(light.shape[1] + 2)[1:-1]
+    powers = [np.square(np.abs(np.fft.rfft2(z * window))).ravel() for z in (light, surface)]
+    order = np.argsort(powers[0])[::-1]
+    most = order[: int(np.searchsorted(np.cumsum(powers[0][order]), MOST * powers[0].sum())) + 1]
+    over = float(powers[0][most].sum() / (powers[1][most].sum() + 1e-30))
+    return float(np.sqrt(2 * np.mean(np.square(light)))), over
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from afmend.simulation.twin import VERSION, simulate
 from afmend.training.gate.damage import damage_of, relief_of
 from afmend.training.gate.effects import any_of, effects_of, judged
 from afmend.training.gate.labels import label_of
-from afmend.training.gate.scenes import TIP, mix_of, regular_of, scene, shape_of, without_tip
+from afmend.training.gate.scenes import TIP, is_odd, mix_of, regular_of, scene, shape_of, without_tip
 
 MOVABLE = ("scar", "bad_line", "burst", "line_jump", "streak", "spike", "offset", "chatter")
 """Kinds of damage that would be the same on another sample."""
@@ -33,7 +33,7 @@ ANOTHER = 10_000_019
 DRAWS = 3
 BLOCK = 35
 """So many scans are made together, a whole number of rounds through mixes and shapes; grafts stay within them."""
-SCENES = 6
+SCENES = 7
 """Raised with every change of mixes, effects, and what is kept."""
 WANTED = {"good": GOOD, "tracking": NOT_TRACKING, "tip": TIP_VERDICT, "imaging": IMAGING}
 """What the mixes are made for."""
@@ -142,7 +142,7 @@ def make_example(box: str, seed: int, shape: tuple[int, int] | None = None, mix:
     wanted = WANTED.get(mix)
     kept: _Draw | None = None
     for draw in range(DRAWS if wanted else 1):
-        one = _drawn(box, seed + draw * ANOTHER, shape, mix, draw + 1, regular_of(seed))
+        one = _drawn(box, seed + draw * ANOTHER, shape, mix, draw + 1, regular_of(seed), odd=is_odd(seed))
         label = label_of(one.effects)
         if kept is None or label is not None:
             kept = one
@@ -163,11 +163,13 @@ class _Draw:
     draws: int
 
 
-def _drawn(box: str, drawn: int, shape: tuple[int, int], mix: str, draws: int, surface: str | None) -> _Draw:
+def _drawn(
+    box: str, drawn: int, shape: tuple[int, int], mix: str, draws: int, surface: str | None, *, odd: bool
+) -> _Draw:
     """Simulate one draw and measure what is wrong with its trace."""
     chance = _box(box)
     while True:
-        twin = scene(chance, drawn, shape, mix, surface)
+        twin = scene(chance, drawn, shape, mix, surface, odd=odd)
         try:
             scan = simulate(twin)
             clean = None

@@ -40,6 +40,8 @@ class Limits:
     noise: tuple[float, float] = (0.2, 0.4)
     wave: tuple[float, float] = (0.03, 0.12)
     """Amplitude of hum or fringes over the relief; only what is above the white noise counts."""
+    over_surface: float = 3.0
+    """Power of fringes over the surface's own, of the same waves: below that nobody can tell light from sample."""
 
 
 def label_of(effects: Mapping[str, float], limits: Limits | None = None) -> str | None:
@@ -83,16 +85,16 @@ def answers_of(effects: Mapping[str, float], limits: Limits | None = None) -> di
         "repeats": _sure(size("repeat", 0.0), at.repeat),
         "wrong": _wrong(effects, at),
         "noise": _sure(effects["noise"], at.noise),
-        "waves": _sure(_wave(effects), at.wave),
+        "waves": _most(_sure(_wave(effects, "hum"), at.wave), _fringes(effects, at)),
     }
 
 
 def sizes_of(effects: Mapping[str, float]) -> tuple[float, ...]:
     """Return the sizes of `SIZES` as powers of ten, the smallest made alike: what nobody sees is nothing."""
     size = effects.get
-    gone = effects["missing"]
+    gone, waves = effects["missing"], max(_wave(effects, "hum"), _wave(effects, "fringes"))
     values = (
-        (effects["random"], 1e-3), (effects["recorded"], 2e-2), (effects["noise"], 1e-3), (_wave(effects), 3e-3),
+        (effects["random"], 1e-3), (effects["recorded"], 2e-2), (effects["noise"], 1e-3), (waves, 3e-3),
         (effects["clear"] + gone, 1e-4),
         (effects["faint"] + gone, 1e-4), (effects["astray"], 1e-3), (effects["astray some"], 1e-3),
         (size("ghost", 0.0), 1e-2), (size("break", 0.0), 3e-2),
@@ -100,9 +102,13 @@ def sizes_of(effects: Mapping[str, float]) -> tuple[float, ...]:
     return tuple(math.log10(value + least) for value, least in values)
 
 
-def _wave(effects: Mapping[str, float]) -> float:
-    size = effects.get
-    return max(size(kind, 0.0) * min(1.0, size(f"{kind} white", 0.0) / 2) for kind in ("hum", "fringes"))
+def _wave(effects: Mapping[str, float], kind: str) -> float:
+    return effects.get(kind, 0.0) * min(1.0, effects.get(f"{kind} white", 0.0) / 2)
+
+
+def _fringes(effects: Mapping[str, float], at: Limits) -> bool | None:
+    large = _sure(_wave(effects, "fringes"), at.wave)
+    return None if large and effects.get("fringes over surface", 0.0) < at.over_surface else large
 
 
 def _satellites(effects: Mapping[str, float], at: Limits) -> bool | None:

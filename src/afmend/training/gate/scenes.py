@@ -31,6 +31,12 @@ REGULAR = ("grating", "lattice", "terraces")
 """Surfaces of edges and periods: what a loop, a wave or noise does to them looks most like themselves."""
 FIRST_REGULAR, LAST_REGULAR = 20_000, 30_030
 """Scans of these seeds are of such surfaces, whatever their mix; of bad tips, which seldom show on them, a quarter."""
+FIRST_ODD, LAST_ODD = 80_010, 90_020
+"""Scans of these seeds may have what no box that is learned from knows (`_ODD`)."""
+CALM, ODD_GOOD = 0.3, 0.15
+"""How many odd scans have hardly any noise; of those made for "Good", how many have waves, if too faint to matter."""
+ODD_KINDS = ("odd_lines", "odd_waves", "odd_waves")
+"""What those made for a repair have; most waves are too faint to need one."""
 _CONE: Mapping[str, Any] = {
     "kind": "sphere_cone", "radius_nm": {"log": [0.5, 3], "times": "pixel"}, "half_angle_deg": 18,
 }  # fmt: skip
@@ -98,6 +104,42 @@ _WORSE: Mapping[str, Any] = {
 }  # fmt: skip
 """Worse than the boxes know: losing the surface over areas and everywhere; tips whose shape shows."""
 
+_ODD: Mapping[str, Any] = {
+    "odd_calm": {
+        "set": {
+            "electronics": {
+                "white_nm": {"log": [0.0005, 0.05], "times": "white"},
+                "flicker_nm": {"log": [0.001, 0.03], "times": "wander"},
+                "adc_step_nm": {"log": [0.001, 0.03], "times": "white"},
+            },
+            "loop": {"sensor_noise_nm": {"log": [0.001, 0.03], "times": "white"}},
+        },
+    },
+    "odd_lines": {
+        "p": 0.4,
+        "mishap": {
+            "kind": "line_shift", "seed": {"int": [0, 2147483647]}, "visible_nm": "visible",
+            "events": {
+                "repeat": {"log_int": [1, 12]},
+                "each": {
+                    "row": {"int": [0, "rows"]}, "lines": {"log_int": [1, {"expr": "rows / 4"}]},
+                    "shift_px": {"sign": {"log": [0.5, 30]}}, "spread_px": {"choice": [0, 0, 0.5, 3]},
+                    "direction": {"weighted": {"both": 1, "trace": 1, "retrace": 1}},
+                },
+            },
+        },
+    },
+    "odd_waves": {
+        "p": 0.4,
+        "mishap": {
+            "kind": "fringes", "height_nm": {"log": [0.1, 6], "times": "wander"},
+            "period_nm": {"log": [0.06, 0.8], "times": "size"}, "angle_deg": {"uniform": [0, 180]},
+            "phase_rad": {"uniform": [0, 6.28]}, "chirp": {"uniform": [-0.5, 1.5]}, "curvature": {"uniform": [-1, 1]},
+        },
+    },
+}  # fmt: skip
+"""Hardly any noise (harmless), lines displaced along themselves, and waves of light: see docs/decisions/0011."""
+
 
 def mix_of(seed: int) -> str:
     """Name the mix of a scan."""
@@ -116,15 +158,29 @@ def regular_of(seed: int) -> str | None:
     return REGULAR[seed // (3 * len(MIXES)) % len(REGULAR)]  # every third seed has a view of its first lines
 
 
+def is_odd(seed: int) -> bool:
+    """Say whether the scan of a seed may have artifacts of `_ODD`."""
+    return FIRST_ODD <= seed < LAST_ODD
+
+
 def scene(
-    box: Box, seed: int, shape: tuple[int, int] | None = None, mix: str | None = None, surface: str | None = None
-) -> Twin:
-    """Choose every number of one scan of the mix that its seed says, or of another; of a surface, if one is named."""
+    box: Box, seed: int, shape: tuple[int, int] | None = None, mix: str | None = None, surface: str | None = None,
+    *, odd: bool = False,
+) -> Twin:  # fmt: skip
+    """Choose every number of one scan of the mix that its seed says, or of another.
+
+    Parameters
+    ----------
+    box, seed, shape : Box, int, (rows, cols)
+    mix, surface : str, optional
+    odd : bool
+        Whether it may have artifacts that the box does not know; scans made to need a repair have one of them.
+    """
     shape = shape or shape_of(seed)
     mix = mix or mix_of(seed)
     if mix == "box":
-        return draw(box, seed, shape=shape, surface=surface)
-    box = _with_worse(box)
+        return draw(_with(box, _ODD) if odd else box, seed, shape=shape, surface=surface)
+    box = _with(box, {**_WORSE, **_ODD} if odd else _WORSE)
     rng = np.random.default_rng([seed, MIXES.index(mix)])
     if surface is None and mix in SPARSE_SHARE and rng.random() < SPARSE_SHARE[mix]:
         surface = str(rng.choice(SPARSE))
@@ -137,20 +193,20 @@ def scene(
 def without_tip(box: Box, twin: Twin, seed: int) -> Twin:
     """Return the same scan with a tip that nothing happened to."""
     kept = [name for name in twin.artifacts if name not in TIP]
-    return draw(_with_worse(box), seed, shape=twin.shape, surface=twin.surface.kind, artifacts=kept)
+    return draw(_with(box, {**_WORSE, **_ODD}), seed, shape=twin.shape, surface=twin.surface.kind, artifacts=kept)
 
 
-def _with_worse(box: Box) -> Box:
-    return replace(box, artifacts={**box.artifacts, **_WORSE})
+def _with(box: Box, more: Mapping[str, Any]) -> Box:
+    return replace(box, artifacts={**box.artifacts, **more})
 
 
 def _chosen(box: Box, mix: str, possible: set[str], rng: np.random.Generator) -> set[str]:
     chosen = {name for name, p in HARMLESS.items() if rng.random() < p}
     others = {
         name: float(entry.get("p", 0)) for name, entry in box.artifacts.items()
-        if name not in HARMLESS and name not in TIP and name not in TRACKING
+        if name not in HARMLESS and name not in TIP and name not in TRACKING and name != "odd_calm"
     }  # fmt: skip
-    lots = {name: rng.random() for name in others}
+    odd, lots = "odd_waves" in others, {name: rng.random() for name in others}
     if mix == "tracking":
         chosen.add(str(rng.choice(sorted(possible & set(TRACKING)))))
     elif mix == "tip":
@@ -158,7 +214,11 @@ def _chosen(box: Box, mix: str, possible: set[str], rng: np.random.Generator) ->
         shown = {"ghost"} if lot < 0.65 else {"breaking_tip"} if lot < 0.85 else set(TIP)
         chosen.add(str(rng.choice(sorted(possible & shown or {"breaking_tip"}))))
     elif mix == "imaging":
-        chosen.add(str(rng.choice(sorted(possible & set(others)))))
-    scale = {"good": 0.0, "tracking": 0.25, "tip": 0.15, "imaging": 0.6}[mix]
+        chosen.add(str(rng.choice(ODD_KINDS if odd else sorted(possible & set(others)))))
+    elif odd and rng.random() < ODD_GOOD:
+        chosen.add("odd_waves")
+    if odd and rng.random() < CALM:
+        chosen.add("odd_calm")
+    scale = {"good": 0.0, "tracking": 0.25, "tip": 0.15, "imaging": 0.2 if odd else 0.6}[mix]
     chosen |= {name for name, p in others.items() if lots[name] < scale * p}
     return chosen & possible

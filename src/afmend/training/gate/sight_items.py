@@ -29,6 +29,7 @@ from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.training.gate.examples import BLOCK, SCENES, Example, early_lines, make_example
 from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.labels import numbered
+from afmend.training.gate.scenes import FIRST_ODD
 from afmend.training.kept import whole
 
 FIRST, FIRST_TIP = 30_030, 50_015
@@ -139,6 +140,11 @@ def prepare(data: Data, *, workers: int = 1, watch: Callable[[int, int], None] |
         raise BadParameterError(
             f"there are no {data.part + 1} times {data.scans} scans", where="--part",
             now=f"At most {FIRST_TIP - FIRST} scans are simulated, all parts together.",
+        )  # fmt: skip
+    if max((first for first, tips in data.blocks() if tips), default=FIRST_TIP) + BLOCK > FIRST_ODD:
+        raise BadParameterError(
+            f"there are no {data.part + 1} times {data.tips} scans for bad tips", where="--tips",
+            now=f"At most {FIRST_ODD - FIRST_TIP} are simulated, all parts together.",
         )  # fmt: skip
     data.home.mkdir(parents=True, exist_ok=True)
     orders: list[Order] = [(data, first, tips) for first, tips in data.blocks() if not data.facts(first).exists()]

@@ -40,6 +40,8 @@ class Table:
     seeds : (scans,) int64
     kinds, mixes, families : (scans,) str
         How the scan was shown (`KINDS`), what it was drawn from (`scenes.MIXES`), kind of surface.
+    odd : (scans,) bool
+        Whether it has fringes or displaced lines, which no box that is learned from knows (`scenes.is_odd`).
     names : tuple of str
         What the features are.
     """
@@ -51,13 +53,14 @@ class Table:
     kinds: NDArray[np.str_]
     mixes: NDArray[np.str_]
     families: NDArray[np.str_]
+    odd: NDArray[np.bool_]
     names: tuple[str, ...]
 
     def part(self, chosen: NDArray[np.bool_]) -> Table:
         """Return some of the rows."""
         return Table(
             self.features[chosen], self.labels[chosen], self.sizes[chosen], self.seeds[chosen], self.kinds[chosen],
-            self.mixes[chosen], self.families[chosen], self.names,
+            self.mixes[chosen], self.families[chosen], self.odd[chosen], self.names,
         )  # fmt: skip
 
     @property
@@ -128,9 +131,10 @@ def make_table(
         for kind, vector in vectors.items():
             effects = facts["early" if kind == "early" else "effects"]
             label, _ = numbered(effects)
-            rows.append((vector, label, sizes_of(effects), seed, kind, facts["mix"], facts["family"]))
+            odd = effects["fringes"] > 0 or "clear line_shift" in effects
+            rows.append((vector, label, sizes_of(effects), seed, kind, facts["mix"], facts["family"], odd))
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     return Table(
         columns[0], columns[1].astype(np.int64), columns[2].astype(np.float32), columns[3].astype(np.int64),
-        columns[4], columns[5], columns[6], names,
+        columns[4], columns[5], columns[6], columns[7], names,
     )  # fmt: skip
