@@ -10,6 +10,7 @@ from PIL import Image
 from afmend.formats import write
 from afmend.pictures.colormaps import colormap
 from afmend.scan import Masks
+from browser import BrowserError
 from support import scan_of
 from web_server import damaged
 
@@ -30,8 +31,17 @@ def readout_of(bench):
 
 
 def hover(bench, panel, x, y):
-    bench.page.mouse("moved", *bench.at(panel, x, y), button="none")
-    bench.until(f"document.querySelector('#readout').textContent.includes('column {int(x)}, line {int(y)}')")
+    """Move the mouse to a pixel; again if panels moved while it got there, as a hand would."""
+    said = f"document.querySelector('#readout').textContent.includes('column {int(x)}, line {int(y)}')"
+    for patience in (3.0, 3.0, 30.0):
+        bench.page.mouse("moved", *bench.at(panel, x, y), button="none")
+        try:
+            bench.until(said, patience)
+        except BrowserError:
+            if patience > 3:
+                raise
+        else:
+            return
 
 
 def number(text, word):
