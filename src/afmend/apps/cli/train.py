@@ -130,7 +130,7 @@ def gate(
         ),
     ] = 4000,
     odd: Annotated[
-        int, typer.Option(min=0, max=10_000, help="Further ones that may have displaced lines or fringes.")
+        int, typer.Option(min=0, max=10_000, help="Further ones with displaced lines, fringes, or hardly any noise.")
     ] = 3000,
     tested: Annotated[int, typer.Option(min=0, max=10_000, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,

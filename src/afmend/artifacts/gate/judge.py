@@ -175,7 +175,7 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     facts = evidence(view, found, numbers)
     action, why = action_for(said), reasons(said.verdict, facts)
     if said.verdict == GOOD and action == REPAIR:
-        why += ("good, but not beyond doubt: a repair does no harm",)
+        why += ("good, but not beyond doubt: the recipe mends what it finds",)
     return Judgment(
         said.verdict, action, said.is_sure, said.probabilities, said.plausible, said.familiarity,
         said.is_strange, why, advice(said.verdict, facts), facts,
@@ -186,7 +186,7 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
 def action_for(said: Opinion) -> str:
     """Say what to do: only a scan that is good beyond doubt is exported unchanged.
 
-    What may be repaired is: if imaging artifacts, or nothing, are the worst that is plausible, a repair does no harm.
+    What may be repaired is: if imaging artifacts, or nothing, are the worst that is plausible, the recipe runs.
     Where other verdicts remain plausible, the most probable one counts if it is decided. Where only less probable ones
     are plausible, nothing does. Another scan costs the user more than a look: it is asked for only if decided.
     """
