@@ -87,8 +87,9 @@ def score(said: Sequence[Opinion], true: Sequence[str]) -> dict[str, Any]:
         Figures as [value, low, high] with 95 % intervals: ``accuracy``, ``macro_f1``, ``exported``: share of the scans
         with artifacts whose action is "export unchanged"; ``good_exported``: share of the good ones; ``abstention``:
         share of the scans that it is not sure of, ``decided``: share of the others whose verdict is right,
-        ``looked_at``: share whose action is "look at it", ``strange``, ``covered``: share of the sets that hold the
-        truth; ``calibration_error``; ``classes``: precision, recall, F1 and number per verdict; ``confusion``.
+        ``looked_at``: share whose action is "look at it" (with both directions), ``strange``, ``covered``: share of
+        the sets that hold the truth; ``calibration_error``; ``classes``: precision, recall, F1 and number per
+        verdict; ``confusion``.
     """
     labels = np.array([VERDICTS.index(name) for name in true])
     shown = np.array([[one.probabilities[name] for name in VERDICTS] for one in said])

@@ -55,7 +55,7 @@ def test_repair_fills_nothing_in_good_scans_only(action: str, tmp_path: Path, mo
     from afmend.apps.batch.one import do_job
     from afmend.recipes import load_recipe
 
-    monkeypatch.setattr(judging, "action_for", lambda _said: action)
+    monkeypatch.setattr(judging, "action_for", lambda _said, **_view: action)
     job = Job(str(write(tmp_path / "a.h5")), str(tmp_path / "out"), load_recipe("auto").to_yaml(), None, ("h5",),
               card=str(tmp_path / "card.json"), gate="gate")  # fmt: skip
     result = do_job(job)

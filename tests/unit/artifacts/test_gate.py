@@ -174,6 +174,7 @@ def test_sets_hold_every_plausible_verdict_best_first() -> None:
     assert not hopeless.is_sure
     assert action_for(hopeless) == LOOK, "another scan is asked for only if it is sure"
     assert action_for(replace(hopeless, is_decided=True)) == RESCAN
+    assert action_for(replace(hopeless, is_decided=True), paired=False) == LOOK
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,7 @@ def test_a_decided_verdict_counts_although_others_are_plausible(verdict: str, ac
     assert len(said.plausible) == 4
     assert said.is_sure
     assert action_for(said) == action
+    assert action_for(said, paired=False) == (LOOK if verdict == NOT_TRACKING else action)
     low["decided"] = {**dict.fromkeys(VERDICTS, 2.0), said.verdict: max(said.probabilities.values())}
     assert conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}}).is_sure
     low["decided"] = {**dict.fromkeys(VERDICTS, 0.0), said.verdict: 0.86}

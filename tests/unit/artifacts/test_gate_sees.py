@@ -385,7 +385,7 @@ def test_scars_ramps_and_edges_across_the_lines_are_no_cuts() -> None:
     noise = 0.02 * np.random.default_rng(5).standard_normal(y.shape)
     edges = np.floor((y + 0.15 * x) / 24) + noise
     gaps = edges - (x % 9 > 6) * (np.abs((y + 0.15 * x) % 24) < 1)
-    scar, wide, soft, short, faint = (noise + rough((96, 130), 0, 2.0, 5.0) for _ in range(5))
+    scar, wide, soft, short, faint = (noise + rough((96, 130), 0, 2.0, 8.0) for _ in range(5))
     scar[60, 10:70] += 16
     wide[60:62, 10:70] += 16
     soft[60:, 10:70] += np.clip((y[60:, 10:70] - 59) * 5, 0, 16)

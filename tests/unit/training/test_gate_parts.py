@@ -178,6 +178,40 @@ def test_waves_do_not_hide_a_surface_and_do_not_show_one_that_noise_hides() -> N
     assert blind.random == pytest.approx(1.5, rel=0.3)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.85])
+@pytest.mark.parametrize("form", ["missing", "copied"])
+def test_an_unfinished_scan_is_judged_by_the_lines_that_were_measured(form: str, share: float) -> None:
+    ideal, noise = surface_and_noise()
+    heights = ideal + 0.02 * noise
+    heights[10, 30:70] += 3 * relief_of(ideal)
+    bad = NONE.copy()
+    bad[10, 30:70] = True
+    last = round(96 * (1 - share))
+    lines = np.arange(96) < last
+    heights[last:] = heights[last - 1] if form == "copied" else 7.7
+    after = np.repeat(~lines[:, None], 128, axis=1)
+    missing, copied = (after, None) if form == "missing" else (NONE, ~lines)
+    found = damage_of(heights, ideal, bad | after, missing, copied)
+    part = damage_of(heights[lines], ideal[lines], bad[lines], NONE[lines])
+    assert (found.recorded, found.noise, found.relief) == (part.recorded, part.noise, part.relief)
+    assert np.array_equal(found.clear[lines], part.clear)
+    assert found.clear[10, 30:70].mean() > 0.9
+    assert found.recorded > 0.95
+    assert found.clear[last:].all() == found.faint[last:].all() == (form == "copied")
+    assert found.clear[last:].any() == (form == "copied")
+    assert not found.left[last:].any()
+
+
+def test_few_measured_lines_are_judged_with_all_others() -> None:
+    ideal, noise = surface_and_noise()
+    lines = np.arange(96) < 5
+    missing = np.repeat(~lines[:, None], 128, axis=1)
+    for some in (missing, ~NONE):
+        found = damage_of(ideal + 0.02 * noise, ideal, some, some)
+        assert np.isfinite([found.noise, found.random, found.recorded]).all()
+        assert not found.clear.any()
+
+
 def test_how_much_of_a_surface_was_recorded_is_all_where_nothing_tells() -> None:
     ideal, noise = surface_and_noise()
     flat = np.zeros((96, 128))

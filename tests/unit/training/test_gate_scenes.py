@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from afmend.apps.cli.train import train_app
 from afmend.apps.cli.train_gate import FIRST_SEED
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING
 from afmend.simulation.box import load_box
 from afmend.simulation.mishaps.fringes import Fringes
 from afmend.training.gate import scenes, sight_items
 from afmend.training.gate.effects import fringes_left
-from afmend.training.gate.examples import make_example
+from afmend.training.gate.examples import BLOCK, make_example
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.scenes import (
     FIRST_ODD,
@@ -28,6 +31,7 @@ from afmend.training.gate.scenes import (
     regular_of,
     scene,
 )
+from afmend.training.masks.task import FIRST as MASKS_FIRST
 
 SMALL = (64, 80)
 
@@ -59,11 +63,17 @@ def test_some_seeds_are_of_regular_surfaces_whatever_their_mix_and_view() -> Non
 
 
 def test_seeds_are_never_used_twice() -> None:
-    sight = range(sight_items.FIRST, sight_items.FIRST_TIP + 3 * 2100)
-    assert FIRST_SEED + 15_000 == FIRST_REGULAR
-    assert LAST_REGULAR == sight_items.FIRST
-    assert sight.stop <= FIRST_ODD
-    assert LAST_ODD <= 100_000, "from there on the learned masks learn"
+    gate = {"scans": (FIRST_SEED, 15_000), "regular": (FIRST_REGULAR, 5_000), "odd": (FIRST_ODD, 5_000)}
+    for name, (_, most) in gate.items():
+        assert CliRunner().invoke(train_app, ["gate", f"--{name}", str(most + 1)]).exit_code == 2
+    ranges = [*((first, first + count) for first, count in gate.values()), *sight_items.SEEDS.values()]
+    ranges += [(MASKS_FIRST, MASKS_FIRST + 500_000)]
+    assert all(one[1] <= other[0] for one, other in pairwise(sorted(ranges)))
+    for kind, (first, end) in sight_items.SEEDS.items():
+        assert first % BLOCK == end % BLOCK == 0
+        last = end - BLOCK
+        assert all(is_odd(seed) == (kind == "odd") for seed in (first, last))
+        assert any(regular_of(seed) for seed in range(first, first + BLOCK)) == (kind == "regular")
     assert [is_odd(seed) for seed in (FIRST_SEED, FIRST_ODD - 1, FIRST_ODD, LAST_ODD - 1, LAST_ODD)] == [0, 0, 1, 1, 0]
 
 

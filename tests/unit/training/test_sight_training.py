@@ -25,20 +25,20 @@ from afmend.training.gate.doubles_task import SATELLITES, DoublesTask, magnified
 from afmend.training.gate.doubles_task import scored as scored_doubles
 from afmend.training.gate.examples import make_example
 from afmend.training.gate.labels import UNSURE
-from afmend.training.gate.sight_items import SCALE, Data, back_of, prepare
+from afmend.training.gate.sight_items import SCALE, SEEDS, Data, back_of, prepare
 from afmend.training.gate.sight_net import SightNet
 from afmend.training.gate.sight_task import PAIR, STEPS, SightTask, is_held_out, scored, unlike
 from support import rough
 
 SMALL = (64, 80)
-SCANS, TIPS = 70, 35
+SCANS, TIPS, REGULARS, ODDS = 70, 35, 35, 35
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scenes, "SHAPES", (SMALL,))
-        made = Data(tmp_path_factory.mktemp("items"), LEARNED_FROM, SCANS, TIPS)
+        made = Data(tmp_path_factory.mktemp("items"), LEARNED_FROM, SCANS, TIPS, REGULARS, ODDS)
         prepare(made)
     return made
 
@@ -46,10 +46,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 def test_items_hold_inputs_and_truth_and_every_scan_is_used_several_times(data: Data) -> None:
     items = data.items()
     kinds = [item.kind for item in items]
-    assert kinds.count("full") == kinds.count("back") == SCANS + TIPS
-    assert kinds.count("early") in (SCANS // 3, SCANS // 3 + 1)
-    assert kinds.count("graft") > SCANS / 2
-    assert {item.mix for item in items if item.seed >= 50_000} == {"good", "tip"}
+    others = SCANS + REGULARS + ODDS
+    assert kinds.count("full") == kinds.count("back") == others + TIPS
+    assert abs(kinds.count("early") - others / 3) <= 2
+    assert kinds.count("graft") > others / 2
+    made = {kind: [item for item in items if item.seed in range(*SEEDS[kind])] for kind in SEEDS}
+    assert {item.mix for item in made["tips"]} == {"good", "tip"}
+    assert {item.family for item in made["regular"] if item.mix != "tip"} == set(scenes.REGULAR)
+    assert {item.mix for item in made["odd"]} == set(scenes.MIXES)
     wrong = [item for item in items if item.kind == "full" and item.answers[ASKED.index("wrong")] == 1]
     for item in wrong[:5]:
         planes = data.load(item)
@@ -71,15 +75,15 @@ def test_prepared_blocks_are_kept(data: Data, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_further_parts_are_further_scans() -> None:
-    parts = [Data(Path(), LEARNED_FROM, 100, 40, part) for part in range(3)]
+    parts = [Data(Path(), LEARNED_FROM, 100, 40, part=part) for part in range(3)]
     blocks = [set(part.blocks()) for part in parts]
     assert [len(one) for one in blocks] == [5, 5, 5]
     assert not blocks[0] & blocks[1]
     assert not blocks[1] & blocks[2]
-    assert parts[0].identity == {"boxes": LEARNED_FROM, "scans": 100, "tips": 40}
+    assert parts[0].identity == {"boxes": LEARNED_FROM, "scans": 100, "tips": 40, "regular": 0, "odd": 0}
     assert parts[2].identity["part"] == 2
     with pytest.raises(BadParameterError, match="--part"):
-        prepare(Data(Path(), LEARNED_FROM, 7000, 0, 2))
+        prepare(Data(Path(), LEARNED_FROM, 600_000, 0, part=1))
 
 
 def test_error_signals_are_left_out_at_times_and_by_themselves() -> None:

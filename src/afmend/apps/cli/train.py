@@ -74,9 +74,18 @@ def masks(
 
 Items = Annotated[Path, typer.Option("--data", help="Folder for what is learned from; what is there is used again.")]
 Mixed = Annotated[
-    int, typer.Option("--scans", min=105, max=19_950, help="Simulated scans of the boxes train and wide, all mixes.")
+    int, typer.Option("--scans", min=105, max=99_995, help="Simulated scans of the boxes train and wide, all mixes.")
 ]
-Tips = Annotated[int, typer.Option("--tips", min=0, help="Further ones drawn for bad tips, every third for good ones.")]
+Tips = Annotated[
+    int, typer.Option("--tips", min=0, max=99_995, help="Further ones drawn for bad tips, every third for good ones.")
+]
+
+Regular = Annotated[
+    int, typer.Option("--regular", min=0, max=5_005, help="Further ones: gratings, lattices, terraces.")
+]
+Odd = Annotated[
+    int, typer.Option("--odd", min=0, max=5_005, help="Further ones with displaced lines, waves, or hardly any noise.")
+]
 
 
 def _looking(what: str, words: str) -> None:
@@ -89,6 +98,8 @@ def _looking(what: str, words: str) -> None:
         data: Items = Path("checkpoints/sight-items"),
         scans: Mixed = 7000,
         tips: Tips = 2100,
+        regular: Regular = 0,
+        odd: Odd = 0,
         minutes: Minutes = None,
         resume: Resume = False,
         steps: Steps = None,
@@ -104,13 +115,16 @@ def _looking(what: str, words: str) -> None:
         from afmend.apps.cli.train_gate import SightTrainingWish, train_sight
 
         wish = SightTrainingWish(
-            out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, part, what, start
+            out, data, scans, minutes, resume, steps, seed, workers, device, name, tips, regular, odd, part, what, start
         )
         raise typer.Exit(train_sight(wish))
 
 
 _looking("sight", "Train the network that shows the gate what is wrong where, on simulated scans (4 MB of items each).")
-_looking("doubles", "Train the network that tells the gate of double tips, on the items of `train sight`.")
+_looking(
+    "doubles",
+    "Train the network that tells the gate of double tips, on the items of `train sight` with the same counts.",
+)
 
 
 @train_app.command()
@@ -125,12 +139,10 @@ def gate(
     ] = 14000,
     regular: Annotated[
         int,
-        typer.Option(
-            min=0, max=10_000, help="Further ones: gratings, lattices, terraces, and bad tips on any surface."
-        ),
+        typer.Option(min=0, max=5_000, help="Further ones: gratings, lattices, terraces, and bad tips on any surface."),
     ] = 4000,
     odd: Annotated[
-        int, typer.Option(min=0, max=10_000, help="Further ones with displaced lines, fringes, or hardly any noise.")
+        int, typer.Option(min=0, max=5_000, help="Further ones with displaced lines, fringes, or hardly any noise.")
     ] = 3000,
     tested: Annotated[int, typer.Option(min=0, max=10_000, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,

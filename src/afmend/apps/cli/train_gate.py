@@ -23,6 +23,8 @@ class SightTrainingWish(TrainingWish):
     """What ``afmend train sight`` or ``afmend train doubles`` was told."""
 
     tips: int
+    regular: int
+    odd: int
     part: int
     what: str
     start: Path | None = None
@@ -73,13 +75,14 @@ def train_sight(wish: SightTrainingWish) -> int:
     usual = sight_task.CONFIG if wish.what == "sight" else doubles_task.CONFIG
     changes = {"steps": wish.steps or usual.steps, "seed": wish.seed, "device": wish.device}
     config = Training.parse({**usual.to_json(), **changes}, f"afmend train {wish.what}")
-    data = Data(wish.data, LEARNED_FROM, wish.scans, wish.tips, wish.part)
+    data = Data(wish.data, LEARNED_FROM, wish.scans, wish.tips, wish.regular, wish.odd, wish.part)
     with shown_bar("Simulating") as watch:
         prepare(data, workers=wish.workers, watch=watch)
     task = sight_task.SightTask(data) if wish.what == "sight" else doubles_task.DoublesTask(data)
     with shown_bar("Training") as bar:
         run = train(task, config, wish.out, minutes=wish.minutes, resume=wish.resume, start=wish.start, watch=told(bar))
-    numbers = f"--scans {wish.scans} --tips {wish.tips} --steps {config.steps} --seed {wish.seed}"
+    counts = " ".join(f"--{kind} {count}" for kind, count in data.counts.items())
+    numbers = f"{counts} --steps {config.steps} --seed {wish.seed}"
     numbers += f" --part {wish.part}" if wish.part else ""
     begun = "" if wish.start is None else f" --start {wish.start.name}"
     how: Any = {"name": wish.name, "command": f"afmend train {wish.what} {numbers}{begun}"}

@@ -77,9 +77,9 @@ def pair_features(view: View) -> dict[str, float]:
         "pair corr", "pair rms", "pair p99", "pair over", "pair skew", "pair lines", "pair worst", "pair slope corr",
         "pair shift", "pair patches",
     )  # fmt: skip
-    if view.other is None:
+    if view.straight is None:
         return {"pair there": 0.0, **dict.fromkeys(names, 0.0)}
-    z, other = view.raw, view.other
+    z, other = view.straight
     shift = best_shift(z, other)
     if shift:
         z, other = (z[:, shift:], other[:, :-shift]) if shift > 0 else (z[:, :shift], other[:, -shift:])

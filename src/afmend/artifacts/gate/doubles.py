@@ -18,7 +18,7 @@ INPUTS = (
     "measured",
 )  # fmt: skip
 """Of the sight's inputs."""
-VERSION = 1
+VERSION = 2
 OUTPUTS = ("satellites",)
 SIDE = 128
 """Pixels per side, on average, that scans are brought to by a whole number: as those that it learned from."""

@@ -34,6 +34,11 @@ NOT_SHARED = -0.5
 WAVE_PERCENT = 3.0
 """Of the relief: the amplitude, of what the directions do not share, below which waves harm nothing."""
 
+LITTLE = 4
+"""Times the noise: less relief than that is worth a word."""
+DIFFERS = 4.0
+"""In noises: lines that differ by less agree, however little there is in them to agree on."""
+
 
 def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
     """Gather what was measured, as JSON types: shares in percent, lines counted from 0."""
@@ -62,14 +67,15 @@ def evidence(view: View, found: Detected, numbers: Numbers) -> dict[str, Any]:
         "displaced": {str(row): px for row, px in displacements(view).items()},
         "ringing": round(numbers["ringing"], 3) if numbers["falls"] + numbers["rises"] > 0.02 else 0.0,
     }
-    if view.other is not None:
-        rows = line_correlation(view.raw, view.other)
+    if view.straight is not None:
+        rows = line_correlation(*view.straight)
+        differ = np.std(np.subtract(*view.straight), axis=1) > DIFFERS * view.noise
         facts["trace_retrace_correlation"] = round(float(np.mean(rows)), 3)
         facts["trace_retrace_over_noise"] = _power(numbers["pair rms"])
         facts["wave_percent"] = round(100 * _power(numbers["differing wave size"]), 2)
         if facts["wave_percent"] < WAVE_PERCENT:
             facts["wave"] = 0.0
-        facts["lines_that_disagree"] = np.flatnonzero(rows < 0.5).tolist()
+        facts["lines_that_disagree"] = np.flatnonzero((rows < 0.5) & differ).tolist()
     if view.measured.error is not None:
         facts["error_stuck_percent"] = round(100 * numbers["error stuck"], 2)
     return facts
@@ -129,7 +135,7 @@ def reasons(verdict: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
     elif verdict == GOOD:
         if not facts["detectors"] and not facts["jumps"]:
             out.append("no detector finds an artifact")
-        out.append(f"the relief is {plain(facts['relief_over_noise'], 2)} times the noise")
+        out.append(_relief(facts))
     return tuple(out)
 
 
@@ -161,8 +167,8 @@ def _untracked(facts: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _imaging(facts: Mapping[str, Any]) -> Iterable[str]:
-    if facts["relief_over_noise"] < 4:
-        yield f"the relief is only {plain(facts['relief_over_noise'], 2)} times the noise"
+    if facts["relief_over_noise"] < LITTLE:
+        yield _relief(facts)
     if facts["ringing"] > CHATTER:
         yield "heights oscillate behind edges"
     if facts["wave"] > WAVE:
@@ -177,6 +183,11 @@ def _imaging(facts: Mapping[str, Any]) -> Iterable[str]:
         where = line_list(int(row) for row in facts["displaced"])
         most = max(facts["displaced"].values(), key=abs)
         yield f"lines lie displaced along themselves, by up to {abs(most)} pixels: bands begin or end at lines {where}"
+
+
+def _relief(facts: Mapping[str, Any]) -> str:
+    only = "only " if facts["relief_over_noise"] < LITTLE else ""
+    return f"the relief is {only}{plain(facts['relief_over_noise'], 2)} times the noise"
 
 
 def _tip(facts: Mapping[str, Any]) -> Iterable[str]:

@@ -19,7 +19,7 @@ from afmend.artifacts.gate.sight import sight_features
 from afmend.artifacts.gate.tip_features import tip_features
 from afmend.artifacts.gate.view import View
 
-VERSION = 9
+VERSION = 10
 """Raised with every change of a feature; a model says in its card for which it was made."""
 GROUPS = (
     noise_features, relief_features, spectral_features, wave_features, change_features, area_features,

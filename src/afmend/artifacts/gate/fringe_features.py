@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.gate.view import Floats, Map, View, sampled
+from afmend.artifacts.gate.view import Floats, Map, View, sampled, without_bow
 
 SLOWEST, FASTEST = 1.5, 40
 """Cycles per scan: slower ones are bow, faster ones seldom light."""
@@ -42,11 +42,7 @@ def fringe_features(view: View) -> dict[str, float]:
 
 def _curved_back(z: Map) -> tuple[Map, float]:
     """Remove a parabola along each axis, and clip what is rarer than one in a hundred; return half the range, too."""
-    rest = z.astype(np.float64)
-    for part in (rest, rest.T):
-        terms, _ = np.linalg.qr(np.polynomial.legendre.legvander(np.linspace(-1, 1, len(part)), 2))
-        mean = part.mean(axis=1)
-        np.subtract(part, (terms @ (terms.T @ mean))[:, None], out=part)
+    rest = without_bow(z)
     low, high = np.quantile(sampled(rest), (0.005, 0.995))
     return np.asarray(np.clip(rest, low, high), np.float32), max(float(high - low) / 2, 1e-12)
 

@@ -15,7 +15,7 @@ from afmend.artifacts.gate.evidence import evidence, reasons
 from afmend.artifacts.gate.features import as_vector, features
 from afmend.artifacts.gate.model import TASK, Opinion, kind_of, load_gate, opinion
 from afmend.artifacts.gate.sight import activation
-from afmend.artifacts.gate.verdicts import GOOD, IMAGING
+from afmend.artifacts.gate.verdicts import GOOD, IMAGING, TIP
 from afmend.artifacts.gate.view import SMALLEST, Measured, View
 from afmend.errors import StepError
 from afmend.inference.model import Model
@@ -170,12 +170,15 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     """Judge one channel with a model at hand; see `gate`."""
     view, found = View(measured), detect(measured)
     numbers = features(view, found)
-    kind = kind_of(measured.heights.shape[0], paired=measured.opposite is not None)
+    paired = measured.opposite is not None
+    kind = kind_of(measured.heights.shape[0], paired=paired)
     said = opinion(model, as_vector(numbers), tuple(numbers), kind)
     facts = evidence(view, found, numbers)
-    action, why = action_for(said), reasons(said.verdict, facts)
+    action, why = action_for(said, paired=paired), reasons(said.verdict, facts)
     if said.verdict == GOOD and action == REPAIR:
-        why += ("good, but not beyond doubt: the recipe mends what it finds",)
+        why += ("good, but not beyond doubt: the whole recipe runs, and mends what it finds, if anything",)
+    if action == LOOK and action_for(said) == RESCAN:
+        why += ("one direction does not show whether the tip followed the surface: record both to know",)
     return Judgment(
         said.verdict, action, said.is_sure, said.probabilities, said.plausible, said.familiarity,
         said.is_strange, why, advice(said.verdict, facts), facts,
@@ -183,12 +186,13 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     )  # fmt: skip
 
 
-def action_for(said: Opinion) -> str:
+def action_for(said: Opinion, *, paired: bool = True) -> str:
     """Say what to do: only a scan that is good beyond doubt is exported unchanged.
 
     What may be repaired is: if imaging artifacts, or nothing, are the worst that is plausible, the recipe runs.
     Where other verdicts remain plausible, the most probable one counts if it is decided. Where only less probable ones
-    are plausible, nothing does. Another scan costs the user more than a look: it is asked for only if decided.
+    are plausible, nothing does. Another scan costs the user more than a look: it is asked for only if decided, and for
+    lost tracking only with both directions at hand (``paired``): a flat sample looks alike in one.
     """
     if said.is_strange or said.verdict not in said.plausible:
         return LOOK
@@ -198,5 +202,5 @@ def action_for(said: Opinion) -> str:
         if some and some <= {GOOD, IMAGING}:
             return REPAIR
         if some and not some & {GOOD, IMAGING} and said.is_decided:
-            return RESCAN
+            return RESCAN if paired or said.verdict == TIP else LOOK
     return LOOK

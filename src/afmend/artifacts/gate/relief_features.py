@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from afmend.artifacts.gate.view import Map, View, sampled, spread
+from afmend.artifacts.gate.view import Map, View, half_range, sampled, spread
 
 KEPT = 12.0
 """Parts of the spectrum so many times stronger than noise belong to the surface: of noise one in 160 000 does."""
@@ -29,22 +29,18 @@ def relief_features(view: View) -> dict[str, float]:
     other = None if away is None else np.fft.rfft2(z - away)
     white, noise, surface = _surface(seen, other, z.shape)
     shown = np.fft.irfft2(surface, s=z.shape)
-    relief = max(_half_range(np.asarray(shown, np.float32)), 1e-3 * _half_range(z))
+    relief = max(half_range(np.asarray(shown, np.float32)), 1e-3 * half_range(z))
     found = {
         "white/surface": _log(white / relief), "floor/surface": _log(noise / relief),
         "noise/surface": _log(view.noise / relief),
-        "surface/range": _log(relief / view.half_range), "surface/level": _log(relief / _half_range(z)),
+        "surface/range": _log(relief / view.half_range), "surface/level": _log(relief / half_range(z)),
+        "bow/range": _log(half_range(view.flat) / view.half_range),
         "rest/surface": _log(spread(z - np.asarray(shown, np.float32)) / relief),
     }  # fmt: skip
     found["differs/surface"] = 0.0 if away is None else _log(spread(away) / float(np.sqrt(2)) / relief)
     found |= {f"wave {name}": value for name, value in _wave(z, relief).items()}
     differing = dict.fromkeys(("size", "alone", "again"), 0.0) if away is None else _wave(away, relief)
     return found | {f"differing wave {name}": value for name, value in differing.items()}
-
-
-def _half_range(z: Map) -> float:
-    low, high = np.quantile(sampled(z), (0.002, 0.998))
-    return max(float(high - low) / 2, 1e-12)
 
 
 def _surface(seen: Spectrum, other: Spectrum | None, shape: tuple[int, ...]) -> tuple[float, float, Spectrum]:

@@ -33,7 +33,7 @@ DOUBLES = ("doubles: satellites", "doubles: satellites of the other direction", 
 MORE = ("bend of the relief", "slope of the relief", "difference of the relief", "error", "equal along", "measured")
 INPUTS = (*LINE_INPUTS, *MORE)
 """What the network sees: what the learned masks see, and what tells how large things are against the relief."""
-VERSION = 1
+VERSION = 2
 """Of the inputs; a model says in its card for which it was made."""
 TILING = Tiling((8, 32), tile=(1024, 1024), margin=(80, 320))
 PLAIN = 0.1
@@ -104,7 +104,7 @@ def _of_the_relief(view: View) -> list[Map]:
     shape = measured.heights.shape
     bend, slope, differs, error, equal = (np.zeros(shape, np.float32) for _ in MORE[:-1])
     bend[1:-1] = view.bend
-    slope[:, 1:] = view.flat[:, 1:] - view.flat[:, :-1]
+    slope[:, 1:] = view.bowless[:, 1:] - view.bowless[:, :-1]
     if view.disagreement is not None:
         differs = view.disagreement
     size = 0.0

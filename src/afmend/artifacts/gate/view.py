@@ -19,6 +19,7 @@ Map = NDArray[np.float32]
 Floats = NDArray[np.floating]
 SMALLEST = (8, 16)
 """Lines and pixels that a scan must have to be judged."""
+LEVELED = 0.4
 SAMPLE = 32_768
 """So many values tell the distribution of a map well enough."""
 
@@ -106,10 +107,23 @@ class View:
         return max(float(high - low) / 3.29, 1e-12)
 
     @cached_property
+    def bowless(self) -> Map:
+        """`flat` without the bow of the scanner."""
+        return np.asarray(without_bow(self.flat), np.float32)
+
+    @cached_property
     def half_range(self) -> float:
-        """Half of the range that holds 99.6 % of the heights."""
-        low, high = np.quantile(sampled(self.flat), (0.002, 0.998))
-        return max(float(high - low) / 2, 1e-12)
+        """Half of the range that holds 99.6 % of the heights of the surface, in the lines that were measured.
+
+        Tilt and bow are none of its heights, nor is what lasts a line: the middle one of three lines counts. Leveling
+        line by line also takes away drift, but with it what a surface has along or across the lines alone: so leveled
+        heights may say less than bowless ones, but not less than `LEVELED` of it.
+        """
+        there = ~self.measured.missing.all(axis=1)
+        if np.count_nonzero(there) < SMALLEST[0]:
+            return half_range(self.flat)
+        leveled, bowless = (half_range(_middle_of_three(z[there])) for z in (self.level, self.bowless))
+        return min(max(leveled, LEVELED * bowless), bowless)
 
     @cached_property
     def level(self) -> Map:
@@ -135,6 +149,14 @@ class View:
         return look(self)
 
     @cached_property
+    def straight(self) -> tuple[Map, Map] | None:
+        """Both directions without the bow of each: it is the scanner's, and agrees in all lines; None if one is."""
+        if self.other is None:
+            return None
+        one, two = (np.asarray(without_bow(z), np.float32) for z in (self.raw, self.other))
+        return one, two
+
+    @cached_property
     def other(self) -> Map | None:
         """The other direction, leveled alike; None if not recorded."""
         if self.measured.opposite is None:
@@ -149,6 +171,28 @@ def sampled(values: Floats) -> Floats:
     flat = values.reshape(-1)
     # A stride that shares no factor with common line lengths, so that every column is seen.
     return flat[:: max(1, flat.size // SAMPLE) | 1]
+
+
+def half_range(z: Floats) -> float:
+    """Half of the range that holds 99.6 % of some heights."""
+    low, high = np.quantile(sampled(z), (0.002, 0.998))
+    return max(float(high - low) / 2, 1e-12)
+
+
+def without_bow(z: Floats) -> NDArray[np.float64]:
+    """Remove a parabola along each axis: that of the medians of columns, then of lines, as one bad area is no bow."""
+    rest = z.astype(np.float64)
+    for part in (rest.T, rest):
+        terms, _ = np.linalg.qr(np.polynomial.legendre.legvander(np.linspace(-1, 1, len(part)), 2))
+        middle = np.median(part[:, :: max(1, part.shape[1] // 128)], axis=1)
+        np.subtract(part, (terms @ (terms.T @ middle))[:, None], out=part)
+    return rest
+
+
+def _middle_of_three(z: Map) -> Map:
+    """Return the median of each line and its two neighbors, but for the first and last line."""
+    before, line, after = z[:-2], z[1:-1], z[2:]
+    return np.maximum(np.minimum(before, line), np.minimum(np.maximum(before, line), after))
 
 
 def spread(values: Floats) -> float:
@@ -167,6 +211,7 @@ def _filled(heights: Floats, missing: Mask) -> Map:
         return np.zeros(z.shape, np.float32)
     if missing.any():
         z = np.asarray(filled_from_lines(z, missing), np.float64)
+        z = np.where(np.isnan(z), np.median(z[~missing]), z)  # columns of which nothing was measured
     return np.asarray(z - np.median(sampled(z)), np.float32)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ SURE, HINT = (5.0, 4.0), (5.0, 3.0)
 STRETCH_PX = 9
 ROUNDS = 4
 """Of reweighted least squares."""
+FEWEST_LINES = 8
+"""Of fewer measured lines nothing is told by themselves."""
 FARTHEST_PX = 16
 """A loop delays the image by some pixels at most; nobody can see that, so it is no damage."""
 TOLD, LEAST = 0.06, 0.02
@@ -66,8 +68,8 @@ class Damage:
     joint: float
 
 
-def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Damage:
-    """Compare a recorded scan with the ideal one.
+def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask, copied: Mask | None = None) -> Damage:
+    """Compare a recorded scan with the ideal one, by the lines that were measured.
 
     Parameters
     ----------
@@ -76,7 +78,14 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Dam
     bad : (rows, cols) bool
         Where the twin did something to the heights.
     missing : (rows, cols) bool
+    copied : (rows,) bool, optional
+        Lines that repeat another one: nothing was measured there, and all of it is clear damage.
     """
+    copied = np.zeros(len(missing), np.bool_) if copied is None else copied
+    lines = ~(missing.all(axis=1) | copied)
+    if FEWEST_LINES <= np.count_nonzero(lines) < lines.size:
+        measured = damage_of(heights[lines], ideal[lines], bad[lines], missing[lines])
+        return _among(measured, lines, copied, np.asarray(ideal, np.float64))
     relief = relief_of(ideal)
     late = np.ascontiguousarray(moved(ideal, delay_of(heights, ideal)), np.float64)
     left = _leveled_lines(heights - late, missing)
@@ -100,6 +109,17 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask) -> Dam
     )  # fmt: skip
     there = relief * max(recorded, LEAST)
     return Damage(left, late, clear, faint, relief, noise / there, random / there, recorded, one, joint)
+
+
+def _among(measured: Damage, lines: Mask, copied: Mask, ideal: Heights) -> Damage:
+    """Return what was found of the measured lines, with all others between: nothing, or copies, which are damage."""
+    late = ideal.copy()
+    late[lines] = measured.ideal
+    left = np.zeros(ideal.shape)
+    left[lines] = measured.left
+    clear, faint = (np.repeat(copied[:, None], ideal.shape[1], axis=1) for _ in range(2))
+    clear[lines], faint[lines] = measured.clear, measured.faint
+    return replace(measured, left=left, ideal=late, clear=clear, faint=faint)
 
 
 def _recorded(left: Heights, shape: Heights, relief: float) -> float:

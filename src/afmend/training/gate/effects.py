@@ -147,7 +147,8 @@ def _damage(scan: Scan, way: Way, lines: int | None) -> tuple[Damage, Mask, dict
     channel = scan.channels[scan.find(f"height/{way}")]
     heights, missing = np.asarray(channel.values[:lines], np.float64), channel.missing[:lines]
     masks = {kind: mask[:lines] for kind, mask in artifact_masks(scan, way).items()}
-    found = damage_of(heights, ideal_of(scan, way).values[:lines], any_of(masks, masks, missing), missing)
+    copied = np.asarray(masks["unfinished"].all(axis=1)) if "unfinished" in masks else None
+    found = damage_of(heights, ideal_of(scan, way).values[:lines], any_of(masks, masks, missing), missing, copied)
     return found, missing, masks
 
 

@@ -33,7 +33,7 @@ ANOTHER = 10_000_019
 DRAWS = 3
 BLOCK = 35
 """So many scans are made together, a whole number of rounds through mixes and shapes; grafts stay within them."""
-SCENES = 7
+SCENES = 8
 """Raised with every change of mixes, effects, and what is kept."""
 WANTED = {"good": GOOD, "tracking": NOT_TRACKING, "tip": TIP_VERDICT, "imaging": IMAGING}
 """What the mixes are made for."""
@@ -100,6 +100,8 @@ class Spare:
         nm.
     bad : (rows, cols) bool
         Where the twin did something to the heights, or nothing was measured.
+    copied : (rows,) bool
+        Lines that repeat another one.
     hidden : (rows, cols) bool
         Damage by the loop that nobody can see (`effects.judged`).
     relief_nm : float
@@ -109,6 +111,7 @@ class Spare:
 
     ideal: Heights
     bad: Mask
+    copied: Mask
     hidden: Mask
     relief_nm: float
     wounds: Map
@@ -213,7 +216,8 @@ def _spare(scan: Scan, error: Map) -> Spare:
             if k == 0:
                 wounds[2] = np.where(movable, (error - np.median(error)) / relief, 0)
     judgment = judged(scan, "trace")
-    return Spare(ideal, bads[0], judgment.found.clear & ~judgment.clear, relief, wounds)
+    copied = np.asarray(judgment.masks.get("unfinished", none).all(axis=1))
+    return Spare(ideal, bads[0], copied, judgment.found.clear & ~judgment.clear, relief, wounds)
 
 
 @lru_cache(maxsize=4)

@@ -60,7 +60,7 @@ def grafted(base: Example, donor: Example, rng: np.random.Generator) -> tuple[Me
         for old, new in zip((base.heights, base.opposite, base.error), wounds, strict=True)
     )
     bad = ground.bad | (wounds[0] != 0)
-    found = damage_of(heights.astype(np.float64), ground.ideal, bad, base.missing)
+    found = damage_of(heights.astype(np.float64), ground.ideal, bad, base.missing, ground.copied)
     clear = found.clear & ~(ground.hidden & (wounds[0] == 0))
     effects = {
         **base.effects, "clear": float(np.mean(clear)), "faint": float(np.mean(found.faint)),

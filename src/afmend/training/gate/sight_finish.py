@@ -29,7 +29,7 @@ from afmend.training.gate.sight_net import Exported, SightNet
 from afmend.training.gate.sight_task import SightTask, scored
 from afmend.training.loop import Run
 
-MODEL_VERSION = "3"
+MODEL_VERSION = "4"
 SAMPLES = 32
 """Scans that tell how large the numbers within the network become."""
 EXACT = ("/network/head/Conv", "/network/stem/stem.0/Conv", "/network/Add_4", "/network/Add_5")

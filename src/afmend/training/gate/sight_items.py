@@ -3,7 +3,8 @@
 Every scan is used up to four times. Its retrace, turned around, is another scan with its own truth. Of every third
 scan the first lines are one, as a running scan is judged by them. And a graft is the scan with damage of another one
 (`grafts`). Further scans, and their retraces, are all drawn for bad tips, every third of them for good ones of the
-same surfaces: few scans have satellites, and few that have none look as if.
+same surfaces: few scans have satellites, and few that have none look as if. Others are of surfaces of edges and
+periods, or have what no box knows.
 
 An item is a file of whole numbers, (24, rows, cols): the inputs in steps of 1 / `SCALE`, and the bits of `TARGETS`.
 The facts of a block of scans lie beside them.
@@ -29,11 +30,15 @@ from afmend.simulation.twin import VERSION as TWIN_VERSION
 from afmend.training.gate.examples import BLOCK, SCENES, Example, early_lines, make_example
 from afmend.training.gate.grafts import donors_of, grafted
 from afmend.training.gate.labels import numbered
-from afmend.training.gate.scenes import FIRST_ODD
+from afmend.training.gate.scenes import LAST_ODD, LAST_REGULAR
 from afmend.training.kept import whole
 
-FIRST, FIRST_TIP = 30_030, 50_015
-"""Seeds of the first scan, and of the first of those drawn for bad tips: far from those of the gate."""
+SEEDS = {
+    "scans": (1_000_020, 2_000_005), "tips": (2_000_005, 3_000_025),
+    "regular": (25_025, LAST_REGULAR), "odd": (85_015, LAST_ODD),
+}  # fmt: skip
+"""Seeds of the first scan and of what is beyond the last: of all mixes, drawn for bad tips, of surfaces of edges and
+periods, and with what no box knows (`scenes`); far from those of the gate."""
 SCALE = 12.5
 Planes = NDArray[np.uint8]
 
@@ -75,8 +80,8 @@ class Data:
     folder : Path
     boxes : str
         Of the twin, separated by commas.
-    scans, tips : int
-        Scans of all mixes, and of those drawn for bad tips.
+    scans, tips, regular, odd : int
+        How many of each kind (`SEEDS`).
     part : int
         Of which seeds: 0 of the first, 1 of as many further ones, and so on.
     """
@@ -85,6 +90,8 @@ class Data:
     boxes: str
     scans: int
     tips: int
+    regular: int = 0
+    odd: int = 0
     part: int = 0
 
     @property
@@ -92,18 +99,23 @@ class Data:
         """The folder of the items; its name holds the versions of all that they were made by."""
         return self.folder / f"sight-{self.boxes}-v{TWIN_VERSION}.{SCENES}-{VERSION}"
 
-    def blocks(self) -> Iterator[tuple[int, bool]]:
-        """Return the first seed of every block, and whether it is drawn for bad tips."""
-        for first, count, tips in ((FIRST, self.scans, False), (FIRST_TIP, self.tips, True)):
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many scans of each kind."""
+        return {"scans": self.scans, "tips": self.tips, "regular": self.regular, "odd": self.odd}
+
+    def blocks(self) -> Iterator[tuple[int, str]]:
+        """Return the first seed of every block, and the kind of its scans."""
+        for kind, count in self.counts.items():
             seeds = -(-count // BLOCK) * BLOCK
-            start = first + self.part * seeds
-            yield from ((seed, tips) for seed in range(start, start + seeds, BLOCK))
+            start = SEEDS[kind][0] + self.part * seeds
+            yield from ((seed, kind) for seed in range(start, start + seeds, BLOCK))
 
     @property
     def identity(self) -> dict[str, Any]:
         """What a resumed run must learn from as before."""
         further = {"part": self.part} if self.part else {}
-        return {"boxes": self.boxes, "scans": self.scans, "tips": self.tips, **further}
+        return {"boxes": self.boxes, **self.counts, **further}
 
     def facts(self, first: int) -> Path:
         """Where the facts of a block are."""
@@ -124,7 +136,7 @@ class Data:
         return planes
 
 
-Order: TypeAlias = tuple[Data, int, bool]
+Order: TypeAlias = tuple[Data, int, str]
 
 
 def prepare(data: Data, *, workers: int = 1, watch: Callable[[int, int], None] | None = None) -> None:
@@ -136,23 +148,20 @@ def prepare(data: Data, *, workers: int = 1, watch: Callable[[int, int], None] |
     workers, watch : optional
         See `afmend.pipeline.workers.for_each`; it counts blocks of scans.
     """
-    if max((first for first, tips in data.blocks() if not tips), default=FIRST) + BLOCK > FIRST_TIP:
-        raise BadParameterError(
-            f"there are no {data.part + 1} times {data.scans} scans", where="--part",
-            now=f"At most {FIRST_TIP - FIRST} scans are simulated, all parts together.",
-        )  # fmt: skip
-    if max((first for first, tips in data.blocks() if tips), default=FIRST_TIP) + BLOCK > FIRST_ODD:
-        raise BadParameterError(
-            f"there are no {data.part + 1} times {data.tips} scans for bad tips", where="--tips",
-            now=f"At most {FIRST_ODD - FIRST_TIP} are simulated, all parts together.",
-        )  # fmt: skip
+    for kind, (start, end) in SEEDS.items():
+        if any(first + BLOCK > end for first, other in data.blocks() if other == kind):
+            raise BadParameterError(
+                f"there are no {data.part + 1} times {data.counts[kind]} scans ({kind})", where=f"--{kind}, --part",
+                now=f"At most {end - start} are simulated, all parts together.",
+            )  # fmt: skip
     data.home.mkdir(parents=True, exist_ok=True)
-    orders: list[Order] = [(data, first, tips) for first, tips in data.blocks() if not data.facts(first).exists()]
+    orders: list[Order] = [(data, first, kind) for first, kind in data.blocks() if not data.facts(first).exists()]
     for_each(_make, orders, workers, watch)
 
 
 def _make(order: Order) -> None:
-    data, first, tips = order
+    data, first, made = order
+    tips = made == "tips"
     seeds = range(first, first + BLOCK)
     examples = [
         make_example(data.boxes, seed, mix=("good" if seed % 3 == 0 else "tip") if tips else None) for seed in seeds
