@@ -109,7 +109,7 @@ def _looking(what: str, words: str) -> None:
         name: Annotated[str, typer.Option(help="What the model is called.")] = what,
         start: Start = None,
         part: Annotated[
-            int, typer.Option(min=0, help="0: the first so many scans; 1: as many further ones; and so on.")
+            int, typer.Option(min=0, help="0: the first so many scans; 1: as many further ones. Other numbers overlap.")
         ] = 0,
     ) -> None:
         from afmend.apps.cli.train_gate import SightTrainingWish, train_sight

@@ -20,6 +20,7 @@ Floats = NDArray[np.floating]
 SMALLEST = (8, 16)
 """Lines and pixels that a scan must have to be judged."""
 LEVELED = 0.4
+"""Of the range of bowless heights: so much of it is surface, whatever leveling line by line leaves."""
 SAMPLE = 32_768
 """So many values tell the distribution of a map well enough."""
 
