@@ -17,8 +17,12 @@ from afmend.artifacts.gate.damage_kernels import (
 from afmend.artifacts.gate.verdicts import GOOD, NOT_TRACKING
 from afmend.errors import BadParameterError
 from afmend.leveling.selection_kernels import median_of
+from afmend.simulation.box import load_box
+from afmend.simulation.drawing import draw
+from afmend.simulation.twin import simulate
 from afmend.training.gate.calibrate import softmax, temperatures
 from afmend.training.gate.damage import LEAST, damage_of, relief_of
+from afmend.training.gate.effects import effects_of
 from afmend.training.gate.examples import BLOCK, box_of
 from afmend.training.gate.head import GateTraining
 from afmend.training.gate.labels import label_of
@@ -220,3 +224,48 @@ def test_how_much_of_a_surface_was_recorded_is_all_where_nothing_tells() -> None
     lines = np.repeat(noise[:, :8], 16, axis=1)  # noise that is alike along the lines for long
     assert damage_of(ideal + 0.5 * lines, ideal, NONE, NONE).recorded > 0.9
     assert damage_of(0.3 * ideal, ideal, ~NONE, NONE).recorded == pytest.approx(0.3, abs=0.02)
+
+
+def test_a_bow_that_turns_along_the_lines_is_no_damage_of_lines_with_offsets() -> None:
+    ideal, noise = surface_and_noise()
+    y, x = np.mgrid[-1:1:96j, -1:1:128j]
+    bow = 2 * relief_of(ideal) * ((0.4 + 1.5 * y) * x + 0.8 * x * x)
+    bad = np.repeat((np.arange(96) % 3 == 0)[:, None], 128, axis=1)
+    found = damage_of(ideal + bow + bad * 5 + 0.02 * noise, ideal, bad, NONE)
+    assert not found.clear.any()
+    assert found.noise == pytest.approx(0.02 / relief_of(ideal), rel=0.2)
+
+
+@pytest.mark.parametrize("form", ["plateau", "copies", "copies, leveled"])
+def test_where_nothing_was_measured_missing_noise_shows_it(form: str) -> None:
+    ideal, noise = surface_and_noise()
+    bad = NONE.copy()
+    bad[40:60, 20 : 100 if form == "plateau" else 128] = True
+    ideal[bad] = np.broadcast_to(0 if form == "plateau" else ideal[39], ideal.shape)[bad]  # the surface stays as it was
+    drift = np.arange(96)[:, None] * (3.0 if form == "copies, leveled" else 0.0)
+
+    def measured(size: float) -> np.ndarray:
+        return ideal + size * relief_of(ideal) * noise + drift
+
+    def stuck(size: float) -> np.ndarray:
+        z = measured(size) - drift
+        z[bad] = np.broadcast_to(0 if form == "plateau" else z[39], z.shape)[bad]
+        return z + drift
+
+    loud, soft, calm = (damage_of(stuck(size), ideal, bad, NONE) for size in (0.2, 0.06, 0.01))
+    assert loud.clear[bad].mean() > 0.8
+    assert soft.faint[bad].mean() > 0.8
+    assert soft.clear[bad].mean() < 0.1
+    assert not calm.faint.any()
+    assert damage_of(measured(0.2), ideal, bad, NONE).clear.mean() < 0.002
+
+
+@pytest.mark.parametrize("seed", [2, 13, 27, 30])
+def test_lines_with_offsets_are_damaged_no_more_than_others(seed: int) -> None:
+    box = load_box("train")
+    clear = []
+    for artifacts in (["slow_loop"], ["slow_loop", "line_offset"]):
+        twin = draw(box, seed, shape=(96, 128), artifacts=artifacts)
+        effects, _ = effects_of(simulate(twin), twin, None)
+        clear.append(effects["clear"])
+    assert clear[1] == pytest.approx(clear[0], abs=0.002)

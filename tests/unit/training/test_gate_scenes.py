@@ -10,17 +10,21 @@ import pytest
 from typer.testing import CliRunner
 
 from afmend.apps.cli.train import train_app
-from afmend.apps.cli.train_gate import FIRST_SEED
+from afmend.apps.cli.train_gate import FIRST_SEED, seeds_of
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING
+from afmend.errors import BadParameterError
 from afmend.simulation.box import load_box
 from afmend.simulation.mishaps.fringes import Fringes
 from afmend.training.gate import scenes, sight_items
 from afmend.training.gate.effects import fringes_left
 from afmend.training.gate.examples import BLOCK, make_example
+from afmend.training.gate.finish import runs_of
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.scenes import (
     FIRST_ODD,
     FIRST_REGULAR,
+    FURTHER_ODD,
+    LAST_FURTHER_ODD,
     LAST_ODD,
     LAST_REGULAR,
     MIXES,
@@ -63,12 +67,22 @@ def test_some_seeds_are_of_regular_surfaces_whatever_their_mix_and_view() -> Non
 
 
 def test_seeds_are_never_used_twice() -> None:
-    gate = {"scans": (FIRST_SEED, 15_000), "regular": (FIRST_REGULAR, 5_000), "odd": (FIRST_ODD, 5_000)}
-    for name, (_, most) in gate.items():
-        assert CliRunner().invoke(train_app, ["gate", f"--{name}", str(most + 1)]).exit_code == 2
-    ranges = [*((first, first + count) for first, count in gate.values()), *sight_items.SEEDS.values()]
-    ranges += [(MASKS_FIRST, MASKS_FIRST + 500_000)]
+    most = {"scans": 100_000, "regular": 5_000, "odd": 50_000}
+    for name, count in most.items():
+        assert CliRunner().invoke(train_app, ["gate", f"--{name}", str(count + 1)]).exit_code == 2
+    ranges = [*sight_items.SEEDS.values(), (MASKS_FIRST, MASKS_FIRST + 500_000)]
+    for kind, count in most.items():
+        found = runs_of(np.array(seeds_of(**{kind: count})))
+        assert sum(end - first for first, end in found) == count
+        ranges += [(first, end) for first, end in found]
+        if kind == "odd":
+            assert all(is_odd(first) and is_odd(end - 1) for first, end in found)
+        with pytest.raises(BadParameterError, match=f"{count} such scans"):
+            seeds_of(**{kind: count + 1})
     assert all(one[1] <= other[0] for one, other in pairwise(sorted(ranges)))
+    assert seeds_of(scans=2, odd=1) == [FIRST_SEED, FIRST_SEED + 1, FIRST_ODD]
+    assert [first for first, _ in runs_of(np.array(seeds_of(scans=15_001)))] == [FIRST_SEED, 4_000_010]
+    assert [is_odd(seed) for seed in (FURTHER_ODD - 1, FURTHER_ODD, LAST_FURTHER_ODD)] == [0, 1, 0]
     for kind, (first, end) in sight_items.SEEDS.items():
         assert first % BLOCK == end % BLOCK == 0
         last = end - BLOCK

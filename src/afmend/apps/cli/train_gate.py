@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ LEARNED_FROM = "train,wide"
 FIRST_SEED = 5_000
 """Of the scans that teach: beyond the seeds of the scans that it is judged by, as one seed gives similar scans in
 similar boxes, and far from those that its networks learned from. (The learned masks are judged by some of them.)"""
+FURTHER_SEED = 4_000_010
+"""Of the scans beyond the first `FIRST_MOST`."""
+FIRST_MOST = {"scans": 15_000, "regular": 5_000, "odd": 5_000}
+"""How many scans the first range of seeds of each kind has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,28 @@ def train_sight(wish: SightTrainingWish) -> int:
     return 0
 
 
+def seeds_of(**counts: int) -> list[int]:
+    """Return the seeds of so many scans of each kind ("scans", "regular", "odd"): of one range, then of a further one.
+
+    Raises
+    ------
+    BadParameterError
+        If there are not so many.
+    """
+    from afmend.training.gate.scenes import FIRST_ODD, FIRST_REGULAR, FURTHER_ODD, LAST_FURTHER_ODD
+
+    first = {"scans": FIRST_SEED, "regular": FIRST_REGULAR, "odd": FIRST_ODD}
+    further = {"scans": range(FURTHER_SEED, FURTHER_SEED + 85_000), "odd": range(FURTHER_ODD, LAST_FURTHER_ODD)}
+    found: list[int] = []
+    for kind, count in counts.items():
+        there = range(first[kind], first[kind] + FIRST_MOST[kind])
+        some = list(islice(chain(there, further.get(kind, ())), count))
+        if len(some) < count:
+            raise BadParameterError(f"there are {len(some)} such scans at most", where=f"--{kind}", now="Take fewer.")
+        found += some
+    return found
+
+
 def train_gate(wish: GateTrainingWish) -> int:
     """Simulate, measure, train, calibrate, export, score; print where the card is."""
     need_torch()
@@ -105,13 +132,11 @@ def train_gate(wish: GateTrainingWish) -> int:
     from afmend.training.gate.finish import finish
     from afmend.training.gate.head import GateTraining
     from afmend.training.gate.make import make
-    from afmend.training.gate.scenes import FIRST_ODD, FIRST_REGULAR
     from afmend.training.gate.table import make_table
 
     config = GateTraining(seed=wish.seed)
     with shown_bar("Simulating") as watch:
-        counts = {FIRST_SEED: wish.scans, FIRST_REGULAR: wish.regular, FIRST_ODD: wish.odd}
-        seeds = [seed for first, count in counts.items() for seed in range(first, first + count)]
+        seeds = seeds_of(scans=wish.scans, regular=wish.regular, odd=wish.odd)
         table = make_table(wish.data, LEARNED_FROM, seeds, workers=wish.workers, watch=watch)
     made = make(table, config)
     test = None
@@ -136,7 +161,7 @@ def _seed(wish: GateTrainingWish) -> int:
     from afmend.training.classify.seed_gate import seed_pictures, seed_test
     from afmend.training.classify.seed_recipe import SeedRecipe, radar_svg, train_seed
 
-    seeds = range(FIRST_SEED, FIRST_SEED + wish.scans)
+    seeds = seeds_of(scans=wish.scans)
     with shown_bar("Simulating") as watch:
         learn = seed_pictures(wish.data, "train", seeds, workers=wish.workers, watch=watch)
     config = SeedRecipe(seed=wish.seed, epochs=wish.epochs)

@@ -39,16 +39,26 @@ def leveled_lines(z: Heights, missing: Mask, rounds: int) -> Heights:
         for r in range(rows):
             column[r] = out[r, c]
         middle[c] = median_of(column)
-    x = np.linspace(-1.0, 1.0, cols)
-    line, size, weight = np.empty(cols), np.empty(cols), np.empty(cols)
     for r in range(rows):
         for c in range(cols):
-            line[c] = out[r, c] - middle[c]
+            out[r, c] -= middle[c]
+    return straightened(out, missing, rounds)
+
+
+@njit(cache=True, nogil=True)
+def straightened(z: Heights, missing: Mask, rounds: int) -> Heights:
+    """Take away of each line a parabola by reweighted least squares."""
+    rows, cols = z.shape
+    out = np.empty((rows, cols))
+    x = np.linspace(-1.0, 1.0, cols)
+    size, weight = np.empty(cols), np.empty(cols)
+    for r in range(rows):
+        for c in range(cols):
             weight[c] = (0.0 if missing[r, c] else 1.0) + 1e-6
         for _ in range(rounds):
-            a, b, d = _parabola(line, weight, x)
+            a, b, d = _parabola(z[r], weight, x)
             for c in range(cols):
-                out[r, c] = line[c] - (a + x[c] * (b + x[c] * d))
+                out[r, c] = z[r, c] - (a + x[c] * (b + x[c] * d))
                 size[c] = abs(out[r, c])
             usual = 2 * (1.4826 * median_of(size) + 1e-12)
             for c in range(cols):

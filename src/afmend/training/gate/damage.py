@@ -15,6 +15,8 @@ CLEAR, FAINT = 0.1, 0.03
 SURE, HINT = (5.0, 4.0), (5.0, 3.0)
 """In scatters between lines: how far a pixel, and the mean of `STRETCH_PX`, must stand out to be clear, or faint."""
 STRETCH_PX = 9
+STILL = 0.1
+"""Of the scatter between lines: where steps from the line before scatter less along a stretch, nothing was measured."""
 ROUNDS = 4
 """Of reweighted least squares."""
 FEWEST_LINES = 8
@@ -43,7 +45,7 @@ class Damage:
     left, ideal : (rows, cols) float64
         nm; the ideal heights as late as the recorded ones are.
     clear, faint : (rows, cols) bool
-        Where it stands out of noise and texture (and is known to be an artifact).
+        Where it stands out of noise and texture, or noise is missing (and is known to be an artifact).
     relief : float
         Half of the range that holds 99.6 % of the ideal heights, nm.
     noise, random : float
@@ -98,17 +100,26 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask, copied
     random = min(noise, _random(np.where(known, rest, 0), 3 * noise))
     means, smooth = _stretched(left), _stretched(heights)
     one, joint = scatter_of(heights, bad | missing), scatter_of(smooth, bad | missing)
-    shown = bad & ~missing
+    shown, still, seen = bad & ~missing, _still(heights, one), np.maximum(np.abs(left), one)
     clear, faint = (
         shown
         & (
             (np.abs(left) >= max(pixel * one, part * relief))
             | (np.abs(means) >= max(stretch * joint, part * relief))
+            | (still & (seen >= part * relief))
         )
         for part, (pixel, stretch) in ((CLEAR, SURE), (FAINT, HINT))
     )  # fmt: skip
     there = relief * max(recorded, LEAST)
     return Damage(left, late, clear, faint, relief, noise / there, random / there, recorded, one, joint)
+
+
+def _still(heights: Heights, scatter: float) -> Mask:
+    """Where a line repeats the one before, noise included: a plateau or a copy, plain to see if the noise is."""
+    found = np.zeros(heights.shape, np.bool_)
+    steps = heights[1:] - heights[:-1]
+    found[1:] = _stretched(steps * steps) - np.square(_stretched(steps)) < (STILL * scatter) ** 2
+    return found
 
 
 def _among(measured: Damage, lines: Mask, copied: Mask, ideal: Heights) -> Damage:
@@ -185,10 +196,14 @@ def moved(z: Heights, shift: float) -> Heights:
 
 
 def _leveled_lines(z: Heights, missing: Mask) -> Heights:
-    """Take away the shape that all lines share, and of each line a robust parabola: bow, tilts, offsets."""
-    from afmend.artifacts.gate.damage_kernels import leveled_lines
+    """Take away the shape that all lines share, and of each line a robust parabola: bow, tilts, offsets.
 
-    out: Heights = leveled_lines(np.ascontiguousarray(z, np.float64), missing, ROUNDS)
+    What lines share is looked for in straightened ones: medians of lines of different tilts have a kink.
+    """
+    from afmend.artifacts.gate.damage_kernels import leveled_lines, straightened
+
+    straight = straightened(np.ascontiguousarray(z, np.float64), missing, ROUNDS)
+    out: Heights = leveled_lines(straight, missing, ROUNDS)
     return out
 
 

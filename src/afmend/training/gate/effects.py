@@ -17,6 +17,8 @@ from afmend.simulation.recording import WAYS, Way
 from afmend.training.gate.damage import LEAST, Damage, crowds_of, damage_of, ghosts_of, seen_between
 
 LOOP = ("lag", "parachute", "ringing")
+CURED = "offset"
+"""Leveling takes it off whole lines: no damage, and nothing else is any plainer there."""
 ASTRAY = 0.25
 """Of the relief."""
 MOST = 0.8
@@ -146,7 +148,7 @@ def judged(scan: Scan, way: Way, lines: int | None = None) -> Judged:
 def _damage(scan: Scan, way: Way, lines: int | None) -> tuple[Damage, Mask, dict[str, Mask]]:
     channel = scan.channels[scan.find(f"height/{way}")]
     heights, missing = np.asarray(channel.values[:lines], np.float64), channel.missing[:lines]
-    masks = {kind: mask[:lines] for kind, mask in artifact_masks(scan, way).items()}
+    masks = {kind: mask[:lines] for kind, mask in artifact_masks(scan, way).items() if kind != CURED}
     copied = np.asarray(masks["unfinished"].all(axis=1)) if "unfinished" in masks else None
     found = damage_of(heights, ideal_of(scan, way).values[:lines], any_of(masks, masks, missing), missing, copied)
     return found, missing, masks

@@ -33,7 +33,7 @@ ANOTHER = 10_000_019
 DRAWS = 3
 BLOCK = 35
 """So many scans are made together, a whole number of rounds through mixes and shapes; grafts stay within them."""
-SCENES = 8
+SCENES = 9
 """Raised with every change of mixes, effects, and what is kept."""
 WANTED = {"good": GOOD, "tracking": NOT_TRACKING, "tip": TIP_VERDICT, "imaging": IMAGING}
 """What the mixes are made for."""

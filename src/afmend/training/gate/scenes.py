@@ -32,6 +32,7 @@ REGULAR = ("grating", "lattice", "terraces")
 FIRST_REGULAR, LAST_REGULAR = 20_000, 30_030
 """Scans of these seeds are of such surfaces, whatever their mix; of bad tips, which seldom show on them, a quarter."""
 FIRST_ODD, LAST_ODD = 80_010, 90_020
+FURTHER_ODD, LAST_FURTHER_ODD = 5_000_030, 5_045_030
 """Scans of these seeds may have what no box that is learned from knows (`_ODD`)."""
 CALM, ODD_GOOD = 0.3, 0.15
 """How many odd scans have hardly any noise; of those made for "Good", how many have waves, if too faint to matter."""
@@ -160,7 +161,7 @@ def regular_of(seed: int) -> str | None:
 
 def is_odd(seed: int) -> bool:
     """Say whether the scan of a seed may have artifacts of `_ODD`."""
-    return FIRST_ODD <= seed < LAST_ODD
+    return FIRST_ODD <= seed < LAST_ODD or FURTHER_ODD <= seed < LAST_FURTHER_ODD
 
 
 def scene(
