@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from afmend.apps.cli.train_gate import FIRST_SEED
 from afmend.artifacts.gate.judge import EXPORT, Judgment, action_for, gate, judge
 from afmend.artifacts.gate.model import load_gate
 from afmend.artifacts.gate.sight import INPUTS, load_sight
@@ -33,7 +34,6 @@ from afmend.scan import ChannelKey, Scan
 from afmend.simulation.box import load_box
 from afmend.simulation.drawing import draw
 from afmend.simulation.twin import simulate
-from afmend.training.gate.scenes import FIRST_REGULAR
 
 CLAIMS = (
     ("accuracy", "accuracy, four classes", "0.95", "0.98", "0.914 (n = 35)"),
@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", type=Path, help="CSV of verdicts to compare with.")
     parser.add_argument("--json", type=Path, help="Write all figures.")
     given = parser.parse_args(arguments)
-    if given.count > FIRST_REGULAR:
-        parser.error(f"--count is at most {FIRST_REGULAR}: further scans are of regular surfaces only")
+    if given.count > FIRST_SEED:
+        parser.error(f"--count is at most {FIRST_SEED}: the gate learned from further seeds, if in other boxes")
     if given.count:
         figures = on_the_twin(given.model, given.data, given.count, given.workers)
         if given.json:

@@ -70,13 +70,14 @@ def test_seeds_are_never_used_twice() -> None:
     most = {"scans": 100_000, "regular": 5_000, "odd": 50_000}
     for name, count in most.items():
         assert CliRunner().invoke(train_app, ["gate", f"--{name}", str(count + 1)]).exit_code == 2
-    ranges = [*sight_items.SEEDS.values(), (MASKS_FIRST, MASKS_FIRST + 500_000)]
+    ranges = [(0, 5_000), *sight_items.SEEDS.values(), (MASKS_FIRST, MASKS_FIRST + 500_000)]
     for kind, count in most.items():
         found = runs_of(np.array(seeds_of(**{kind: count})))
         assert sum(end - first for first, end in found) == count
         ranges += [(first, end) for first, end in found]
-        if kind == "odd":
-            assert all(is_odd(first) and is_odd(end - 1) for first, end in found)
+        edges = [seed for first, end in found for seed in (first, end - 1)]
+        assert all(is_odd(seed) == (kind == "odd") for seed in edges)
+        assert kind == "regular" or not any(map(regular_of, edges))
         with pytest.raises(BadParameterError, match=f"{count} such scans"):
             seeds_of(**{kind: count + 1})
     assert all(one[1] <= other[0] for one, other in pairwise(sorted(ranges)))

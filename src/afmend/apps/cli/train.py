@@ -144,7 +144,7 @@ def gate(
     odd: Annotated[
         int, typer.Option(min=0, max=50_000, help="Further ones with displaced lines, fringes, or hardly any noise.")
     ] = 3000,
-    tested: Annotated[int, typer.Option(min=0, max=10_000, help="Scans of the box shifted to score by; 0 = none.")] = 0,
+    tested: Annotated[int, typer.Option(min=0, max=5_000, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,
     workers: Workers = CORES,
     name: Annotated[str, typer.Option(help="What the model is called.")] = "gate",

@@ -17,10 +17,10 @@ LEARNED_FROM = "train,wide"
 FIRST_SEED = 5_000
 """Of the scans that teach: beyond the seeds of the scans that it is judged by, as one seed gives similar scans in
 similar boxes, and far from those that its networks learned from. (The learned masks are judged by some of them.)"""
-FURTHER_SEED = 4_000_010
-"""Of the scans beyond the first `FIRST_MOST`."""
 FIRST_MOST = {"scans": 15_000, "regular": 5_000, "odd": 5_000}
 """How many scans the first range of seeds of each kind has."""
+FURTHER_SEED, LAST_FURTHER_SEED = 4_000_010, 4_085_010
+"""Of the scans beyond that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ def train_sight(wish: SightTrainingWish) -> int:
     return 0
 
 
-def seeds_of(**counts: int) -> list[int]:
-    """Return the seeds of so many scans of each kind ("scans", "regular", "odd"): of one range, then of a further one.
+def seeds_of(scans: int = 0, regular: int = 0, odd: int = 0) -> list[int]:
+    """Return the seeds of so many scans of each kind: of one range, then of a further one.
 
     Raises
     ------
@@ -111,9 +111,9 @@ def seeds_of(**counts: int) -> list[int]:
     from afmend.training.gate.scenes import FIRST_ODD, FIRST_REGULAR, FURTHER_ODD, LAST_FURTHER_ODD
 
     first = {"scans": FIRST_SEED, "regular": FIRST_REGULAR, "odd": FIRST_ODD}
-    further = {"scans": range(FURTHER_SEED, FURTHER_SEED + 85_000), "odd": range(FURTHER_ODD, LAST_FURTHER_ODD)}
+    further = {"scans": range(FURTHER_SEED, LAST_FURTHER_SEED), "odd": range(FURTHER_ODD, LAST_FURTHER_ODD)}
     found: list[int] = []
-    for kind, count in counts.items():
+    for kind, count in {"scans": scans, "regular": regular, "odd": odd}.items():
         there = range(first[kind], first[kind] + FIRST_MOST[kind])
         some = list(islice(chain(there, further.get(kind, ())), count))
         if len(some) < count:

@@ -15,8 +15,9 @@ CLEAR, FAINT = 0.1, 0.03
 SURE, HINT = (5.0, 4.0), (5.0, 3.0)
 """In scatters between lines: how far a pixel, and the mean of `STRETCH_PX`, must stand out to be clear, or faint."""
 STRETCH_PX = 9
-STILL = 0.1
-"""Of the scatter between lines: where steps from the line before scatter less along a stretch, nothing was measured."""
+STILL, STILL_LINES = 0.1, 3
+"""Where steps between lines scatter along a stretch by less than this part of the usual, nothing was measured; clear
+if so many lines are alike: one that repeats another is seen by comparing, not by looking."""
 ROUNDS = 4
 """Of reweighted least squares."""
 FEWEST_LINES = 8
@@ -26,11 +27,13 @@ FARTHEST_PX = 16
 TOLD, LEAST = 0.06, 0.02
 """Surfaces that leveling makes flatter than this part of the relief tell nothing; at least so much is recorded."""
 OBJECT, GHOST, BESIDE_PX = 0.3, 0.15, 2
-FEW, REPEATED = 0.01, 3
-"""Features that cover less are too few to compare; fewer satellites may be a feature of their own."""
+FEW, REPEATED, SPECK_PX = 0.01, 3, 4
+"""Features that cover less are too few to compare; fewer satellites (of so many pixels) may be features themselves."""
 ELSEWHERE_PX = 2
 """No observer knows better where a flank is."""
 AREA_PX = 33
+UNFOLLOWED = 0.25
+"""Where less of the surface's shape was recorded, it was not followed."""
 KINK_PX, FLOOR_PX, VALLEY_PX, SEEN_PX = 3, 49, 33, 8
 """Reach of a kink; around what floors and valleys are looked for; so near to one a satellite stands apart."""
 Small = NDArray[np.float32]
@@ -42,8 +45,8 @@ class Damage:
 
     Attributes
     ----------
-    left, ideal : (rows, cols) float64
-        nm; the ideal heights as late as the recorded ones are.
+    left, ideal, shape : (rows, cols) float64
+        nm; the ideal heights as late as the recorded ones are, and what leveling leaves of them.
     clear, faint : (rows, cols) bool
         Where it stands out of noise and texture, or noise is missing (and is known to be an artifact).
     relief : float
@@ -60,6 +63,7 @@ class Damage:
 
     left: Heights
     ideal: Heights
+    shape: Heights
     clear: Mask
     faint: Mask
     relief: float
@@ -100,37 +104,64 @@ def damage_of(heights: Heights, ideal: Heights, bad: Mask, missing: Mask, copied
     random = min(noise, _random(np.where(known, rest, 0), 3 * noise))
     means, smooth = _stretched(left), _stretched(heights)
     one, joint = scatter_of(heights, bad | missing), scatter_of(smooth, bad | missing)
-    shown, still, seen = bad & ~missing, _still(heights, one), np.maximum(np.abs(left), one)
+    still, lasting, hiss = _still(heights, late, known)
+    shown, gone = bad & ~missing, np.maximum(np.abs(means), hiss)
     clear, faint = (
         shown
         & (
             (np.abs(left) >= max(pixel * one, part * relief))
             | (np.abs(means) >= max(stretch * joint, part * relief))
-            | (still & (seen >= part * relief))
+            | (there & (gone >= part * relief))
         )
-        for part, (pixel, stretch) in ((CLEAR, SURE), (FAINT, HINT))
+        for part, (pixel, stretch), there in ((CLEAR, SURE, lasting), (FAINT, HINT, still))
     )  # fmt: skip
-    there = relief * max(recorded, LEAST)
-    return Damage(left, late, clear, faint, relief, noise / there, random / there, recorded, one, joint)
+    held = relief * max(recorded, LEAST)
+    return Damage(left, late, shape, clear, faint, relief, noise / held, random / held, recorded, one, joint)
 
 
-def _still(heights: Heights, scatter: float) -> Mask:
-    """Where a line repeats the one before, noise included: a plateau or a copy, plain to see if the noise is."""
-    found = np.zeros(heights.shape, np.bool_)
-    steps = heights[1:] - heights[:-1]
-    found[1:] = _stretched(steps * steps) - np.square(_stretched(steps)) < (STILL * scatter) ** 2
-    return found
+def _still(heights: Heights, ideal: Heights, good: Mask) -> tuple[Mask, Mask, float]:
+    """Find where a line repeats its neighbor, or is held, noise included: a copy or a plateau.
+
+    Returns
+    -------
+    still, lasting : (rows, cols) bool
+        There, and there in `STILL_LINES` lines.
+    hiss : float
+        The noise that would be there, from pixel to pixel, nm: missing noise is plain to see only if it is.
+    """
+    import cv2
+
+    steps, known = np.diff(heights, axis=0), good[1:] & good[:-1]
+    usual = _scattered(np.diff(heights - ideal, axis=0))[known]
+    if not usual.size:
+        return np.zeros_like(good), np.zeros_like(good), 0.0
+    middle = float(np.median(usual))
+    alike = _scattered(steps) < STILL**2 * middle
+    still = _scattered(heights) < STILL**2 * middle
+    still[1:] |= alike
+    still[:-1] |= alike
+    block = np.ones((STILL_LINES, 1), np.uint8)
+    lasting = cv2.morphologyEx(
+        still.astype(np.uint8), cv2.MORPH_OPEN, block, borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return still, lasting.astype(np.bool_), float(np.sqrt(middle / 2))
+
+
+def _scattered(z: Heights) -> Heights:
+    """Variance along each line within `STRETCH_PX`."""
+    middle = _stretched(z)
+    return _stretched(z * z) - middle * middle
 
 
 def _among(measured: Damage, lines: Mask, copied: Mask, ideal: Heights) -> Damage:
     """Return what was found of the measured lines, with all others between: nothing, or copies, which are damage."""
     late = ideal.copy()
     late[lines] = measured.ideal
-    left = np.zeros(ideal.shape)
-    left[lines] = measured.left
+    left, shape = np.zeros((2, *ideal.shape))
+    left[lines], shape[lines] = measured.left, measured.shape
     clear, faint = (np.repeat(copied[:, None], ideal.shape[1], axis=1) for _ in range(2))
     clear[lines], faint[lines] = measured.clear, measured.faint
-    return replace(measured, left=left, ideal=late, clear=clear, faint=faint)
+    return replace(measured, left=left, ideal=late, shape=shape, clear=clear, faint=faint)
 
 
 def _recorded(left: Heights, shape: Heights, relief: float) -> float:
@@ -254,6 +285,24 @@ def crowds_of(there: Mask, share: float) -> Mask:
     return np.asarray(there & (around >= share))
 
 
+def unfollowed(found: Damage, there: Mask) -> Mask:
+    """Where the loop lost the surface: around, less than a quarter of the shape was recorded.
+
+    Around (33 x 33 pixels) a quarter is known to be off (``there``), and the shape scatters by a tenth of the relief
+    and more than lines do. An area without texture is lost only where something to be seen is missing.
+    """
+    import cv2
+
+    def around(z: Heights) -> Heights:
+        return np.asarray(cv2.blur(z, (AREA_PX, AREA_PX), borderType=cv2.BORDER_REFLECT_101), np.float64)
+
+    shape, middle = found.shape, around(found.shape)
+    power = around(shape * shape) - middle * middle
+    lost = -(around(found.left * shape) - around(found.left) * middle)
+    told = power >= max(CLEAR * found.relief, found.scatter) ** 2
+    return np.asarray(told & (lost > (1 - UNFOLLOWED) * power) & (around(there.astype(np.float64)) >= UNFOLLOWED))
+
+
 def ghosts_of(ideal: Heights, clean: Heights, found: Damage) -> tuple[Mapping[str, float], Mask]:
     """Measure satellites that a bad tip sets beside features that stand alone, and where they are.
 
@@ -266,9 +315,9 @@ def ghosts_of(ideal: Heights, clean: Heights, found: Damage) -> tuple[Mapping[st
     -------
     numbers, ghosts
         ``ghost``: area of the satellites that can be seen over that of the features or holes, times how much they
-        lie to one side (0 to 1); ``ghost any``: of all of them; ``crowded``: share of the features or holes, 1 where
-        they are too few to compare; ``tip``: share of the pixels that the tip changed by more than noise and a
-        twentieth of the relief.
+        lie to one side (0 to 1); ``ghost any``: of all of them; ``satellites``: how many there are; ``crowded``:
+        share of the features or holes, 1 where they are too few to compare; ``tip``: share of the pixels that the tip
+        changed by more than noise and a twentieth of the relief.
     """
     from scipy import ndimage
 
@@ -291,7 +340,8 @@ def ghosts_of(ideal: Heights, clean: Heights, found: Damage) -> tuple[Mapping[st
     seen = ghosts & _apart(ideal, clean, found, holes=bool(holes)) if ghosts.any() else ghosts
     if int(ndimage.label(seen)[1]) < REPEATED:
         seen = np.zeros_like(seen)
-    numbers = {"crowded": share, "tip": changed}
+    sizes = np.bincount(ndimage.label(ghosts)[0].ravel())[1:]
+    numbers = {"crowded": share, "tip": changed, "satellites": float(np.count_nonzero(sizes >= SPECK_PX))}
     for name, part in (("ghost any", ghosts), ("ghost", seen)):
         places = np.indices(features.shape)[:, part] - near[:, part]
         reach = float(np.hypot(*places).sum())

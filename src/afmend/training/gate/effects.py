@@ -14,11 +14,11 @@ from afmend.simulation.access import artifact_masks, ideal_of
 from afmend.simulation.mishaps.fringes import Fringes, waves_of
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS, Way
-from afmend.training.gate.damage import LEAST, Damage, crowds_of, damage_of, ghosts_of, seen_between
+from afmend.training.gate.damage import LEAST, Damage, crowds_of, damage_of, ghosts_of, seen_between, unfollowed
 
 LOOP = ("lag", "parachute", "ringing")
 CURED = "offset"
-"""Leveling takes it off whole lines: no damage, and nothing else is any plainer there."""
+"""Leveling takes it off whole lines: no damage; what else is a little off in them is as plain as in others."""
 ASTRAY = 0.25
 """Of the relief."""
 MOST = 0.8
@@ -63,8 +63,9 @@ def effects_of(
     found, clear, masks, missing = seen.found, seen.clear, seen.masks, seen.missing
     none = np.zeros_like(missing)
     far = found.clear & (np.abs(found.left) > ASTRAY * found.relief)
-    out = found.clear & (masks.get("lost_tracking", none) | masks.get("saturation", none))
-    astray = out | (far & any_of(masks, LOOP, none))
+    lost, loop = any_of(masks, ("lost_tracking", "saturation"), none), any_of(masks, LOOP, none)
+    out = found.clear & lost
+    astray = out | (far & loop) | unfollowed(found, lost | loop)
     some, area = (float(np.mean(crowds_of(astray, share))) for share in CROWD)
     effects = {f"clear {kind}": float(np.mean(clear & mask)) for kind, mask in masks.items()}
     effects |= {
@@ -84,8 +85,11 @@ def effects_of(
     }  # fmt: skip
     ghosts = none
     if clean is not None:
-        ideal, untouched = (ideal_of(one, way).values[:lines] for one in (scan, clean))
-        numbers, ghosts = ghosts_of(ideal, untouched, found)
+        last = last_measured(missing, masks)
+        ideal, untouched = (ideal_of(one, way).values[:last] for one in (scan, clean))
+        numbers, seen_ghosts = ghosts_of(ideal, untouched, found)
+        ghosts = none.copy()
+        ghosts[:last] = seen_ghosts
         effects |= {**numbers, **_tip_effects(ideal, untouched, found.scatter + 0.002 * found.relief, twin)}
     return effects, np.stack((clear, found.faint, astray, ghosts))
 
@@ -148,10 +152,15 @@ def judged(scan: Scan, way: Way, lines: int | None = None) -> Judged:
 def _damage(scan: Scan, way: Way, lines: int | None) -> tuple[Damage, Mask, dict[str, Mask]]:
     channel = scan.channels[scan.find(f"height/{way}")]
     heights, missing = np.asarray(channel.values[:lines], np.float64), channel.missing[:lines]
-    masks = {kind: mask[:lines] for kind, mask in artifact_masks(scan, way).items() if kind != CURED}
+    masks = {kind: mask[:lines] for kind, mask in damage_masks(scan, way).items()}
     copied = np.asarray(masks["unfinished"].all(axis=1)) if "unfinished" in masks else None
     found = damage_of(heights, ideal_of(scan, way).values[:lines], any_of(masks, masks, missing), missing, copied)
     return found, missing, masks
+
+
+def damage_masks(scan: Scan, way: Way) -> dict[str, Mask]:
+    """Return where which kind of artifact is that leveling does not cure."""
+    return {kind: mask for kind, mask in artifact_masks(scan, way).items() if kind != CURED}
 
 
 def any_of(masks: Mapping[str, Mask], kinds: Iterable[str], none: Mask) -> Mask:
@@ -160,6 +169,12 @@ def any_of(masks: Mapping[str, Mask], kinds: Iterable[str], none: Mask) -> Mask:
     for kind in kinds:
         out |= masks.get(kind, none)
     return out
+
+
+def last_measured(missing: Mask, masks: Mapping[str, Mask]) -> int:
+    """Return how many lines there are up to the last one that was measured: what the tip would do later is not seen."""
+    measured = np.flatnonzero(~(missing | masks.get("unfinished", np.zeros_like(missing))).all(axis=1))
+    return int(measured[-1]) + 1 if measured.size else len(missing)
 
 
 def _missing(missing: Mask) -> tuple[float, float]:

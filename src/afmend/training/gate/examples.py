@@ -16,17 +16,17 @@ from afmend.artifacts.gate.verdicts import TIP as TIP_VERDICT
 from afmend.errors import BadParameterError, BadScanError
 from afmend.scan import Scan
 from afmend.scan.arrays import Heights, Mask
-from afmend.simulation.access import artifact_masks, ideal_of
+from afmend.simulation.access import ideal_of
 from afmend.simulation.box import Box, load_box
 from afmend.simulation.params import Twin
 from afmend.simulation.recording import WAYS
 from afmend.simulation.twin import VERSION, simulate
 from afmend.training.gate.damage import damage_of, relief_of
-from afmend.training.gate.effects import any_of, effects_of, judged
+from afmend.training.gate.effects import any_of, damage_masks, effects_of, judged
 from afmend.training.gate.labels import label_of
 from afmend.training.gate.scenes import TIP, is_odd, mix_of, regular_of, scene, shape_of, without_tip
 
-MOVABLE = ("scar", "bad_line", "burst", "line_jump", "streak", "spike", "offset", "chatter")
+MOVABLE = ("scar", "bad_line", "burst", "line_jump", "streak", "spike", "chatter")
 """Kinds of damage that would be the same on another sample."""
 ANOTHER = 10_000_019
 """Added to the seed for another draw."""
@@ -207,7 +207,7 @@ def _spare(scan: Scan, error: Map) -> Spare:
     none = np.zeros(ideal.shape, np.bool_)
     bads = []
     for k, way in enumerate(WAYS):
-        channel, masks = scan.channels[scan.find(f"height/{way}")], artifact_masks(scan, way)
+        channel, masks = scan.channels[scan.find(f"height/{way}")], damage_masks(scan, way)
         bads.append(channel.missing | any_of(masks, masks, none))
         movable = any_of(masks, MOVABLE, none) & ~channel.missing
         if movable.any():

@@ -27,6 +27,8 @@ class Limits:
     """Share of the heights that were recorded: up to the first the surface was never followed."""
     ghost: tuple[float, float] = (0.04, 0.15)
     """Area of satellites over that of the features, all on one side."""
+    satellites: float = 3.0
+    """So many somebody may see, however small they are, and if some seem to belong to features on the other side."""
     crowded: float = 0.4
     """Where features cover more, none stands alone: what the tip repeats looks like another sample."""
     changed: float = 0.01
@@ -116,7 +118,7 @@ def _satellites(effects: Mapping[str, float], at: Limits) -> bool | None:
     ghost, crowded = _between(size("ghost any", 0.0), size("ghost", 0.0), at.ghost), size("crowded", 0.0)
     if (crowded > at.crowded and ghost is not False) or (crowded == 1.0 and size("tip", 0.0) > at.changed):
         return None
-    return ghost
+    return None if ghost is False and size("satellites", 0.0) >= at.satellites else ghost
 
 
 def _wrong(effects: Mapping[str, float], at: Limits) -> bool | None:
