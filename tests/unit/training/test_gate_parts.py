@@ -27,7 +27,7 @@ from afmend.training.gate.effects import any_of, effects_of, last_measured
 from afmend.training.gate.examples import BLOCK, box_of
 from afmend.training.gate.head import GateTraining
 from afmend.training.gate.labels import label_of
-from afmend.training.gate.trees import grow, grow_for_sizes, said_by
+from afmend.training.gate.trees import Forked, grow, grow_for_sizes, said_by
 from afmend.training.kept import whole
 from support import assert_heights_close, rough
 
@@ -103,6 +103,19 @@ def test_trees_say_what_the_library_says_and_learn_limits() -> None:
         wanted = HistGradientBoostingRegressor(max_iter=30, **how).fit(seen, sizes[:, k]).predict(seen)
         assert np.mean(np.abs(guessed[:, k] - wanted) < 0.02) > 0.9
         assert np.corrcoef(guessed[:, k], sizes[:, k])[0, 1] > 0.95
+
+
+def test_scans_of_both_directions_are_judged_by_trees_of_their_own() -> None:
+    rng = np.random.default_rng(5)
+    seen = rng.standard_normal((300, 4)).astype(np.float32)
+    labels = rng.integers(0, 3, 300)
+    config = GateTraining(trees=3, fewest=5)
+    one, other = grow(seen, labels, 3, config), grow(seen[::-1].copy(), labels, 3, config)
+    seen[:, 2] = np.arange(300) % 2
+    said = said_by(Forked(one, other, 2), seen)
+    assert np.array_equal(said[1::2], said_by(one, seen)[1::2])
+    assert np.array_equal(said[::2], said_by(other, seen)[::2])
+    assert not np.array_equal(said_by(one, seen), said_by(other, seen))
 
 
 def test_trees_need_scans_of_every_verdict() -> None:

@@ -136,14 +136,14 @@ def gate(
     ),
     scans: Annotated[
         int, typer.Option(min=50, max=100_000, help="Simulated scans of the boxes train and wide.")
-    ] = 14000,
+    ] = 25_000,
     regular: Annotated[
         int,
         typer.Option(min=0, max=5_000, help="Further ones: gratings, lattices, terraces, and bad tips on any surface."),
-    ] = 4000,
+    ] = 5_000,
     odd: Annotated[
         int, typer.Option(min=0, max=50_000, help="Further ones with displaced lines, fringes, or hardly any noise.")
-    ] = 3000,
+    ] = 5_000,
     tested: Annotated[int, typer.Option(min=0, max=5_000, help="Scans of the box shifted to score by; 0 = none.")] = 0,
     seed: Seed = 0,
     workers: Workers = CORES,

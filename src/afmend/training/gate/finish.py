@@ -30,7 +30,7 @@ from afmend.training.gate.make import Made
 from afmend.training.gate.shipped import Shipped
 from afmend.training.gate.table import Table
 
-MODEL_VERSION = "10"
+MODEL_VERSION = "11"
 COMPARED, DIFFERENCE = 64, 5e-3
 """Scans that torch and what is shipped are asked about, and by how much a probability may differ: half precision."""
 FAILURES = (

@@ -17,7 +17,7 @@ from afmend.training.gate.head import GateTraining, Head, Usual, fit, logits_of
 from afmend.training.gate.labels import UNSURE
 from afmend.training.gate.shipped import Shipped
 from afmend.training.gate.table import Table
-from afmend.training.gate.trees import Trees, grow, grow_for_sizes, said_by
+from afmend.training.gate.trees import Forked, Trees, grow, grow_for_sizes, said_by
 
 Numbers = NDArray[np.float64]
 
@@ -48,9 +48,9 @@ def make(table: Table, config: GateTraining | None = None) -> Made:
 
     Trees guess the sizes of all effects; perceptrons and trees, added with fitted factors, make verdicts of features
     and guesses. They learn from guesses by trees that did not see the scan (Wolpert 1992,
-    doi:10.1016/S0893-6080(05)80023-1). What is shipped learns from all scans; it is calibrated by what is said of the
-    scans of each part by the same, learned from the other parts (cross-conformal prediction, Vovk 2015,
-    doi:10.1007/s10472-013-9368-4).
+    doi:10.1016/S0893-6080(05)80023-1). Trees for scans of which both directions are known learn from such scans alone.
+    What is shipped learns from all scans; it is calibrated by what is said of the scans of each part by the same,
+    learned from the other parts (cross-conformal prediction, Vovk 2015, doi:10.1007/s10472-013-9368-4).
     """
     config = config or GateTraining()
     part = parts_of(table, config)
@@ -98,13 +98,14 @@ def guessed_sizes(table: Table, part: NDArray[np.int64], config: GateTraining) -
     return grow_for_sizes(table.features, table.sizes, config), guessed
 
 
-def _learned(seen: Table, config: GateTraining) -> tuple[Head, Trees, Usual]:
-    sure = seen.sure
+def _learned(seen: Table, config: GateTraining) -> tuple[Head, Forked, Usual]:
+    sure, paired = seen.sure, seen.names.index("pair there")
     head = fit(sure.features, sure.labels, len(VERDICTS), config)
-    trees = grow(sure.features, sure.labels, len(VERDICTS), config)
+    both = sure.part(sure.features[:, paired] > 0)
+    two, any_view = (grow(part.features, part.labels, len(VERDICTS), config) for part in (both, sure))
     with torch.no_grad():
         scaled = head.scaled(torch.from_numpy(seen.features)).double().numpy()
-    return head, trees, Usual.of(scaled)
+    return head, Forked(two, any_view, paired), Usual.of(scaled)
 
 
 @torch.no_grad()

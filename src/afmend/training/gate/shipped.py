@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from afmend.training.gate.head import Head, Usual
-from afmend.training.gate.trees import Trees
+from afmend.training.gate.trees import Forked, Trees
 
 
 class Shipped(nn.Module):
@@ -17,7 +17,7 @@ class Shipped(nn.Module):
     center: Tensor
     whitening: Tensor
 
-    def __init__(self, guesses: Trees, head: Head, trees: Trees, usual: Usual, heat: Sequence[float]) -> None:
+    def __init__(self, guesses: Trees, head: Head, trees: Forked, usual: Usual, heat: Sequence[float]) -> None:
         super().__init__()
         self.guesses, self.head, self.trees, self.heat = guesses, head, trees, tuple(heat)
         self.register_buffer("center", torch.from_numpy(usual.center))

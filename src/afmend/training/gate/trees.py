@@ -65,6 +65,27 @@ class Trees(nn.Module):
         return self.start + sums.sum(dim=1)
 
 
+class Forked(nn.Module):
+    """Trees of their own for scans of which both directions are known, as others are judged by other features.
+
+    Parameters
+    ----------
+    both, single : Trees
+        For scans of which both directions are known, and for those of which one is.
+    paired : int
+        Which feature is 1 if both are.
+    """
+
+    def __init__(self, both: Trees, single: Trees, paired: int) -> None:
+        super().__init__()
+        self.both, self.single, self.paired = both, single, paired
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits (scans, verdicts) of features (scans, features)."""
+        there = features[:, self.paired : self.paired + 1] > 0.5
+        return torch.where(there, self.both(features), self.single(features))
+
+
 def grow(features: Table, labels: NDArray[np.int64], classes: int, config: GateTraining | None = None) -> Trees:
     """Grow trees one after the other, each on what the ones before got wrong.
 
@@ -167,7 +188,7 @@ def _neighbors(left: NDArray[np.int64], right: NDArray[np.int64]) -> list[int]:
 
 
 @torch.no_grad()
-def said_by(trees: Trees, features: Table) -> NDArray[np.float64]:
+def said_by(trees: nn.Module, features: Table) -> NDArray[np.float64]:
     """Return logits or guesses of many scans."""
     pieces = np.array_split(features, max(1, len(features) // 512))
     parts = [trees(torch.from_numpy(piece)).double().numpy() for piece in pieces]
