@@ -169,12 +169,14 @@ def test_sets_hold_every_plausible_verdict_best_first() -> None:
     assert said.plausible == (IMAGING, NOT_TRACKING, TIP)
     assert action_for(said) == LOOK
     assert not said.is_sure
-    hopeless = conclude([0.02, 0.73, 0.2, 0.05], 0.7, CALIBRATION)
+    hopeless = conclude([0.02, 0.74, 0.2, 0.04], 0.7, CALIBRATION)
     assert set(hopeless.plausible) == {NOT_TRACKING, TIP}
     assert not hopeless.is_sure
     assert action_for(hopeless) == LOOK, "another scan is asked for only if it is sure"
     assert action_for(replace(hopeless, is_decided=True)) == RESCAN
     assert action_for(replace(hopeless, is_decided=True), paired=False) == LOOK
+    probable = replace(hopeless, is_decided=True, probabilities={**hopeless.probabilities, TIP: 0.15, IMAGING: 0.09})
+    assert action_for(probable) == LOOK, "of this scan, one in ten that a repair helps is too much"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_sets_hold_every_plausible_verdict_best_first() -> None:
 )
 def test_a_decided_verdict_counts_although_others_are_plausible(verdict: str, action: str) -> None:
     low = {**VIEW, "limits": dict.fromkeys(VERDICTS, 0.01), "good": 0.99}
-    shown = [0.85 if name == verdict else 0.05 for name in VERDICTS]
+    shown = [0.88 if name == verdict else 0.04 for name in VERDICTS]
     said = conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}})
     assert len(said.plausible) == 4
     assert said.is_sure
@@ -190,7 +192,7 @@ def test_a_decided_verdict_counts_although_others_are_plausible(verdict: str, ac
     assert action_for(said, paired=False) == (LOOK if verdict == NOT_TRACKING else action)
     low["decided"] = {**dict.fromkeys(VERDICTS, 2.0), said.verdict: max(said.probabilities.values())}
     assert conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}}).is_sure
-    low["decided"] = {**dict.fromkeys(VERDICTS, 0.0), said.verdict: 0.86}
+    low["decided"] = {**dict.fromkeys(VERDICTS, 0.0), said.verdict: 0.89}
     unsure = conclude(shown, 0.7, {**CALIBRATION, "views": {"full": low}})
     assert not unsure.is_sure
     assert action_for(unsure) == LOOK

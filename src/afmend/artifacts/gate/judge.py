@@ -15,7 +15,7 @@ from afmend.artifacts.gate.evidence import evidence, reasons
 from afmend.artifacts.gate.features import as_vector, features
 from afmend.artifacts.gate.model import TASK, Opinion, kind_of, load_gate, opinion
 from afmend.artifacts.gate.sight import activation
-from afmend.artifacts.gate.verdicts import GOOD, IMAGING, TIP
+from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP
 from afmend.artifacts.gate.view import SMALLEST, Measured, View
 from afmend.errors import StepError
 from afmend.inference.model import Model
@@ -25,6 +25,8 @@ EXPORT, REPAIR, RESCAN, LOOK = "export unchanged", "repair", "rescan", "look at 
 ACTIONS = (EXPORT, REPAIR, RESCAN, LOOK)
 ERRORS = ("error", "height_error", "amplitude_error", "deflection_error", "z_error")
 """Kinds of channel that hold the loop's error signal."""
+HOPELESS = 0.9
+"""How probable it must be that no repair helps, of this one scan, before another one is asked for."""
 EARLY = 0.1
 """Share of the lines after which a running scan can be judged."""
 FEWEST_EARLY = 24
@@ -179,6 +181,8 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
         why += ("good, but not beyond doubt: the whole recipe runs, and mends what it finds, if anything",)
     if action == LOOK and action_for(said) == RESCAN:
         why += ("one direction does not show whether the tip followed the surface: record both to know",)
+    elif action == LOOK and said.is_sure and said.verdict in (NOT_TRACKING, TIP):
+        why += ("probable, but not enough to ask for another scan: look at it first",)
     return Judgment(
         said.verdict, action, said.is_sure, said.probabilities, said.plausible, said.familiarity,
         said.is_strange, why, advice(said.verdict, facts), facts,
@@ -191,8 +195,10 @@ def action_for(said: Opinion, *, paired: bool = True) -> str:
 
     What may be repaired is: if imaging artifacts, or nothing, are the worst that is plausible, the recipe runs.
     Where other verdicts remain plausible, the most probable one counts if it is decided. Where only less probable ones
-    are plausible, nothing does. Another scan costs the user more than a look: it is asked for only if decided, and for
-    lost tracking only with both directions at hand (``paired``): a flat sample looks alike in one.
+    are plausible, nothing does. Another scan costs the user more than a look: it is asked for only if decided and if
+    verdicts that no repair helps are as probable as `HOPELESS` (95 % of all that is decided are right; of those at its
+    limit far fewer), and for lost tracking only with both directions at hand (``paired``): a flat sample looks alike
+    in one.
     """
     if said.is_strange or said.verdict not in said.plausible:
         return LOOK
@@ -202,5 +208,6 @@ def action_for(said: Opinion, *, paired: bool = True) -> str:
         if some and some <= {GOOD, IMAGING}:
             return REPAIR
         if some and not some & {GOOD, IMAGING} and said.is_decided:
-            return RESCAN if paired or said.verdict == TIP else LOOK
+            hopeless = said.probabilities[NOT_TRACKING] + said.probabilities[TIP]
+            return RESCAN if hopeless >= HOPELESS and (paired or said.verdict == TIP) else LOOK
     return LOOK
