@@ -285,10 +285,22 @@ def test_a_card_tells_runs_of_seeds() -> None:
     assert finishing.runs_of(np.array([1, 2, 5])) == [[1, 3], [5, 6]]
 
 
-@pytest.mark.usefixtures("small")
+def random_table(count: int) -> Table:
+    """Two views of each scan, as like as can be; nothing tells labels or sizes."""
+    rng = np.random.default_rng(0)
+    sizes = rng.standard_normal((count, len(SIZES))).astype(np.float32)
+    measured = rng.standard_normal((count, 5)).astype(np.float32)
+    rows = np.repeat(np.arange(count), 2)
+    return Table(
+        measured[rows], rng.integers(0, 4, count)[rows], sizes[rows], rows, np.array(["full"] * 2 * count),
+        np.array(["good"] * 2 * count), np.array(["rough"] * 2 * count), np.zeros(2 * count, bool),
+        ("a", "b", "c", "d", "pair there"),
+    )  # fmt: skip
+
+
 def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = make_table(tmp_path, "train", range(10_000, 10_060))
-    config = GateTraining(epochs=2, members=1, width=4, trees=2)
+    table = random_table(300)
+    config = GateTraining(epochs=2, members=1, width=4, trees=2, guesses=2)
     made = make(table, config)
 
     class Liar:
@@ -301,16 +313,7 @@ def test_an_export_that_says_something_else_is_refused(tmp_path: Path, monkeypat
 
 
 def test_what_is_learned_from_is_guessed_blindly() -> None:
-    rng = np.random.default_rng(0)
-    count = 600
-    sizes = rng.standard_normal((count, len(SIZES))).astype(np.float32)  # nothing tells them
-    measured = rng.standard_normal((count, 5)).astype(np.float32)
-    rows = np.repeat(np.arange(count), 2)  # two views of each scan, as like as can be
-    table = Table(
-        measured[rows], rng.integers(0, 4, count)[rows], sizes[rows], rows, np.array(["full"] * 2 * count),
-        np.array(["good"] * 2 * count), np.array(["rough"] * 2 * count), np.zeros(2 * count, bool),
-        tuple("abcde"),
-    )  # fmt: skip
+    table = random_table(600)
     config = GateTraining(guesses=60, tree_rate=0.3)
     grown, guessed = guessed_sizes(table, parts_of(table, config), config)
     assert np.corrcoef(guessed[:, 0], table.sizes[:, 0])[0, 1] < 0.2

@@ -27,6 +27,8 @@ ERRORS = ("error", "height_error", "amplitude_error", "deflection_error", "z_err
 """Kinds of channel that hold the loop's error signal."""
 HOPELESS = 0.9
 """How probable it must be that no repair helps, of this one scan, before another one is asked for."""
+ALONE = "one direction does not show whether the tip followed the surface: record both to know"
+PROBABLE = "probable, but not enough to ask for another scan: look at it first"
 EARLY = 0.1
 """Share of the lines after which a running scan can be judged."""
 FEWEST_EARLY = 24
@@ -179,10 +181,9 @@ def judge(measured: Measured, model: Model, channel: str = "") -> Judgment:
     action, why = action_for(said, paired=paired), reasons(said.verdict, facts)
     if said.verdict == GOOD and action == REPAIR:
         why += ("good, but not beyond doubt: the whole recipe runs, and mends what it finds, if anything",)
-    if action == LOOK and action_for(said) == RESCAN:
-        why += ("one direction does not show whether the tip followed the surface: record both to know",)
-    elif action == LOOK and said.is_sure and said.verdict in (NOT_TRACKING, TIP):
-        why += ("probable, but not enough to ask for another scan: look at it first",)
+    if action == LOOK and said.is_sure and said.verdict in (NOT_TRACKING, TIP):
+        alone = said.verdict == NOT_TRACKING and not paired
+        why += (ALONE if alone else PROBABLE,)
     return Judgment(
         said.verdict, action, said.is_sure, said.probabilities, said.plausible, said.familiarity,
         said.is_strange, why, advice(said.verdict, facts), facts,
