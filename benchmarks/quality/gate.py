@@ -53,16 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", nargs="*", type=Path, help="Real scans for the contact sheet.")
     parser.add_argument("--model", default="gate")
     parser.add_argument("--count", type=int, default=2000, help="Scans of the box shifted; 0 = none.")
+    parser.add_argument("--first", type=int, default=0, help="Seed of the first of them.")
     parser.add_argument("--data", type=Path, default=Path("checkpoints/gate-scans"))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--sheet", type=Path, help="Contact sheet to write (PNG).")
     parser.add_argument("--labels", type=Path, help="CSV of verdicts to compare with.")
     parser.add_argument("--json", type=Path, help="Write all figures.")
     given = parser.parse_args(arguments)
-    if given.count > FIRST_SEED:
-        parser.error(f"--count is at most {FIRST_SEED}: the gate learned from further seeds, if in other boxes")
-    if given.count:
-        figures = on_the_twin(given.model, given.data, given.count, given.workers)
+    seeds = range(given.first, given.first + given.count)
+    if seeds and not 0 <= seeds[0] <= seeds[-1] < FIRST_SEED:
+        parser.error(f"scans are those of seeds 0 to {FIRST_SEED - 1}: the gate learned from others, if in other boxes")
+    if seeds:
+        figures = on_the_twin(given.model, given.data, seeds, given.workers)
         if given.json:
             given.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     if given.folder:
@@ -70,13 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def on_the_twin(model: str, data: Path, count: int, workers: int) -> dict[str, object]:
+def on_the_twin(model: str, data: Path, seeds: Sequence[int], workers: int) -> dict[str, object]:
     """Print the table of claims."""
     from afmend.training.gate.finish import said_of
     from afmend.training.gate.labels import UNSURE
     from afmend.training.gate.table import make_table
 
-    table = make_table(data, "shifted", range(count), workers=workers)
+    table = make_table(data, "shifted", seeds, workers=workers)
     said = said_of(load_gate(model), table)
     figures: dict[str, object] = {}
     whole = table.kinds == "full"
