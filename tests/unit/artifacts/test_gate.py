@@ -8,12 +8,24 @@ import numpy as np
 import pytest
 
 import afmend
+from afmend.artifacts.gate import judge as judging
 from afmend.artifacts.gate import model as gate_model
 from afmend.artifacts.gate.advice import advice
 from afmend.artifacts.gate.detectors import detect
 from afmend.artifacts.gate.evidence import WAVE, evidence, line_list, reasons
 from afmend.artifacts.gate.features import as_vector, features
-from afmend.artifacts.gate.judge import EXPORT, LOOK, REPAIR, RESCAN, action_for, early_lines, judge, measured_of
+from afmend.artifacts.gate.judge import (
+    ALONE,
+    EXPORT,
+    LOOK,
+    PROBABLE,
+    REPAIR,
+    RESCAN,
+    action_for,
+    early_lines,
+    judge,
+    measured_of,
+)
 from afmend.artifacts.gate.model import Opinion, conclude, kind_of, load_gate, opinion
 from afmend.artifacts.gate.tip_features import autocorrelation
 from afmend.artifacts.gate.verdicts import GOOD, IMAGING, NOT_TRACKING, TIP, VERDICTS
@@ -216,6 +228,24 @@ def test_an_unusual_scan_is_strange_and_never_exported() -> None:
     assert action_for(said) == LOOK
     assert conclude([0.99, 0.0, 0.0, 0.01], 1.2, CALIBRATION).familiarity == pytest.approx(201 / 401)
     assert conclude([0.99, 0.0, 0.0, 0.01], float("nan"), CALIBRATION).is_strange
+
+
+@pytest.mark.parametrize(
+    ("verdict", "size", "paired", "action", "told"),
+    [
+        (NOT_TRACKING, 0.95, True, RESCAN, ""), (NOT_TRACKING, 0.8, True, LOOK, PROBABLE),
+        (NOT_TRACKING, 0.95, False, LOOK, ALONE), (NOT_TRACKING, 0.8, False, LOOK, ALONE),
+        (TIP, 0.8, False, LOOK, PROBABLE), (TIP, 0.95, False, RESCAN, ""),
+    ],
+)  # fmt: skip
+def test_why_a_hopeless_scan_is_looked_at_first_is_told(
+    verdict: str, size: float, paired: bool, action: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Opinion({**dict.fromkeys(VERDICTS, 0.0), verdict: size, IMAGING: 1 - size}, (verdict,), 0.5, is_decided=True)
+    monkeypatch.setattr(judging, "opinion", lambda *_: said)
+    found = judge(measured(scene(), **({"opposite": scene()} if paired else {})), load_gate())
+    assert found.action == action
+    assert {PROBABLE, ALONE} & set(found.reasons) == ({told} if told else set())
 
 
 def test_an_empty_set_is_looked_at() -> None:
